@@ -1,0 +1,3 @@
+//! The JSON of the admin and control APIs.
+
+#![forbid(unsafe_code)]

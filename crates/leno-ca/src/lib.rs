@@ -1,0 +1,3 @@
+//! The certificate authority: roots, issuing, attestation of workloads.
+
+#![forbid(unsafe_code)]

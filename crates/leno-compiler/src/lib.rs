@@ -1,0 +1,3 @@
+//! The mesh model to xDS resources: plain functions.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! Every decision of the data path; no I/O, no clock, no async.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,31 @@
+//! The vocabulary of the mesh.
+//!
+//! Plain values that every other crate shares: what a service, an endpoint, a workload, an identity and a policy
+//! *are*. A [`Snapshot`] holds all that the mesh knows at one version and is the compiler's only input.
+//!
+//! ```text
+//! manifest ──► Snapshot { MeshConfig, services ──► endpoints, workloads, access rules, traffic splits } ──► compiler
+//! ```
+//!
+//! This crate knows no I/O, no async, no protobuf, no YAML and no Kubernetes client.
+
+#![forbid(unsafe_code)]
+
+pub mod name;
+pub mod unit;
+pub mod invalid;
+pub mod identity;
+pub mod mesh;
+pub mod service;
+pub mod workload;
+pub mod policy;
+pub mod resource_name;
+pub mod snapshot;
+
+pub use identity::{ServiceAccountName, SpiffeId, TrustDomain};
+pub use invalid::{Invalid, Location};
+pub use mesh::MeshConfig;
+pub use name::{ObjectRef, ServiceName, WorkloadName};
+pub use service::{Endpoint, Protocol, Service, ServicePort};
+pub use snapshot::Snapshot;
+pub use workload::Workload;

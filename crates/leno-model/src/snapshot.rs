@@ -1,0 +1,69 @@
+//! All that the mesh knows at one version.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use crate::{
+    MeshConfig, Service, ServiceName, Workload, WorkloadName,
+    policy::{AccessRule, TrafficSplit},
+};
+
+/// The mesh at one version: immutable, cheap to clone, the compiler's only input.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// Counts up with every change.
+    pub version: u64,
+    /// Mesh-wide settings.
+    pub mesh: Arc<MeshConfig>,
+    /// Every service.
+    pub services: BTreeMap<ServiceName, Arc<Service>>,
+    /// Every workload.
+    pub workloads: BTreeMap<WorkloadName, Arc<Workload>>,
+    /// Every access rule, in the order of their origins' names.
+    pub access_rules: Vec<Arc<AccessRule>>,
+    /// Every split, in the order of their origins' names.
+    pub traffic_splits: Vec<Arc<TrafficSplit>>,
+}
+
+/// What a client means by an address that it dials.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Destination<'a> {
+    /// A port of a service, by its virtual address.
+    Service(&'a Arc<Service>, u16),
+    /// A port of a workload, by its own address (headless services, StatefulSets).
+    Workload(&'a Arc<Workload>, u16),
+}
+
+impl Snapshot {
+    /// What this address means; `None` when the mesh does not know it.
+    #[must_use]
+    pub fn destination(&self, address: SocketAddr) -> Option<Destination<'_>> {
+        let ip = address.ip();
+        let by_ip = |service: &&Arc<Service>| service.cluster_ips.contains(&ip);
+        if let Some(service) = self.services.values().find(by_ip) {
+            return service.port(address.port()).map(|port| Destination::Service(service, port.port));
+        }
+        self.workload_by_ip(ip).map(|workload| Destination::Workload(workload, address.port()))
+    }
+
+    /// The workload with this address.
+    #[must_use]
+    pub fn workload_by_ip(&self, ip: IpAddr) -> Option<&Arc<Workload>> {
+        self.workloads.values().find(|workload| workload.addresses.contains(&ip))
+    }
+
+    /// The service ports that lead to this workload: service, service port, and the workload's own (target) port.
+    pub fn ports_of<'a>(&'a self, workload: &'a WorkloadName) -> impl Iterator<Item = (&'a Arc<Service>, u16, u16)> + 'a {
+        self.services.values().flat_map(move |service| {
+            service.endpoints.iter().flat_map(move |(port, endpoints)| {
+                endpoints
+                    .iter()
+                    .filter(move |endpoint| endpoint.workload.as_ref() == Some(workload))
+                    .map(move |endpoint| (service, *port, endpoint.address.port()))
+            })
+        })
+    }
+}

@@ -1,0 +1,1 @@
+//! nftables rulesets over netlink, without external programs.

@@ -1,0 +1,3 @@
+//! Envoy xDS and certificate-signing protobuf types, generated.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,1 @@
+//! The sidecar: every request to and from a workload goes through it.

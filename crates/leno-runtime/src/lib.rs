@@ -1,0 +1,3 @@
+//! What every Leno process needs: signals, drain, tasks, logs.
+
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! Where manifests come from, and the store that turns them into snapshots.
+
+#![forbid(unsafe_code)]

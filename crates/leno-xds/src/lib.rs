@@ -1,0 +1,3 @@
+//! The xDS transport protocol: delta and state-of-the-world ADS, server and client.
+
+#![forbid(unsafe_code)]
