@@ -1,3 +1,20 @@
 //! Manifests to typed objects, with the line and field of everything that is wrong.
+//!
+//! ```text
+//! text ──► yaml: tree with positions ──► schema: shape, all errors ──► typed object ──► check: meaning, all errors
+//! ```
+//!
+//! One definition a kind: the Rust type. Its schema (for the shape check and for the CRDs in `deploy/crds`) is derived
+//! from it. Nothing else in the tree reads YAML.
 
 #![forbid(unsafe_code)]
+
+pub mod apps;
+pub mod base64;
+pub mod core;
+pub mod leno;
+pub mod meta;
+pub mod object;
+pub mod smi;
+
+pub use object::{Kind, Object, ObjectKey};

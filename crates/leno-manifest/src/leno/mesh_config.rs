@@ -1,0 +1,95 @@
+//! `policy.leno.dev/v1alpha1` MeshConfig.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::meta::ObjectMeta;
+
+/// The only name that a MeshConfig may have.
+pub const NAME: &str = "leno";
+
+/// What holds for the whole mesh. There is one, named `leno`; what it does not say has the default told here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MeshConfig {
+    /// Its metadata; the name is `leno`.
+    pub metadata: ObjectMeta,
+    /// The settings.
+    #[serde(default)]
+    pub spec: MeshConfigSpec,
+}
+
+/// `spec` of a [`MeshConfig`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MeshConfigSpec {
+    /// The trust domain of every identity; `cluster.local` when not given.
+    pub trust_domain: Option<String>,
+    /// What a sidecar does with a connection that is not mesh TLS; `Strict` when not given.
+    pub mtls: Option<Mtls>,
+    /// Whether requests that no policy speaks of are let in; `Deny` when not given.
+    pub default_access: Option<DefaultAccess>,
+    /// What a sidecar does with destinations that the mesh does not know; `AllowAny` when not given.
+    pub outbound_policy: Option<OutboundPolicy>,
+    /// How long a workload's certificate is valid, e.g. `24h`, `90m`; at least `1m`; `24h` when not given.
+    pub certificate_lifetime: Option<String>,
+    /// Whether sidecars write an access log; true when not given.
+    pub access_log: Option<bool>,
+    /// The sidecars' log level: `error`, `warn`, `info`, `debug`, `trace`, or a list of `target=level`; `info` when not
+    /// given.
+    pub log_level: Option<String>,
+    /// What traffic of every meshed pod is kept away from its sidecar.
+    #[serde(default)]
+    pub interception: Interception,
+}
+
+/// What a sidecar does with a connection that is not mesh TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Mtls {
+    /// Refuses it.
+    Strict,
+    /// Lets it in, without an identity.
+    Permissive,
+}
+
+/// Whether requests that no policy speaks of are let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DefaultAccess {
+    /// They are refused.
+    Deny,
+    /// They are let in, and access policies have no effect.
+    Allow,
+}
+
+/// What a sidecar does with destinations that the mesh does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OutboundPolicy {
+    /// Passes the connection on as it is.
+    AllowAny,
+    /// Closes it.
+    RegistryOnly,
+}
+
+/// What traffic of a pod is kept away from its sidecar, and what alone is sent to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Interception {
+    /// Ports of the pod that callers reach directly.
+    #[serde(default)]
+    pub exclude_inbound_ports: Vec<u16>,
+    /// Destination ports that the application reaches directly.
+    #[serde(default)]
+    pub exclude_outbound_ports: Vec<u16>,
+    /// Destination ranges (CIDR) that the application reaches directly.
+    #[serde(default)]
+    pub exclude_outbound_ranges: Vec<String>,
+    /// When not empty, only these destination ranges (CIDR) go through the sidecar.
+    #[serde(default)]
+    pub include_outbound_ranges: Vec<String>,
+    /// Network interfaces whose traffic is left alone.
+    #[serde(default)]
+    pub exclude_interfaces: Vec<String>,
+    /// User ids whose traffic is left alone.
+    #[serde(default)]
+    pub exclude_uids: Vec<u32>,
+}

@@ -1,0 +1,5 @@
+//! Leno's own objects (`policy.leno.dev`).
+
+pub mod mesh_config;
+
+pub use mesh_config::MeshConfig;

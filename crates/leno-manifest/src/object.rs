@@ -1,0 +1,292 @@
+//! Any object of a manifest.
+
+use leno_model::ObjectRef;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{apps, core, leno, meta::ObjectMeta, smi};
+
+/// Defines [`Kind`] and [`Object`] from one table: variant, type, kind as written, group and newest version, scope.
+macro_rules! objects {
+    ($($(#[$doc:meta])* $variant:ident($type:ty), $kind:literal, $group:literal, $version:literal, $scope:ident;)*) => {
+        /// The kind of an object.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        pub enum Kind {
+            $($(#[$doc])* #[serde(rename = $kind)] $variant,)*
+        }
+
+        /// Any object that Leno understands.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Object {
+            $($(#[$doc])* $variant(Box<$type>),)*
+        }
+
+        impl Kind {
+            /// Every kind, in the order of this table.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The kind as it is written in manifests.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $kind,)* }
+            }
+
+            /// The API group; empty for the core group.
+            #[must_use]
+            pub fn group(self) -> &'static str {
+                match self { $(Self::$variant => $group,)* }
+            }
+
+            /// The newest version that Leno reads, and the one it writes.
+            #[must_use]
+            pub fn version(self) -> &'static str {
+                match self { $(Self::$variant => $version,)* }
+            }
+
+            /// Whether objects of this kind live in a namespace.
+            #[must_use]
+            pub fn is_namespaced(self) -> bool {
+                match self { $(Self::$variant => Scope::$scope == Scope::Namespaced,)* }
+            }
+
+            /// The schema of this kind, from the types and their comments.
+            pub(crate) fn schema(self, generator: schemars::SchemaGenerator) -> schemars::Schema {
+                match self { $(Self::$variant => generator.into_root_schema_for::<$type>(),)* }
+            }
+
+            /// The object of this kind that a JSON value describes, `apiVersion` and `kind` left out of account.
+            pub(crate) fn from_value(self, value: Value) -> Result<Object, serde_path_to_error::Error<serde_json::Error>> {
+                match self {
+                    $(Self::$variant => serde_path_to_error::deserialize::<_, $type>(value).map(|it| Object::$variant(Box::new(it))),)*
+                }
+            }
+        }
+
+        impl Object {
+            /// Its kind.
+            #[must_use]
+            pub fn kind(&self) -> Kind {
+                match self { $(Self::$variant(_) => Kind::$variant,)* }
+            }
+
+            /// Its metadata.
+            #[must_use]
+            pub fn metadata(&self) -> &ObjectMeta {
+                match self { $(Self::$variant(it) => &it.metadata,)* }
+            }
+
+            /// Its metadata, to be changed.
+            #[must_use]
+            pub fn metadata_mut(&mut self) -> &mut ObjectMeta {
+                match self { $(Self::$variant(it) => &mut it.metadata,)* }
+            }
+
+            fn to_value(&self) -> Value {
+                match self { $(Self::$variant(it) => serde_json::to_value(it).unwrap_or_default(),)* }
+            }
+        }
+
+        $(impl From<$type> for Object {
+            fn from(it: $type) -> Self {
+                Self::$variant(Box::new(it))
+            }
+        })*
+    };
+}
+
+/// Whether objects of a kind live in a namespace.
+#[derive(PartialEq)]
+enum Scope {
+    Cluster,
+    Namespaced,
+}
+
+objects! {
+    /// `v1` Namespace.
+    Namespace(core::Namespace), "Namespace", "", "v1", Cluster;
+    /// `v1` ServiceAccount.
+    ServiceAccount(core::ServiceAccount), "ServiceAccount", "", "v1", Namespaced;
+    /// `v1` Service.
+    Service(core::Service), "Service", "", "v1", Namespaced;
+    /// `discovery.k8s.io/v1` EndpointSlice.
+    EndpointSlice(core::EndpointSlice), "EndpointSlice", "discovery.k8s.io", "v1", Namespaced;
+    /// `v1` Pod.
+    Pod(core::Pod), "Pod", "", "v1", Namespaced;
+    /// `v1` ConfigMap.
+    ConfigMap(core::ConfigMap), "ConfigMap", "", "v1", Namespaced;
+    /// `v1` Secret.
+    Secret(core::Secret), "Secret", "", "v1", Namespaced;
+    /// `apps/v1` Deployment.
+    Deployment(apps::Deployment), "Deployment", "apps", "v1", Namespaced;
+    /// `apps/v1` StatefulSet.
+    StatefulSet(apps::StatefulSet), "StatefulSet", "apps", "v1", Namespaced;
+    /// `access.smi-spec.io` TrafficTarget.
+    TrafficTarget(smi::TrafficTarget), "TrafficTarget", "access.smi-spec.io", "v1alpha3", Namespaced;
+    /// `specs.smi-spec.io` HTTPRouteGroup.
+    HttpRouteGroup(smi::HttpRouteGroup), "HTTPRouteGroup", "specs.smi-spec.io", "v1alpha4", Namespaced;
+    /// `specs.smi-spec.io` TCPRoute.
+    TcpRoute(smi::TcpRoute), "TCPRoute", "specs.smi-spec.io", "v1alpha4", Namespaced;
+    /// `specs.smi-spec.io` UDPRoute.
+    UdpRoute(smi::UdpRoute), "UDPRoute", "specs.smi-spec.io", "v1alpha4", Namespaced;
+    /// `split.smi-spec.io` TrafficSplit.
+    TrafficSplit(smi::TrafficSplit), "TrafficSplit", "split.smi-spec.io", "v1alpha4", Namespaced;
+    /// `policy.leno.dev` MeshConfig.
+    MeshConfig(leno::MeshConfig), "MeshConfig", "policy.leno.dev", "v1alpha1", Cluster;
+}
+
+impl Kind {
+    /// `apiVersion` as Leno writes it: `v1`, `apps/v1`.
+    #[must_use]
+    pub fn api_version(self) -> String {
+        match self.group() {
+            "" => self.version().to_owned(),
+            group => format!("{group}/{}", self.version()),
+        }
+    }
+
+    /// The kind that a person means on a command line: `pod`, `pods`, `po`, `TrafficTarget`, `tt`.
+    #[must_use]
+    pub fn named(word: &str) -> Option<Self> {
+        let word = word.to_ascii_lowercase();
+        Self::ALL.iter().copied().find(|kind| {
+            let full = kind.as_str().to_ascii_lowercase();
+            word == full || word == plural(&full) || kind.short_names().contains(&word.as_str())
+        })
+    }
+
+    /// The kind in lower case and plural, as URLs and CRDs have it.
+    #[must_use]
+    pub fn plural(self) -> String {
+        plural(&self.as_str().to_ascii_lowercase())
+    }
+
+    /// Short names for command lines, those of Kubernetes and SMI.
+    #[must_use]
+    pub fn short_names(self) -> &'static [&'static str] {
+        match self {
+            Self::Namespace => &["ns"],
+            Self::ServiceAccount => &["sa"],
+            Self::Service => &["svc"],
+            Self::EndpointSlice => &["eps"],
+            Self::Pod => &["po"],
+            Self::ConfigMap => &["cm"],
+            Self::Secret => &[],
+            Self::Deployment => &["deploy"],
+            Self::StatefulSet => &["sts"],
+            Self::TrafficTarget => &["tt"],
+            Self::HttpRouteGroup => &["htr"],
+            Self::TcpRoute => &["tr"],
+            Self::UdpRoute => &["ur"],
+            Self::TrafficSplit => &["ts"],
+            Self::MeshConfig => &["mc"],
+        }
+    }
+}
+
+fn plural(word: &str) -> String {
+    format!("{word}s")
+}
+
+/// What tells an object from every other.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ObjectKey {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its namespace; empty for kinds that live in none.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl ObjectKey {
+    /// A key from its parts.
+    pub fn new(kind: Kind, namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            kind,
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+}
+
+impl From<&ObjectKey> for ObjectRef {
+    fn from(key: &ObjectKey) -> Self {
+        Self::new(key.kind.as_str(), &key.namespace, &key.name)
+    }
+}
+
+impl std::fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        ObjectRef::from(self).fmt(f)
+    }
+}
+
+impl Object {
+    /// What tells it from every other object.
+    #[must_use]
+    pub fn key(&self) -> ObjectKey {
+        ObjectKey::new(self.kind(), self.namespace(), self.name())
+    }
+
+    /// `metadata.name`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.metadata().name
+    }
+
+    /// `metadata.namespace`; empty for kinds that live in none.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.metadata().namespace
+    }
+
+    /// The object as JSON, as `kubectl` would show it: nothing that is not given.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut whole = serde_json::Map::new();
+        whole.insert("apiVersion".into(), self.kind().api_version().into());
+        whole.insert("kind".into(), self.kind().as_str().into());
+        if let Value::Object(fields) = self.to_value() {
+            whole.extend(fields);
+        }
+        let mut whole = Value::Object(whole);
+        strip(&mut whole);
+        whole
+    }
+}
+
+/// Fields that stay even when they are empty, because Kubernetes asks for them or their presence says something.
+const KEPT_EMPTY: &[&str] = &[
+    "spec",
+    "endpoints",
+    "ports",
+    "containers",
+    "running",
+    "waiting",
+    "terminated",
+    "selector",
+];
+
+/// Removes what is not given: nulls, and lists and maps with nothing in them.
+fn strip(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|key, value| {
+                let keep = KEPT_EMPTY.contains(&key.as_str());
+                let was_given = !is_empty(value);
+                strip(value);
+                !value.is_null() && (was_given && !is_empty(value) || keep)
+            });
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
