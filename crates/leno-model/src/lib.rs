@@ -11,16 +11,16 @@
 
 #![forbid(unsafe_code)]
 
-pub mod name;
-pub mod unit;
-pub mod invalid;
 pub mod identity;
+pub mod invalid;
 pub mod mesh;
-pub mod service;
-pub mod workload;
+pub mod name;
 pub mod policy;
 pub mod resource_name;
+pub mod service;
 pub mod snapshot;
+pub mod unit;
+pub mod workload;
 
 pub use identity::{ServiceAccountName, SpiffeId, TrustDomain};
 pub use invalid::{Invalid, Location};
