@@ -1,1 +1,43 @@
 //! The sidecar: every request to and from a workload goes through it.
+//!
+//! ```text
+//!  control thread                                     worker threads (thread-per-core, nothing shared per request)
+//!  ──────────────                                     ─────────────────────────────────────────────────────────────
+//!  identity   key, CSR, rotation ──► Credentials ───► tls::accept / tls::connect
+//!  discovery  delta ADS ──► config::convert ──► Slot ► listener::{inbound, outbound} ─► detect ─► http::serve
+//!  admin      15000, 15020 ◄── worker::Command ──────                                        └──► tcp::exchange
+//! ```
+//!
+//! Decisions (which route, endpoint, verdict) are `leno_engine`'s; this crate moves bytes and asks it. It must not know
+//! manifests, Kubernetes, the compiler or a CA's key. Protobuf is seen only by [`config::convert`], [`discovery`] and
+//! [`identity`].
+
+#![forbid(unsafe_code)]
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice
+)]
+
+pub mod cli;
+pub mod settings;
+pub mod error;
+pub mod config;
+pub mod connection;
+pub mod io;
+pub mod worker;
+pub mod drain;
+pub mod listener;
+pub mod detect;
+pub mod dial;
+pub mod tls;
+pub mod tcp;
+pub mod http;
+pub mod upstream;
+pub mod discovery;
+pub mod identity;
+pub mod telemetry;
+pub mod admin;
+pub mod redirect;

@@ -1,0 +1,133 @@
+//! Endpoints: single addresses.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+/// The endpoints of a cluster at one version.
+#[derive(Debug, Default)]
+pub struct EndpointSet {
+    /// Those that take requests, sorted by address.
+    pub endpoints: Vec<Arc<Endpoint>>,
+}
+
+/// One address.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Its relative share; at least 1.
+    pub weight: u32,
+    /// The metadata that chooses its transport (`envoy.transport_socket_match`).
+    pub transport_labels: Vec<(Box<str>, Box<str>)>,
+    /// Who it is, for telemetry.
+    pub workload: Arc<WorkloadLabels>,
+    /// Requests and connections under way over all workers; see [`Endpoint::enter`].
+    active: AtomicU32,
+}
+
+/// Who is at one end of a connection, as telemetry names it. Empty text where it is not known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct WorkloadLabels {
+    /// The name of what made the instance: a Deployment's, for example.
+    pub workload: Box<str>,
+    /// The instance.
+    pub pod: Box<str>,
+    /// Its namespace.
+    pub namespace: Box<str>,
+    /// Its identity; empty when it has none.
+    pub identity: Box<str>,
+}
+
+/// One request or connection under way; ends when dropped.
+#[derive(Debug)]
+pub struct Active(Arc<Endpoint>);
+
+impl Endpoint {
+    /// An endpoint without load.
+    #[must_use]
+    pub fn new(
+        address: SocketAddr,
+        weight: u32,
+        transport_labels: Vec<(Box<str>, Box<str>)>,
+        workload: Arc<WorkloadLabels>,
+    ) -> Self {
+        Self { address, weight, transport_labels, workload, active: AtomicU32::new(0) }
+    }
+
+    /// Counts a request or connection until the guard is dropped.
+    #[must_use]
+    pub fn enter(self: &Arc<Self>) -> Active {
+        self.active.fetch_add(1, Ordering::Relaxed);
+        Active(Arc::clone(self))
+    }
+
+    /// How many requests and connections are under way.
+    #[must_use]
+    pub fn active(&self) -> u32 {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    /// Whether both are the same endpoint, load aside.
+    fn same(&self, other: &Self) -> bool {
+        self.address == other.address
+            && self.weight == other.weight
+            && self.transport_labels == other.transport_labels
+            && self.workload == other.workload
+    }
+}
+
+impl Active {
+    /// The endpoint it counts for.
+    #[must_use]
+    pub fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.0
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl EndpointSet {
+    /// The set of these endpoints. Those that were in the previous set unchanged are kept, so that their load counts
+    /// and pooled connections survive.
+    #[must_use]
+    pub fn new(previous: Option<&Self>, endpoints: Vec<Endpoint>) -> Self {
+        let known: HashMap<SocketAddr, &Arc<Endpoint>> =
+            previous.iter().flat_map(|set| &set.endpoints).map(|endpoint| (endpoint.address, endpoint)).collect();
+        let keep = |endpoint: Endpoint| match known.get(&endpoint.address) {
+            Some(old) if old.same(&endpoint) => Arc::clone(old),
+            _ => Arc::new(endpoint),
+        };
+        let mut endpoints: Vec<_> = endpoints.into_iter().map(keep).collect();
+        endpoints.sort_by_key(|endpoint| endpoint.address);
+        Self { endpoints }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(port: u16, weight: u32) -> Endpoint {
+        Endpoint::new(SocketAddr::from(([10, 0, 0, 1], port)), weight, vec![], Arc::default())
+    }
+
+    #[test]
+    fn unchanged_endpoints_keep_their_load() {
+        let before = EndpointSet::new(None, vec![endpoint(1, 1), endpoint(2, 1)]);
+        let _active = before.endpoints[0].enter();
+        let _other = before.endpoints[1].enter();
+        let after = EndpointSet::new(Some(&before), vec![endpoint(2, 5), endpoint(1, 1)]);
+        assert_eq!(after.endpoints[0].active(), 1);
+        assert_eq!(after.endpoints[1].active(), 0);
+    }
+}

@@ -1,0 +1,91 @@
+//! The HTTP connection manager: how a connection's requests are read, allowed and routed.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use leno_engine::{authorization::Rbac, route::RouteTable};
+
+use super::{Cluster, Slot};
+
+/// How the requests of a connection are treated.
+#[derive(Debug)]
+pub struct HttpConnectionManager {
+    /// Names it in telemetry: `outbound/NS/SVC:PORT`, `inbound/NS/SVC:PORT` or `inbound/-:PORT`.
+    pub stat_prefix: Arc<str>,
+    /// What is spoken.
+    pub codec: Codec,
+    /// Where requests go.
+    pub routes: RouteSource,
+    /// Which requests are allowed; `None`: all.
+    pub rbac: Option<Arc<Rbac>>,
+    /// Times and sizes.
+    pub limits: HttpLimits,
+    /// The values of `Upgrade` that are passed on, in lower case (`websocket`); `CONNECT` counts as `connect`.
+    pub upgrades: Vec<Box<str>>,
+    /// Whether requests are logged.
+    pub access_log: bool,
+}
+
+/// What is spoken on a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// By ALPN, else by the HTTP/2 preface.
+    #[default]
+    Auto,
+    /// HTTP/1.
+    Http1,
+    /// HTTP/2.
+    Http2,
+}
+
+/// Times and sizes of a connection's requests. Defaults are Envoy's unless said otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// How long a connection without a request stays open; zero: for ever. Default one hour.
+    pub idle_timeout: Duration,
+    /// How long nothing may move on a stream; zero: for ever. Default five minutes.
+    pub stream_idle_timeout: Duration,
+    /// How long the head of a request may take from its first byte; zero: for ever. Default ten seconds (Envoy has no limit).
+    pub headers_timeout: Duration,
+    /// How long the whole request may take to arrive; zero: for ever. Default for ever.
+    pub request_timeout: Duration,
+    /// How large the head of a request may be, in bytes. Default 60 KiB.
+    pub max_headers_bytes: u32,
+    /// How many header fields a request may have. Default 100.
+    pub max_headers_count: u32,
+    /// How many streams an HTTP/2 connection may have open. Default 1024 (Envoy: unlimited until 1.33).
+    pub max_concurrent_streams: u32,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            idle_timeout: Duration::from_secs(3600),
+            stream_idle_timeout: Duration::from_secs(300),
+            headers_timeout: Duration::from_secs(10),
+            request_timeout: Duration::ZERO,
+            max_headers_bytes: 60 * 1024,
+            max_headers_count: 100,
+            max_concurrent_streams: 1024,
+        }
+    }
+}
+
+/// Where a connection manager's routes come from.
+#[derive(Debug)]
+pub enum RouteSource {
+    /// Written in the listener.
+    Inline(Arc<Routes>),
+    /// A route configuration by name.
+    Named(Arc<Slot<Routes>>),
+}
+
+/// A route configuration: the table that decides, and handles on the clusters that it decides for.
+#[derive(Debug)]
+pub struct Routes {
+    /// The resource's name.
+    pub name: Arc<str>,
+    /// What goes where.
+    pub table: RouteTable,
+    /// The clusters that the table names.
+    pub clusters: HashMap<Box<str>, Arc<Slot<Cluster>>>,
+}

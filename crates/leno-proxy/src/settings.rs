@@ -1,0 +1,47 @@
+//! What the process was told at start, in the form that the data path uses.
+
+use std::{net::IpAddr, sync::Arc};
+
+use crate::config::WorkloadLabels;
+
+/// What does not change while the process runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who this sidecar's workload is.
+    pub workload: Arc<WorkloadLabels>,
+    /// The workload's own addresses.
+    pub workload_ips: Vec<IpAddr>,
+    /// The port that outbound connections are redirected to.
+    pub outbound_port: u16,
+    /// The port that inbound connections are redirected to.
+    pub inbound_port: u16,
+    /// The firewall mark of outbound dials (inbound ones have the next higher); `None`: redirection is by uid.
+    pub mark: Option<u32>,
+    /// What is bounded.
+    pub limits: Limits,
+}
+
+/// Bounds of the process. Zero in the command line means the default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections accepted and not yet closed, over all workers; more are closed at once and counted. Default: two
+    /// fifths of the file descriptor limit, because each may need one upstream and some are needed for other things.
+    pub downstream_connections: u32,
+    /// Connections to one endpoint, per worker, when its cluster does not say. Default 1024 (Envoy's).
+    pub connections_per_endpoint: u32,
+    /// Requests under way in one cluster, per worker, when it does not say. Default 1024 (Envoy's).
+    pub requests_per_cluster: u32,
+    /// Requests that wait for a connection in one cluster, per worker. Default 1024 (Envoy's).
+    pub pending_per_cluster: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            downstream_connections: 8192,
+            connections_per_endpoint: 1024,
+            requests_per_cluster: 1024,
+            pending_per_cluster: 1024,
+        }
+    }
+}
