@@ -1,0 +1,27 @@
+//! Short names for the packages of Envoy's v3 API that Leno speaks.
+
+pub use crate::envoy::{
+    config::{
+        accesslog::v3 as accesslog, bootstrap::v3 as bootstrap, cluster::v3 as cluster,
+        core::v3 as core, endpoint::v3 as endpoint, listener::v3 as listener, rbac::v3 as rbac,
+        route::v3 as route,
+    },
+    extensions::{
+        access_loggers::{file::v3 as file_access_log, stream::v3 as stream_access_log},
+        filters::{
+            http::{rbac::v3 as http_rbac, router::v3 as router},
+            listener::{
+                http_inspector::v3 as http_inspector, original_dst::v3 as original_dst,
+                proxy_protocol::v3 as proxy_protocol, tls_inspector::v3 as tls_inspector,
+            },
+            network::{
+                http_connection_manager::v3 as http_connection_manager, rbac::v3 as network_rbac,
+                tcp_proxy::v3 as tcp_proxy,
+            },
+        },
+        transport_sockets::{raw_buffer::v3 as raw_buffer, tls::v3 as tls},
+        upstreams::http::v3 as upstream_http,
+    },
+    service::discovery::v3 as discovery,
+    r#type::{matcher::v3 as matcher, v3 as r#type},
+};
