@@ -1,7 +1,7 @@
 //! Manifests to typed objects, with the line and field of everything that is wrong.
 //!
 //! ```text
-//! text ──► yaml: tree with positions ──► schema: shape, all errors ──► typed object ──► check: meaning, all errors
+//! text ──► yaml: tree with positions ──► shape: all errors ──► typed object ──► check: meaning, all errors
 //! ```
 //!
 //! One definition a kind: the Rust type. Its schema (for the shape check and for the CRDs in `deploy/crds`) is derived
@@ -11,10 +11,20 @@
 
 pub mod apps;
 pub mod base64;
+mod check;
 pub mod core;
+pub mod crd;
 pub mod leno;
 pub mod meta;
 pub mod object;
+mod problem;
+pub mod read;
+mod schema;
+mod shape;
 pub mod smi;
+pub mod syntax;
+pub mod yaml;
 
 pub use object::{Kind, Object, ObjectKey};
+pub use problem::Ignored;
+pub use read::{Manifest, Reading, read};

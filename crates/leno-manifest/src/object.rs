@@ -240,11 +240,22 @@ impl Object {
         &self.metadata().namespace
     }
 
+    /// The version that it is written in: the newest that can say what it says.
+    fn api_version(&self) -> String {
+        match self {
+            // v1alpha3 has no place for the port.
+            Self::TrafficTarget(target) if target.spec.destination.port.is_some() => {
+                format!("{}/v1alpha2", Kind::TrafficTarget.group())
+            }
+            _ => self.kind().api_version(),
+        }
+    }
+
     /// The object as JSON, as `kubectl` would show it: nothing that is not given.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut whole = serde_json::Map::new();
-        whole.insert("apiVersion".into(), self.kind().api_version().into());
+        whole.insert("apiVersion".into(), self.api_version().into());
         whole.insert("kind".into(), self.kind().as_str().into());
         if let Value::Object(fields) = self.to_value() {
             whole.extend(fields);

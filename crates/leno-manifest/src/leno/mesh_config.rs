@@ -1,9 +1,13 @@
 //! `policy.leno.dev/v1alpha1` MeshConfig.
 
+use leno_model::{MeshConfig as Model, TrustDomain, mesh};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::meta::ObjectMeta;
+use crate::{
+    meta::ObjectMeta,
+    syntax::{duration, ip_range},
+};
 
 /// The only name that a MeshConfig may have.
 pub const NAME: &str = "leno";
@@ -92,4 +96,58 @@ pub struct Interception {
     /// User ids whose traffic is left alone.
     #[serde(default)]
     pub exclude_uids: Vec<u32>,
+}
+
+impl MeshConfig {
+    /// What it means, defaults filled in. (Values that reading would have refused count as not given.)
+    #[must_use]
+    pub fn to_model(&self) -> Model {
+        let default = Model::default();
+        let spec = &self.spec;
+        Model {
+            trust_domain: given(spec.trust_domain.as_ref().and_then(|text| TrustDomain::new(text).ok()), default.trust_domain),
+            mtls: match spec.mtls {
+                Some(Mtls::Strict) => mesh::MtlsMode::Strict,
+                Some(Mtls::Permissive) => mesh::MtlsMode::Permissive,
+                None => default.mtls,
+            },
+            default_access: match spec.default_access {
+                Some(DefaultAccess::Deny) => mesh::DefaultAccess::Deny,
+                Some(DefaultAccess::Allow) => mesh::DefaultAccess::Allow,
+                None => default.default_access,
+            },
+            outbound_policy: match spec.outbound_policy {
+                Some(OutboundPolicy::AllowAny) => mesh::OutboundPolicy::AllowAny,
+                Some(OutboundPolicy::RegistryOnly) => mesh::OutboundPolicy::RegistryOnly,
+                None => default.outbound_policy,
+            },
+            certificate_lifetime: given(
+                spec.certificate_lifetime.as_deref().and_then(duration::parse),
+                default.certificate_lifetime,
+            ),
+            access_log: spec.access_log.unwrap_or(default.access_log),
+            log_level: given(spec.log_level.clone(), default.log_level),
+            interception: spec.interception.to_model(),
+        }
+    }
+}
+
+fn given<T>(value: Option<T>, default: T) -> T {
+    value.unwrap_or(default)
+}
+
+impl Interception {
+    /// What it means, ranges in their plain form.
+    #[must_use]
+    pub fn to_model(&self) -> mesh::Interception {
+        let ranges = |ranges: &[String]| ranges.iter().filter_map(|text| ip_range::normal(text)).collect();
+        mesh::Interception {
+            exclude_inbound_ports: self.exclude_inbound_ports.clone(),
+            exclude_outbound_ports: self.exclude_outbound_ports.clone(),
+            exclude_outbound_ranges: ranges(&self.exclude_outbound_ranges),
+            include_outbound_ranges: ranges(&self.include_outbound_ranges),
+            exclude_interfaces: self.exclude_interfaces.clone(),
+            exclude_uids: self.exclude_uids.clone(),
+        }
+    }
 }

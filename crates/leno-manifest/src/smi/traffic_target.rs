@@ -42,7 +42,6 @@ pub struct IdentityBindingSubject {
     pub namespace: String,
     /// The only port that may be called: up to v1alpha2, of `destination` only. Since v1alpha3 a TCPRoute says this.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
     pub port: Option<u16>,
 }
 
