@@ -35,7 +35,11 @@ pub fn print(kind: Kind) -> String {
 
 fn definition(kind: Kind) -> Value {
     let mut versions = vec![version(kind, kind.version(), true)];
-    versions.extend(upgrade::older_versions(kind).iter().map(|name| version(kind, name, false)));
+    versions.extend(
+        upgrade::older_versions(kind)
+            .iter()
+            .map(|name| version(kind, name, false)),
+    );
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -68,7 +72,10 @@ fn version(kind: Kind, name: &str, newest: bool) -> Value {
         openapi["properties"]["kind"] = json!({ "type": "string" });
         // Names are asked for by Kubernetes itself.
         let required = openapi["required"].as_array().cloned().unwrap_or_default();
-        openapi["required"] = required.into_iter().filter(|field| field != "metadata").collect();
+        openapi["required"] = required
+            .into_iter()
+            .filter(|field| field != "metadata")
+            .collect();
     } else {
         openapi = any;
     }
@@ -108,13 +115,20 @@ fn write_yaml(out: &mut String, value: &Value, indent: usize) {
                         out.push(' ');
                         out.push_str(inner.trim_start());
                     }
-                    Value::Object(_) | Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                    Value::Object(_)
+                    | Value::Array(_)
+                    | Value::Null
+                    | Value::Bool(_)
+                    | Value::Number(_)
+                    | Value::String(_) => {
                         write_after_key(out, item, indent);
                     }
                 }
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => write_after_key(out, value, indent),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            write_after_key(out, value, indent)
+        }
     }
 }
 
@@ -140,8 +154,13 @@ fn write_after_key(out: &mut String, value: &Value, indent: usize) {
 /// A text as a YAML scalar: without quotes where it means the same.
 fn plain_or_quoted(text: &str) -> String {
     let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
-    let letters = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./ ,()`'".contains(c));
-    let is_text = matches!(crate::yaml::scalar::resolve(text), crate::yaml::Content::String(_));
+    let letters = text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "-_./ ,()`'".contains(c));
+    let is_text = matches!(
+        crate::yaml::scalar::resolve(text),
+        crate::yaml::Content::String(_)
+    );
     if starts && letters && is_text && !text.ends_with(' ') {
         text.to_owned()
     } else {

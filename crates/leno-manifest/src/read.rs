@@ -1,9 +1,6 @@
 //! Text to objects.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use leno_model::{Invalid, Location, ObjectRef};
 
@@ -22,10 +19,33 @@ pub const DEFAULT_NAMESPACE: &str = "default";
 
 /// Kinds of Kubernetes that are neither used nor wrong in a manifest for Leno, so that no near word is suggested.
 const FOREIGN_KINDS: &[&str] = &[
-    "Binding", "ClusterRole", "ClusterRoleBinding", "ComponentStatus", "CronJob", "CustomResourceDefinition",
-    "DaemonSet", "Endpoints", "Event", "HorizontalPodAutoscaler", "Ingress", "IngressClass", "Job", "Lease",
-    "LimitRange", "NetworkPolicy", "Node", "PersistentVolume", "PersistentVolumeClaim", "PodDisruptionBudget",
-    "PodTemplate", "PriorityClass", "ReplicaSet", "ReplicationController", "ResourceQuota", "Role", "RoleBinding",
+    "Binding",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "ComponentStatus",
+    "CronJob",
+    "CustomResourceDefinition",
+    "DaemonSet",
+    "Endpoints",
+    "Event",
+    "HorizontalPodAutoscaler",
+    "Ingress",
+    "IngressClass",
+    "Job",
+    "Lease",
+    "LimitRange",
+    "NetworkPolicy",
+    "Node",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "PodDisruptionBudget",
+    "PodTemplate",
+    "PriorityClass",
+    "ReplicaSet",
+    "ReplicationController",
+    "ResourceQuota",
+    "Role",
+    "RoleBinding",
     "StorageClass",
 ];
 
@@ -49,7 +69,11 @@ impl PartialEq for Manifest {
 
 impl From<Object> for Manifest {
     fn from(object: Object) -> Self {
-        Self { object: Arc::new(object), location: Location::default(), source: None }
+        Self {
+            object: Arc::new(object),
+            location: Location::default(),
+            source: None,
+        }
     }
 }
 
@@ -63,9 +87,16 @@ impl Manifest {
     /// What is wrong with a field (path such as `spec.rules[0].name`; empty for the whole object), with its place and
     /// its value as they were written.
     #[must_use]
-    pub fn invalid(&self, field: &str, expected: impl Into<String>, fix: impl Into<String>) -> Invalid {
+    pub fn invalid(
+        &self,
+        field: &str,
+        expected: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Invalid {
         let found = self.source.as_ref().map(|source| source.find(field));
-        let value = found.and_then(|found| found.node).map_or_else(|| "missing".to_owned(), Node::shown);
+        let value = found
+            .and_then(|found| found.node)
+            .map_or_else(|| "missing".to_owned(), Node::shown);
         Invalid {
             location: self.place(found.map(|found| found.mark)),
             object: Some(ObjectRef::from(&self.key())),
@@ -80,19 +111,28 @@ impl Manifest {
         if self.location.file.is_empty() {
             return None;
         }
-        Some(mark.map_or_else(|| self.location.clone(), |mark| location(&self.location.file, mark)))
+        Some(mark.map_or_else(
+            || self.location.clone(),
+            |mark| location(&self.location.file, mark),
+        ))
     }
 
     /// What keeps the local runner from running it, though Kubernetes would: a container without `command` (there is
     /// no image to take one from), the host's network, values that only a node has.
     #[must_use]
     pub fn check_local(&self) -> Vec<Invalid> {
-        let nothing = Node { mark: Mark::default(), content: Content::Null };
+        let nothing = Node {
+            mark: Mark::default(),
+            content: Content::Null,
+        };
         let root = self.source.as_deref().unwrap_or(&nothing);
         let mut problems = Problems::new(&self.location.file, ObjectRef::from(&self.key()), root);
         crate::check::local(&self.object, &mut problems);
         if self.location.file.is_empty() {
-            problems.invalid.iter_mut().for_each(|invalid| invalid.location = None);
+            problems
+                .invalid
+                .iter_mut()
+                .for_each(|invalid| invalid.location = None);
         }
         problems.invalid
     }
@@ -132,6 +172,11 @@ pub fn read(file: &str, text: &str) -> Reading {
         }
     }
     refuse_repeats(&mut reading);
+    let place = |location: &Location| (location.line, location.column);
+    reading
+        .invalid
+        .sort_by_key(|it| it.location.as_ref().map(place));
+    reading.ignored.sort_by_key(|it| place(&it.location));
     reading
 }
 
@@ -139,19 +184,25 @@ pub fn read(file: &str, text: &str) -> Reading {
 fn refuse_repeats(reading: &mut Reading) {
     let mut lines: HashMap<ObjectKey, u32> = HashMap::new();
     let invalid = &mut reading.invalid;
-    reading.manifests.retain(|manifest| match lines.get(&manifest.key()) {
-        None => {
-            lines.insert(manifest.key(), manifest.location.line);
-            true
-        }
-        Some(line) => {
-            let again = format!("the same object again as in line {line}");
-            let mut repeat = manifest.invalid("", "an object once", "remove one of the two, or name it otherwise");
-            repeat.value = again;
-            invalid.push(repeat);
-            false
-        }
-    });
+    reading
+        .manifests
+        .retain(|manifest| match lines.get(&manifest.key()) {
+            None => {
+                lines.insert(manifest.key(), manifest.location.line);
+                true
+            }
+            Some(line) => {
+                let again = format!("the same object again as in line {line}");
+                let mut repeat = manifest.invalid(
+                    "",
+                    "an object once",
+                    "remove one of the two, or name it otherwise",
+                );
+                repeat.value = again;
+                invalid.push(repeat);
+                false
+            }
+        });
 }
 
 /// The object that a tree is about, as far as can be told.
@@ -163,22 +214,34 @@ fn whose(root: &Node) -> Option<ObjectRef> {
     let known = Kind::ALL.iter().find(|known| known.as_str() == kind);
     let namespace = match known {
         Some(kind) if !kind.is_namespaced() => String::new(),
-        _ => text(metadata.and_then(|it| it.get("namespace"))).unwrap_or_else(|| DEFAULT_NAMESPACE.into()),
+        _ => text(metadata.and_then(|it| it.get("namespace")))
+            .unwrap_or_else(|| DEFAULT_NAMESPACE.into()),
     };
-    Some(ObjectRef { kind, namespace, name })
+    Some(ObjectRef {
+        kind,
+        namespace,
+        name,
+    })
 }
 
 fn read_node(file: &str, node: Node, reading: &mut Reading) {
     let kind = node.get("kind").and_then(Node::as_str).unwrap_or_default();
-    let is_list = kind.ends_with("List") && node.get("items").is_some_and(|items| items.items().is_some());
+    let is_list = kind.ends_with("List")
+        && node
+            .get("items")
+            .is_some_and(|items| items.items().is_some());
     if !is_list {
         read_object(file, node, reading);
         return;
     }
-    let Content::Map(entries) = node.content else { return };
+    let Content::Map(entries) = node.content else {
+        return;
+    };
     for entry in entries {
         if let (true, Content::List(items)) = (entry.key == "items", entry.value.content) {
-            items.into_iter().for_each(|item| read_object(file, item, reading));
+            items
+                .into_iter()
+                .for_each(|item| read_object(file, item, reading));
         }
     }
 }
@@ -202,18 +265,28 @@ fn read_object(file: &str, node: Node, reading: &mut Reading) {
     for error in errors {
         problems.add(&error.field, error.expected, error.fix);
     }
-    let unknown = if is_ours(header.kind) { Unknown::Refuse } else { Unknown::Report };
+    let unknown = if is_ours(header.kind) {
+        Unknown::Refuse
+    } else {
+        Unknown::Report
+    };
     let value = shape::compare(schema::of(header.kind), &node, unknown, &mut problems);
     let typed = value.and_then(|value| typed(header.kind, value, &mut problems));
     let checked = typed.map(|object| Checked::new(object, &mut problems));
-    let Problems { invalid, ignored, .. } = problems;
+    let Problems {
+        invalid, ignored, ..
+    } = problems;
     let sound = invalid.is_empty();
     reading.invalid.extend(invalid);
     reading.ignored.extend(ignored);
     if let Some(checked) = checked.filter(|_| sound) {
         let location = location(file, node.mark);
         let object = Arc::new(checked.into_object());
-        reading.manifests.push(Manifest { object, location, source: Some(Arc::new(node)) });
+        reading.manifests.push(Manifest {
+            object,
+            location,
+            source: Some(Arc::new(node)),
+        });
     }
 }
 
@@ -255,15 +328,33 @@ fn header(node: &Node) -> Result<Header, Unclear> {
     if node.entries().is_none() {
         return Err(Unclear::NoMap);
     }
-    let text = |field| node.get(field).and_then(Node::as_str).ok_or(Unclear::Missing(field));
+    let text = |field| {
+        node.get(field)
+            .and_then(Node::as_str)
+            .ok_or(Unclear::Missing(field))
+    };
     let (api_version, kind) = (text("apiVersion")?, text("kind")?);
     let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-    let known = Kind::ALL.iter().copied().find(|known| known.group() == group && known.as_str() == kind);
+    let known = Kind::ALL
+        .iter()
+        .copied()
+        .find(|known| known.group() == group && known.as_str() == kind);
     if let Some(kind) = known {
         let sound = version == kind.version() || upgrade::older_versions(kind).contains(&version);
-        return if sound { Ok(Header { kind, version: version.to_owned() }) } else { Err(Unclear::Version(kind)) };
+        return if sound {
+            Ok(Header {
+                kind,
+                version: version.to_owned(),
+            })
+        } else {
+            Err(Unclear::Version(kind))
+        };
     }
-    let of_group: Vec<_> = Kind::ALL.iter().copied().filter(|known| known.group() == group).collect();
+    let of_group: Vec<_> = Kind::ALL
+        .iter()
+        .copied()
+        .filter(|known| known.group() == group)
+        .collect();
     let near = nearest(kind, of_group.iter().map(|known| known.as_str()));
     let ours = of_group.iter().copied().any(is_ours);
     if !ours && (near.is_none() || FOREIGN_KINDS.contains(&kind)) {
@@ -287,11 +378,25 @@ impl Unclear {
 
     fn invalid(&self, file: &str, node: &Node, object: Option<ObjectRef>) -> Invalid {
         let (field, expected, fix) = match self {
-            Self::NoMap | Self::Foreign(_) => ("", "an object with apiVersion, kind and metadata".to_owned(), String::new()),
-            Self::Missing("kind") => ("kind", "the kind of the object".into(), "write e.g. kind: Service".into()),
-            Self::Missing(field) => (*field, "the version of the object's kind".into(), "write e.g. apiVersion: v1".into()),
+            Self::NoMap | Self::Foreign(_) => (
+                "",
+                "an object with apiVersion, kind and metadata".to_owned(),
+                String::new(),
+            ),
+            Self::Missing("kind") => (
+                "kind",
+                "the kind of the object".into(),
+                "write e.g. kind: Service".into(),
+            ),
+            Self::Missing(field) => (
+                *field,
+                "the version of the object's kind".into(),
+                "write e.g. apiVersion: v1".into(),
+            ),
             Self::Kind(near) => {
-                let fix = near.map(|near| format!("did you mean {near}?")).unwrap_or_default();
+                let fix = near
+                    .map(|near| format!("did you mean {near}?"))
+                    .unwrap_or_default();
                 ("kind", "a kind of this apiVersion".into(), fix)
             }
             Self::Version(kind) => {
@@ -301,7 +406,10 @@ impl Unclear {
                 };
                 let mut versions = vec![kind.version()];
                 versions.extend(upgrade::older_versions(*kind));
-                let expected: Vec<_> = versions.iter().map(|version| format!("{group}{version}")).collect();
+                let expected: Vec<_> = versions
+                    .iter()
+                    .map(|version| format!("{group}{version}"))
+                    .collect();
                 ("apiVersion", expected.join(" or "), String::new())
             }
         };

@@ -82,7 +82,8 @@ impl Method {
     }
 }
 
-/// Headers and what their values must fit, in the order written. The specification shows a map, Open Service Mesh's
+/// Headers and what their values must fit, in the order of their names (all must fit, so that
+/// the order written says nothing). The specification shows a map, Open Service Mesh's
 /// definition has a list of maps; both are read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers(pub Vec<(String, String)>);
@@ -97,10 +98,12 @@ enum Shape {
 
 impl<'de> Deserialize<'de> for Headers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Shape::deserialize(deserializer)? {
-            Shape::Map(map) => Self(map.into_iter().collect()),
-            Shape::List(maps) => Self(maps.into_iter().flatten().collect()),
-        })
+        let mut headers: Vec<_> = match Shape::deserialize(deserializer)? {
+            Shape::Map(map) => map.into_iter().collect(),
+            Shape::List(maps) => maps.into_iter().flatten().collect(),
+        };
+        headers.sort();
+        Ok(Self(headers))
     }
 }
 

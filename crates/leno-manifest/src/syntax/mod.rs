@@ -1,6 +1,6 @@
 //! The syntax of names and values that are texts in manifests.
 
-pub mod name;
 pub mod duration;
 pub mod ip_range;
+pub mod name;
 pub mod regular_expression;

@@ -41,11 +41,22 @@ pub fn documents(text: &str) -> Vec<Document> {
     if text.len() > MAX_BYTES {
         let mark = Mark { line: 1, column: 1 };
         let found = format!("{} bytes long", text.len());
-        let error = SyntaxError { mark, field: String::new(), found, expected: format!("at most {MAX_BYTES} bytes") };
-        return vec![Document { root: None, errors: vec![error] }];
+        let error = SyntaxError {
+            mark,
+            field: String::new(),
+            found,
+            expected: format!("at most {MAX_BYTES} bytes"),
+        };
+        return vec![Document {
+            root: None,
+            errors: vec![error],
+        }];
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    split(text).into_iter().flat_map(|(line, chunk)| chunk_documents(chunk, line)).collect()
+    split(text)
+        .into_iter()
+        .flat_map(|(line, chunk)| chunk_documents(chunk, line))
+        .collect()
 }
 
 /// Cuts a text before every line that starts a document, so that one broken document does not hide the others. Such a
@@ -55,7 +66,8 @@ fn split(text: &str) -> Vec<(u32, &str)> {
     let (mut start, mut start_line, mut at, mut directive) = (0, 0, 0, false);
     for (number, line) in (0_u32..).zip(text.split_inclusive('\n')) {
         let rest = line.strip_prefix("---");
-        let starts = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+        let starts =
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
         if starts && !directive && at > start {
             pieces.push((start_line, &text[start..at]));
             (start, start_line) = (at, number);
@@ -75,18 +87,37 @@ fn chunk_documents(chunk: &str, lines_before: u32) -> Vec<Document> {
     if let Err(error) = outcome {
         // JSON that is no YAML: escapes of surrogate pairs, tabs.
         if let Ok(value) = serde_json::from_str::<serde_json::Value>(chunk) {
-            let mark = Mark { line: lines_before + 1, column: 1 };
-            return vec![Document { root: Some(from_json(&value, mark)), errors: Vec::new() }];
+            let mark = Mark {
+                line: lines_before + 1,
+                column: 1,
+            };
+            return vec![Document {
+                root: Some(from_json(&value, mark)),
+                errors: Vec::new(),
+            }];
         }
-        documents.push(Document { root: None, errors: vec![error] });
+        documents.push(Document {
+            root: None,
+            errors: vec![error],
+        });
     }
     documents
 }
 
 /// What is being built.
 enum Frame {
-    List { mark: Mark, anchor: usize, items: Vec<Node> },
-    Map { mark: Mark, anchor: usize, entries: Vec<Entry>, seen: HashMap<String, u32>, key: Option<(String, Mark)> },
+    List {
+        mark: Mark,
+        anchor: usize,
+        items: Vec<Node>,
+    },
+    Map {
+        mark: Mark,
+        anchor: usize,
+        entries: Vec<Entry>,
+        seen: HashMap<String, u32>,
+        key: Option<(String, Mark)>,
+    },
 }
 
 /// Builds trees from the parser's events.
@@ -132,17 +163,28 @@ impl Builder {
             }
             Event::DocumentEnd => {
                 let errors = std::mem::take(&mut self.errors);
-                let root = self.root.take().filter(|root| root.content != Content::Null);
+                let root = self
+                    .root
+                    .take()
+                    .filter(|root| root.content != Content::Null);
                 if root.is_some() || !errors.is_empty() {
                     self.documents.push(Document { root, errors });
                 }
             }
             Event::Alias(anchor) => {
                 let Some(node) = self.anchors.get(&anchor) else {
-                    return Err(self.error(mark, "an alias of nothing", "the name of an anchor that stands before it"));
+                    return Err(self.error(
+                        mark,
+                        "an alias of nothing",
+                        "the name of an anchor that stands before it",
+                    ));
                 };
                 if self.frames.len() + node.depth() > MAX_DEPTH {
-                    return Err(self.error(mark, "nested too deeply", &format!("at most {MAX_DEPTH} levels")));
+                    return Err(self.error(
+                        mark,
+                        "nested too deeply",
+                        &format!("at most {MAX_DEPTH} levels"),
+                    ));
                 }
                 let size = node.size();
                 let node = node.clone();
@@ -155,18 +197,59 @@ impl Builder {
                 self.finish(Node { mark, content }, anchor)?;
             }
             Event::SequenceStart(anchor, tag) => {
-                self.open(Frame::List { mark, anchor, items: Vec::new() }, tag.as_deref(), "seq", mark)?;
+                self.open(
+                    Frame::List {
+                        mark,
+                        anchor,
+                        items: Vec::new(),
+                    },
+                    tag.as_deref(),
+                    "seq",
+                    mark,
+                )?;
             }
             Event::MappingStart(anchor, tag) => {
-                self.open(Frame::Map { mark, anchor, entries: Vec::new(), seen: HashMap::new(), key: None }, tag.as_deref(), "map", mark)?;
+                self.open(
+                    Frame::Map {
+                        mark,
+                        anchor,
+                        entries: Vec::new(),
+                        seen: HashMap::new(),
+                        key: None,
+                    },
+                    tag.as_deref(),
+                    "map",
+                    mark,
+                )?;
             }
             Event::SequenceEnd | Event::MappingEnd => match self.frames.pop() {
-                Some(Frame::List { mark, anchor, items }) => {
-                    self.finish(Node { mark, content: Content::List(items) }, anchor)?;
+                Some(Frame::List {
+                    mark,
+                    anchor,
+                    items,
+                }) => {
+                    self.finish(
+                        Node {
+                            mark,
+                            content: Content::List(items),
+                        },
+                        anchor,
+                    )?;
                 }
-                Some(Frame::Map { mark, anchor, entries, .. }) => {
+                Some(Frame::Map {
+                    mark,
+                    anchor,
+                    entries,
+                    ..
+                }) => {
                     let entries = self.merged(entries)?;
-                    self.finish(Node { mark, content: Content::Map(entries) }, anchor)?;
+                    self.finish(
+                        Node {
+                            mark,
+                            content: Content::Map(entries),
+                        },
+                        anchor,
+                    )?;
                 }
                 None => {}
             },
@@ -174,13 +257,23 @@ impl Builder {
         Ok(())
     }
 
-    fn open(&mut self, frame: Frame, tag: Option<&Tag>, plain: &str, mark: Mark) -> Result<(), SyntaxError> {
+    fn open(
+        &mut self,
+        frame: Frame,
+        tag: Option<&Tag>,
+        plain: &str,
+        mark: Mark,
+    ) -> Result<(), SyntaxError> {
         self.count(1, mark)?;
         if let Some(tag) = tag.filter(|tag| !(tag.is_yaml_core_schema() && tag.suffix == plain)) {
             return Err(self.error(mark, &format!("the tag {tag}"), "no tag"));
         }
         if self.frames.len() >= MAX_DEPTH {
-            return Err(self.error(mark, "nested too deeply", &format!("at most {MAX_DEPTH} levels")));
+            return Err(self.error(
+                mark,
+                "nested too deeply",
+                &format!("at most {MAX_DEPTH} levels"),
+            ));
         }
         self.frames.push(frame);
         Ok(())
@@ -189,12 +282,22 @@ impl Builder {
     fn count(&mut self, more: usize, mark: Mark) -> Result<(), SyntaxError> {
         self.nodes = self.nodes.saturating_add(more);
         if self.nodes > MAX_NODES {
-            return Err(self.error(mark, "too large", &format!("at most {MAX_NODES} values, aliases counted in full")));
+            return Err(self.error(
+                mark,
+                "too large",
+                &format!("at most {MAX_NODES} values, aliases counted in full"),
+            ));
         }
         Ok(())
     }
 
-    fn scalar(&self, text: &str, style: ScalarStyle, tag: Option<&Tag>, mark: Mark) -> Result<Content, SyntaxError> {
+    fn scalar(
+        &self,
+        text: &str,
+        style: ScalarStyle,
+        tag: Option<&Tag>,
+        mark: Mark,
+    ) -> Result<Content, SyntaxError> {
         if let Some(tag) = tag {
             return match (tag.is_yaml_core_schema(), tag.suffix.as_str()) {
                 (true, "str") => Ok(Content::String(text.to_owned())),
@@ -206,9 +309,10 @@ impl Builder {
         }
         Ok(match style {
             ScalarStyle::Plain => scalar::resolve(text),
-            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted | ScalarStyle::Literal | ScalarStyle::Folded => {
-                Content::String(text.to_owned())
-            }
+            ScalarStyle::SingleQuoted
+            | ScalarStyle::DoubleQuoted
+            | ScalarStyle::Literal
+            | ScalarStyle::Folded => Content::String(text.to_owned()),
         })
     }
 
@@ -224,19 +328,34 @@ impl Builder {
         match self.frames.last_mut() {
             None => self.root = Some(node),
             Some(Frame::List { items, .. }) => items.push(node),
-            Some(Frame::Map { entries, seen, key, .. }) => match key.take() {
+            Some(Frame::Map {
+                entries, seen, key, ..
+            }) => match key.take() {
                 None => match key_text(&node) {
                     Some(text) => *key = Some((text, node.mark)),
                     None => {
-                        return Err(self.error(node.mark, &format!("{} as a key", node.shown()), "a text as the key"));
+                        return Err(self.error(
+                            node.mark,
+                            &format!("{} as a key", node.shown()),
+                            "a text as the key",
+                        ));
                     }
                 },
                 Some((text, mark)) => match seen.insert(text.clone(), mark.line) {
-                    None => entries.push(Entry { key: text, mark, value: node }),
+                    None => entries.push(Entry {
+                        key: text,
+                        mark,
+                        value: node,
+                    }),
                     Some(first) => {
                         let field = key_path(&self.field(), &text);
                         let found = format!("given again after line {first}");
-                        self.errors.push(SyntaxError { mark, field, found, expected: "each key once".into() });
+                        self.errors.push(SyntaxError {
+                            mark,
+                            field,
+                            found,
+                            expected: "each key once".into(),
+                        });
                     }
                 },
             },
@@ -246,25 +365,39 @@ impl Builder {
 
     /// The path of what is being built.
     fn field(&self) -> String {
-        self.frames.iter().fold(String::new(), |path, frame| match frame {
-            Frame::List { items, .. } => format!("{path}[{}]", items.len()),
-            Frame::Map { key: Some((key, _)), .. } => key_path(&path, key),
-            Frame::Map { key: None, .. } => path,
-        })
+        self.frames
+            .iter()
+            .fold(String::new(), |path, frame| match frame {
+                Frame::List { items, .. } => format!("{path}[{}]", items.len()),
+                Frame::Map {
+                    key: Some((key, _)),
+                    ..
+                } => key_path(&path, key),
+                Frame::Map { key: None, .. } => path,
+            })
     }
 
     /// The entries with those that `<<` brings in; an entry's own key wins.
     fn merged(&self, mut entries: Vec<Entry>) -> Result<Vec<Entry>, SyntaxError> {
-        let Some(place) = entries.iter().position(|entry| entry.key == "<<") else { return Ok(entries) };
+        let Some(place) = entries.iter().position(|entry| entry.key == "<<") else {
+            return Ok(entries);
+        };
         let merge = entries.remove(place);
         let mut own: HashSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
         let sources = match merge.value.content {
             Content::List(items) => items,
-            content => vec![Node { mark: merge.value.mark, content }],
+            content => vec![Node {
+                mark: merge.value.mark,
+                content,
+            }],
         };
         for source in sources {
             let Content::Map(more) = source.content else {
-                return Err(self.error(source.mark, "no map to merge", "a map, or a list of maps, after <<"));
+                return Err(self.error(
+                    source.mark,
+                    "no map to merge",
+                    "a map, or a list of maps, after <<",
+                ));
             };
             for entry in more {
                 if own.insert(entry.key.clone()) {
@@ -284,7 +417,12 @@ impl Builder {
     }
 
     fn error(&self, mark: Mark, found: &str, expected: &str) -> SyntaxError {
-        SyntaxError { mark, field: self.field(), found: found.to_owned(), expected: expected.to_owned() }
+        SyntaxError {
+            mark,
+            field: self.field(),
+            found: found.to_owned(),
+            expected: expected.to_owned(),
+        }
     }
 
     fn scan_error(&self, error: &ScanError) -> SyntaxError {
@@ -296,9 +434,10 @@ impl Builder {
 /// A key as text: `8080: x` has the key `8080`, as `kubectl` reads it.
 fn key_text(node: &Node) -> Option<String> {
     match &node.content {
-        Content::Bool(_, text) | Content::Int(_, text) | Content::Float(_, text) | Content::String(text) => {
-            Some(text.clone())
-        }
+        Content::Bool(_, text)
+        | Content::Int(_, text)
+        | Content::Float(_, text)
+        | Content::String(text) => Some(text.clone()),
         Content::Null | Content::List(_) | Content::Map(_) => None,
     }
 }
@@ -310,9 +449,15 @@ fn from_json(value: &serde_json::Value, mark: Mark) -> Node {
         Value::Bool(value) => Content::Bool(*value, value.to_string()),
         Value::Number(number) => scalar::resolve(&number.to_string()),
         Value::String(text) => Content::String(text.clone()),
-        Value::Array(items) => Content::List(items.iter().map(|item| from_json(item, mark)).collect()),
+        Value::Array(items) => {
+            Content::List(items.iter().map(|item| from_json(item, mark)).collect())
+        }
         Value::Object(map) => {
-            let entry = |(key, value): (&String, &Value)| Entry { key: key.clone(), mark, value: from_json(value, mark) };
+            let entry = |(key, value): (&String, &Value)| Entry {
+                key: key.clone(),
+                mark,
+                value: from_json(value, mark),
+            };
             Content::Map(map.iter().map(entry).collect())
         }
     };

@@ -38,7 +38,11 @@ fn integer(text: &str) -> Option<i128> {
         return None;
     }
     let lower = digits.to_ascii_lowercase();
-    let radix = |prefix: &str, radix| lower.strip_prefix(prefix).map(|digits| (digits.to_owned(), radix));
+    let radix = |prefix: &str, radix| {
+        lower
+            .strip_prefix(prefix)
+            .map(|digits| (digits.to_owned(), radix))
+    };
     let (digits, radix) = radix("0x", 16)
         .or_else(|| radix("0b", 2))
         .or_else(|| radix("0o", 8))
@@ -80,7 +84,13 @@ mod tests {
     fn plain_scalars_mean_what_kubectl_takes_them_for() {
         let int = |text: &str, value| (text.to_owned(), Content::Int(value, text.into()));
         for (text, content) in [
-            int("5", 5), int("-5", -5), int("0x1F", 31), int("0755", 493), int("0o17", 15), int("1_000", 1000), int("0", 0),
+            int("5", 5),
+            int("-5", -5),
+            int("0x1F", 31),
+            int("0755", 493),
+            int("0o17", 15),
+            int("1_000", 1000),
+            int("0", 0),
             ("1.5".into(), Content::Float(1.5, "1.5".into())),
             ("1e3".into(), Content::Float(1000.0, "1e3".into())),
             (".5".into(), Content::Float(0.5, ".5".into())),
@@ -89,7 +99,10 @@ mod tests {
         ] {
             assert_eq!(resolve(&text), content, "{text}");
         }
-        for text in ["1.2.3", "10.0.0.1", "24h", "-", "+", ".", "1e", "0x", "0b2", "true1", "-a", "089x", ".inf", "10m"] {
+        for text in [
+            "1.2.3", "10.0.0.1", "24h", "-", "+", ".", "1e", "0x", "0b2", "true1", "-a", "089x",
+            ".inf", "10m",
+        ] {
             assert_eq!(resolve(text), Content::String(text.into()), "{text}");
         }
     }
