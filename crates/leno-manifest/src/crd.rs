@@ -1,7 +1,5 @@
 //! Custom resource definitions, printed from the same types that manifests are read into.
 
-use std::fmt::Write;
-
 use serde_json::{Value, json};
 
 use crate::{Kind, schema, smi::upgrade};
@@ -101,13 +99,13 @@ fn write_yaml(out: &mut String, value: &Value, indent: usize) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
-                let _ = write!(out, "{:indent$}{}:", "", plain_or_quoted(key));
+                out.push_str(&format!("{:indent$}{}:", "", plain_or_quoted(key)));
                 write_after_key(out, value, indent);
             }
         }
         Value::Array(items) => {
             for item in items {
-                let _ = write!(out, "{:indent$}-", "");
+                out.push_str(&format!("{:indent$}-", ""));
                 match item {
                     Value::Object(map) if !map.is_empty() => {
                         let mut inner = String::new();
@@ -143,10 +141,10 @@ fn write_after_key(out: &mut String, value: &Value, indent: usize) {
             write_yaml(out, value, indent);
         }
         Value::String(text) => {
-            let _ = writeln!(out, " {}", plain_or_quoted(text));
+            out.push_str(&format!(" {}\n", plain_or_quoted(text)));
         }
         Value::Object(_) | Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {
-            let _ = writeln!(out, " {value}");
+            out.push_str(&format!(" {value}\n"));
         }
     }
 }

@@ -55,7 +55,7 @@ macro_rules! objects {
             }
 
             /// The object of this kind that a JSON value describes, `apiVersion` and `kind` left out of account.
-            pub(crate) fn from_value(self, value: Value) -> Result<Object, serde_path_to_error::Error<serde_json::Error>> {
+            pub(crate) fn decode(self, value: Value) -> Result<Object, serde_path_to_error::Error<serde_json::Error>> {
                 match self {
                     $(Self::$variant => serde_path_to_error::deserialize::<_, $type>(value).map(|it| Object::$variant(Box::new(it))),)*
                 }

@@ -296,7 +296,7 @@ fn is_ours(kind: Kind) -> bool {
 }
 
 fn typed(kind: Kind, value: serde_json::Value, problems: &mut Problems<'_>) -> Option<Object> {
-    match kind.from_value(value) {
+    match kind.decode(value) {
         Ok(object) => Some(object),
         Err(error) => {
             // The comparison with the schema has found nothing, so this tells of a gap between schema and type.

@@ -59,9 +59,9 @@ fn check_subject(subject: &IdentityBindingSubject, at: &str, problems: &mut Prob
     if let Err(rule) = name::dns_subdomain(&subject.name) {
         problems.add(&format!("{at}.name"), rule, "");
     }
-    if !subject.namespace.is_empty() {
-        if let Err(rule) = name::dns_label(&subject.namespace) {
-            problems.add(&format!("{at}.namespace"), rule, "");
-        }
+    if !subject.namespace.is_empty()
+        && let Err(rule) = name::dns_label(&subject.namespace)
+    {
+        problems.add(&format!("{at}.namespace"), rule, "");
     }
 }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use leno_model::TrustDomain;
 
 use crate::{
-    leno::{MeshConfig, mesh_config::NAME},
+    leno::{
+        MeshConfig,
+        mesh_config::{Interception, NAME},
+    },
     problem::Problems,
     syntax::{duration, ip_range, name},
 };
@@ -51,7 +54,10 @@ pub(super) fn check(config: &MeshConfig, problems: &mut Problems<'_>) {
         let expected = "error, warn, info, debug or trace, or a list such as info,leno_proxy=debug";
         problems.add("spec.logLevel", expected, "");
     }
-    let interception = &spec.interception;
+    check_interception(&spec.interception, problems);
+}
+
+fn check_interception(interception: &Interception, problems: &mut Problems<'_>) {
     for (ports, field) in [
         (&interception.exclude_inbound_ports, "excludeInboundPorts"),
         (&interception.exclude_outbound_ports, "excludeOutboundPorts"),

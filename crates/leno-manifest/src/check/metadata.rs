@@ -23,10 +23,11 @@ pub(super) fn check(kind: Kind, metadata: &ObjectMeta, problems: &mut Problems<'
     if let Err(rule) = name_rule(kind, &metadata.name) {
         problems.add("metadata.name", rule, "");
     }
-    if kind.is_namespaced() && !metadata.namespace.is_empty() {
-        if let Err(rule) = name::dns_label(&metadata.namespace) {
-            problems.add("metadata.namespace", rule, "");
-        }
+    if kind.is_namespaced()
+        && !metadata.namespace.is_empty()
+        && let Err(rule) = name::dns_label(&metadata.namespace)
+    {
+        problems.add("metadata.namespace", rule, "");
     }
     check_words(
         &metadata.labels,

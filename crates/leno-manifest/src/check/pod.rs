@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use super::service::check_port;
 use crate::{
     core::pod::{
-        Container, EnvFromSource, EnvVar, LifecycleHandler, PodSpec, Probe, probe::HttpGetAction,
+        Container, EnvFromSource, EnvVar, EnvVarSource, LifecycleHandler, PodSpec, Probe,
+        probe::HttpGetAction,
     },
     meta::IntOrString,
     problem::Problems,
@@ -176,6 +177,10 @@ fn check_variable(variable: &EnvVar, at: &str, problems: &mut Problems<'_>) {
             problems.add(&format!("{field}.fieldRef.fieldPath"), expected, "");
         }
     }
+    check_keys(source, &field, problems);
+}
+
+fn check_keys(source: &EnvVarSource, field: &str, problems: &mut Problems<'_>) {
     let references = [
         (&source.config_map_key_ref, "configMapKeyRef"),
         (&source.secret_key_ref, "secretKeyRef"),

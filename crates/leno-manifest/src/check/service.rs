@@ -93,9 +93,8 @@ fn check_ports(ports: &[ServicePort], problems: &mut Problems<'_>) {
             );
         }
         let field = format!("{at}.targetPort");
-        match &port.target_port {
-            Some(target) => check_port(target, &field, problems),
-            None => {}
+        if let Some(target) = &port.target_port {
+            check_port(target, &field, problems);
         }
         if port
             .app_protocol

@@ -42,10 +42,10 @@ pub(super) fn check_stateful_set(set: &StatefulSet, problems: &mut Problems<'_>)
     let spec = &set.spec;
     metadata::check_selector(&spec.selector, &spec.template.metadata.labels, problems);
     check_template(&spec.template, problems);
-    if !spec.service_name.is_empty() {
-        if let Err(rule) = name::service(&spec.service_name) {
-            problems.add("spec.serviceName", rule, "");
-        }
+    if !spec.service_name.is_empty()
+        && let Err(rule) = name::service(&spec.service_name)
+    {
+        problems.add("spec.serviceName", rule, "");
     }
     let count = spec
         .update_strategy

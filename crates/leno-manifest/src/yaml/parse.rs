@@ -156,105 +156,112 @@ impl Builder {
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), SyntaxError> {
         let mark = self.mark(span.start);
         match event {
-            Event::Nothing | Event::StreamStart | Event::StreamEnd => {}
+            Event::Nothing | Event::StreamStart | Event::StreamEnd => Ok(()),
             Event::DocumentStart(_) => {
                 self.anchors.clear();
                 self.nodes = 0;
+                Ok(())
             }
             Event::DocumentEnd => {
-                let errors = std::mem::take(&mut self.errors);
-                let root = self
-                    .root
-                    .take()
-                    .filter(|root| root.content != Content::Null);
-                if root.is_some() || !errors.is_empty() {
-                    self.documents.push(Document { root, errors });
-                }
+                self.end_document();
+                Ok(())
             }
-            Event::Alias(anchor) => {
-                let Some(node) = self.anchors.get(&anchor) else {
-                    return Err(self.error(
-                        mark,
-                        "an alias of nothing",
-                        "the name of an anchor that stands before it",
-                    ));
-                };
-                if self.frames.len() + node.depth() > MAX_DEPTH {
-                    return Err(self.error(
-                        mark,
-                        "nested too deeply",
-                        &format!("at most {MAX_DEPTH} levels"),
-                    ));
-                }
-                let size = node.size();
-                let node = node.clone();
-                self.count(size, mark)?;
-                self.add(node)?;
-            }
+            Event::Alias(anchor) => self.alias(anchor, mark),
             Event::Scalar(text, style, anchor, tag) => {
                 self.count(1, mark)?;
                 let content = self.scalar(&text, style, tag.as_deref(), mark)?;
-                self.finish(Node { mark, content }, anchor)?;
+                self.finish(Node { mark, content }, anchor)
             }
-            Event::SequenceStart(anchor, tag) => {
-                self.open(
-                    Frame::List {
-                        mark,
-                        anchor,
-                        items: Vec::new(),
-                    },
-                    tag.as_deref(),
-                    "seq",
+            Event::SequenceStart(anchor, tag) => self.open(
+                Frame::List {
                     mark,
-                )?;
-            }
+                    anchor,
+                    items: Vec::new(),
+                },
+                tag.as_deref(),
+                "seq",
+                mark,
+            ),
             Event::MappingStart(anchor, tag) => {
-                self.open(
-                    Frame::Map {
-                        mark,
-                        anchor,
-                        entries: Vec::new(),
-                        seen: HashMap::new(),
-                        key: None,
-                    },
-                    tag.as_deref(),
-                    "map",
+                let frame = Frame::Map {
                     mark,
-                )?;
+                    anchor,
+                    entries: Vec::new(),
+                    seen: HashMap::new(),
+                    key: None,
+                };
+                self.open(frame, tag.as_deref(), "map", mark)
             }
-            Event::SequenceEnd | Event::MappingEnd => match self.frames.pop() {
-                Some(Frame::List {
-                    mark,
-                    anchor,
-                    items,
-                }) => {
-                    self.finish(
-                        Node {
-                            mark,
-                            content: Content::List(items),
-                        },
-                        anchor,
-                    )?;
-                }
-                Some(Frame::Map {
-                    mark,
-                    anchor,
-                    entries,
-                    ..
-                }) => {
-                    let entries = self.merged(entries)?;
-                    self.finish(
-                        Node {
-                            mark,
-                            content: Content::Map(entries),
-                        },
-                        anchor,
-                    )?;
-                }
-                None => {}
-            },
+            Event::SequenceEnd | Event::MappingEnd => self.close(),
         }
-        Ok(())
+    }
+
+    fn end_document(&mut self) {
+        let errors = std::mem::take(&mut self.errors);
+        let root = self
+            .root
+            .take()
+            .filter(|root| root.content != Content::Null);
+        if root.is_some() || !errors.is_empty() {
+            self.documents.push(Document { root, errors });
+        }
+    }
+
+    fn alias(&mut self, anchor: usize, mark: Mark) -> Result<(), SyntaxError> {
+        let Some(node) = self.anchors.get(&anchor) else {
+            return Err(self.error(
+                mark,
+                "an alias of nothing",
+                "the name of an anchor that stands before it",
+            ));
+        };
+        if self.frames.len() + node.depth() > MAX_DEPTH {
+            return Err(self.too_deep(mark));
+        }
+        let size = node.size();
+        let node = node.clone();
+        self.count(size, mark)?;
+        self.add(node)
+    }
+
+    fn close(&mut self) -> Result<(), SyntaxError> {
+        match self.frames.pop() {
+            Some(Frame::List {
+                mark,
+                anchor,
+                items,
+            }) => self.finish(
+                Node {
+                    mark,
+                    content: Content::List(items),
+                },
+                anchor,
+            ),
+            Some(Frame::Map {
+                mark,
+                anchor,
+                entries,
+                ..
+            }) => {
+                let entries = self.merged(entries)?;
+                self.finish(
+                    Node {
+                        mark,
+                        content: Content::Map(entries),
+                    },
+                    anchor,
+                )
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn too_deep(&self, mark: Mark) -> SyntaxError {
+        self.error(
+            mark,
+            "nested too deeply",
+            &format!("at most {MAX_DEPTH} levels"),
+        )
     }
 
     fn open(
@@ -269,11 +276,7 @@ impl Builder {
             return Err(self.error(mark, &format!("the tag {tag}"), "no tag"));
         }
         if self.frames.len() >= MAX_DEPTH {
-            return Err(self.error(
-                mark,
-                "nested too deeply",
-                &format!("at most {MAX_DEPTH} levels"),
-            ));
+            return Err(self.too_deep(mark));
         }
         self.frames.push(frame);
         Ok(())
