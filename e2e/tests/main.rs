@@ -1,0 +1,17 @@
+//! End to end: one file a user's task. `osm` carries over the tests of Open Service Mesh, each by its name there.
+
+#![expect(clippy::too_many_lines, reason = "a test tells one story from its beginning to its end")]
+
+mod access;
+mod bookstore;
+mod certificate;
+mod connectivity;
+mod dns;
+mod edit;
+mod lifecycle;
+mod osm;
+mod protocol;
+mod rollout;
+mod split;
+mod telemetry;
+mod wire;

@@ -1,0 +1,220 @@
+//! What applications speak passes whole: HTTP/1.1, HTTP/2, gRPC, WebSocket, TCP, by real clients and servers.
+
+use e2e::{
+    Mesh,
+    manifest::{Echo, SERVER_FIRST, TCP, client, mesh_config, meshed_namespace, service},
+};
+
+/// One service with declared protocols, one that declares nothing: everything works on both.
+fn mesh() -> Mesh {
+    Mesh::up(&[
+        meshed_namespace("shop") + &client("shop", "client", ""),
+        Echo::new("shop", "server").yaml()
+            + &service(
+                "shop",
+                "declared",
+                "server",
+                &[
+                    "{ name: http, port: 80, targetPort: 8080 }",
+                    "{ name: grpc, port: 7070, targetPort: 8080 }",
+                    TCP,
+                    SERVER_FIRST,
+                ],
+            )
+            + &service(
+                "shop",
+                "detected",
+                "server",
+                &[
+                    "{ name: a, port: 80, targetPort: 8080 }",
+                    "{ name: b, port: 7070, targetPort: 8080 }",
+                    "{ name: c, port: 9000 }",
+                    "{ name: d, port: 9001 }",
+                ],
+            ),
+        mesh_config("defaultAccess: Allow"),
+    ])
+}
+
+const SERVICES: [&str; 2] = ["declared", "detected"];
+
+#[test]
+fn http1_and_http2_with_prior_knowledge() {
+    let mesh = mesh();
+    for service in SERVICES {
+        let url = format!("http://{service}.shop/some/path?q=1");
+        let reply = mesh
+            .curl_until("shop/client", &["-d", "the body", &url], 200)
+            .json();
+        assert_eq!(
+            (&reply["version"], &reply["body"]),
+            (&"HTTP/1.1".into(), &"the body".into()),
+            "{service}"
+        );
+        assert_eq!(reply["path"], "/some/path?q=1");
+        let reply = mesh
+            .curl_until(
+                "shop/client",
+                &["--http2-prior-knowledge", "-d", "the body", &url],
+                200,
+            )
+            .json();
+        assert_eq!(
+            (&reply["version"], &reply["body"]),
+            (&"HTTP/2.0".into(), &"the body".into()),
+            "{service}"
+        );
+        // A body of unknown length, a large one, an empty answer, a HEAD, a waited-for 100.
+        let stream = format!("http://{service}.shop/stream");
+        let sent = mesh.curl(
+            "shop/client",
+            &["-H", "transfer-encoding: chunked", "-d", "chunks", &stream],
+        );
+        assert_eq!(
+            (sent.status, sent.body.as_str()),
+            (200, "chunks"),
+            "{service}"
+        );
+        let big = mesh.curl(
+            "shop/client",
+            &[
+                "-o",
+                "/dev/null",
+                "-w",
+                "%{size_download}\n%{http_code}",
+                &format!("http://{service}.shop/bytes/5000000"),
+            ],
+        );
+        assert!(big.body.ends_with("5000000"), "{big:?}");
+        assert_eq!(mesh.curl("shop/client", &["-I", &url]).status, 200);
+        assert_eq!(
+            mesh.curl(
+                "shop/client",
+                &[&format!("http://{service}.shop/status/204")]
+            )
+            .status,
+            204
+        );
+        let waited = mesh.curl(
+            "shop/client",
+            &["-H", "expect: 100-continue", "-d", "waited", &stream],
+        );
+        assert_eq!((waited.status, waited.body.as_str()), (200, "waited"));
+        assert_eq!(mesh.curl("shop/client", &["--http1.0", &url]).status, 200);
+    }
+}
+
+#[test]
+fn tcp_and_server_first() {
+    let mesh = mesh();
+    for service in SERVICES {
+        let host = format!("{service}.shop");
+        assert_eq!(
+            mesh.tcp("shop/client", &host, 9000, "some bytes"),
+            "some bytes",
+            "{service}"
+        );
+        let greeted = mesh.tcp("shop/client", &host, 9001, "ok");
+        assert!(
+            greeted.starts_with("HELLO from server-") && greeted.ends_with("\nok"),
+            "{service}: {greeted:?}"
+        );
+    }
+}
+
+/// Runs a Python script of this folder inside the client pod.
+fn python(mesh: &Mesh, script: &str, arguments: &[&str]) {
+    let path = e2e::mesh::top()
+        .join("e2e/clients")
+        .join(script)
+        .display()
+        .to_string();
+    let mut command = vec!["python3", &path];
+    command.extend(arguments);
+    let output = mesh.exec("shop/client", &command);
+    assert!(
+        output.status.success(),
+        "{script}: {}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+#[ignore = "needs grpcio: cargo xtask test"]
+fn grpcio_calls_and_streams() {
+    let mesh = mesh();
+    for service in SERVICES {
+        python(&mesh, "grpc_echo.py", &[&format!("{service}.shop:7070")]);
+    }
+}
+
+#[test]
+#[ignore = "needs websockets: cargo xtask test"]
+fn websockets_talk() {
+    let mesh = mesh();
+    for service in SERVICES {
+        python(
+            &mesh,
+            "websocket_echo.py",
+            &[&format!("ws://{service}.shop/ws")],
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs nginx and redis: cargo xtask test"]
+fn nginx_and_redis_serve() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().display().to_string();
+    std::fs::write(folder.path().join("index.html"), "served by nginx").expect("a page");
+    let configuration = format!(
+        "daemon off; pid {path}/nginx.pid; error_log stderr; events {{}}\n\
+         http {{ access_log off; client_body_temp_path {path}/b; proxy_temp_path {path}/p; fastcgi_temp_path {path}/f; \
+         uwsgi_temp_path {path}/u; scgi_temp_path {path}/s; server {{ listen 8080; root {path}; }} }}\n"
+    );
+    std::fs::write(folder.path().join("nginx.conf"), configuration).expect("a configuration");
+    let pod = |name: &str, command: &str, port: u16| {
+        format!(
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{ name: {name}, namespace: shop, labels: {{ app: {name} }} }}\nspec:\n  \
+             containers:\n    - name: {name}\n      image: {name}\n      command: [{command}]\n      \
+             readinessProbe: {{ tcpSocket: {{ port: {port} }}, periodSeconds: 1 }}\n"
+        )
+    };
+    // mkdtemp makes it 0700: nginx's worker runs as another user when we are root.
+    let opened = std::process::Command::new("chmod")
+        .args(["755", &path])
+        .status();
+    assert!(opened.is_ok_and(|status| status.success()));
+    let nginx =
+        format!("nginx, -p, \"{path}\", -e, stderr, -c, \"{path}/nginx.conf\", -g, \"user root;\"");
+    let manifests = [
+        meshed_namespace("shop") + &client("shop", "client", ""),
+        pod("nginx", &nginx.replace(", -g, \"user root;\"", ""), 8080)
+            + &service(
+                "shop",
+                "nginx",
+                "nginx",
+                &["{ name: web, port: 80, targetPort: 8080 }"],
+            ),
+        pod(
+            "redis",
+            &format!("redis-server, --port, \"6379\", --dir, \"{path}\", --save, \"\""),
+            6379,
+        ) + &service("shop", "redis", "redis", &["{ name: store, port: 6379 }"]),
+        mesh_config("defaultAccess: Allow"),
+    ];
+    let mesh = Mesh::up(&manifests);
+    let page = mesh.curl_until("shop/client", &["http://nginx.shop/"], 200);
+    assert_eq!(page.body, "served by nginx");
+    let set = mesh.exec(
+        "shop/client",
+        &["redis-cli", "-h", "redis.shop", "set", "key", "value"],
+    );
+    assert_eq!(String::from_utf8_lossy(&set.stdout), "OK\n", "{set:?}");
+    let get = mesh.exec(
+        "shop/client",
+        &["redis-cli", "-h", "redis.shop", "get", "key"],
+    );
+    assert_eq!(String::from_utf8_lossy(&get.stdout), "value\n", "{get:?}");
+}
