@@ -1,5 +1,4 @@
 //! The crate's behaviour: what people see.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod accepted;
 mod crds;
