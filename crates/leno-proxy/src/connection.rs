@@ -1,6 +1,6 @@
 //! What is known about one accepted connection.
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
+use std::{cell::RefCell, collections::HashMap, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
 use leno_model::SpiffeId;
 
@@ -81,5 +81,78 @@ impl Payload {
             Self::Http2 => alpn::HTTP2,
             Self::Tcp => alpn::TCP,
         }
+    }
+}
+
+impl Callee {
+    /// Who a connection manager or TCP proxy stands for, before an endpoint is chosen: on the way in the workload
+    /// itself, with the service that the name `inbound/NS/SVC:PORT` tells.
+    #[must_use]
+    pub fn of(connection: &Connection, stat_prefix: &Arc<str>) -> Self {
+        let services = &connection.worker.services;
+        match connection.direction {
+            Direction::Inbound => Self {
+                service: services.of(stat_prefix),
+                workload: Arc::clone(&connection.worker.shared.settings.workload),
+                address: Some(connection.original_destination),
+                mtls: false,
+            },
+            Direction::Outbound => Self { service: services.of(stat_prefix), ..Self::default() },
+        }
+    }
+}
+
+/// The services that names of connection managers, TCP proxies and clusters stand for, made once for each. Series are
+/// looked up by the identity of the text.
+#[derive(Debug, Default)]
+pub struct Services {
+    known: RefCell<HashMap<Arc<str>, Arc<str>>>,
+    none: Arc<str>,
+}
+
+/// The most names kept; beyond that they are forgotten and made anew.
+const MAX_SERVICES: usize = 4096;
+
+impl Services {
+    /// The service, `namespace/name`, in a name such as `outbound/NS/SVC:PORT` or `inbound/NS/SVC:PORT`; empty when it
+    /// stands for none.
+    #[must_use]
+    pub fn of(&self, name: &Arc<str>) -> Arc<str> {
+        if let Some(service) = self.known.borrow().get(name) {
+            return Arc::clone(service);
+        }
+        let mut known = self.known.borrow_mut();
+        if known.len() >= MAX_SERVICES {
+            known.clear();
+        }
+        let service = service_of(name).map_or_else(|| Arc::clone(&self.none), Arc::from);
+        known.insert(Arc::clone(name), Arc::clone(&service));
+        service
+    }
+}
+
+/// The service in such a name.
+#[must_use]
+pub fn service_of(name: &str) -> Option<&str> {
+    let (direction, rest) = name.split_once('/')?;
+    let (service, port) = rest.rsplit_once(':')?;
+    let known = matches!(direction, "inbound" | "outbound") && port.parse::<u16>().is_ok();
+    (known && service.contains('/')).then_some(service)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_their_service() {
+        assert_eq!(service_of("outbound/shop/cart:80"), Some("shop/cart"));
+        assert_eq!(service_of("inbound/shop/cart:80"), Some("shop/cart"));
+        assert_eq!(service_of("inbound/-:80"), None);
+        assert_eq!(service_of("direct/10.0.0.1:80"), None);
+        assert_eq!(service_of("passthrough"), None);
+        let services = Services::default();
+        let name: Arc<str> = "outbound/shop/cart:80".into();
+        assert!(Arc::ptr_eq(&services.of(&name), &services.of(&name)));
     }
 }

@@ -1,14 +1,23 @@
 //! Dialling an endpoint: TCP, the mark that keeps it from being redirected again, and mesh TLS.
 
-use std::rc::Rc;
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    rc::Rc,
+    time::Duration,
+};
 
 use leno_model::SpiffeId;
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
+use tokio::{net::TcpSocket, net::TcpStream, time::timeout};
 
 use crate::{
-    config::{Cluster, Endpoint},
+    config::{Cluster, Endpoint, Transport},
     connection::{Direction, Payload},
-    error::ProxyError,
-    io::Io,
+    error::{ErrorKind, ProxyError},
+    io::{Io, Socket as Buffered},
+    settings::Settings,
+    tls,
     worker::Worker,
 };
 
@@ -21,6 +30,10 @@ pub struct Dialed {
     pub identity: Option<SpiffeId>,
 }
 
+/// The source address of dials to the application where redirection goes by uid and not by mark: the rules let it
+/// pass (as Istio's do).
+const INBOUND_SOURCE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 6);
+
 /// Dials an endpoint of a cluster, protected as the cluster says, within its connect timeout.
 ///
 /// # Errors
@@ -32,6 +45,50 @@ pub async fn dial(
     endpoint: &Endpoint,
     payload: Payload,
 ) -> Result<Dialed, ProxyError> {
-    let _ = (worker, direction, cluster, endpoint, payload);
-    unreachable!()
+    let to = endpoint.address;
+    let all = async {
+        let stream = tcp(&worker.shared.settings, direction, to).await.map_err(|error| {
+            ProxyError::new(ErrorKind::UpstreamConnect, format!("connecting to {to}: {error}"))
+        })?;
+        match cluster.transport(endpoint) {
+            Transport::Plain => Ok(Dialed { io: Io::Plain(Buffered::new(stream)), identity: None }),
+            Transport::MeshTls(config) => {
+                let (io, identity) = tls::connect::connect(worker, config, payload, stream, to).await?;
+                Ok(Dialed { io, identity: Some(identity) })
+            }
+        }
+    };
+    match timeout(cluster.connect_timeout, all).await {
+        Ok(result) => result,
+        Err(_) => Err(ProxyError::new(
+            ErrorKind::UpstreamConnect,
+            format!("connecting to {to} took longer than {:?}", cluster.connect_timeout),
+        )),
+    }
+}
+
+/// Dials over TCP with the mark of its direction.
+async fn tcp(settings: &Settings, direction: Direction, to: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM.nonblocking(), None)?;
+    match (settings.mark, direction) {
+        (Some(mark), Direction::Outbound) => socket.set_mark(mark)?,
+        (Some(mark), Direction::Inbound) => socket.set_mark(mark.wrapping_add(1))?,
+        (None, Direction::Outbound) => {}
+        (None, Direction::Inbound) if to.is_ipv4() => socket.bind(&SocketAddr::from((INBOUND_SOURCE, 0)).into())?,
+        (None, Direction::Inbound) => {}
+    }
+    let stream = TcpSocket::from_std_stream(socket.into()).connect(to).await?;
+    tune(&stream);
+    Ok(stream)
+}
+
+/// What every connection of the data path gets: no delay, and keep-alive probes, so that a peer that vanished is found.
+/// Failures are ignored: a connection without them still works.
+pub(crate) fn tune(stream: &TcpStream) {
+    drop(stream.set_nodelay(true));
+    let probes = TcpKeepalive::new()
+        .with_time(Duration::from_secs(180))
+        .with_interval(Duration::from_secs(15))
+        .with_retries(9);
+    drop(SockRef::from(stream).set_tcp_keepalive(&probes));
 }

@@ -1,10 +1,16 @@
 //! Clusters: endpoints that are reached alike.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+    net::SocketAddr,
+};
 
 use leno_model::SpiffeId;
+use leno_tls::{Identity, TlsError};
 
 use super::{Endpoint, EndpointSet, Slot};
+use crate::connection::Payload;
 
 /// Endpoints that are reached alike.
 #[derive(Debug)]
@@ -71,16 +77,67 @@ pub enum Transport {
 }
 
 /// Mutual TLS towards an endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct UpstreamTls {
     /// The identities that are accepted; never empty.
     pub identities: Vec<SpiffeId>,
+    /// The rustls configurations by payload, made at the first handshake. They follow rotation by themselves.
+    configs: [OnceLock<Arc<rustls::ClientConfig>>; 3],
+}
+
+impl UpstreamTls {
+    /// TLS towards one of these.
+    #[must_use]
+    pub fn new(identities: Vec<SpiffeId>) -> Self {
+        Self { identities, configs: Default::default() }
+    }
+
+    /// The rustls configuration for a handshake as this workload.
+    ///
+    /// # Errors
+    /// When rustls refuses it.
+    pub fn config(&self, identity: &Identity, payload: Payload) -> Result<Arc<rustls::ClientConfig>, TlsError> {
+        let [http1, http2, tcp] = &self.configs;
+        let place = match payload {
+            Payload::Http1 => http1,
+            Payload::Http2 => http2,
+            Payload::Tcp => tcp,
+        };
+        if let Some(config) = place.get() {
+            return Ok(Arc::clone(config));
+        }
+        let config = identity.client_config(&self.identities, payload.alpn())?;
+        Ok(Arc::clone(place.get_or_init(|| config)))
+    }
 }
 
 /// Stands for endpoints whose cluster says nothing of transports.
 static PLAIN: Transport = Transport::Plain;
 
+/// How long a request waits for the endpoints of a cluster that has just become known.
+const ENDPOINTS: Duration = Duration::from_secs(5);
+
 impl Cluster {
+    /// The endpoints of the moment; for an original-destination cluster the one that is meant. Waits for those that are
+    /// not known yet; empty when they do not come.
+    pub async fn endpoints(&self, original_destination: SocketAddr) -> Arc<EndpointSet> {
+        match &self.kind {
+            ClusterKind::Static(set) => Arc::clone(set),
+            ClusterKind::Eds(slot) => slot.known(ENDPOINTS).await.ok().flatten().unwrap_or_default(),
+            ClusterKind::OriginalDst => {
+                let only = Endpoint::new(original_destination, 1, Vec::new(), Arc::default());
+                Arc::new(EndpointSet { endpoints: vec![Arc::new(only)] })
+            }
+        }
+    }
+
+    /// An endpoint for a new connection, none of those that were tried.
+    pub async fn pick(&self, original_destination: SocketAddr, tried: &[SocketAddr]) -> Option<Arc<Endpoint>> {
+        let set = self.endpoints(original_destination).await;
+        let left: Vec<_> = set.endpoints.iter().filter(|endpoint| !tried.contains(&endpoint.address)).collect();
+        choose(self.load_balancer, &left).map(Arc::clone)
+    }
+
     /// How this endpoint is reached.
     #[must_use]
     pub fn transport(&self, endpoint: &Endpoint) -> &Transport {

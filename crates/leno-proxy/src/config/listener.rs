@@ -1,8 +1,12 @@
 //! Listeners: what happens to a connection before it is known what it is.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use leno_engine::authorization::Rbac;
+use leno_tls::{Identity, TlsError};
 
 use super::{HttpConnectionManager, TcpProxy};
 
@@ -76,27 +80,50 @@ pub enum TransportProtocol {
     Tls,
 }
 
-/// TLS towards the caller: the workload's own certificate, and callers verified against the trust bundle.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// TLS towards the caller: the workload's own certificate, and callers verified against the trust bundle; a caller
+/// without a certificate is always refused.
+#[derive(Debug)]
 pub struct DownstreamTls {
     /// The protocols offered, most wanted first.
-    pub alpn: Vec<Vec<u8>>,
-    /// Whether a caller without a certificate is refused.
-    pub require_client_certificate: bool,
+    pub alpn: Vec<Box<str>>,
+    /// The rustls configuration, made at the first handshake. It follows rotation by itself.
+    config: OnceLock<Arc<rustls::ServerConfig>>,
+}
+
+impl DownstreamTls {
+    /// TLS that offers these protocols.
+    #[must_use]
+    pub fn new(alpn: Vec<Box<str>>) -> Self {
+        Self { alpn, config: OnceLock::new() }
+    }
+
+    /// The rustls configuration for a handshake as this workload.
+    ///
+    /// # Errors
+    /// When rustls refuses it.
+    pub fn config(&self, identity: &Identity) -> Result<Arc<rustls::ServerConfig>, TlsError> {
+        if let Some(config) = self.config.get() {
+            return Ok(Arc::clone(config));
+        }
+        let alpn: Vec<&str> = self.alpn.iter().map(AsRef::as_ref).collect();
+        let config = identity.server_config(&alpn)?;
+        Ok(Arc::clone(self.config.get_or_init(|| config)))
+    }
 }
 
 impl Listener {
     /// The chain for a connection: of the chains with its port, else of those with none; of these the ones with its
-    /// transport, else those with none; and likewise for the protocol ([Envoy's order]).
+    /// transport, else those with none; and likewise for the protocols ([Envoy's order]): those that ALPN offers, or
+    /// the one that the first bytes show.
     ///
     /// [Envoy's order]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/listener/v3/listener_components.proto#config-listener-v3-filterchainmatch
     #[must_use]
-    pub fn choose(&self, port: u16, transport: TransportProtocol, protocol: Option<&str>) -> Option<&Arc<FilterChain>> {
+    pub fn choose(&self, port: u16, transport: TransportProtocol, protocols: &[&str]) -> Option<&Arc<FilterChain>> {
         let with_port = |chain: &FilterChain| chain.matches.destination_port.map(|wanted| wanted == port);
         let with_transport = |chain: &FilterChain| chain.matches.transport.map(|wanted| wanted == transport);
         let with_protocol = |chain: &FilterChain| {
             let wanted = &chain.matches.application_protocols;
-            (!wanted.is_empty()).then(|| protocol.is_some_and(|protocol| wanted.iter().any(|w| **w == *protocol)))
+            (!wanted.is_empty()).then(|| protocols.iter().any(|protocol| wanted.iter().any(|w| **w == **protocol)))
         };
         let chains: Vec<_> = self.filter_chains.iter().collect();
         let chains = narrow(chains, with_port);
@@ -120,4 +147,56 @@ fn narrow<'a>(
         }
     }
     if exact.is_empty() { any } else { exact }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain(name: &str, port: Option<u16>, transport: Option<TransportProtocol>, protocols: &[&str]) -> Arc<FilterChain> {
+        Arc::new(FilterChain {
+            name: name.into(),
+            matches: ChainMatch {
+                destination_port: port,
+                transport,
+                application_protocols: protocols.iter().map(|p| (*p).into()).collect(),
+            },
+            tls: None,
+            rbac: None,
+            terminal: Terminal::Tcp(Arc::new(TcpProxy {
+                stat_prefix: name.into(),
+                clusters: vec![],
+                idle_timeout: Duration::ZERO,
+                access_log: false,
+            })),
+        })
+    }
+
+    #[test]
+    fn the_most_specific_chain_is_chosen() {
+        use TransportProtocol::{Raw, Tls};
+        let listener = Listener {
+            name: "inbound".into(),
+            filter_chains: vec![
+                chain("80 http", Some(80), Some(Tls), &["leno-h2"]),
+                chain("80 tcp", Some(80), Some(Tls), &["leno-tcp"]),
+                chain("any http", None, Some(Tls), &["leno-h2"]),
+                chain("any raw http", None, Some(Raw), &["h2c"]),
+                chain("any raw", None, Some(Raw), &[]),
+            ],
+            default_filter_chain: None,
+            inspect: Inspect::default(),
+        };
+        let choose = |port, transport, protocols: &[&str]| {
+            listener.choose(port, transport, protocols).map_or("-".to_owned(), |chain| chain.name.to_string())
+        };
+        assert_eq!(choose(80, Tls, &["leno-tcp"]), "80 tcp");
+        assert_eq!(choose(80, Tls, &["x", "leno-h2"]), "80 http");
+        assert_eq!(choose(81, Tls, &["leno-h2"]), "any http");
+        assert_eq!(choose(81, Tls, &["leno-tcp"]), "-");
+        assert_eq!(choose(81, Raw, &["h2c"]), "any raw http");
+        assert_eq!(choose(81, Raw, &[]), "any raw");
+        // Envoy does not go back to less specific ports either.
+        assert_eq!(choose(80, Raw, &[]), "-");
+    }
 }

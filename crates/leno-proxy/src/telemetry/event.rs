@@ -1,7 +1,11 @@
 //! What happens on the data path that somebody may want to know: each event is a struct that counts and logs itself.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, rc::Rc, time::Duration};
 
+use super::{
+    series::{Key, TcpCells},
+    totals::Occasion,
+};
 use crate::{
     connection::{Callee, Connection, Direction},
     error::ErrorKind,
@@ -198,4 +202,94 @@ pub struct ConnectionRefused<'a> {
     pub peer: SocketAddr,
     /// Why.
     pub reason: ErrorKind,
+}
+
+impl RequestFinished<'_> {
+    /// Counts it, and logs it if it has a log.
+    pub fn emit(&self) {
+        let mut key = Key::new(self.connection, self.callee, self.protocol);
+        key.code = self.status;
+        key.flags = self.flags;
+        let worker = &self.connection.worker;
+        worker.telemetry.request(key, |cells| cells.add(self.duration, self.request_bytes, self.response_bytes));
+        if let Some(log) = &self.log {
+            worker.access_log.request(self, log);
+        }
+    }
+}
+
+impl TcpOpened<'_> {
+    /// Counts it. The connection adds its bytes to the cells while they flow.
+    #[must_use]
+    pub fn emit(&self) -> Rc<TcpCells> {
+        let cells = self.connection.worker.telemetry.tcp(self.connection, self.callee);
+        cells.add_opened();
+        cells
+    }
+}
+
+impl TcpFinished<'_> {
+    /// Counts it, and logs it if it has a log. Its bytes have been counted while they flowed.
+    pub fn emit(&self) {
+        let worker = &self.connection.worker;
+        if self.opened {
+            worker.telemetry.tcp(self.connection, self.callee).add_closed();
+        }
+        if let Some(cluster) = self.log {
+            worker.access_log.tcp(self, cluster);
+        }
+    }
+}
+
+impl Denied<'_> {
+    /// Counts and logs it.
+    pub fn emit(&self) {
+        let Self { connection, callee, reason, detail, request } = self;
+        let protocol = if request.is_some() { Protocol::Http1 } else { Protocol::Tcp };
+        let key = Key { flags: reason.label(), ..Key::new(connection, callee, protocol) };
+        connection.worker.telemetry.occasion(Occasion::Denied, &key);
+        let (method, path) = request.unwrap_or_default();
+        tracing::info!(
+            direction = connection.direction.label(),
+            peer = %connection.peer,
+            source_identity = &*connection.source.identity,
+            destination = %connection.original_destination,
+            destination_service = &*callee.service,
+            destination_identity = &*callee.workload.identity,
+            reason = reason.label(),
+            detail,
+            method,
+            path = %String::from_utf8_lossy(path),
+            "denied"
+        );
+    }
+}
+
+impl Retried<'_> {
+    /// Counts it.
+    pub fn emit(&self) {
+        let key = Key { flags: self.reason.label(), ..Key::new(self.connection, self.callee, Protocol::Http1) };
+        self.connection.worker.telemetry.occasion(Occasion::Retried, &key);
+    }
+}
+
+impl HandshakeFinished<'_> {
+    /// Counts it, and logs it if it failed.
+    pub fn emit(&self) {
+        let error = self.error.map(|(kind, _)| kind);
+        self.worker.telemetry.handshake(self.direction, error, self.resumed);
+        if let Some((kind, detail)) = self.error {
+            let direction = self.direction.label();
+            tracing::warn!(direction, peer = %self.peer, reason = kind.label(), detail, "TLS handshake failed");
+        }
+    }
+}
+
+impl ConnectionRefused<'_> {
+    /// Counts it, and logs it.
+    pub fn emit(&self) {
+        self.worker.telemetry.refused(self.direction, self.reason);
+        let direction = self.direction.label();
+        tracing::warn!(direction, peer = %self.peer, reason = self.reason.label(), "connection refused");
+    }
 }

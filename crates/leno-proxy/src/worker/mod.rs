@@ -1,5 +1,7 @@
 //! Workers: one thread each with its own single-threaded runtime, sockets, pools and counters.
 
+pub mod run;
+
 use std::{
     cell::Cell,
     fmt,
@@ -11,8 +13,17 @@ use std::{
 use leno_runtime::Drained;
 
 use crate::{
-    discovery::Lookup, identity::Credentials, listener::outbound::Destinations, settings::Settings,
-    telemetry::{Recorder, access_log::AccessLog}, upstream::Pools,
+    connection::Services,
+    discovery::Lookup,
+    identity::Credentials,
+    listener::{caller::Callers, destination::Destinations},
+    settings::Settings,
+    tcp::buffer::Buffers,
+    telemetry::{
+        Recorder,
+        access_log::{AccessLog, WorkerLog},
+    },
+    upstream::Pools,
 };
 
 /// What all workers and the control thread share.
@@ -40,11 +51,20 @@ pub struct Worker {
     pub pools: Pools,
     /// Counters.
     pub telemetry: Recorder,
+    /// Its end of the access log.
+    pub access_log: WorkerLog,
     /// Known original destinations.
     pub destinations: Destinations,
-    /// Tells when to end; held until the worker has ended.
+    /// Known callers.
+    pub callers: Callers,
+    /// Known services.
+    pub services: Services,
+    /// Buffers for relays.
+    pub buffers: Buffers,
+    /// Tells when to end: whatever waits for the next request should wait for this as well. The worker holds it until
+    /// it has ended.
     pub drained: Drained,
-    /// Whether the process is ending: answers say `Connection: close`, HTTP/2 connections say GOAWAY.
+    /// Whether the process is ending.
     draining: Cell<bool>,
     /// Tasks under way.
     tasks: Rc<Cell<usize>>,
@@ -57,7 +77,27 @@ impl fmt::Debug for Worker {
 }
 
 impl Worker {
-    /// Whether the process is ending.
+    /// A worker without sockets.
+    #[must_use]
+    pub fn new(id: usize, shared: Arc<Shared>, drained: Drained) -> Rc<Self> {
+        Rc::new(Self {
+            id,
+            pools: Pools::default(),
+            telemetry: Recorder::default(),
+            access_log: shared.access_log.worker(),
+            destinations: Destinations::default(),
+            callers: Callers::default(),
+            services: Services::default(),
+            buffers: Buffers::default(),
+            draining: Cell::new(drained.is_draining()),
+            drained,
+            tasks: Rc::default(),
+            shared,
+        })
+    }
+
+    /// Whether the process is ending: answers say `Connection: close`, HTTP/2 connections say GOAWAY. Cheaper than
+    /// [`Drained::is_draining`], which takes a lock.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.draining.get()
@@ -70,7 +110,7 @@ impl Worker {
     }
 
     /// Runs a future on this worker's thread. The worker's end waits for it, within the drain time.
-    pub fn spawn(self: &Rc<Self>, future: impl Future<Output = ()> + 'static) {
+    pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
         let running = Running::new(&self.tasks);
         tokio::task::spawn_local(async move {
             future.await;

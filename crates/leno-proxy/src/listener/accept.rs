@@ -1,0 +1,104 @@
+//! Accepting: sockets, limits, and the loop.
+
+use std::{
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    rc::Rc,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use socket2::{Domain, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::{inbound, outbound};
+use crate::{
+    connection::Direction,
+    dial,
+    error::ErrorKind,
+    telemetry::event::ConnectionRefused,
+    worker::{Shared, Worker},
+};
+
+/// How many connections the kernel keeps for us.
+const BACKLOG: i32 = 4096;
+
+/// Opens the sockets of a port, for IPv4 and, where the system has it, IPv6; each worker has its own and the kernel
+/// shares connections out.
+///
+/// # Errors
+/// When the IPv4 socket cannot be had.
+pub fn listen(port: u16) -> io::Result<Vec<TcpListener>> {
+    let mut listeners = vec![open(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))?];
+    let port = listeners.first().and_then(|listener| listener.local_addr().ok()).map_or(port, |address| address.port());
+    // Without IPv6 in the kernel there is nothing to accept.
+    listeners.extend(open(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))));
+    Ok(listeners)
+}
+
+/// Opens one socket.
+fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Accepts for ever.
+pub async fn run(worker: Rc<Worker>, listener: TcpListener, direction: Direction) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => take(&worker, stream, peer, direction),
+            // The caller went away while it waited.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                // Out of file descriptors or memory: what is open must end first.
+                tracing::warn!(%error, direction = direction.label(), "cannot accept connections");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+/// Starts to serve a connection, or turns it away when there are too many.
+fn take(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, direction: Direction) {
+    let Some(open) = Open::new(&worker.shared) else {
+        ConnectionRefused { worker, direction, peer, reason: ErrorKind::Overload }.emit();
+        return;
+    };
+    dial::tune(&stream);
+    let own = Rc::clone(worker);
+    worker.spawn(async move {
+        match direction {
+            Direction::Inbound => inbound::serve(own, stream, peer).await,
+            Direction::Outbound => outbound::serve(own, stream, peer).await,
+        }
+        drop(open);
+    });
+}
+
+/// A connection counted while it is open.
+struct Open(Arc<Shared>);
+
+impl Open {
+    /// Counts one more, if the limit allows.
+    fn new(shared: &Arc<Shared>) -> Option<Self> {
+        let limit = shared.settings.limits.downstream_connections;
+        if shared.connections.fetch_add(1, Ordering::Relaxed) >= limit {
+            shared.connections.fetch_sub(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(Self(Arc::clone(shared)))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}

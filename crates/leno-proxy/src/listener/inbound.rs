@@ -1,0 +1,147 @@
+//! Connections to the workload.
+
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::{Duration, Instant}};
+
+use leno_model::SpiffeId;
+use tokio::net::TcpStream;
+
+use super::original_dst;
+use crate::{
+    config::{FilterChain, Listener, TransportProtocol},
+    connection::{Callee, Connection, Direction, Payload},
+    detect::{self, First},
+    error::ErrorKind,
+    io::{Io, Socket},
+    telemetry::event::{ConnectionRefused, Denied},
+    tls,
+    worker::Worker,
+};
+
+/// How long a connection waits for the listener while the proxy starts.
+const CONFIG: Duration = Duration::from_secs(10);
+/// How long the first byte, and a ClientHello after it, may take.
+const FIRST_BYTES: Duration = Duration::from_secs(10);
+
+/// Serves one connection.
+pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
+    let settings = &worker.shared.settings;
+    let Some(destination) = original_dst::of(&stream, [settings.inbound_port, settings.outbound_port]) else {
+        refuse(&worker, peer, ErrorKind::UnknownDestination);
+        return;
+    };
+    serve_to(worker, stream, peer, destination).await;
+}
+
+/// Serves one connection whose destination is known.
+pub(crate) async fn serve_to(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, destination: SocketAddr) {
+    let opened = Instant::now();
+    let Ok(Some(listener)) = worker.shared.config.inbound().known(CONFIG).await else {
+        refuse(&worker, peer, ErrorKind::ConfigTimeout);
+        return;
+    };
+    let meeting = Meeting { worker, listener, peer, destination, opened };
+    meeting.serve(Socket::new(stream)).await;
+}
+
+/// Counts and logs a connection that goes nowhere.
+fn refuse(worker: &Worker, peer: SocketAddr, reason: ErrorKind) {
+    ConnectionRefused { worker, direction: Direction::Inbound, peer, reason }.emit();
+}
+
+/// A connection of which it is not known yet what it is.
+struct Meeting {
+    worker: Rc<Worker>,
+    listener: Arc<Listener>,
+    peer: SocketAddr,
+    destination: SocketAddr,
+    opened: Instant,
+}
+
+impl Meeting {
+    /// Looks at the first bytes, chooses a chain and serves.
+    async fn serve(self, mut socket: Socket) {
+        let offered = match detect::hello(&mut socket, FIRST_BYTES).await {
+            First::Tls(offered) => offered,
+            First::Other => return self.plaintext(socket).await,
+            // Probes connect and close; nothing was asked for.
+            First::Closed => return,
+            First::Silent => return self.silent(socket).await,
+        };
+        let names: Vec<&str> = offered.iter().map(String::as_str).collect();
+        let Some(chain) = self.choose(TransportProtocol::Tls, &names) else {
+            return self.refuse_plaintext("TLS that is not the mesh's");
+        };
+        let Some(config) = &chain.tls else {
+            // TLS of the application's own, let through as bytes.
+            let connection = self.connection(None, false);
+            return super::serve(connection, &chain, Io::Plain(socket), Some(Payload::Tcp)).await;
+        };
+        if let Ok((io, identity)) = tls::accept::accept(&self.worker, config, socket, self.peer).await {
+            let payload = payload(io.alpn());
+            let connection = self.connection(Some(identity), true);
+            super::serve(connection, &chain, io, payload).await;
+        }
+    }
+
+    /// Serves a connection without TLS, if there is a chain for it.
+    async fn plaintext(self, mut socket: Socket) {
+        let payload = if self.listener.inspect.http {
+            detect::payload(&mut socket, self.listener.inspect.timeout).await
+        } else {
+            None
+        };
+        let protocol = payload.map_or(&[][..], detect::protocol_names);
+        let Some(chain) = self.choose(TransportProtocol::Raw, protocol) else {
+            return self.refuse_plaintext("plaintext");
+        };
+        if chain.tls.is_some() {
+            return self.refuse_plaintext("plaintext");
+        }
+        let connection = self.connection(None, false);
+        super::serve(connection, &chain, Io::Plain(socket), payload).await;
+    }
+
+    /// Serves a connection on which the caller said nothing: where plaintext is permitted the application may have to
+    /// speak first.
+    async fn silent(self, socket: Socket) {
+        match self.choose(TransportProtocol::Raw, &[]) {
+            Some(chain) if chain.tls.is_none() && self.listener.inspect.continue_on_timeout => {
+                let connection = self.connection(None, false);
+                super::serve(connection, &chain, Io::Plain(socket), Some(Payload::Tcp)).await;
+            }
+            Some(_) | None => refuse(&self.worker, self.peer, ErrorKind::RequestTimeout),
+        }
+    }
+
+    fn choose(&self, transport: TransportProtocol, protocols: &[&str]) -> Option<Arc<FilterChain>> {
+        self.listener.choose(self.destination.port(), transport, protocols).map(Arc::clone)
+    }
+
+    /// Refuses what is not mesh TLS: counted and logged.
+    fn refuse_plaintext(self, what: &str) {
+        let connection = self.connection(None, false);
+        let callee = Callee::of(&connection, &self.listener.name);
+        let detail = format!("{what} from {} to {} where mesh TLS is demanded", self.peer, self.destination);
+        let reason = ErrorKind::PlaintextRefused;
+        Denied { connection: &connection, callee: &callee, reason, detail: &detail, request: None }.emit();
+    }
+
+    /// The connection, now that it is known what it is.
+    fn connection(&self, identity: Option<SpiffeId>, mtls: bool) -> Rc<Connection> {
+        Rc::new(Connection {
+            worker: Rc::clone(&self.worker),
+            direction: Direction::Inbound,
+            peer: self.peer,
+            original_destination: self.destination,
+            source: self.worker.callers.labels(identity.as_ref()),
+            identity,
+            mtls,
+            opened: self.opened,
+        })
+    }
+}
+
+/// What ALPN says is inside.
+fn payload(alpn: Option<&[u8]>) -> Option<Payload> {
+    [Payload::Http1, Payload::Http2, Payload::Tcp].into_iter().find(|payload| Some(payload.alpn().as_bytes()) == alpn)
+}

@@ -1,0 +1,115 @@
+//! Connections from the workload.
+
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::{Duration, Instant}};
+
+use tokio::net::TcpStream;
+
+pub use super::destination::{Destination, Destinations};
+use super::{original_dst, speak_first};
+use crate::{
+    config::{FilterChain, Listener, Terminal, TransportProtocol},
+    connection::{Callee, Connection, Direction},
+    detect,
+    error::ErrorKind,
+    http,
+    io::{Io, Socket},
+    tcp,
+    telemetry::event::{ConnectionRefused, Denied},
+    worker::Worker,
+};
+
+/// How long the first connection to a destination waits for its configuration.
+const CONFIG: Duration = Duration::from_secs(10);
+
+/// Serves one connection.
+pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
+    let settings = &worker.shared.settings;
+    match original_dst::of(&stream, [settings.inbound_port, settings.outbound_port]) {
+        Some(destination) => serve_to(worker, stream, peer, destination).await,
+        None => refuse(&worker, peer, ErrorKind::UnknownDestination),
+    }
+}
+
+/// Serves one connection whose destination is known.
+pub(crate) async fn serve_to(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, address: SocketAddr) {
+    let connection = Rc::new(Connection {
+        direction: Direction::Outbound,
+        peer,
+        original_destination: address,
+        identity: None,
+        mtls: false,
+        source: Arc::clone(&worker.shared.settings.workload),
+        opened: Instant::now(),
+        worker,
+    });
+    let worker = &connection.worker;
+    // Held for as long as the connection lives: a destination in use is not unsubscribed.
+    let destination = match worker.destinations.find(&worker.shared.config, address).await {
+        Ok(destination) => destination,
+        Err(kind) => return refuse(worker, peer, kind),
+    };
+    // Boxed: rare, and large.
+    match listener(worker, &destination).await {
+        Ok(listener) => route(&connection, &destination, &listener, Socket::new(stream)).await,
+        Err(kind) => refuse(worker, peer, kind),
+    }
+}
+
+/// The listener of a destination; of one that the mesh does not know, the listener for those.
+async fn listener(worker: &Worker, destination: &Destination) -> Result<Arc<Listener>, ErrorKind> {
+    match destination.listener().known(CONFIG).await {
+        Ok(Some(listener)) => Ok(listener),
+        Ok(None) => match worker.shared.config.outbound().known(CONFIG).await {
+            Ok(Some(listener)) => Ok(listener),
+            Ok(None) => Err(ErrorKind::UnknownDestination),
+            Err(_) => Err(ErrorKind::ConfigTimeout),
+        },
+        // Passing it on as it is might send in plaintext what the mesh would protect.
+        Err(_) => Err(ErrorKind::ConfigTimeout),
+    }
+}
+
+/// Counts and logs a connection that goes nowhere.
+fn refuse(worker: &Worker, peer: SocketAddr, reason: ErrorKind) {
+    ConnectionRefused { worker, direction: Direction::Outbound, peer, reason }.emit();
+}
+
+/// Finds out what is spoken, if nothing is declared, and serves.
+async fn route(connection: &Rc<Connection>, destination: &Destination, listener: &Listener, socket: Socket) {
+    let choose = |protocols: &[&str]| {
+        let port = connection.original_destination.port();
+        listener.choose(port, TransportProtocol::Raw, protocols)
+    };
+    if !listener.inspect.http {
+        return match choose(&[]) {
+            Some(chain) => super::serve(Rc::clone(connection), chain, Io::Plain(socket), None).await,
+            None => unknown(connection, listener),
+        };
+    }
+    let bytes = choose(&[]).and_then(|chain| match &chain.terminal {
+        Terminal::Tcp(proxy) => Some(proxy),
+        Terminal::Http(_) => None,
+    });
+    let heard = speak_first::listen(connection, destination, listener.inspect, bytes, socket).await;
+    let Some(heard) = heard else { return };
+    let protocols = heard.payload.map_or(&[][..], detect::protocol_names);
+    let Some(chain) = choose(protocols) else { return unknown(connection, listener) };
+    serve_heard(connection, chain, heard).await;
+}
+
+/// Serves a connection after it was heard what is spoken on it.
+async fn serve_heard(connection: &Rc<Connection>, chain: &FilterChain, heard: speak_first::Heard) {
+    let io = Io::Plain(heard.socket);
+    match &chain.terminal {
+        Terminal::Http(manager) => http::serve(Rc::clone(connection), Arc::clone(manager), io, heard.payload).await,
+        Terminal::Tcp(proxy) => tcp::exchange::run(connection, proxy, io, heard.upstream).await,
+    }
+}
+
+/// Closes a connection that no chain is for: counted and logged.
+fn unknown(connection: &Rc<Connection>, listener: &Listener) {
+    let callee = Callee::of(connection, &listener.name);
+    let detail = format!("{} is no known destination and only those are allowed", connection.original_destination);
+    let reason = ErrorKind::UnknownDestination;
+    Denied { connection, callee: &callee, reason, detail: &detail, request: None }.emit();
+}

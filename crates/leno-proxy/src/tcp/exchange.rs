@@ -1,0 +1,180 @@
+//! One TCP connection, in the order in which things happen.
+
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+
+use rand::RngExt as _;
+use tokio::io::AsyncReadExt as _;
+
+use super::relay::{self, End, Relayed};
+use crate::{
+    config::{Cluster, Slot, TcpProxy, endpoint::Active},
+    connection::{Callee, Connection, Direction, Payload},
+    dial,
+    error::{ErrorKind, ProxyError},
+    io::Io,
+    telemetry::event::{TcpFinished, TcpOpened},
+};
+
+/// How many endpoints are tried: nothing was sent yet, so that trying another is safe.
+const ATTEMPTS: usize = 3;
+/// How long a connection waits for its cluster's configuration.
+const CONFIG: Duration = Duration::from_secs(10);
+/// How much of a greeting is kept while it is not decided who reads it.
+const GREETING: usize = 4 * 1024;
+
+/// An upstream that was dialled.
+#[derive(Debug)]
+pub struct Opened {
+    /// The stream.
+    io: Io,
+    /// What it said already.
+    greeting: Vec<u8>,
+    /// Who it is.
+    callee: Callee,
+    /// The cluster's name.
+    cluster: Arc<str>,
+    /// Its load.
+    active: Active,
+}
+
+/// An upstream that could not be had.
+#[derive(Debug)]
+pub struct Failed {
+    /// Why not.
+    error: ProxyError,
+    /// Who was meant, as far as it was known.
+    callee: Callee,
+    /// The cluster's name.
+    cluster: Arc<str>,
+}
+
+/// The outcome of dialling.
+pub type Attempt = Result<Opened, Failed>;
+
+impl Opened {
+    /// Waits until the upstream has said something, or has closed. Cancelling it loses nothing.
+    pub(crate) async fn hear(&mut self) {
+        let mut buffer = [0; GREETING];
+        // At the end, or after an error, the relay finds the same once more.
+        let read = self.io.read(&mut buffer).await.unwrap_or_default();
+        self.greeting.extend_from_slice(buffer.get(..read).unwrap_or_default());
+    }
+}
+
+/// Serves a connection as bytes; `ready` is the upstream when it was dialled already.
+pub async fn run(connection: &Rc<Connection>, proxy: &TcpProxy, io: Io, ready: Option<Attempt>) {
+    let attempt = match ready {
+        Some(attempt) => attempt,
+        None => open(connection, proxy).await,
+    };
+    match attempt {
+        Ok(opened) => relay(connection, proxy, io, opened).await,
+        Err(failed) => {
+            let Failed { error, callee, cluster } = failed;
+            tracing::debug!(%error, destination = %connection.original_destination, "no upstream");
+            TcpFinished {
+                connection,
+                callee: &callee,
+                flags: error.kind.flag(),
+                detail: &error.to_string(),
+                duration: connection.opened.elapsed(),
+                sent_bytes: 0,
+                received_bytes: 0,
+                opened: false,
+                log: proxy.access_log.then_some(&*cluster),
+            }
+            .emit();
+        }
+    }
+}
+
+/// Passes bytes on until both sides are done.
+async fn relay(connection: &Rc<Connection>, proxy: &TcpProxy, io: Io, opened: Opened) {
+    let Opened { io: upstream, greeting, callee, cluster, active } = opened;
+    let cells = TcpOpened { connection, callee: &callee }.emit();
+    let Relayed { sent, received, end } =
+        relay::run(io, upstream, greeting, proxy.idle_timeout, &connection.worker.buffers, &cells).await;
+    drop(active);
+    let (flags, detail) = match &end {
+        End::Complete => ("-", String::new()),
+        End::Idle => ("SI", format!("nothing moved for {:?}", proxy.idle_timeout)),
+        End::Downstream(error) => (ErrorKind::DownstreamClosed.flag(), error.to_string()),
+        End::Upstream(error) => (ErrorKind::UpstreamClosed.flag(), error.to_string()),
+    };
+    TcpFinished {
+        connection,
+        callee: &callee,
+        flags,
+        detail: &detail,
+        duration: connection.opened.elapsed(),
+        sent_bytes: sent,
+        received_bytes: received,
+        opened: true,
+        log: proxy.access_log.then_some(&*cluster),
+    }
+    .emit();
+}
+
+/// Chooses a cluster and dials one of its endpoints, another if that fails.
+pub async fn open(connection: &Rc<Connection>, proxy: &TcpProxy) -> Attempt {
+    let slot = choose(proxy);
+    let name = slot.map_or_else(|| Arc::clone(&proxy.stat_prefix), |slot| Arc::clone(slot.name()));
+    let mut callee = Callee::of(connection, &name);
+    if connection.direction == Direction::Inbound {
+        callee = Callee::of(connection, &proxy.stat_prefix);
+    }
+    let fail = |error, callee| Err(Failed { error, callee, cluster: Arc::clone(&name) });
+    let cluster = match cluster(slot).await {
+        Ok(cluster) => cluster,
+        Err(error) => return fail(error, callee),
+    };
+    let mut tried: Vec<SocketAddr> = Vec::new();
+    let mut last = ProxyError::from(ErrorKind::NoHealthyUpstream);
+    while tried.len() < ATTEMPTS {
+        let Some(endpoint) = cluster.pick(connection.original_destination, &tried).await else { break };
+        tried.push(endpoint.address);
+        let active = endpoint.enter();
+        if connection.direction == Direction::Outbound {
+            callee.workload = Arc::clone(&endpoint.workload);
+        }
+        callee.address = Some(endpoint.address);
+        let dialed = dial::dial(&connection.worker, connection.direction, &cluster, &endpoint, Payload::Tcp).await;
+        match dialed {
+            Ok(dialed) => {
+                callee.mtls = dialed.identity.is_some();
+                return Ok(Opened { io: dialed.io, greeting: Vec::new(), callee, cluster: name, active });
+            }
+            Err(error) => last = error,
+        }
+    }
+    fail(last, callee)
+}
+
+/// The cluster for a new connection, by lot according to the weights.
+fn choose(proxy: &TcpProxy) -> Option<&Arc<Slot<Cluster>>> {
+    let total: u64 = proxy.clusters.iter().map(|cluster| u64::from(cluster.weight)).sum();
+    if total == 0 {
+        return None;
+    }
+    let mut lot = rand::rng().random_range(0..total);
+    for cluster in &proxy.clusters {
+        let weight = u64::from(cluster.weight);
+        if lot < weight {
+            return Some(&cluster.cluster);
+        }
+        lot -= weight;
+    }
+    None
+}
+
+/// The cluster in a slot.
+async fn cluster(slot: Option<&Arc<Slot<Cluster>>>) -> Result<Arc<Cluster>, ProxyError> {
+    let Some(slot) = slot else {
+        return Err(ProxyError::new(ErrorKind::NoCluster, "every cluster has the weight 0"));
+    };
+    match slot.known(CONFIG).await {
+        Ok(Some(cluster)) => Ok(cluster),
+        Ok(None) => Err(ProxyError::new(ErrorKind::NoCluster, format!("there is no cluster {}", slot.name()))),
+        Err(_) => Err(ProxyError::new(ErrorKind::ConfigTimeout, format!("cluster {} is not known yet", slot.name()))),
+    }
+}

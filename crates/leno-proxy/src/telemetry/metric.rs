@@ -1,0 +1,377 @@
+//! The metrics' names, in one table, and their rendering for Prometheus.
+
+use std::fmt::{self, Write as _};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric as _, NoLabelSet, text},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    registry::Registry,
+};
+
+use super::{
+    Totals,
+    series::{DURATION_BOUNDS, Labels, RequestTotal},
+    totals::Occasion,
+};
+
+/// One metric: a row of the reference.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Its name as Prometheus shows it.
+    pub name: &'static str,
+    /// Counter, gauge or histogram.
+    pub kind: &'static str,
+    /// What it counts.
+    pub help: &'static str,
+    /// Its labels.
+    pub labels: &'static str,
+}
+
+/// The labels of traffic.
+const TRAFFIC: &str = "direction, protocol, mtls, source_workload, source_namespace, source_identity, \
+                       destination_workload, destination_namespace, destination_service, destination_identity";
+
+/// Builds a row.
+const fn row(name: &'static str, kind: &'static str, help: &'static str, labels: &'static str) -> Metric {
+    Metric { name, kind, help, labels }
+}
+
+/// Requests that came to their end.
+const REQUESTS: Metric =
+    row("leno_requests_total", "counter", "Requests finished", "traffic, response_code, response_flags");
+/// Their durations.
+const DURATION: Metric = row(
+    "leno_request_duration_seconds",
+    "histogram",
+    "Time from the first byte of a request to the last of its answer",
+    "traffic, response_code, response_flags",
+);
+/// Their bodies.
+const REQUEST_BYTES: Metric =
+    row("leno_request_bytes_total", "counter", "Bytes of requests' bodies", "traffic, response_code, response_flags");
+/// Their answers' bodies.
+const RESPONSE_BYTES: Metric =
+    row("leno_response_bytes_total", "counter", "Bytes of answers' bodies", "traffic, response_code, response_flags");
+/// TCP connections opened.
+const TCP_OPENED: Metric = row("leno_tcp_connections_opened_total", "counter", "TCP connections opened", "traffic");
+/// TCP connections closed.
+const TCP_CLOSED: Metric = row("leno_tcp_connections_closed_total", "counter", "TCP connections closed", "traffic");
+/// TCP bytes towards the callee.
+const TCP_SENT: Metric = row("leno_tcp_sent_bytes_total", "counter", "Bytes from callers to callees over TCP", "traffic");
+/// TCP bytes towards the caller.
+const TCP_RECEIVED: Metric =
+    row("leno_tcp_received_bytes_total", "counter", "Bytes from callees to callers over TCP", "traffic");
+/// Denials.
+const DENIED: Metric = row("leno_denied_total", "counter", "Requests and connections that a policy refused", "traffic, reason");
+/// Retries.
+const RETRIES: Metric = row("leno_retries_total", "counter", "Requests sent again", "traffic, reason");
+/// Handshakes.
+const HANDSHAKES: Metric = row(
+    "leno_tls_handshakes_total",
+    "counter",
+    "TLS handshakes by result: ok, or why not",
+    "direction, result, resumed",
+);
+/// Connections turned away.
+const REFUSED: Metric =
+    row("leno_connections_refused_total", "counter", "Connections turned away by a limit", "direction, reason");
+/// Connections open.
+const ACTIVE: Metric = row("leno_connections_active", "gauge", "Accepted connections that are open", "");
+/// The certificate's end.
+const EXPIRY: Metric = row(
+    "leno_certificate_expiry_timestamp_seconds",
+    "gauge",
+    "When the workload's certificate expires, in seconds since the epoch; 0 without one",
+    "",
+);
+/// Renewals that failed.
+const RENEWALS_FAILED: Metric =
+    row("leno_certificate_renewals_failed_total", "counter", "Attempts to renew the certificate that failed", "");
+/// Whether the control plane is reached.
+const XDS_CONNECTED: Metric = row("leno_xds_connected", "gauge", "1 while the control plane is connected", "");
+/// Resources in use.
+const XDS_RESOURCES: Metric = row("leno_xds_resources", "gauge", "Resources subscribed to", "kind");
+/// Refused configuration.
+const XDS_REJECTED: Metric = row("leno_xds_rejected_total", "counter", "Resources refused (NACK)", "");
+/// Accepted configuration.
+const XDS_UPDATES: Metric = row("leno_xds_updates_total", "counter", "Resources put into use", "");
+/// Lines lost.
+const LOG_DROPPED: Metric = row(
+    "leno_access_log_dropped_total",
+    "counter",
+    "Lines of the access log that were lost because the writer did not keep up",
+    "",
+);
+
+/// Every metric of the proxy. `traffic` among the labels stands for the labels of traffic.
+pub const METRICS: &[Metric] = &[
+    REQUESTS, DURATION, REQUEST_BYTES, RESPONSE_BYTES, TCP_OPENED, TCP_CLOSED, TCP_SENT, TCP_RECEIVED, DENIED, RETRIES,
+    HANDSHAKES, REFUSED, ACTIVE, EXPIRY, RENEWALS_FAILED, XDS_CONNECTED, XDS_RESOURCES, XDS_REJECTED, XDS_UPDATES,
+    LOG_DROPPED,
+];
+
+/// The reference page of [`METRICS`], in Markdown.
+#[must_use]
+pub fn reference() -> String {
+    let mut page = format!(
+        "| metric | kind | what | labels |\n|---|---|---|---|\n{}",
+        METRICS.iter().fold(String::new(), |mut rows, metric| {
+            let Metric { name, kind, help, labels } = metric;
+            // Writing to a String cannot fail.
+            drop(writeln!(rows, "| `{name}` | {kind} | {help} | {labels} |"));
+            rows
+        })
+    );
+    page.push_str("\nThe labels of *traffic* are: ");
+    page.push_str(TRAFFIC);
+    page.push_str(".\n");
+    page
+}
+
+/// What the process as a whole has to tell.
+#[derive(Clone, Debug, Default)]
+pub struct Process {
+    /// Accepted connections that are open.
+    pub connections: u32,
+    /// Seconds since the epoch; 0 without a certificate.
+    pub certificate_expiry: u64,
+    /// Renewals that failed.
+    pub renewals_failed: u64,
+    /// Whether the control plane is connected.
+    pub connected: bool,
+    /// Resources subscribed to, by kind.
+    pub resources: Vec<(&'static str, u64)>,
+    /// Resources refused.
+    pub rejected: u64,
+    /// Resources put into use.
+    pub updates: u64,
+    /// Lines of the access log that were lost.
+    pub log_dropped: u64,
+}
+
+/// Everything, in the text format of Prometheus.
+#[must_use]
+pub fn render(totals: Totals, process: Process) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Scrape { totals, process }));
+    let mut out = String::new();
+    // Writing to a String cannot fail, and the encoder has no other failure.
+    drop(text::encode_registry(&mut out, &registry));
+    plain(&out)
+}
+
+/// OpenMetrics names a counter without its suffix in `# TYPE` and `# HELP`; the older text format, which every scraper
+/// reads and which applications' own metrics come in, names it with it.
+fn plain(open_metrics: &str) -> String {
+    let counters: Vec<_> = METRICS.iter().filter_map(|metric| metric.name.strip_suffix("_total")).collect();
+    let mut out = String::with_capacity(open_metrics.len() + 1024);
+    for line in open_metrics.lines() {
+        let mut words = line.splitn(4, ' ');
+        let header = (words.next(), words.next(), words.next(), words.next());
+        match header {
+            (Some("#"), Some(keyword @ ("HELP" | "TYPE")), Some(name), Some(rest)) if counters.contains(&name) => {
+                drop(writeln!(out, "# {keyword} {name}_total {rest}"));
+            }
+            _ => {
+                out.push_str(line);
+                out.push('\n');
+            }
+        }
+    }
+    out
+}
+
+/// One scrape.
+#[derive(Debug)]
+struct Scrape {
+    totals: Totals,
+    process: Process,
+}
+
+/// The labels of one sample.
+type Pairs = Vec<(&'static str, String)>;
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.requests(&mut encoder)?;
+        self.tcp(&mut encoder)?;
+        self.occasions(&mut encoder)?;
+        self.handshakes(&mut encoder)?;
+        self.process(&mut encoder)
+    }
+}
+
+impl Scrape {
+    fn requests(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let rows: Vec<_> = self.totals.requests.iter().map(|(labels, total)| (response(labels), total)).collect();
+        let count = |pick: fn(&RequestTotal) -> u64| rows.iter().map(move |(pairs, total)| (pairs, pick(total)));
+        counters(encoder, &REQUESTS, count(RequestTotal::count))?;
+        counters(encoder, &REQUEST_BYTES, count(|total| total.request_bytes))?;
+        counters(encoder, &RESPONSE_BYTES, count(|total| total.response_bytes))?;
+        let mut metric = encoder.encode_descriptor(DURATION.name, DURATION.help, None, MetricType::Histogram)?;
+        let bounds = DURATION_BOUNDS.iter().copied().chain([f64::INFINITY]);
+        for (pairs, total) in &rows {
+            let buckets: Vec<_> = bounds.clone().zip(total.buckets).collect();
+            metric.encode_family(pairs)?.encode_histogram::<NoLabelSet>(total.seconds, total.count(), &buckets, None)?;
+        }
+        Ok(())
+    }
+
+    fn tcp(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let rows: Vec<_> = self.totals.tcp.iter().map(|(labels, total)| (traffic(labels), total)).collect();
+        counters(encoder, &TCP_OPENED, rows.iter().map(|(pairs, total)| (pairs, total.opened)))?;
+        counters(encoder, &TCP_CLOSED, rows.iter().map(|(pairs, total)| (pairs, total.closed)))?;
+        counters(encoder, &TCP_SENT, rows.iter().map(|(pairs, total)| (pairs, total.sent)))?;
+        counters(encoder, &TCP_RECEIVED, rows.iter().map(|(pairs, total)| (pairs, total.received)))
+    }
+
+    fn occasions(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        for (metric, wanted) in [(&DENIED, Occasion::Denied), (&RETRIES, Occasion::Retried)] {
+            let of_kind = self.totals.occasions.iter().filter(|((occasion, _), _)| *occasion == wanted);
+            let rows: Vec<_> = of_kind.map(|((_, labels), count)| (reason(labels), *count)).collect();
+            counters(encoder, metric, rows.iter().map(|(pairs, count)| (pairs, *count)))?;
+        }
+        Ok(())
+    }
+
+    fn handshakes(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let row = |(direction, error, resumed): (crate::connection::Direction, Option<super::event::HandshakeError>, bool)| {
+            vec![
+                ("direction", direction.label().to_owned()),
+                ("result", error.map_or("ok", super::event::HandshakeError::label).to_owned()),
+                ("resumed", resumed.to_string()),
+            ]
+        };
+        let rows: Vec<_> = self.totals.handshakes.iter().map(|(key, count)| (row(*key), *count)).collect();
+        counters(encoder, &HANDSHAKES, rows.iter().map(|(pairs, count)| (pairs, *count)))?;
+        let row = |(direction, reason): (crate::connection::Direction, crate::error::ErrorKind)| {
+            vec![("direction", direction.label().to_owned()), ("reason", reason.label().to_owned())]
+        };
+        let rows: Vec<_> = self.totals.refused.iter().map(|(key, count)| (row(*key), *count)).collect();
+        counters(encoder, &REFUSED, rows.iter().map(|(pairs, count)| (pairs, *count)))
+    }
+
+    fn process(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let process = &self.process;
+        let none = Pairs::new();
+        gauge(encoder, &ACTIVE, [(&none, u64::from(process.connections))])?;
+        gauge(encoder, &EXPIRY, [(&none, process.certificate_expiry)])?;
+        counters(encoder, &RENEWALS_FAILED, [(&none, process.renewals_failed)])?;
+        gauge(encoder, &XDS_CONNECTED, [(&none, u64::from(process.connected))])?;
+        let kinds: Vec<_> = process.resources.iter().map(|(kind, n)| (vec![("kind", (*kind).to_owned())], *n)).collect();
+        gauge(encoder, &XDS_RESOURCES, kinds.iter().map(|(pairs, count)| (pairs, *count)))?;
+        counters(encoder, &XDS_REJECTED, [(&none, process.rejected)])?;
+        counters(encoder, &XDS_UPDATES, [(&none, process.updates)])?;
+        counters(encoder, &LOG_DROPPED, [(&none, process.log_dropped)])
+    }
+}
+
+/// Writes a counter with its samples.
+fn counters<'a>(
+    encoder: &mut DescriptorEncoder<'_>,
+    metric: &Metric,
+    samples: impl IntoIterator<Item = (&'a Pairs, u64)>,
+) -> fmt::Result {
+    // The encoder puts the suffix back.
+    let name = metric.name.trim_end_matches("_total");
+    let mut family = encoder.encode_descriptor(name, metric.help, None, MetricType::Counter)?;
+    for (pairs, value) in samples {
+        let encoder = family.encode_family(pairs)?;
+        ConstCounter::new(value).encode(encoder)?;
+    }
+    Ok(())
+}
+
+/// Writes a gauge with its samples.
+fn gauge<'a>(
+    encoder: &mut DescriptorEncoder<'_>,
+    metric: &Metric,
+    samples: impl IntoIterator<Item = (&'a Pairs, u64)>,
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(metric.name, metric.help, None, MetricType::Gauge)?;
+    for (pairs, value) in samples {
+        let encoder = family.encode_family(pairs)?;
+        ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(encoder)?;
+    }
+    Ok(())
+}
+
+/// The labels of traffic.
+fn traffic(labels: &Labels) -> Pairs {
+    let text = |text: &str| text.to_owned();
+    vec![
+        ("direction", text(labels.direction.label())),
+        ("protocol", text(labels.protocol.label())),
+        ("mtls", labels.mtls.to_string()),
+        ("source_workload", text(&labels.source.workload)),
+        ("source_namespace", text(&labels.source.namespace)),
+        ("source_identity", text(&labels.source.identity)),
+        ("destination_workload", text(&labels.destination.workload)),
+        ("destination_namespace", text(&labels.destination.namespace)),
+        ("destination_service", text(&labels.service)),
+        ("destination_identity", text(&labels.destination.identity)),
+    ]
+}
+
+/// The labels of traffic and of its answer.
+fn response(labels: &Labels) -> Pairs {
+    let mut pairs = traffic(labels);
+    pairs.push(("response_code", labels.code.to_string()));
+    pairs.push(("response_flags", labels.flags.to_owned()));
+    pairs
+}
+
+/// The labels of traffic and why something happened to it.
+fn reason(labels: &Labels) -> Pairs {
+    let mut pairs = traffic(labels);
+    pairs.push(("reason", labels.flags.to_owned()));
+    pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        connection::Direction,
+        telemetry::{event::Protocol, series::{End, RequestCells}},
+    };
+
+    #[test]
+    fn a_scrape_reads_as_prometheus_text() {
+        let labels = Labels {
+            direction: Direction::Outbound,
+            protocol: Protocol::Http1,
+            mtls: true,
+            code: 200,
+            flags: "-",
+            source: End { workload: "buyer".into(), ..End::default() },
+            destination: End { workload: "store".into(), ..End::default() },
+            service: "shop/store".into(),
+        };
+        let cells = RequestCells::default();
+        cells.add(Duration::from_millis(3), 0, 10);
+        cells.add(Duration::from_secs(100), 5, 10);
+        let mut totals = Totals::default();
+        totals.add_request(labels, &cells.total());
+        let text = render(totals, Process { connected: true, ..Process::default() });
+        assert!(text.contains("# TYPE leno_requests_total counter"), "{text}");
+        assert!(!text.contains("_total_total"), "{text}");
+        let line = |start: &str, end: &str| text.lines().any(|line| line.starts_with(start) && line.ends_with(end));
+        assert!(line("leno_requests_total{direction=\"outbound\",protocol=\"http1\",mtls=\"true\"", "} 2"), "{text}");
+        assert!(line("leno_request_duration_seconds_bucket{le=\"0.005\"", "} 1"), "{text}");
+        assert!(line("leno_request_duration_seconds_bucket{le=\"+Inf\"", "} 2"), "{text}");
+        assert!(line("leno_xds_connected", " 1"), "{text}");
+    }
+
+    #[test]
+    fn every_metric_is_rendered() {
+        let text = render(Totals::default(), Process::default());
+        for metric in METRICS {
+            assert!(text.contains(&format!("# TYPE {} {}", metric.name, metric.kind)), "{} in {text}", metric.name);
+        }
+        assert!(reference().contains("leno_denied_total"));
+    }
+}

@@ -1,0 +1,17 @@
+//! What the proxy tells about its work: counters, the access log, trace context.
+//!
+//! ```text
+//! event::…::emit ──► Recorder (one per worker, plain cells) ──► Totals ──► metric::render, merged over workers
+//!                └─► access_log (one buffer per worker) ──► writer thread ──► standard output
+//! ```
+
+pub mod event;
+pub mod series;
+pub mod recorder;
+pub mod totals;
+pub mod metric;
+pub mod access_log;
+pub mod trace;
+
+pub use recorder::Recorder;
+pub use totals::Totals;

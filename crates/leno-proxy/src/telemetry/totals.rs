@@ -1,0 +1,77 @@
+//! Counts by label text: what survives when connections and addresses are gone, and what a scrape gets.
+
+use std::{collections::HashMap, hash::Hash};
+
+use super::{
+    event::HandshakeError,
+    series::{Labels, RequestTotal, TcpTotal},
+};
+use crate::{connection::Direction, error::ErrorKind};
+
+/// The most label sets of one table of one worker; what comes after them is counted under `overflow`.
+pub const MAX_SERIES: usize = 4096;
+
+/// Occasions that are counted one by one, with the labels of traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Occasion {
+    /// `leno_denied_total`.
+    Denied,
+    /// `leno_retries_total`.
+    Retried,
+}
+
+/// Everything that a worker, or all of them, have counted.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Requests.
+    pub requests: HashMap<Labels, RequestTotal>,
+    /// TCP connections.
+    pub tcp: HashMap<Labels, TcpTotal>,
+    /// Denials and retries; [`Labels::flags`] is the reason.
+    pub occasions: HashMap<(Occasion, Labels), u64>,
+    /// TLS handshakes by direction, failure and whether a session was resumed.
+    pub handshakes: HashMap<(Direction, Option<HandshakeError>, bool), u64>,
+    /// Connections turned away by a limit.
+    pub refused: HashMap<(Direction, ErrorKind), u64>,
+}
+
+impl Totals {
+    /// Adds what another has counted.
+    pub fn merge(&mut self, other: &Self) {
+        for (labels, total) in &other.requests {
+            self.add_request(labels.clone(), total);
+        }
+        for (labels, total) in &other.tcp {
+            self.add_tcp(labels.clone(), total);
+        }
+        for ((occasion, labels), count) in &other.occasions {
+            self.add_occasion(*occasion, labels.clone(), *count);
+        }
+        for (key, count) in &other.handshakes {
+            *self.handshakes.entry(*key).or_default() += count;
+        }
+        for (key, count) in &other.refused {
+            *self.refused.entry(*key).or_default() += count;
+        }
+    }
+
+    pub(crate) fn add_request(&mut self, labels: Labels, total: &RequestTotal) {
+        place(&mut self.requests, labels, Labels::overflow).add(total);
+    }
+
+    pub(crate) fn add_tcp(&mut self, labels: Labels, total: &TcpTotal) {
+        place(&mut self.tcp, labels, Labels::overflow).add(total);
+    }
+
+    pub(crate) fn add_occasion(&mut self, occasion: Occasion, labels: Labels, count: u64) {
+        let overflow = |(occasion, labels): &(Occasion, Labels)| (*occasion, labels.overflow());
+        *place(&mut self.occasions, (occasion, labels), overflow) += count;
+    }
+}
+
+/// The place of a key in a bounded table.
+fn place<K: Eq + Hash, V: Default>(table: &mut HashMap<K, V>, key: K, overflow: impl Fn(&K) -> K) -> &mut V {
+    let fits = table.len() < MAX_SERIES || table.contains_key(&key);
+    let key = if fits { key } else { overflow(&key) };
+    table.entry(key).or_default()
+}

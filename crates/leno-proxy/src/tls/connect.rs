@@ -1,0 +1,76 @@
+//! The dialling side of a handshake.
+
+use std::{net::SocketAddr, rc::Rc, sync::Arc};
+
+use leno_model::SpiffeId;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use super::{Failure, failure, is_resumed, peer};
+use crate::{
+    config::UpstreamTls,
+    connection::{Direction, Payload},
+    error::{ErrorKind, ProxyError},
+    io::{Io, Socket},
+    telemetry::event::{HandshakeError, HandshakeFinished},
+    worker::Worker,
+};
+
+/// Shakes hands with an endpoint and says who it is. Its time is bounded by the caller.
+///
+/// # Errors
+/// `UpstreamTls` or `UpstreamIdentity`; it has been counted and logged.
+pub async fn connect(
+    worker: &Rc<Worker>,
+    tls: &Arc<UpstreamTls>,
+    payload: Payload,
+    stream: TcpStream,
+    to: SocketAddr,
+) -> Result<(Io, SpiffeId), ProxyError> {
+    let result = handshake(worker, tls, payload, stream, to).await;
+    let resumed = matches!(&result, Ok((_, _, true)));
+    let error = result.as_ref().err().map(|failure| (failure.kind, failure.detail.as_str()));
+    HandshakeFinished { worker, direction: Direction::Outbound, peer: to, error, resumed }.emit();
+    match result {
+        Ok((io, identity, _)) => Ok((io, identity)),
+        Err(failure) => {
+            let kind = match failure.kind {
+                HandshakeError::WrongIdentity | HandshakeError::BadCertificate | HandshakeError::NoCertificate => {
+                    ErrorKind::UpstreamIdentity
+                }
+                HandshakeError::Protocol | HandshakeError::Io | HandshakeError::Timeout => ErrorKind::UpstreamTls,
+            };
+            Err(ProxyError::new(kind, failure.detail))
+        }
+    }
+}
+
+/// Shakes hands; also says whether a session was resumed.
+async fn handshake(
+    worker: &Rc<Worker>,
+    tls: &Arc<UpstreamTls>,
+    payload: Payload,
+    stream: TcpStream,
+    to: SocketAddr,
+) -> Result<(Io, SpiffeId, bool), Failure> {
+    let broken = |detail: String| Failure { kind: HandshakeError::Io, detail };
+    let Some(identity) = worker.shared.credentials.identity() else {
+        return Err(broken("the proxy has no certificate yet".into()));
+    };
+    let config = tls.config(identity, payload).map_err(|error| broken(error.to_string()))?;
+    // Only the key of rustls' session memory: who the server is, is checked by its SPIFFE identity.
+    let name = ServerName::from(to.ip());
+    let stream = TlsConnector::from(config)
+        .connect(name, Socket::new(stream))
+        .await
+        .map_err(|error| failure(&error))?;
+    let state = stream.get_ref().1;
+    if state.alpn_protocol() != Some(payload.alpn().as_bytes()) {
+        let detail = format!("the endpoint did not agree to {}", payload.alpn());
+        return Err(Failure { kind: HandshakeError::Protocol, detail });
+    }
+    let resumed = is_resumed(state);
+    let server = peer(state, |chain| identity.verify_server(chain, &tls.identities))?;
+    Ok((Io::Dialed(Box::new(stream)), server, resumed))
+}

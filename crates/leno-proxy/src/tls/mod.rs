@@ -1,0 +1,96 @@
+//! Mesh TLS on the wire: both ways, with both sides verified.
+
+pub mod accept;
+pub mod connect;
+pub mod hello;
+
+use leno_model::SpiffeId;
+use leno_tls::TlsError;
+use rustls::{CertificateError, CommonState, Error, HandshakeKind};
+
+use crate::telemetry::event::HandshakeError;
+
+/// What a handshake came to.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// The kind, for the metric.
+    pub(crate) kind: HandshakeError,
+    /// The words, for the log.
+    pub(crate) detail: String,
+}
+
+/// Why a handshake failed.
+fn failure(error: &std::io::Error) -> Failure {
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    let kind = match tls {
+        Some(Error::NoCertificatesPresented) => HandshakeError::NoCertificate,
+        Some(Error::InvalidCertificate(CertificateError::Other(other))) => {
+            match other.0.downcast_ref::<TlsError>() {
+                Some(TlsError::UnexpectedServer { .. }) => HandshakeError::WrongIdentity,
+                _ => HandshakeError::BadCertificate,
+            }
+        }
+        Some(Error::InvalidCertificate(_)) => HandshakeError::BadCertificate,
+        Some(Error::AlertReceived(alert)) => match alert {
+            rustls::AlertDescription::CertificateRequired => HandshakeError::NoCertificate,
+            rustls::AlertDescription::BadCertificate
+            | rustls::AlertDescription::UnknownCA
+            | rustls::AlertDescription::CertificateExpired
+            | rustls::AlertDescription::CertificateUnknown
+            | rustls::AlertDescription::CertificateRevoked => HandshakeError::BadCertificate,
+            _ => HandshakeError::Protocol,
+        },
+        Some(_) => HandshakeError::Protocol,
+        None => HandshakeError::Io,
+    };
+    Failure { kind, detail: describe(error, tls) }
+}
+
+/// The words for an error: for one of ours its whole chain of causes.
+fn describe(error: &std::io::Error, tls: Option<&Error>) -> String {
+    let mine = match tls {
+        Some(Error::InvalidCertificate(CertificateError::Other(other))) => other.0.downcast_ref::<TlsError>(),
+        _ => None,
+    };
+    let Some(mine) = mine else { return error.to_string() };
+    let mut words = mine.to_string();
+    let mut cause = std::error::Error::source(mine);
+    while let Some(next) = cause {
+        words.push_str(": ");
+        words.push_str(&next.to_string());
+        cause = next.source();
+    }
+    words
+}
+
+/// Whether a session was resumed: then the peer showed no certificate this time.
+fn is_resumed(state: &CommonState) -> bool {
+    matches!(state.handshake_kind(), Some(HandshakeKind::Resumed))
+}
+
+/// The peer's identity: verified by the handshake, or, in a resumed session, verified again now, because the roots may
+/// have changed since it was.
+fn peer(
+    state: &CommonState,
+    verify_again: impl FnOnce(&[rustls::pki_types::CertificateDer<'static>]) -> Result<SpiffeId, TlsError>,
+) -> Result<SpiffeId, Failure> {
+    let chain = state.peer_certificates().unwrap_or_default();
+    let identity = if is_resumed(state) { verify_again(chain) } else { leno_tls::peer_identity(chain) };
+    identity.map_err(|error| {
+        let kind = match error {
+            TlsError::NoCertificate => HandshakeError::NoCertificate,
+            TlsError::UnexpectedServer { .. } => HandshakeError::WrongIdentity,
+            TlsError::Key(_)
+            | TlsError::Request(_)
+            | TlsError::Pem(_)
+            | TlsError::Malformed(_)
+            | TlsError::KeyMismatch(_)
+            | TlsError::UriCount(_)
+            | TlsError::Identity(_)
+            | TlsError::TrustDomain { .. }
+            | TlsError::Chain(_)
+            | TlsError::Config(_) => HandshakeError::BadCertificate,
+        };
+        Failure { kind, detail: error.to_string() }
+    })
+}
