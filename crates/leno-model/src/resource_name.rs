@@ -10,6 +10,7 @@
 //! | Cluster | `direct/10.244.0.9:80` | one pod's port, dialled by the pod's own address |
 //! | Cluster | `inbound` | the application: the original destination, in plaintext |
 //! | Cluster | `passthrough` | the original destination, as it is |
+//! | Cluster | `blackhole` | nothing: no endpoint, ever |
 //! | Secret | `svid` | the workload's own certificate; made in the proxy, never sent over xDS |
 //! | Secret | `trust-bundle` | the roots that peers are verified against |
 
@@ -23,6 +24,8 @@ pub const INBOUND: &str = "inbound";
 pub const OUTBOUND: &str = "outbound";
 /// The cluster that passes a connection on to its original destination as it is.
 pub const PASSTHROUGH: &str = "passthrough";
+/// The cluster without endpoints, for connections that a split sends to nobody.
+pub const BLACKHOLE: &str = "blackhole";
 /// The secret that holds the workload's own certificate and key.
 pub const SVID: &str = "svid";
 /// The secret that holds the roots that peers are verified against.

@@ -1,0 +1,344 @@
+//! Which resources a change of the mesh can have changed.
+//!
+//! A change costs work only for what depends on it: the server asks [`Affected::touches`] for each resource that
+//! somebody is subscribed to and compiles only those. The answer may be a needless yes and is never a wrong no (a
+//! property test compares it with compiling everything).
+//!
+//! | resource | depends on |
+//! |---|---|
+//! | Listener `inbound` | mesh settings, the workload, the services that lead to its ports, the rules for its service account |
+//! | Listener `outbound` | mesh settings |
+//! | Listener `outbound/IP:PORT` | mesh settings, the ports of the service with that address and the splits of which it is the root, or the workload with that address and the services that lead to its ports |
+//! | Listener of a gRPC target | the service's ports |
+//! | RouteConfiguration | the service's ports, the splits of which it is the root, the ports of their backends |
+//! | Cluster `outbound/…` | trust domain, the service's ports, the identities behind it |
+//! | Cluster `direct/…` | trust domain, the workload with that address |
+//! | ClusterLoadAssignment | the service, the owners of the workloads behind it |
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    hash::Hash,
+    net::IpAddr,
+    sync::Arc,
+};
+
+use leno_model::{
+    MeshConfig, Protocol, Service, ServiceName, Snapshot, Workload, WorkloadName, resource_name,
+};
+
+use crate::{Kind, Scope, cluster::identities, compile::grpc_target};
+
+/// Which resources a change of the mesh can have changed.
+#[derive(Clone, Debug, Default)]
+pub struct Affected {
+    /// Everything: there was nothing before.
+    all: bool,
+    mesh: MeshChange,
+    /// Workloads whose inbound listener can have changed.
+    inbound: HashSet<WorkloadName>,
+    /// Addresses (of services and workloads) whose meaning can have changed.
+    addresses: HashSet<IpAddr>,
+    /// Addresses of workloads that changed themselves.
+    workload_addresses: HashSet<IpAddr>,
+    /// Services that came, went, or changed their ports or addresses.
+    ports: HashSet<ServiceName>,
+    /// Services whose routes can have changed.
+    routes: HashSet<ServiceName>,
+    /// Services whose clusters can have changed.
+    clusters: HashSet<ServiceName>,
+    /// Services whose endpoints can have changed.
+    endpoints: HashSet<ServiceName>,
+}
+
+/// Which mesh settings changed that resources depend on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct MeshChange {
+    /// Those that inbound listeners depend on.
+    inbound: bool,
+    outbound_policy: bool,
+    access_log: bool,
+    trust_domain: bool,
+}
+
+impl MeshChange {
+    fn between(old: &MeshConfig, new: &MeshConfig) -> Self {
+        let trust_domain = old.trust_domain != new.trust_domain;
+        let access_log = old.access_log != new.access_log;
+        Self {
+            inbound: trust_domain
+                || access_log
+                || old.mtls != new.mtls
+                || old.default_access != new.default_access,
+            outbound_policy: old.outbound_policy != new.outbound_policy,
+            access_log,
+            trust_domain,
+        }
+    }
+}
+
+impl Affected {
+    /// Everything: for a server that has compiled nothing yet.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self {
+            all: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the resource of this kind and name can have changed for this client.
+    #[must_use]
+    pub fn touches(&self, scope: &Scope, kind: Kind, name: &str) -> bool {
+        if self.all {
+            return true;
+        }
+        let service = || resource_name::parse_service_port(name).map(|(service, _)| service);
+        let among =
+            |set: &HashSet<ServiceName>| service().is_some_and(|service| set.contains(&service));
+        match kind {
+            // The certificate authority says when roots change.
+            Kind::Secret => false,
+            Kind::Listener => self.touches_listener(scope, name),
+            Kind::Route => among(&self.routes),
+            Kind::Endpoint => among(&self.endpoints),
+            Kind::Cluster => match resource_name::parse_direct(name) {
+                Some(address) => {
+                    self.mesh.trust_domain || self.workload_addresses.contains(&address.ip())
+                }
+                None => service().is_some_and(|service| {
+                    self.mesh.trust_domain || self.clusters.contains(&service)
+                }),
+            },
+        }
+    }
+
+    fn touches_listener(&self, scope: &Scope, name: &str) -> bool {
+        match name {
+            resource_name::INBOUND => self.mesh.inbound || self.inbound.contains(&scope.workload),
+            resource_name::OUTBOUND => self.mesh.outbound_policy || self.mesh.access_log,
+            _ => match resource_name::outbound_destination(name) {
+                Some(original) => self.mesh.access_log || self.addresses.contains(&original.ip()),
+                None => grpc_target(name).is_some_and(|(service, _)| self.ports.contains(&service)),
+            },
+        }
+    }
+
+    /// Whether [`names`](crate::names) can have changed.
+    #[must_use]
+    pub fn touches_names(&self) -> bool {
+        self.all || !self.ports.is_empty()
+    }
+
+    /// Whether nothing that is compiled can have changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let sets = self.inbound.is_empty()
+            && self.addresses.is_empty()
+            && self.workload_addresses.is_empty()
+            && self.ports.is_empty()
+            && self.routes.is_empty()
+            && self.clusters.is_empty()
+            && self.endpoints.is_empty();
+        !self.all && self.mesh == MeshChange::default() && sets
+    }
+}
+
+/// Which resources can differ between two versions of the mesh.
+#[must_use]
+pub fn affected(old: &Snapshot, new: &Snapshot) -> Affected {
+    let mut affected = Affected {
+        mesh: MeshChange::between(&old.mesh, &new.mesh),
+        ..Affected::default()
+    };
+    services(&mut affected, old, new);
+    splits(&mut affected, old, new);
+    workloads(&mut affected, old, new);
+    rules(&mut affected, old, new);
+    affected
+}
+
+/// What differs between two maps: old value, new value.
+fn differences<'a, K: Ord, V: PartialEq>(
+    old: &'a BTreeMap<K, Arc<V>>,
+    new: &'a BTreeMap<K, Arc<V>>,
+) -> impl Iterator<Item = (&'a K, Option<&'a V>, Option<&'a V>)> {
+    let gone_or_changed = old.iter().filter_map(|(key, was)| match new.get(key) {
+        Some(is) if Arc::ptr_eq(was, is) || was == is => None,
+        is => Some((key, Some(&**was), is.map(|is| &**is))),
+    });
+    let come = new.iter().filter(|(key, _)| !old.contains_key(*key));
+    gone_or_changed.chain(come.map(|(key, is)| (key, None, Some(&**is))))
+}
+
+fn services(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
+    for (name, was, is) in differences(&old.services, &new.services) {
+        affected.endpoints.insert(name.clone());
+        let both = || was.into_iter().chain(is);
+        let reshaped = was.map(Shape::of) != is.map(Shape::of);
+        if reshaped {
+            affected.ports.insert(name.clone());
+            affected.routes.insert(name.clone());
+            affected
+                .addresses
+                .extend(both().flat_map(|service| &service.cluster_ips));
+        }
+        if reshaped || was.map(accounts) != is.map(accounts) {
+            affected.clusters.insert(name.clone());
+        }
+        let (was, is) = (
+            was.map(leads).unwrap_or_default(),
+            is.map(leads).unwrap_or_default(),
+        );
+        for lead in was.symmetric_difference(&is) {
+            for snapshot in [old, new] {
+                if let Some(workload) = snapshot.workloads.get(lead.workload) {
+                    affected.inbound.insert(workload.name.clone());
+                    affected.addresses.extend(&workload.addresses);
+                }
+            }
+        }
+    }
+}
+
+/// What other resources than endpoints and clusters see of a service.
+#[derive(PartialEq)]
+struct Shape<'a> {
+    ports: &'a [leno_model::ServicePort],
+    cluster_ips: &'a [IpAddr],
+}
+
+impl<'a> Shape<'a> {
+    fn of(service: &'a Service) -> Self {
+        Self {
+            ports: &service.ports,
+            cluster_ips: &service.cluster_ips,
+        }
+    }
+}
+
+fn accounts(service: &Service) -> Vec<(u16, Vec<&leno_model::ServiceAccountName>)> {
+    let ports = service.endpoints.keys();
+    ports
+        .map(|port| (*port, identities(service, *port)))
+        .collect()
+}
+
+/// One way in which a service leads to a workload.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Lead<'a> {
+    workload: &'a WorkloadName,
+    target: u16,
+    port: u16,
+    /// As text, because protocols have no order.
+    protocol: &'static str,
+}
+
+fn leads(service: &Service) -> BTreeSet<Lead<'_>> {
+    let mut leads = BTreeSet::new();
+    for (port, endpoints) in &service.endpoints {
+        let protocol = match service.port(*port).map(|port| port.protocol) {
+            Some(Protocol::Http) => "http",
+            Some(Protocol::Http2) => "http2",
+            Some(Protocol::Tcp) => "tcp",
+            Some(Protocol::Detect) => "detect",
+            Some(Protocol::Udp) => "udp",
+            None => continue,
+        };
+        for endpoint in endpoints {
+            if let Some(workload) = &endpoint.workload {
+                leads.insert(Lead {
+                    workload,
+                    target: endpoint.address.port(),
+                    port: *port,
+                    protocol,
+                });
+            }
+        }
+    }
+    leads
+}
+
+fn splits(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
+    let mut roots = changed_groups(&old.traffic_splits, &new.traffic_splits, |split| {
+        &split.root
+    });
+    for split in old.traffic_splits.iter().chain(&new.traffic_splits) {
+        let mut backends = split.backends.iter();
+        if backends.any(|backend| affected.ports.contains(&backend.service)) {
+            roots.insert(&split.root);
+        }
+    }
+    for root in roots {
+        affected.routes.insert(root.clone());
+        for service in [old, new]
+            .into_iter()
+            .filter_map(|snapshot| snapshot.services.get(root))
+        {
+            affected.addresses.extend(&service.cluster_ips);
+        }
+    }
+}
+
+/// The keys whose items are not the same, in the same order, in both lists.
+fn changed_groups<'a, T: PartialEq, K: Hash + Eq>(
+    old: &'a [Arc<T>],
+    new: &'a [Arc<T>],
+    key: impl Fn(&'a T) -> &'a K,
+) -> HashSet<&'a K> {
+    let mut groups: HashMap<&K, (Vec<&T>, Vec<&T>)> = HashMap::new();
+    for item in old {
+        groups.entry(key(item)).or_default().0.push(item);
+    }
+    for item in new {
+        groups.entry(key(item)).or_default().1.push(item);
+    }
+    groups
+        .into_iter()
+        .filter(|(_, (old, new))| old != new)
+        .map(|(key, _)| key)
+        .collect()
+}
+
+fn workloads(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
+    let mut renamed: HashSet<&WorkloadName> = HashSet::new();
+    for (name, was, is) in differences(&old.workloads, &new.workloads) {
+        affected.inbound.insert(name.clone());
+        for workload in was.into_iter().chain(is) {
+            affected.addresses.extend(&workload.addresses);
+            affected.workload_addresses.extend(&workload.addresses);
+        }
+        let owner = |workload: &'_ Workload| workload.owner.clone();
+        if was.map(owner) != is.map(owner) {
+            renamed.insert(name);
+        }
+    }
+    if renamed.is_empty() {
+        return;
+    }
+    for service in new.services.values() {
+        let mut endpoints = service.endpoints.values().flatten();
+        let mut behind = |endpoint: &leno_model::Endpoint| {
+            endpoint
+                .workload
+                .as_ref()
+                .is_some_and(|workload| renamed.contains(workload))
+        };
+        if endpoints.any(&mut behind) {
+            affected.endpoints.insert(service.name.clone());
+        }
+    }
+}
+
+fn rules(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
+    let accounts = changed_groups(&old.access_rules, &new.access_rules, |rule| {
+        &rule.destination
+    });
+    if accounts.is_empty() {
+        return;
+    }
+    for workload in new.workloads.values() {
+        if accounts.contains(&workload.service_account) {
+            affected.inbound.insert(workload.name.clone());
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Clusters: endpoints that are reached alike.
+
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
+
+use leno_model::{
+    Protocol, Service, ServiceAccountName, Snapshot, SpiffeId, Workload, resource_name,
+};
+use leno_proto::{
+    any,
+    v3::{
+        cluster::{
+            Cluster,
+            cluster::{
+                ClusterDiscoveryType, DiscoveryType, EdsClusterConfig, LbPolicy,
+                TransportSocketMatch,
+            },
+        },
+        core::{Http1ProtocolOptions, Http2ProtocolOptions},
+        raw_buffer::RawBuffer,
+        tls,
+        upstream_http::{
+            HttpProtocolOptions,
+            http_protocol_options::{UpstreamProtocolOptions, UseDownstreamHttpConfig},
+        },
+    },
+};
+
+use crate::{
+    Client,
+    endpoint::{self, strings},
+    message::{ads, duration, mesh_tls, transport_socket},
+};
+
+/// How long a connection, TLS included, may take to be there.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The cluster of a service port; `None` when it has none.
+pub(crate) fn service_port(
+    snapshot: &Snapshot,
+    service: &Service,
+    port: u16,
+    client: Client,
+) -> Option<Cluster> {
+    if service.port(port)?.protocol == Protocol::Udp {
+        return None;
+    }
+    let name = resource_name::service_port(&service.name, port);
+    let lb_policy = match client {
+        Client::Leno | Client::Envoy => LbPolicy::LeastRequest,
+        // gRPC libraries have least-request only as an experiment.
+        Client::Grpc => LbPolicy::RoundRobin,
+    };
+    let mut cluster = base(&name, DiscoveryType::Eds, lb_policy);
+    cluster.eds_cluster_config = Some(EdsClusterConfig {
+        eds_config: Some(ads()),
+        ..Default::default()
+    });
+    if client.speaks_mesh_tls() {
+        let accounts = identities(service, port);
+        cluster.transport_socket_matches = transports(snapshot, &accounts);
+    }
+    Some(cluster)
+}
+
+/// The service accounts behind a service port that are reached by mesh TLS; ready or not, so that the list is steady
+/// while instances come and go.
+pub(crate) fn identities(service: &Service, port: u16) -> Vec<&ServiceAccountName> {
+    let endpoints = service.endpoints.get(&port).into_iter().flatten();
+    let mut accounts: Vec<_> = endpoints
+        .filter(|endpoint| endpoint.meshed)
+        .filter_map(|endpoint| endpoint.service_account.as_ref())
+        .collect();
+    accounts.sort();
+    accounts.dedup();
+    accounts
+}
+
+/// The cluster of one workload's port, dialled by the workload's own address.
+pub(crate) fn direct(
+    snapshot: &Snapshot,
+    workload: &Workload,
+    destination: SocketAddr,
+    client: Client,
+) -> Cluster {
+    let name = resource_name::direct(destination);
+    let mut cluster = base(&name, DiscoveryType::Static, LbPolicy::LeastRequest);
+    cluster.load_assignment = Some(endpoint::direct(&name, workload, destination));
+    if client.speaks_mesh_tls() {
+        let accounts: Vec<_> = workload
+            .meshed
+            .then_some(&workload.service_account)
+            .into_iter()
+            .collect();
+        cluster.transport_socket_matches = transports(snapshot, &accounts);
+    }
+    cluster
+}
+
+/// The cluster that is wherever the connection was meant to go, in plaintext: the application (`inbound`) or a
+/// destination that the mesh does not know (`passthrough`).
+pub(crate) fn original_destination(name: &str) -> Cluster {
+    base(name, DiscoveryType::OriginalDst, LbPolicy::ClusterProvided)
+}
+
+/// The cluster that has no endpoint and never will.
+pub(crate) fn blackhole() -> Cluster {
+    base(
+        resource_name::BLACKHOLE,
+        DiscoveryType::Static,
+        LbPolicy::LeastRequest,
+    )
+}
+
+fn base(name: &str, kind: DiscoveryType, lb_policy: LbPolicy) -> Cluster {
+    let options = HttpProtocolOptions {
+        upstream_protocol_options: Some(UpstreamProtocolOptions::UseDownstreamProtocolConfig(
+            UseDownstreamHttpConfig {
+                http_protocol_options: Some(Http1ProtocolOptions::default()),
+                http2_protocol_options: Some(Http2ProtocolOptions::default()),
+                ..Default::default()
+            },
+        )),
+        ..Default::default()
+    };
+    Cluster {
+        name: name.to_owned(),
+        connect_timeout: Some(duration(CONNECT_TIMEOUT)),
+        lb_policy: lb_policy.into(),
+        cluster_discovery_type: Some(ClusterDiscoveryType::Type(kind.into())),
+        typed_extension_protocol_options: HashMap::from([(
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions".to_owned(),
+            any::pack(&options),
+        )]),
+        ..Default::default()
+    }
+}
+
+/// Mesh TLS for the endpoints that have a sidecar, plaintext for the others.
+fn transports(snapshot: &Snapshot, accounts: &[&ServiceAccountName]) -> Vec<TransportSocketMatch> {
+    let identity = |account: &&ServiceAccountName| {
+        SpiffeId::new(snapshot.mesh.trust_domain.clone(), (*account).clone()).to_string()
+    };
+    let identities: Vec<_> = accounts.iter().map(identity).collect();
+    let mut transports = Vec::new();
+    if !identities.is_empty() {
+        let context = tls::UpstreamTlsContext {
+            common_tls_context: Some(mesh_tls(&identities)),
+            ..Default::default()
+        };
+        transports.push(TransportSocketMatch {
+            name: "mesh".into(),
+            r#match: Some(strings(&[(resource_name::MESH_TLS_KEY, "true")])),
+            transport_socket: Some(transport_socket(
+                "envoy.transport_sockets.tls",
+                any::pack(&context),
+            )),
+        });
+    }
+    transports.push(TransportSocketMatch {
+        name: "plaintext".into(),
+        r#match: Some(strings(&[])),
+        transport_socket: Some(transport_socket(
+            "envoy.transport_sockets.raw_buffer",
+            any::pack(&RawBuffer::default()),
+        )),
+    });
+    transports
+}

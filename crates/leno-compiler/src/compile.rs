@@ -1,0 +1,146 @@
+//! From a name to the resource.
+
+use std::collections::BTreeSet;
+
+use leno_model::{Protocol, Service, ServiceName, Snapshot, resource_name};
+use leno_proto::{any, google::protobuf::Any};
+
+use crate::{Client, Kind, Scope, cluster, endpoint, listener, route, stable};
+
+/// The resource of this kind and name for this client; `None` when there is none. Secrets come from the certificate
+/// authority and not from the snapshot: see [`trust_bundle`](crate::trust_bundle).
+#[must_use]
+pub fn resource(snapshot: &Snapshot, scope: &Scope, kind: Kind, name: &str) -> Option<Any> {
+    match kind {
+        Kind::Secret => None,
+        Kind::Listener => listener(snapshot, scope, name),
+        Kind::Route => {
+            let (service, port) = service_port(snapshot, name)?;
+            Some(any::pack(&route::service_port(snapshot, service, port)?))
+        }
+        Kind::Cluster => cluster(snapshot, scope, name),
+        Kind::Endpoint => {
+            let (service, port) = service_port(snapshot, name)?;
+            let assignment = endpoint::service_port(snapshot, service, port)?;
+            Some(stable::pack(&assignment, stable::ASSIGNMENT))
+        }
+    }
+}
+
+fn service_port<'a>(snapshot: &'a Snapshot, name: &str) -> Option<(&'a Service, u16)> {
+    let (service, port) = resource_name::parse_service_port(name)?;
+    Some((snapshot.services.get(&service)?, port))
+}
+
+fn listener(snapshot: &Snapshot, scope: &Scope, name: &str) -> Option<Any> {
+    let listener = match name {
+        resource_name::INBOUND => {
+            let workload = snapshot.workloads.get(&scope.workload)?;
+            match scope.client {
+                Client::Leno => listener::inbound(snapshot, workload),
+                // The others have no certificate to terminate mesh TLS with.
+                Client::Envoy | Client::Grpc => return None,
+            }
+        }
+        resource_name::OUTBOUND => listener::unknown(snapshot),
+        _ => match resource_name::outbound_destination(name) {
+            Some(original) => listener::destination(snapshot, original)?,
+            None => {
+                let (service, port) = grpc_target(name)?;
+                listener::api(name, snapshot.services.get(&service)?, port)?
+            }
+        },
+    };
+    Some(any::pack(&listener))
+}
+
+fn cluster(snapshot: &Snapshot, scope: &Scope, name: &str) -> Option<Any> {
+    let cluster = match name {
+        resource_name::INBOUND | resource_name::PASSTHROUGH => cluster::original_destination(name),
+        resource_name::BLACKHOLE => cluster::blackhole(),
+        _ => match resource_name::parse_direct(name) {
+            Some(address) => {
+                let workload = snapshot.workload_by_ip(address.ip())?;
+                cluster::direct(snapshot, workload, address, scope.client)
+            }
+            None => {
+                let (service, port) = service_port(snapshot, name)?;
+                cluster::service_port(snapshot, service, port, scope.client)?
+            }
+        },
+    };
+    Some(stable::pack(&cluster, stable::CLUSTER))
+}
+
+/// The service port that a gRPC channel's target names: `NAME.NAMESPACE[.svc[.ANYTHING]]:PORT`.
+pub(crate) fn grpc_target(name: &str) -> Option<(ServiceName, u16)> {
+    let (host, port) = name.rsplit_once(':')?;
+    let mut labels = host.split('.');
+    let (service, namespace) = (labels.next()?, labels.next()?);
+    if service.is_empty() || namespace.is_empty() || !matches!(labels.next(), None | Some("svc")) {
+        return None;
+    }
+    Some((ServiceName::new(namespace, service), port.parse().ok()?))
+}
+
+/// Every resource of this kind that a client gets that asks for all of them (Envoy's wildcard subscription to
+/// listeners and clusters). Leno's proxies and gRPC libraries ask by name.
+#[must_use]
+pub fn names(snapshot: &Snapshot, scope: &Scope, kind: Kind) -> BTreeSet<String> {
+    match (kind, scope.client) {
+        (_, Client::Leno | Client::Grpc) | (Kind::Secret | Kind::Endpoint | Kind::Route, _) => {
+            BTreeSet::new()
+        }
+        (Kind::Listener, Client::Envoy) => {
+            let mut names = BTreeSet::from([resource_name::OUTBOUND.to_owned()]);
+            for (service, port) in stream_ports(snapshot) {
+                for ip in &service.cluster_ips {
+                    names.insert(resource_name::outbound_listener((*ip, port).into()));
+                }
+            }
+            names
+        }
+        (Kind::Cluster, Client::Envoy) => {
+            let ports = stream_ports(snapshot);
+            let mut names: BTreeSet<_> = ports
+                .map(|(service, port)| resource_name::service_port(&service.name, port))
+                .collect();
+            names.insert(resource_name::PASSTHROUGH.to_owned());
+            names.insert(resource_name::BLACKHOLE.to_owned());
+            names
+        }
+    }
+}
+
+fn stream_ports(snapshot: &Snapshot) -> impl Iterator<Item = (&Service, u16)> {
+    snapshot.services.values().flat_map(|service| {
+        let ports = service
+            .ports
+            .iter()
+            .filter(|port| port.protocol != Protocol::Udp);
+        ports.map(|port| (&**service, port.port))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grpc_targets_are_names_of_cluster_dns() {
+        let cart = Some((ServiceName::new("shop", "cart"), 80));
+        assert_eq!(grpc_target("cart.shop:80"), cart);
+        assert_eq!(grpc_target("cart.shop.svc:80"), cart);
+        assert_eq!(grpc_target("cart.shop.svc.cluster.local:80"), cart);
+        for other in [
+            "cart:80",
+            "cart.shop",
+            "cart.shop.example:80",
+            "cart.shop:x",
+            ".shop:80",
+            "outbound/shop/cart:80",
+        ] {
+            assert_eq!(grpc_target(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What reaches the workload.
+//!
+//! For every port that a service leads to, and once for all other ports:
+//!
+//! | what comes | chain |
+//! |---|---|
+//! | mesh TLS, ALPN `leno-http/1.1` or `leno-h2` | HTTP, access rules per request; not on ports declared to be bytes |
+//! | mesh TLS, ALPN `leno-tcp` | bytes, access rules per connection; not on ports declared to be HTTP |
+//! | plaintext HTTP | permissive only: HTTP; not on ports declared to be bytes |
+//! | plaintext, or TLS of the application's own | permissive only: bytes |
+//!
+//! In plaintext nobody has an identity, so with default access `Deny` it is refused even where it is permitted.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use leno_model::{Protocol, Snapshot, Workload, mesh::MtlsMode, resource_name};
+use leno_proto::{
+    any,
+    google::protobuf::BoolValue,
+    v3::{
+        core::{TrafficDirection, TransportSocket},
+        listener::{Filter, FilterChain, FilterChainMatch, Listener, ListenerFilter},
+        original_dst::OriginalDst,
+        tls,
+        tls_inspector::TlsInspector,
+    },
+};
+
+use super::filter::{self, SNIFFED_HTTP};
+use crate::{
+    authorization::{self, Payload},
+    message::{duration, listener_filter, mesh_tls, network_filter, transport_socket, uint32},
+    port::{WorkloadPort, workload_ports},
+    route,
+    split::Target,
+};
+
+/// The address that the inbound listener is bound to.
+const BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 15006);
+/// How long a caller may take to show what it speaks.
+const INSPECTION: Duration = Duration::from_secs(5);
+
+/// The listener of all that reaches the workload.
+pub(crate) fn inbound(snapshot: &Snapshot, workload: &Workload) -> Listener {
+    let compiler = Inbound { snapshot, workload };
+    let mut filter_chains = Vec::new();
+    for (number, port) in workload_ports(snapshot, &workload.name) {
+        filter_chains.extend(compiler.chains(Some((number, &port))));
+    }
+    filter_chains.extend(compiler.chains(None));
+    Listener {
+        name: resource_name::INBOUND.to_owned(),
+        address: Some(crate::message::address(BIND)),
+        traffic_direction: TrafficDirection::Inbound.into(),
+        use_original_dst: Some(BoolValue { value: true }),
+        listener_filters: compiler.inspectors(),
+        listener_filters_timeout: Some(duration(INSPECTION)),
+        // A caller in plaintext may wait for the workload to speak first; mesh TLS never does.
+        continue_on_listener_filters_timeout: compiler.permissive(),
+        filter_chains,
+        ..Default::default()
+    }
+}
+
+struct Inbound<'a> {
+    snapshot: &'a Snapshot,
+    workload: &'a Workload,
+}
+
+impl Inbound<'_> {
+    fn permissive(&self) -> bool {
+        match self.snapshot.mesh.mtls {
+            MtlsMode::Strict => false,
+            MtlsMode::Permissive => true,
+        }
+    }
+
+    fn inspectors(&self) -> Vec<ListenerFilter> {
+        let mut filters = vec![
+            listener_filter(
+                "envoy.filters.listener.original_dst",
+                any::pack(&OriginalDst {}),
+            ),
+            listener_filter(
+                "envoy.filters.listener.tls_inspector",
+                any::pack(&TlsInspector::default()),
+            ),
+        ];
+        if self.permissive() {
+            filters.push(filter::http_inspector());
+        }
+        filters
+    }
+
+    /// The chains of one port, or of all ports that no service leads to.
+    fn chains(&self, port: Option<(u16, &WorkloadPort)>) -> Vec<FilterChain> {
+        use resource_name::alpn;
+        let protocol = port.map_or(Protocol::Detect, |(_, port)| port.protocol);
+        let (http, bytes) = match protocol {
+            Protocol::Http | Protocol::Http2 => (true, None),
+            Protocol::Tcp => (false, Some(Payload::Bytes)),
+            Protocol::Detect => (true, Some(Payload::UndeclaredBytes)),
+            Protocol::Udp => return Vec::new(),
+        };
+        let number = port.map(|(number, _)| number);
+        let name = match port {
+            Some((_, port)) => format!(
+                "{}/{}:{}",
+                resource_name::INBOUND,
+                port.service.0,
+                port.service.1
+            ),
+            None => format!("{}/-", resource_name::INBOUND),
+        };
+        let mut chains = Vec::new();
+        if http {
+            let fits = chain_match(number, "tls", &[alpn::HTTP1, alpn::HTTP2]);
+            chains.push(terminated(chain(fits, vec![self.http(&name)])));
+        }
+        if let Some(payload) = bytes {
+            let fits = chain_match(number, "tls", &[alpn::TCP]);
+            chains.push(terminated(chain(fits, self.bytes(&name, payload))));
+        }
+        if self.permissive() {
+            if http {
+                let fits = chain_match(number, "raw_buffer", &SNIFFED_HTTP);
+                chains.push(chain(fits, vec![self.http(&name)]));
+            }
+            // Nobody has an identity here, so any kind of bytes is refused or let in alike.
+            for transport in ["raw_buffer", "tls"] {
+                let fits = chain_match(number, transport, &[]);
+                chains.push(chain(fits, self.bytes(&name, Payload::UndeclaredBytes)));
+            }
+        }
+        chains
+    }
+
+    fn http(&self, name: &str) -> Filter {
+        let rbac = authorization::http(self.snapshot, &self.workload.service_account);
+        let routes = filter::inline(route::to_cluster(name, resource_name::INBOUND));
+        let manager = filter::http(name, routes, rbac, self.snapshot.mesh.access_log);
+        filter::http_network_filter(&manager)
+    }
+
+    fn bytes(&self, name: &str, payload: Payload) -> Vec<Filter> {
+        let account = &self.workload.service_account;
+        let rbac = authorization::network(self.snapshot, account, payload, name)
+            .map(|config| network_filter("envoy.filters.network.rbac", config));
+        let target = Target::Cluster(resource_name::INBOUND.to_owned());
+        let proxy = filter::tcp(name, &target, self.snapshot.mesh.access_log);
+        rbac.into_iter().chain([proxy]).collect()
+    }
+}
+
+fn chain_match(port: Option<u16>, transport: &str, protocols: &[&str]) -> FilterChainMatch {
+    FilterChainMatch {
+        destination_port: port.map(|port| uint32(port.into())),
+        transport_protocol: transport.to_owned(),
+        application_protocols: protocols
+            .iter()
+            .map(|&protocol| protocol.to_owned())
+            .collect(),
+        ..Default::default()
+    }
+}
+
+fn chain(fits: FilterChainMatch, filters: Vec<Filter>) -> FilterChain {
+    FilterChain {
+        filter_chain_match: Some(fits),
+        filters,
+        ..Default::default()
+    }
+}
+
+/// The same chain with mesh TLS terminated.
+fn terminated(chain: FilterChain) -> FilterChain {
+    FilterChain {
+        transport_socket: Some(downstream_tls()),
+        ..chain
+    }
+}
+
+fn downstream_tls() -> TransportSocket {
+    let context = tls::DownstreamTlsContext {
+        common_tls_context: Some(mesh_tls(&[])),
+        require_client_certificate: Some(BoolValue { value: true }),
+        ..Default::default()
+    };
+    transport_socket("envoy.transport_sockets.tls", any::pack(&context))
+}

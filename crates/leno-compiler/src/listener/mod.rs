@@ -1,0 +1,8 @@
+//! Listeners: what happens to a connection before it is known what it is.
+
+mod filter;
+mod inbound;
+mod outbound;
+
+pub(crate) use inbound::inbound;
+pub(crate) use outbound::{api, destination, unknown};

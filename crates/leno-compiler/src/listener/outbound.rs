@@ -1,0 +1,158 @@
+//! What the application's own connections meet.
+
+use std::{net::SocketAddr, time::Duration};
+
+use leno_model::{
+    Protocol, Service, Snapshot, mesh::OutboundPolicy, resource_name, snapshot::Destination,
+};
+use leno_proto::{
+    any,
+    google::protobuf::BoolValue,
+    v3::{
+        core::TrafficDirection,
+        http_connection_manager::http_connection_manager::RouteSpecifier,
+        listener::{ApiListener, Filter, FilterChain, FilterChainMatch, Listener},
+        original_dst::OriginalDst,
+    },
+};
+
+use super::filter::{self, SNIFFED_HTTP};
+use crate::{
+    message::{address, duration, listener_filter},
+    port::workload_ports,
+    route,
+    split::{self, Target},
+};
+
+/// The address that the virtual outbound listener is bound to.
+const BIND: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 15001);
+/// How long a client may take to show what it speaks.
+const DETECTION: Duration = Duration::from_secs(5);
+
+/// The listener of destinations that the mesh does not know.
+pub(crate) fn unknown(snapshot: &Snapshot) -> Listener {
+    let log = snapshot.mesh.access_log;
+    let default_filter_chain = match snapshot.mesh.outbound_policy {
+        OutboundPolicy::AllowAny => {
+            let target = Target::Cluster(resource_name::PASSTHROUGH.to_owned());
+            Some(chain(filter::tcp(resource_name::PASSTHROUGH, &target, log)))
+        }
+        OutboundPolicy::RegistryOnly => None,
+    };
+    Listener {
+        name: resource_name::OUTBOUND.to_owned(),
+        address: Some(address(BIND)),
+        traffic_direction: TrafficDirection::Outbound.into(),
+        use_original_dst: Some(BoolValue { value: true }),
+        listener_filters: vec![listener_filter(
+            "envoy.filters.listener.original_dst",
+            any::pack(&OriginalDst {}),
+        )],
+        default_filter_chain,
+        ..Default::default()
+    }
+}
+
+/// The listener of one original destination; `None` when the mesh does not know it.
+pub(crate) fn destination(snapshot: &Snapshot, original: SocketAddr) -> Option<Listener> {
+    let log = snapshot.mesh.access_log;
+    match snapshot.destination(original)? {
+        Destination::Service(service, port) => {
+            let protocol = service.port(port)?.protocol;
+            let name = resource_name::service_port(&service.name, port);
+            let http = || http_filter(&name, filter::rds(name.clone()), log);
+            let tcp = || filter::tcp(&name, &split::split(snapshot, service, port).rest, log);
+            listener(original, protocol, http, tcp)
+        }
+        Destination::Workload(workload, port) => {
+            let ports = workload_ports(snapshot, &workload.name);
+            let known = ports.get(&port);
+            let protocol = known.map_or(Protocol::Detect, |port| port.protocol);
+            let cluster = resource_name::direct(original);
+            // Telemetry names the service where one leads here; the routes do not follow it.
+            let stat_prefix = known.map_or_else(
+                || cluster.clone(),
+                |port| resource_name::service_port(&port.service.0, port.service.1),
+            );
+            let routes = || filter::inline(route::to_cluster(&cluster, &cluster));
+            let http = || http_filter(&stat_prefix, routes(), log);
+            let tcp = || filter::tcp(&stat_prefix, &Target::Cluster(cluster.clone()), log);
+            listener(original, protocol, http, tcp)
+        }
+    }
+}
+
+/// What a gRPC library asks for by the name of its channel's target: routes alone.
+pub(crate) fn api(name: &str, service: &Service, port: u16) -> Option<Listener> {
+    match service.port(port)?.protocol {
+        Protocol::Http | Protocol::Http2 | Protocol::Detect => {}
+        Protocol::Tcp | Protocol::Udp => return None,
+    }
+    let route = resource_name::service_port(&service.name, port);
+    let mut manager = filter::http(&route, filter::rds(route.clone()), None, false);
+    // gRPC knows neither; unknown upgrades make some versions refuse the listener.
+    manager.upgrade_configs = Vec::new();
+    Some(Listener {
+        name: name.to_owned(),
+        api_listener: Some(ApiListener {
+            api_listener: Some(any::pack(&manager)),
+        }),
+        ..Default::default()
+    })
+}
+
+fn http_filter(stat_prefix: &str, routes: RouteSpecifier, log: bool) -> Filter {
+    filter::http_network_filter(&filter::http(stat_prefix, routes, None, log))
+}
+
+fn chain(filter: Filter) -> FilterChain {
+    FilterChain {
+        filters: vec![filter],
+        ..Default::default()
+    }
+}
+
+fn listener(
+    original: SocketAddr,
+    protocol: Protocol,
+    http: impl Fn() -> Filter,
+    tcp: impl Fn() -> Filter,
+) -> Option<Listener> {
+    let base = Listener {
+        name: resource_name::outbound_listener(original),
+        address: Some(address(original)),
+        traffic_direction: TrafficDirection::Outbound.into(),
+        bind_to_port: Some(BoolValue { value: false }),
+        ..Default::default()
+    };
+    match protocol {
+        Protocol::Http | Protocol::Http2 => Some(Listener {
+            filter_chains: vec![chain(http())],
+            ..base
+        }),
+        Protocol::Tcp => Some(Listener {
+            filter_chains: vec![chain(tcp())],
+            ..base
+        }),
+        Protocol::Detect => {
+            let is_http = FilterChainMatch {
+                application_protocols: SNIFFED_HTTP.map(str::to_owned).to_vec(),
+                ..Default::default()
+            };
+            let http = FilterChain {
+                filter_chain_match: Some(is_http),
+                ..chain(http())
+            };
+            Some(Listener {
+                listener_filters: vec![filter::http_inspector()],
+                listener_filters_timeout: Some(duration(DETECTION)),
+                continue_on_listener_filters_timeout: true,
+                filter_chains: vec![http],
+                default_filter_chain: Some(chain(tcp())),
+                ..base
+            })
+        }
+        Protocol::Udp => None,
+    }
+}

@@ -1,0 +1,127 @@
+//! Routes: which cluster a request goes to.
+
+use std::time::Duration;
+
+use leno_model::{Protocol, Service, Snapshot, policy::HttpMatch, resource_name};
+use leno_proto::v3::{
+    core,
+    route::{
+        self, DirectResponseAction, RouteAction, RouteConfiguration, RouteMatch, VirtualHost,
+        WeightedCluster, route::Action, route_action::ClusterSpecifier, route_match::PathSpecifier,
+        weighted_cluster::ClusterWeight,
+    },
+};
+
+use crate::{
+    authorization::headers,
+    message::{duration, regex, uint32},
+    split::{self, Target},
+};
+
+/// The routes of a service port; `None` when it has none.
+pub(crate) fn service_port(
+    snapshot: &Snapshot,
+    service: &Service,
+    port: u16,
+) -> Option<RouteConfiguration> {
+    match service.port(port)?.protocol {
+        Protocol::Http | Protocol::Http2 | Protocol::Detect => {}
+        // A gRPC library may ask for any port by name; what is declared to be bytes has no routes.
+        Protocol::Tcp | Protocol::Udp => return None,
+    }
+    let split = split::split(snapshot, service, port);
+    let mut routes = Vec::new();
+    for branch in &split.branches {
+        for fits in branch.matches {
+            routes.push(entry(request(fits), &branch.target));
+        }
+    }
+    routes.push(entry(everything(), &split.rest));
+    Some(configuration(
+        &resource_name::service_port(&service.name, port),
+        routes,
+    ))
+}
+
+/// The routes that send everything to one cluster.
+pub(crate) fn to_cluster(name: &str, cluster: &str) -> RouteConfiguration {
+    let target = Target::Cluster(cluster.to_owned());
+    configuration(name, vec![entry(everything(), &target)])
+}
+
+fn configuration(name: &str, routes: Vec<route::Route>) -> RouteConfiguration {
+    RouteConfiguration {
+        name: name.to_owned(),
+        virtual_hosts: vec![VirtualHost {
+            name: name.to_owned(),
+            domains: vec!["*".into()],
+            routes,
+            ..Default::default()
+        }],
+        ..Default::default()
+    }
+}
+
+fn everything() -> RouteMatch {
+    RouteMatch {
+        path_specifier: Some(PathSpecifier::Prefix("/".into())),
+        ..Default::default()
+    }
+}
+
+fn request(fits: &HttpMatch) -> RouteMatch {
+    let path = match &fits.path_regex {
+        Some(path) => PathSpecifier::SafeRegex(regex(path)),
+        None => PathSpecifier::Prefix("/".into()),
+    };
+    RouteMatch {
+        path_specifier: Some(path),
+        headers: headers(fits),
+        ..Default::default()
+    }
+}
+
+fn entry(fits: RouteMatch, target: &Target<'_>) -> route::Route {
+    let action = match target {
+        Target::Cluster(name) => forward(ClusterSpecifier::Cluster(name.clone())),
+        Target::Weighted(shares) => {
+            let weight = |(name, weight): &(String, u32)| ClusterWeight {
+                name: name.clone(),
+                weight: Some(uint32(*weight)),
+                ..Default::default()
+            };
+            forward(ClusterSpecifier::WeightedClusters(WeightedCluster {
+                clusters: shares.iter().map(weight).collect(),
+                ..Default::default()
+            }))
+        }
+        Target::Nowhere(split) => {
+            let body = format!(
+                "{} sends these requests to no backend: none has both this port and a weight",
+                split.origin
+            );
+            Action::DirectResponse(DirectResponseAction {
+                status: 503,
+                body: Some(core::DataSource {
+                    specifier: Some(core::data_source::Specifier::InlineString(body)),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            })
+        }
+    };
+    route::Route {
+        r#match: Some(fits),
+        action: Some(action),
+        ..Default::default()
+    }
+}
+
+fn forward(cluster: ClusterSpecifier) -> Action {
+    Action::Route(RouteAction {
+        // A mesh that nobody has configured must not cut an answer short; Envoy's own default is 15 s.
+        timeout: Some(duration(Duration::ZERO)),
+        cluster_specifier: Some(cluster),
+        ..Default::default()
+    })
+}

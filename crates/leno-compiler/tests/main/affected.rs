@@ -1,0 +1,302 @@
+//! A change touches all that it changes: compared with compiling everything for random pairs of meshes.
+
+use std::{net::IpAddr, sync::Arc};
+
+use leno_compiler::{Affected, Client, Kind, Scope, affected, names, resource};
+use leno_model::{
+    Endpoint, MeshConfig, Protocol, Service, ServicePort, Snapshot, TrustDomain, Workload,
+    WorkloadName,
+    mesh::{DefaultAccess, MtlsMode, OutboundPolicy},
+    policy::{AccessRule, HttpMatch, TrafficSplit, authorization::Ports},
+};
+use proptest::{collection::vec, option, prelude::*, sample::select};
+
+use crate::mesh::{account, bookstore, configure, get, rule, scope, service_name, split};
+
+const SERVICES: [&str; 3] = ["a", "b", "c"];
+const PODS: [&str; 3] = ["p", "q", "r"];
+const ACCOUNTS: [&str; 2] = ["x", "y"];
+const PORTS: [u16; 2] = [80, 81];
+const TARGETS: [u16; 2] = [8080, 8081];
+
+fn service_ip(number: u8) -> IpAddr {
+    [10, 96, 0, number].into()
+}
+
+fn pod_ip(number: u8) -> IpAddr {
+    [10, 244, 0, number].into()
+}
+
+fn protocol() -> impl Strategy<Value = Protocol> {
+    select(vec![
+        Protocol::Http,
+        Protocol::Http2,
+        Protocol::Tcp,
+        Protocol::Detect,
+        Protocol::Udp,
+    ])
+}
+
+prop_compose! {
+    fn endpoint()(
+        ip in 0..3_u8, target in select(&TARGETS), ready: bool, meshed: bool,
+        pod in option::of(select(&PODS)), sa in option::of(select(&ACCOUNTS)),
+    ) -> Endpoint {
+        Endpoint {
+            address: (pod_ip(ip), target).into(),
+            ready,
+            workload: pod.map(|pod| WorkloadName::new("shop", pod)),
+            service_account: sa.map(account),
+            meshed,
+        }
+    }
+}
+
+prop_compose! {
+    fn service()(
+        name in select(&SERVICES), ips in vec(0..3_u8, 0..2), protocols in vec(protocol(), 0..=2),
+        endpoints in vec((select(&PORTS), vec(endpoint(), 0..3)), 0..3),
+    ) -> Service {
+        let port = |(port, protocol): (&u16, &Protocol)| ServicePort { name: String::new(), port: *port, protocol: *protocol };
+        Service {
+            name: service_name(name),
+            cluster_ips: ips.into_iter().map(service_ip).collect(),
+            ports: PORTS.iter().zip(&protocols).map(port).collect(),
+            endpoints: endpoints.into_iter().collect(),
+        }
+    }
+}
+
+prop_compose! {
+    fn workload()(
+        name in select(&PODS), ips in vec(0..3_u8, 0..2), sa in select(&ACCOUNTS), owner in select(&["o", "u"][..]), meshed: bool,
+    ) -> Workload {
+        Workload {
+            name: WorkloadName::new("shop", name),
+            addresses: ips.into_iter().map(pod_ip).collect(),
+            service_account: account(sa),
+            owner: owner.to_owned(),
+            labels: Default::default(),
+            meshed,
+        }
+    }
+}
+
+prop_compose! {
+    fn access_rule()(
+        name in select(&SERVICES), destination in select(&ACCOUNTS), source in select(&ACCOUNTS),
+        http in option::of(Just(vec![HttpMatch::default()])), ports in option::of(Just(Ports::All)),
+    ) -> Arc<AccessRule> {
+        rule(name, destination, &[source], http, ports)
+    }
+}
+
+prop_compose! {
+    fn traffic_split()(
+        name in select(&SERVICES), root in select(&SERVICES), backends in vec((select(&SERVICES), 0..3_u32), 0..3), matches: bool,
+    ) -> Arc<TrafficSplit> {
+        split(name, root, &backends, if matches { vec![get("/x")] } else { vec![] })
+    }
+}
+
+prop_compose! {
+    fn mesh()(domain: bool, strict: bool, deny: bool, any: bool, access_log: bool) -> MeshConfig {
+        MeshConfig {
+            trust_domain: if domain { TrustDomain::default() } else { TrustDomain::new("other").unwrap() },
+            mtls: if strict { MtlsMode::Strict } else { MtlsMode::Permissive },
+            default_access: if deny { DefaultAccess::Deny } else { DefaultAccess::Allow },
+            outbound_policy: if any { OutboundPolicy::AllowAny } else { OutboundPolicy::RegistryOnly },
+            access_log,
+            ..MeshConfig::default()
+        }
+    }
+}
+
+prop_compose! {
+    fn snapshot()(
+        mesh in mesh(), services in vec(service(), 0..4), workloads in vec(workload(), 0..4),
+        access_rules in vec(access_rule(), 0..4), traffic_splits in vec(traffic_split(), 0..3),
+    ) -> Snapshot {
+        Snapshot {
+            version: 1,
+            mesh: Arc::new(mesh),
+            services: services.into_iter().map(|service| (service.name.clone(), Arc::new(service))).collect(),
+            workloads: workloads.into_iter().map(|workload| (workload.name.clone(), Arc::new(workload))).collect(),
+            access_rules,
+            traffic_splits,
+        }
+    }
+}
+
+/// Two versions of which the second takes over most parts of the first.
+fn versions() -> impl Strategy<Value = (Snapshot, Snapshot)> {
+    let mix = |(old, mut new, keep): (Snapshot, Snapshot, [bool; 5])| {
+        if keep[0] {
+            new.mesh = Arc::clone(&old.mesh);
+        }
+        if keep[1] {
+            new.services = old.services.clone();
+        }
+        if keep[2] {
+            new.workloads = old.workloads.clone();
+        }
+        if keep[3] {
+            new.access_rules = old.access_rules.clone();
+        }
+        if keep[4] {
+            new.traffic_splits = old.traffic_splits.clone();
+        }
+        (old, new)
+    };
+    (
+        snapshot(),
+        snapshot(),
+        prop::array::uniform5(prop::bool::weighted(0.7)),
+    )
+        .prop_map(mix)
+}
+
+/// Everything that anybody could ask for in these meshes.
+fn askable() -> Vec<(Kind, String)> {
+    let mut all = vec![
+        (Kind::Listener, "inbound".to_owned()),
+        (Kind::Listener, "outbound".to_owned()),
+        (Kind::Cluster, "inbound".to_owned()),
+        (Kind::Cluster, "passthrough".to_owned()),
+    ];
+    for ip in (0..3).map(service_ip) {
+        all.extend(PORTS.map(|port| (Kind::Listener, format!("outbound/{ip}:{port}"))));
+    }
+    for ip in (0..3).map(pod_ip) {
+        for target in TARGETS {
+            all.push((Kind::Listener, format!("outbound/{ip}:{target}")));
+            all.push((Kind::Cluster, format!("direct/{ip}:{target}")));
+        }
+    }
+    for service in SERVICES {
+        for port in PORTS {
+            for kind in [Kind::Route, Kind::Cluster, Kind::Endpoint] {
+                all.push((kind, format!("outbound/shop/{service}:{port}")));
+            }
+            all.push((Kind::Listener, format!("{service}.shop:{port}")));
+        }
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+    #[test]
+    fn nothing_outside_the_affected_set_changes((old, new) in versions()) {
+        let change = affected(&old, &new);
+        for pod in PODS {
+            for client in [Client::Leno, Client::Envoy, Client::Grpc] {
+                let scope = Scope { workload: WorkloadName::new("shop", pod), client };
+                for (kind, name) in askable() {
+                    let same = resource(&old, &scope, kind, &name) == resource(&new, &scope, kind, &name);
+                    prop_assert!(same || change.touches(&scope, kind, &name), "{kind:?} {name} for {scope:?}");
+                    prop_assert!(same || !change.is_empty());
+                }
+                for kind in Kind::ALL {
+                    let same = names(&old, &scope, kind) == names(&new, &scope, kind);
+                    prop_assert!(same || change.touches_names(), "names of {kind:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn equal_meshes_give_equal_bytes_and_affect_nothing(mesh in snapshot()) {
+        let again = Snapshot { services: mesh.services.iter().map(|(k, v)| (k.clone(), Arc::new((**v).clone()))).collect(), ..mesh.clone() };
+        prop_assert!(affected(&mesh, &again).is_empty());
+        for (kind, name) in askable() {
+            prop_assert_eq!(resource(&mesh, &scope("p"), kind, &name), resource(&again, &scope("p"), kind, &name));
+        }
+    }
+}
+
+/// What of the askable a change touches in the bookstore.
+fn touched(change: &Affected, pod: &str) -> Vec<String> {
+    let mut touched = Vec::new();
+    for service in ["store", "store-v1", "store-v2", "warehouse"] {
+        for kind in [Kind::Route, Kind::Cluster, Kind::Endpoint] {
+            let name = format!("outbound/shop/{service}:80");
+            if change.touches(&scope(pod), kind, &name) {
+                touched.push(format!("{kind:?} {service}"));
+            }
+        }
+    }
+    for name in [
+        "inbound",
+        "outbound",
+        "outbound/10.96.0.10:80",
+        "outbound/10.96.0.11:80",
+        "outbound/10.244.0.3:8080",
+    ] {
+        if change.touches(&scope(pod), Kind::Listener, name) {
+            touched.push(name.to_owned());
+        }
+    }
+    touched
+}
+
+#[test]
+fn a_pod_that_gets_ready_touches_endpoints_alone() {
+    let old = bookstore();
+    let mut new = old.clone();
+    let store = new.services.get_mut(&service_name("store-v1")).unwrap();
+    Arc::make_mut(store).endpoints.get_mut(&80).unwrap()[0].ready = false;
+    assert_eq!(
+        touched(&affected(&old, &new), "store-v1-1"),
+        ["Endpoint store-v1"]
+    );
+}
+
+#[test]
+fn another_weight_touches_the_roots_routes() {
+    let old = bookstore();
+    let mut new = old.clone();
+    new.traffic_splits = vec![split(
+        "canary",
+        "store",
+        &[("store-v1", 0), ("store-v2", 100)],
+        vec![],
+    )];
+    // The listener too: on a port of bytes it holds the shares.
+    assert_eq!(
+        touched(&affected(&old, &new), "buyer-1"),
+        ["Route store", "outbound/10.96.0.10:80"]
+    );
+}
+
+#[test]
+fn another_rule_touches_the_protected_workload_alone() {
+    let old = bookstore();
+    let mut new = old.clone();
+    new.access_rules.push(rule(
+        "thief",
+        "store-v1",
+        &["thief"],
+        Some(vec![get("/books")]),
+        None,
+    ));
+    let change = affected(&old, &new);
+    assert_eq!(touched(&change, "store-v1-1"), ["inbound"]);
+    assert!(touched(&change, "store-v2-1").is_empty());
+    assert!(!change.touches_names());
+}
+
+#[test]
+fn the_access_default_touches_inbound_listeners_alone() {
+    let old = bookstore();
+    let mut new = old.clone();
+    configure(&mut new, |mesh| mesh.default_access = DefaultAccess::Allow);
+    assert_eq!(touched(&affected(&old, &new), "buyer-1"), ["inbound"]);
+}
+
+#[test]
+fn everything_is_everything() {
+    assert_eq!(touched(&Affected::everything(), "buyer-1").len(), 17);
+    assert!(Affected::everything().touches(&scope("buyer-1"), Kind::Secret, "trust-bundle"));
+    assert!(!Affected::everything().is_empty());
+}

@@ -1,0 +1,155 @@
+//! Resources as text that people can read and compare: Rust's debug form without what is empty, with what is packed
+//! unpacked.
+
+use std::fmt::Debug;
+
+use leno_proto::{
+    any::unpack,
+    google::protobuf::Any,
+    v3::{
+        cluster::Cluster, endpoint::ClusterLoadAssignment,
+        http_connection_manager::HttpConnectionManager, http_inspector::HttpInspector, http_rbac,
+        listener::Listener, network_rbac, original_dst::OriginalDst, raw_buffer::RawBuffer,
+        route::RouteConfiguration, router::Router, stream_access_log::StdoutAccessLog,
+        tcp_proxy::TcpProxy, tls, tls_inspector::TlsInspector, upstream_http::HttpProtocolOptions,
+    },
+};
+
+/// The resource as text.
+pub(crate) fn explain(any: &Any) -> String {
+    let mut out = String::new();
+    write(&mut out, any, 0);
+    out
+}
+
+fn debug(any: &Any) -> String {
+    macro_rules! one_of {
+        ($($message:ty),*) => {
+            $(if let Ok(message) = unpack::<$message>(any) { return pretty(&message); })*
+        };
+    }
+    one_of!(
+        Listener,
+        RouteConfiguration,
+        Cluster,
+        ClusterLoadAssignment,
+        tls::Secret,
+        HttpConnectionManager,
+        TcpProxy,
+        http_rbac::Rbac,
+        network_rbac::Rbac,
+        tls::UpstreamTlsContext,
+        tls::DownstreamTlsContext,
+        HttpProtocolOptions,
+        RawBuffer,
+        Router,
+        StdoutAccessLog,
+        HttpInspector,
+        OriginalDst,
+        TlsInspector
+    );
+    panic!("{} is not known", any.type_url);
+}
+
+fn pretty(message: &impl Debug) -> String {
+    format!("{message:#?}")
+}
+
+fn write(out: &mut String, any: &Any, depth: usize) {
+    let text = debug(any);
+    let mut lines = text.lines().peekable();
+    let mut section: Vec<String> = Vec::new();
+    while let Some(line) = lines.next() {
+        if !line.trim_end().ends_with("Any {") {
+            section.push(line.to_owned());
+            continue;
+        }
+        let type_url = lines.next().unwrap().trim();
+        let type_url = type_url
+            .strip_prefix("type_url: \"")
+            .unwrap()
+            .strip_suffix("\",")
+            .unwrap();
+        let mut value = Vec::new();
+        for byte in lines.by_ref() {
+            let byte = byte.trim().trim_end_matches(',');
+            match byte {
+                "value: [" => {}
+                "]" | "value: []" => break,
+                number => value.push(number.parse().unwrap()),
+            }
+        }
+        lines.next();
+        let mut inner = String::new();
+        write(
+            &mut inner,
+            &Any {
+                type_url: type_url.to_owned(),
+                value,
+            },
+            0,
+        );
+        let indent = line.len() - line.trim_start().len();
+        let mut inner = inner.lines();
+        let first = line.replace("Any {", inner.next().unwrap_or_default());
+        section.push(first);
+        section.extend(inner.map(|line| format!("{}{line}", " ".repeat(indent))));
+    }
+    for line in fold(section) {
+        out.push_str(&" ".repeat(depth));
+        out.push_str(&line);
+        out.push('\n');
+    }
+}
+
+/// Leaves out what is empty, and what is thereby left empty.
+fn fold(mut lines: Vec<String>) -> Vec<String> {
+    loop {
+        let before = lines.len();
+        let mut kept: Vec<String> = Vec::with_capacity(before);
+        for line in lines {
+            let text = line.trim().trim_end_matches(',');
+            let empty = [
+                ": None", ": []", ": {}", ": \"\"", ": 0", ": 0.0", ": false",
+            ];
+            if text.contains(':') && empty.iter().any(|empty| text.ends_with(empty)) {
+                continue;
+            }
+            kept.push(line);
+        }
+        lines = kept;
+        if lines.len() == before {
+            return sorted_maps(lines);
+        }
+    }
+}
+
+/// Debug shows hash maps in any order: entries (`"key": Value {`) of one map are put in the order of their keys.
+fn sorted_maps(lines: Vec<String>) -> Vec<String> {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let mut out = Vec::new();
+    let mut at = 0;
+    while at < lines.len() {
+        if !lines[at].trim_start().starts_with('"') || !lines[at].contains("\": ") {
+            out.push(lines[at].clone());
+            at += 1;
+            continue;
+        }
+        let level = indent(&lines[at]);
+        let mut entries: Vec<Vec<String>> = Vec::new();
+        while at < lines.len() && indent(&lines[at]) >= level {
+            if indent(&lines[at]) == level && lines[at].trim_start().starts_with('"') {
+                entries.push(Vec::new());
+            }
+            entries.last_mut().unwrap().push(lines[at].clone());
+            at += 1;
+        }
+        entries.sort();
+        for entry in entries {
+            let (key, inner) = entry.split_first().unwrap();
+            out.push(key.clone());
+            out.extend(sorted_maps(inner.to_vec()));
+        }
+    }
+    out
+}
