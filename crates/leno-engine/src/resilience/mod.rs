@@ -1,0 +1,7 @@
+//! What to do after a failure.
+
+mod backoff;
+mod retry;
+
+pub use backoff::Backoff;
+pub use retry::{Failure, Retry, RetryOn, RetryPolicy};

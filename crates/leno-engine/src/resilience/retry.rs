@@ -1,0 +1,183 @@
+//! Whether to try again ([`envoy.config.route.v3.RetryPolicy`]).
+//!
+//! Without a policy only that is sent again of which nothing can have been processed: the connection could not be made,
+//! or a kept connection turned out to be closed before anything was sent on it, or the endpoint said that it did not
+//! process the request. Those are no retries in Envoy's sense and are not counted against a policy's.
+//!
+//! [`envoy.config.route.v3.RetryPolicy`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto#config-route-v3-retrypolicy
+
+use std::time::Duration;
+
+use rand::Rng;
+
+use super::Backoff;
+
+/// How an attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Failure {
+    /// The connection could not be made: nothing was sent.
+    Connect,
+    /// A kept connection was closed before the endpoint can have read the request, or the endpoint said that it did not
+    /// process it (HTTP/2 `REFUSED_STREAM`, or above the last stream of `GOAWAY`).
+    NotProcessed,
+    /// The connection broke, or the stream was reset, after the request was sent and before an answer began.
+    Reset,
+    /// The attempt's time was up.
+    PerTryTimeout,
+    /// The endpoint answered with this status.
+    Status(u16),
+}
+
+/// When to try again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// After what.
+    pub on: RetryOn,
+    /// How often, beside the first attempt.
+    pub retries: u32,
+    /// How long one attempt may take; `None`: as long as the whole request.
+    pub per_try_timeout: Option<Duration>,
+    /// How long to wait before.
+    pub backoff: Backoff,
+}
+
+/// After what to try again ([`x-envoy-retry-on`]).
+///
+/// [`x-envoy-retry-on`]: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter#x-envoy-retry-on
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RetryOn {
+    /// Any status from 500 up, and whatever breaks (`5xx`).
+    pub server_error: bool,
+    /// 502, 503 and 504 (`gateway-error`).
+    pub gateway_error: bool,
+    /// The connection could not be made (`connect-failure`).
+    pub connect_failure: bool,
+    /// The answer did not begin (`reset`).
+    pub reset: bool,
+    /// The endpoint said that it did not process the request (`refused-stream`).
+    pub refused_stream: bool,
+    /// 409 (`retriable-4xx`).
+    pub conflict: bool,
+    /// These statuses (`retriable-status-codes`).
+    pub statuses: Vec<u16>,
+}
+
+impl RetryOn {
+    /// Whether to try again after this.
+    #[must_use]
+    pub fn covers(&self, failure: Failure) -> bool {
+        match failure {
+            Failure::Connect => self.connect_failure || self.server_error,
+            Failure::NotProcessed => self.refused_stream || self.reset || self.server_error,
+            Failure::Reset => self.reset || self.server_error,
+            Failure::PerTryTimeout => self.server_error || self.gateway_error || self.reset,
+            Failure::Status(status) => {
+                (self.server_error && (500..600).contains(&status))
+                    || (self.gateway_error && matches!(status, 502..=504))
+                    || (self.conflict && status == 409)
+                    || self.statuses.contains(&status)
+            }
+        }
+    }
+}
+
+/// Sends of one request that are safe without a policy, beside the first: enough to get past the pods of a rolling
+/// update, few enough to end soon.
+const MAX_SAFE_RESENDS: u32 = 3;
+
+/// The attempts of one request.
+#[derive(Clone, Debug, Default)]
+pub struct Retry {
+    safe: u32,
+    retried: u32,
+}
+
+impl Retry {
+    /// Whether to try again after a failure, and how long to wait before; `None`: no. `replayable` says whether the
+    /// request can be sent once more as it was; `budget` whether a policy's retry may be made at all now.
+    pub fn next(
+        &mut self,
+        policy: Option<&RetryPolicy>,
+        failure: Failure,
+        replayable: bool,
+        random: &mut impl Rng,
+    ) -> Option<Duration> {
+        if !replayable {
+            return None;
+        }
+        if let Some(policy) = policy
+            && self.retried < policy.retries
+            && policy.on.covers(failure)
+        {
+            let wait = policy.backoff.wait(self.retried, random);
+            self.retried += 1;
+            return Some(wait);
+        }
+        let safe = matches!(failure, Failure::Connect | Failure::NotProcessed);
+        if safe && self.safe < MAX_SAFE_RESENDS {
+            self.safe += 1;
+            // At once: another endpoint is tried, not the same one again.
+            return Some(Duration::ZERO);
+        }
+        None
+    }
+
+    /// How often the request was sent again.
+    #[must_use]
+    pub fn resends(&self) -> u32 {
+        self.safe + self.retried
+    }
+
+    /// Whether a policy's retries were all used, so that a failure now carries the flag `URX`.
+    #[must_use]
+    pub fn is_exhausted(&self, policy: Option<&RetryPolicy>) -> bool {
+        policy.is_some_and(|policy| policy.retries > 0 && self.retried >= policy.retries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng as _, rngs::StdRng};
+
+    use super::*;
+
+    fn attempts(policy: Option<&RetryPolicy>, failure: Failure, replayable: bool) -> u32 {
+        let mut random = StdRng::seed_from_u64(1);
+        let mut retry = Retry::default();
+        while retry
+            .next(policy, failure, replayable, &mut random)
+            .is_some()
+        {}
+        retry.resends()
+    }
+
+    #[test]
+    fn without_a_policy_only_what_was_not_processed_is_sent_again() {
+        assert_eq!(attempts(None, Failure::Connect, true), MAX_SAFE_RESENDS);
+        assert_eq!(
+            attempts(None, Failure::NotProcessed, true),
+            MAX_SAFE_RESENDS
+        );
+        for failure in [Failure::Reset, Failure::PerTryTimeout, Failure::Status(503)] {
+            assert_eq!(attempts(None, failure, true), 0, "{failure:?}");
+        }
+        assert_eq!(attempts(None, Failure::Connect, false), 0);
+    }
+
+    #[test]
+    fn a_policy_bounds_its_retries() {
+        let policy = RetryPolicy {
+            on: RetryOn {
+                server_error: true,
+                statuses: vec![418],
+                ..RetryOn::default()
+            },
+            retries: 5,
+            ..RetryPolicy::default()
+        };
+        assert_eq!(attempts(Some(&policy), Failure::Status(503), true), 5);
+        assert_eq!(attempts(Some(&policy), Failure::Status(418), true), 5);
+        assert_eq!(attempts(Some(&policy), Failure::Status(404), true), 0);
+        assert_eq!(attempts(Some(&policy), Failure::Status(503), false), 0);
+    }
+}

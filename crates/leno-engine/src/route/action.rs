@@ -1,0 +1,299 @@
+//! What happens to a request that a route matches.
+
+use std::time::Duration;
+
+use rand::{Rng, RngExt as _};
+
+use super::{HeaderEdits, PathMatch};
+use crate::{matcher::Pattern, resilience::RetryPolicy, split};
+
+/// What happens to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// It goes on to a cluster.
+    Forward(Forward),
+    /// The caller is sent elsewhere.
+    Redirect(Redirect),
+    /// It is answered here.
+    DirectResponse(DirectResponse),
+}
+
+/// A request that goes on ([`RouteAction`]).
+///
+/// [`RouteAction`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto#config-route-v3-routeaction
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// Where to.
+    pub clusters: Clusters,
+    /// How the path changes.
+    pub path_rewrite: Option<PathRewrite>,
+    /// How the host changes.
+    pub host_rewrite: Option<HostRewrite>,
+    /// How long the answer may take, from the end of the request to its own end; `None`: as long as it likes.
+    pub timeout: Option<Duration>,
+    /// How long nothing may move; `None`: what the connection manager says.
+    pub idle_timeout: Option<Duration>,
+    /// When to try again.
+    pub retry: Option<RetryPolicy>,
+}
+
+/// One cluster, or several by weight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Clusters {
+    /// This one.
+    One(Box<str>),
+    /// One of these, by weight; header edits of the chosen one come after the route's.
+    Weighted(Vec<ClusterWeight>),
+}
+
+/// A cluster with its share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterWeight {
+    /// Its name.
+    pub cluster: Box<str>,
+    /// Its share.
+    pub weight: u32,
+    /// Changes to the request's headers.
+    pub request_headers: HeaderEdits,
+    /// Changes to the answer's headers.
+    pub response_headers: HeaderEdits,
+}
+
+/// A new path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathRewrite {
+    /// What the route's pattern stands for is replaced by this.
+    Prefix(Box<str>),
+    /// Every fit of the expression is replaced by this, where `\1` is the first group.
+    Regex(Pattern, Box<str>),
+}
+
+/// A new host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostRewrite {
+    /// This.
+    Literal(Box<str>),
+}
+
+/// The caller is sent elsewhere ([`RedirectAction`]).
+///
+/// [`RedirectAction`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto#config-route-v3-redirectaction
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redirect {
+    /// 301, 302, 303, 307 or 308.
+    pub status: u16,
+    /// `http` or `https`, when it changes.
+    pub scheme: Option<Box<str>>,
+    /// The host, when it changes.
+    pub host: Option<Box<str>>,
+    /// The port, when it changes.
+    pub port: Option<u16>,
+    /// The path, when it changes.
+    pub path: Option<PathRedirect>,
+    /// Whether the query is left out.
+    pub strip_query: bool,
+}
+
+/// A redirect's path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PathRedirect {
+    /// This, query included.
+    Full(Box<str>),
+    /// What the route's pattern stands for is replaced by this.
+    Prefix(Box<str>),
+}
+
+/// An answer given here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DirectResponse {
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: Box<str>,
+}
+
+impl Clusters {
+    /// The cluster that takes this request; `None` when every weight is 0.
+    pub fn choose(&self, random: &mut impl Rng) -> Option<(&str, Option<&ClusterWeight>)> {
+        match self {
+            Self::One(name) => Some((name, None)),
+            Self::Weighted(clusters) => {
+                let chosen = split::choose(
+                    clusters,
+                    |cluster| cluster.weight,
+                    |sum| random.random_range(0..sum),
+                )?;
+                Some((&chosen.cluster, Some(chosen)))
+            }
+        }
+    }
+
+    /// Every cluster that may be chosen.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let (one, weighted) = match self {
+            Self::One(name) => (Some(&**name), None),
+            Self::Weighted(clusters) => (None, Some(clusters)),
+        };
+        one.into_iter().chain(
+            weighted
+                .into_iter()
+                .flatten()
+                .map(|cluster| &*cluster.cluster),
+        )
+    }
+}
+
+impl Forward {
+    /// A request that goes on to one cluster as it is, for as long as it takes.
+    #[must_use]
+    pub fn to(cluster: &str) -> Self {
+        Self {
+            clusters: Clusters::One(cluster.into()),
+            path_rewrite: None,
+            host_rewrite: None,
+            timeout: None,
+            idle_timeout: None,
+            retry: None,
+        }
+    }
+}
+
+impl PathRewrite {
+    /// The new target (path and query) of a request for `target` that `matched` matched.
+    #[must_use]
+    pub fn apply(&self, matched: &PathMatch, target: &str) -> String {
+        let end = target.find(['?', '#']).unwrap_or(target.len());
+        let (path, query) = target.split_at(end);
+        match self {
+            Self::Prefix(prefix) => {
+                let rest = path.get(matched.matched_len(path)..).unwrap_or_default();
+                format!("{prefix}{rest}{query}")
+            }
+            Self::Regex(pattern, substitution) => {
+                format!("{}{query}", pattern.replace(path, substitution))
+            }
+        }
+    }
+}
+
+impl Redirect {
+    /// The `location` of a request for `target` at `authority` that `matched` matched, made over `scheme`.
+    #[must_use]
+    pub fn location(
+        &self,
+        matched: &PathMatch,
+        scheme: &str,
+        authority: &str,
+        target: &str,
+    ) -> String {
+        let end = target.find(['?', '#']).unwrap_or(target.len());
+        let (path, query) = target.split_at(end);
+        let query = if self.strip_query { "" } else { query };
+        let new_scheme = self.scheme.as_deref().unwrap_or(scheme);
+        let (old_host, old_port) = split_port(authority);
+        let host = self.host.as_deref().unwrap_or(old_host);
+        // A new scheme has its own usual port: the old one is dropped if it was the old scheme's.
+        let usual = |scheme: &str| if scheme == "https" { 443 } else { 80 };
+        let port = self
+            .port
+            .or(if self.host.is_some() { None } else { old_port });
+        let port = port.filter(|port| {
+            *port != usual(new_scheme) && (self.port.is_some() || *port != usual(scheme))
+        });
+        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+        let path = match &self.path {
+            None => format!("{path}{query}"),
+            Some(PathRedirect::Full(full)) if full.contains('?') => full.to_string(),
+            Some(PathRedirect::Full(full)) => format!("{full}{query}"),
+            Some(PathRedirect::Prefix(prefix)) => {
+                let rest = path.get(matched.matched_len(path)..).unwrap_or_default();
+                format!("{prefix}{rest}{query}")
+            }
+        };
+        format!("{new_scheme}://{host}{port}{path}")
+    }
+}
+
+/// Host and port of an authority; the brackets of an IPv6 address stay.
+fn split_port(authority: &str) -> (&str, Option<u16>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => match port.parse() {
+            Ok(port) => (host, Some(port)),
+            Err(_) => (authority, None),
+        },
+        Some(_) | None => (authority, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rewrites_keep_the_query() {
+        let matched = PathMatch::SeparatedPrefix("/old".into());
+        let rewrite =
+            |to: &str, target: &str| PathRewrite::Prefix(to.into()).apply(&matched, target);
+        assert_eq!(rewrite("/new", "/old/a?b=c"), "/new/a?b=c");
+        assert_eq!(rewrite("/new", "/old?b"), "/new?b");
+        let regex = PathRewrite::Regex(Pattern::new("/([a-z]+)/").unwrap(), r"/x-\1/".into());
+        assert_eq!(regex.apply(&matched, "/one/two?q"), "/x-one/two?q");
+    }
+
+    #[test]
+    fn locations_change_only_what_is_said() {
+        let none = Redirect {
+            status: 302,
+            scheme: None,
+            host: None,
+            port: None,
+            path: None,
+            strip_query: false,
+        };
+        let matched = PathMatch::SeparatedPrefix("/old".into());
+        let location = |redirect: &Redirect| {
+            redirect.location(&matched, "http", "a.example:8080", "/old/x?q=1")
+        };
+        assert_eq!(location(&none), "http://a.example:8080/old/x?q=1");
+        assert_eq!(
+            location(&Redirect {
+                host: Some("b".into()),
+                ..none.clone()
+            }),
+            "http://b/old/x?q=1"
+        );
+        assert_eq!(
+            location(&Redirect {
+                port: Some(8083),
+                ..none.clone()
+            }),
+            "http://a.example:8083/old/x?q=1"
+        );
+        assert_eq!(
+            location(&Redirect {
+                port: Some(80),
+                ..none.clone()
+            }),
+            "http://a.example/old/x?q=1"
+        );
+        let https = Redirect {
+            scheme: Some("https".into()),
+            ..none.clone()
+        };
+        assert_eq!(
+            https.location(&matched, "http", "a.example:80", "/old"),
+            "https://a.example/old"
+        );
+        let path = Redirect {
+            path: Some(PathRedirect::Prefix("/new".into())),
+            strip_query: true,
+            ..none.clone()
+        };
+        assert_eq!(location(&path), "http://a.example:8080/new/x");
+        let full = Redirect {
+            path: Some(PathRedirect::Full("/all".into())),
+            ..none
+        };
+        assert_eq!(location(&full), "http://a.example:8080/all?q=1");
+    }
+}

@@ -1,0 +1,16 @@
+//! Where a request goes ([`envoy.config.route.v3.RouteConfiguration`]).
+//!
+//! [`envoy.config.route.v3.RouteConfiguration`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route.proto
+
+mod action;
+mod header_edit;
+mod path;
+mod table;
+
+pub use action::{
+    Action, ClusterWeight, Clusters, DirectResponse, Forward, HostRewrite, PathRedirect,
+    PathRewrite, Redirect,
+};
+pub use header_edit::{HeaderAppend, HeaderEdits, HeaderWrite};
+pub use path::PathMatch;
+pub use table::{Domain, Route, RouteMatch, RouteTable, VirtualHost};
