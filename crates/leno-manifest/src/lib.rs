@@ -25,6 +25,6 @@ pub mod smi;
 pub mod syntax;
 pub mod yaml;
 
-pub use object::{Kind, Object, ObjectKey};
+pub use object::{Kind, Object, ObjectKey, Typed};
 pub use problem::Ignored;
 pub use read::{Manifest, Reading, read};

@@ -86,12 +86,32 @@ macro_rules! objects {
             }
         }
 
+        $(impl Typed for $type {
+            const KIND: Kind = Kind::$variant;
+
+            fn of(object: &Object) -> Option<&Self> {
+                match object {
+                    Object::$variant(it) => Some(it),
+                    _ => None,
+                }
+            }
+        })*
+
         $(impl From<$type> for Object {
             fn from(it: $type) -> Self {
                 Self::$variant(Box::new(it))
             }
         })*
     };
+}
+
+/// The type of one kind of object.
+pub trait Typed: Sized + 'static {
+    /// The kind.
+    const KIND: Kind;
+
+    /// The object, if it is of this kind.
+    fn of(object: &Object) -> Option<&Self>;
 }
 
 /// Whether objects of a kind live in a namespace.

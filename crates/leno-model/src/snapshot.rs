@@ -24,7 +24,8 @@ pub struct Snapshot {
     pub workloads: BTreeMap<WorkloadName, Arc<Workload>>,
     /// Every access rule, in the order of their origins' names.
     pub access_rules: Vec<Arc<AccessRule>>,
-    /// Every split, in the order of their origins' names.
+    /// Every split, in the order of their roots; of one root those with matches first, then in the order of their
+    /// origins' names: the first that fits a request decides. At most one of a root is without matches.
     pub traffic_splits: Vec<Arc<TrafficSplit>>,
 }
 

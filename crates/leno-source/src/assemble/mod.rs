@@ -1,0 +1,69 @@
+//! Objects to a snapshot: what they mean together. Pure.
+//!
+//! Where something cannot be resolved the outcome is the narrower one: an access rule that names a missing route lets
+//! nothing through by it, and an endpoint whose pod is not known gets no traffic.
+
+mod access;
+mod http_match;
+mod service;
+mod split;
+mod workload;
+
+use std::sync::Arc;
+
+use leno_manifest::leno::{MeshConfig, mesh_config};
+use leno_model::{Invalid, Snapshot};
+
+use crate::{Note, Objects};
+
+/// What objects mean together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Assembly {
+    /// The mesh, of version 0.
+    pub snapshot: Snapshot,
+    /// What names something that is not there, or breaks a rule that concerns several objects.
+    pub invalid: Vec<Invalid>,
+    /// What is probably not what was meant.
+    pub notes: Vec<Note>,
+}
+
+/// What is told besides the snapshot.
+#[derive(Debug, Default)]
+pub(crate) struct Remarks {
+    pub(crate) invalid: Vec<Invalid>,
+    pub(crate) notes: Vec<Note>,
+}
+
+/// What the objects mean together. The same objects always give the same assembly.
+#[must_use]
+pub fn assemble(objects: &Objects) -> Assembly {
+    let mut remarks = Remarks::default();
+    let config = objects.find::<MeshConfig>("", mesh_config::NAME);
+    let workloads = workload::all(objects);
+    let services = service::all(objects, &workloads, &mut remarks);
+    let snapshot = Snapshot {
+        version: 0,
+        mesh: Arc::new(config.map(MeshConfig::to_model).unwrap_or_default()),
+        services: services
+            .into_iter()
+            .map(|it| (it.name.clone(), Arc::new(it)))
+            .collect(),
+        workloads: workloads
+            .into_iter()
+            .map(|it| (it.name.clone(), Arc::new(it.into_model())))
+            .collect(),
+        access_rules: access::all(objects, &mut remarks)
+            .into_iter()
+            .map(Arc::new)
+            .collect(),
+        traffic_splits: split::all(objects, &mut remarks)
+            .into_iter()
+            .map(Arc::new)
+            .collect(),
+    };
+    Assembly {
+        snapshot,
+        invalid: remarks.invalid,
+        notes: remarks.notes,
+    }
+}
