@@ -29,6 +29,9 @@ struct Names {
     introduced: bool,
 }
 
+/// A name with its new version, or without when it was removed.
+pub(super) type Change = (Arc<str>, Option<Arc<str>>);
+
 impl Names {
     fn wants(&self, name: &str) -> bool {
         self.wanted.contains(name) || self.wanted.contains(WILDCARD)
@@ -116,7 +119,7 @@ impl Wanted {
     pub(super) fn applied(
         &mut self,
         resource_type: ResourceType,
-        changes: Vec<(Arc<str>, Option<Arc<str>>)>,
+        changes: Vec<Change>,
         refused: Option<&Refused>,
     ) {
         let names = self.types.entry(resource_type).or_default();

@@ -19,8 +19,8 @@ mod stream;
 mod subscription;
 
 pub use ads::{Ads, Limits};
-pub use feed::{ChangeFeed, Changes};
-pub use source::{NoObserver, Observer, ResourceSource, View};
+pub use feed::ChangeFeed;
+pub use source::{Change, NoObserver, Observer, ResourceSource, View};
 pub use status::{
     Acknowledged, Flavour, Refusal, Sent, StatusBoard, StreamStatus, Told, TypeStatus,
 };

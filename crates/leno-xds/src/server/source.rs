@@ -14,6 +14,8 @@ pub trait ResourceSource: Send + Sync + 'static {
     type Client: Send + Sync + 'static;
     /// All resources of one moment.
     type View: View<Self::Client>;
+    /// What may have changed at once.
+    type Change: Change<Self::Client>;
 
     /// Who is at the other end of a new stream. `extensions` are those of the request: what the transport knows of the
     /// connection.
@@ -26,7 +28,7 @@ pub trait ResourceSource: Send + Sync + 'static {
     fn view(&self) -> Self::View;
 
     /// Says when resources may have changed. A change is published after [`ResourceSource::view`] shows it.
-    fn feed(&self) -> &ChangeFeed;
+    fn feed(&self) -> &ChangeFeed<Self::Change>;
 }
 
 /// All resources of one moment, as one client sees them.
@@ -39,6 +41,16 @@ pub trait View<C>: Send + Sync + 'static {
 
     /// The names that a client which asks for everything is given.
     fn names(&self, client: &C, resource_type: ResourceType) -> Vec<Arc<str>>;
+}
+
+/// What may have changed, as far as one client is concerned. Naming what has not changed is harmless: only what has
+/// another version is sent.
+pub trait Change<C>: Send + Sync + 'static {
+    /// Whether the resource of this name may have changed.
+    fn touches(&self, client: &C, resource_type: ResourceType, name: &str) -> bool;
+
+    /// Whether [`View::names`] may have changed.
+    fn touches_names(&self, client: &C, resource_type: ResourceType) -> bool;
 }
 
 /// Is told what happens on the streams; counts it.

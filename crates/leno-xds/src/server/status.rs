@@ -125,9 +125,11 @@ impl Told {
 /// Every open stream. Cheap to clone; all clones are the same board.
 #[derive(Clone, Debug, Default)]
 pub struct StatusBoard {
-    streams: Arc<Mutex<BTreeMap<u64, Arc<Shared>>>>,
+    streams: Arc<Mutex<Streams>>,
     ids: Arc<AtomicU64>,
 }
+
+type Streams = BTreeMap<u64, Arc<Shared>>;
 
 /// What a stream and the board share. The lock is held for moments, never across a wait.
 #[derive(Debug)]
@@ -201,7 +203,7 @@ impl StatusBoard {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Shared>>> {
+    fn lock(&self) -> MutexGuard<'_, Streams> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,10 +12,10 @@ use tonic::{Extensions, Status, Streaming};
 use tracing::{debug, info, warn};
 
 use super::{
-    Observer, View,
+    Change, Observer, View,
     ads::{Ads, Limits},
     render::Wire,
-    session::{Answer, Session, Verdict},
+    session::{Answer, Session, Touched, Verdict},
     source::ResourceSource,
     status::{Entry, StatusBoard},
     subscription::Resources,
@@ -164,7 +164,13 @@ impl<S: ResourceSource, W: Wire> Open<S, W> {
         // Changes are read before the view, which therefore shows them.
         if let Some(unseen) = self.source.feed().after(self.position) {
             self.position = unseen.position;
-            session.changed(&unseen);
+            session.changed(
+                &Unread {
+                    changes: unseen.changes,
+                    client: &self.client,
+                },
+                unseen.since,
+            );
         }
         let view = self.source.view();
         let seen = Seen {
@@ -245,5 +251,31 @@ impl<C, V: View<C>> Resources for Seen<'_, V, C> {
 
     fn names(&self, resource_type: ResourceType) -> Vec<Arc<str>> {
         self.view.names(self.client, resource_type)
+    }
+}
+
+/// Changes through the eyes of one client; `None` when some are forgotten, so that anything may have changed.
+struct Unread<'a, T, C> {
+    changes: Option<Vec<Arc<T>>>,
+    client: &'a C,
+}
+
+impl<T: Change<C>, C> Touched for Unread<'_, T, C> {
+    fn touches(&self, resource_type: ResourceType, name: &str) -> bool {
+        let touches = |changes: &Vec<Arc<T>>| {
+            changes
+                .iter()
+                .any(|it| it.touches(self.client, resource_type, name))
+        };
+        self.changes.as_ref().is_none_or(touches)
+    }
+
+    fn touches_names(&self, resource_type: ResourceType) -> bool {
+        let touches = |changes: &Vec<Arc<T>>| {
+            changes
+                .iter()
+                .any(|it| it.touches_names(self.client, resource_type))
+        };
+        self.changes.as_ref().is_none_or(touches)
     }
 }

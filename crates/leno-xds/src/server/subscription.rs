@@ -175,13 +175,15 @@ impl Subscription {
         }
     }
 
-    /// This name may have changed.
-    pub(super) fn mark(&mut self, name: &Arc<str>) {
-        if self.entries.contains_key(name) {
-            self.dirty.insert(Arc::clone(name));
-        } else if self.wildcard {
-            self.relist = true;
-        }
+    /// The names that this finds may have changed.
+    pub(super) fn mark(&mut self, touches: impl Fn(&str) -> bool) {
+        let touched = self.entries.keys().filter(|name| touches(name)).cloned();
+        self.dirty.extend(touched);
+    }
+
+    /// What there is may have changed.
+    pub(super) fn mark_names(&mut self) {
+        self.relist = self.wildcard;
     }
 
     /// Anything may have changed.

@@ -14,8 +14,6 @@ use std::{
 };
 
 use super::{
-    Changes,
-    feed::Unseen,
     status::{Acknowledged, Flavour, Refusal, Sent, Told, TypeStatus},
     subscription::{Batch, Known, Resources, Subscription},
 };
@@ -67,6 +65,12 @@ pub(super) struct Answer {
     pub(super) nonce: String,
     pub(super) resources: Vec<Resource>,
     pub(super) removed: Vec<Arc<str>>,
+}
+
+/// What may have changed for the client of a stream.
+pub(super) trait Touched {
+    fn touches(&self, resource_type: ResourceType, name: &str) -> bool;
+    fn touches_names(&self, resource_type: ResourceType) -> bool;
 }
 
 /// The state of one stream.
@@ -141,27 +145,17 @@ impl Session {
         }
     }
 
-    /// Takes in what may have changed.
-    pub(super) fn changed(&mut self, unseen: &Unseen) {
-        match &unseen.changes {
-            Changes::All => self
-                .lanes
-                .values_mut()
-                .for_each(|lane| lane.subscription.mark_all()),
-            Changes::Names(names) => {
-                for (resource_type, name) in names {
-                    if let Some(lane) = self.lanes.get_mut(resource_type) {
-                        lane.subscription.mark(name);
-                    }
-                }
+    /// Takes in what may have changed: the names of a type, and whether there may be others. It was published `since`.
+    pub(super) fn changed(&mut self, touched: &impl Touched, since: Instant) {
+        for (resource_type, lane) in &mut self.lanes {
+            lane.subscription
+                .mark(|name| touched.touches(*resource_type, name));
+            if touched.touches_names(*resource_type) {
+                lane.subscription.mark_names();
             }
-        }
-        for lane in self
-            .lanes
-            .values_mut()
-            .filter(|lane| lane.subscription.is_pending())
-        {
-            lane.changed_at.get_or_insert(unseen.since);
+            if lane.subscription.is_pending() {
+                lane.changed_at.get_or_insert(since);
+            }
         }
     }
 
@@ -438,3 +432,6 @@ impl Lane {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
