@@ -69,14 +69,36 @@ pub async fn dial(
 
 /// Dials over TCP with the mark of its direction.
 async fn tcp(settings: &Settings, direction: Direction, to: SocketAddr) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(to), Type::STREAM.nonblocking(), None)?;
     match (settings.mark, direction) {
-        (Some(mark), Direction::Outbound) => socket.set_mark(mark)?,
-        (Some(mark), Direction::Inbound) => socket.set_mark(mark.wrapping_add(1))?,
-        (None, Direction::Outbound) => {}
-        (None, Direction::Inbound) if to.is_ipv4() => socket.bind(&SocketAddr::from((INBOUND_SOURCE, 0)).into())?,
-        (None, Direction::Inbound) => {}
+        (mark, Direction::Outbound) => marked(mark, to).await,
+        (Some(mark), Direction::Inbound) => marked(Some(mark.wrapping_add(1)), to).await,
+        (None, Direction::Inbound) => {
+            let socket = open(to)?;
+            if to.is_ipv4() {
+                socket.bind(&SocketAddr::from((INBOUND_SOURCE, 0)).into())?;
+            }
+            connect(socket, to).await
+        }
     }
+}
+
+/// Dials over TCP with this mark.
+///
+/// # Errors
+/// When the mark may not be set, or nobody answers.
+pub(crate) async fn marked(mark: Option<u32>, to: SocketAddr) -> io::Result<TcpStream> {
+    let socket = open(to)?;
+    if let Some(mark) = mark {
+        socket.set_mark(mark)?;
+    }
+    connect(socket, to).await
+}
+
+fn open(to: SocketAddr) -> io::Result<Socket> {
+    Socket::new(Domain::for_address(to), Type::STREAM.nonblocking(), None)
+}
+
+async fn connect(socket: Socket, to: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpSocket::from_std_stream(socket.into()).connect(to).await?;
     tune(&stream);
     Ok(stream)

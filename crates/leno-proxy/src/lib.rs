@@ -28,7 +28,6 @@ pub mod config;
 pub mod connection;
 pub mod io;
 pub mod worker;
-pub mod drain;
 pub mod listener;
 pub mod detect;
 pub mod dial;

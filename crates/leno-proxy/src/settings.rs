@@ -45,3 +45,34 @@ impl Default for Limits {
         }
     }
 }
+
+impl Limits {
+    /// The limits of this process; `connections` 0 means what the file descriptor limit allows.
+    #[must_use]
+    pub fn for_process(connections: u32) -> Self {
+        let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        Self { downstream_connections: downstream(connections, descriptors), ..Self::default() }
+    }
+}
+
+/// The most downstream connections.
+fn downstream(wanted: u32, descriptors: Option<u64>) -> u32 {
+    if wanted > 0 {
+        return wanted;
+    }
+    let share = descriptors.map_or(u64::from(u32::MAX), |limit| limit / 5 * 2);
+    u32::try_from(share).unwrap_or(u32::MAX).max(16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_descriptor_limit_bounds_connections() {
+        assert_eq!(downstream(7, Some(1024)), 7);
+        assert_eq!(downstream(0, Some(1024)), 408);
+        assert_eq!(downstream(0, Some(4)), 16);
+        assert_eq!(downstream(0, None), u32::MAX);
+    }
+}

@@ -1,11 +1,15 @@
 //! Clusters: endpoints that are reached alike.
 
 use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
     net::SocketAddr,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
+pub use leno_engine::balance::LoadBalancer;
 use leno_model::SpiffeId;
 use leno_tls::{Identity, TlsError};
 
@@ -31,6 +35,8 @@ pub struct Cluster {
     pub max_requests: Option<u32>,
     /// The most connections to one endpoint; `None`: Leno's default.
     pub max_connections: Option<u32>,
+    /// How many endpoints have been chosen; starts at 0.
+    pub turns: AtomicU64,
 }
 
 /// Where a cluster's endpoints come from.
@@ -42,18 +48,6 @@ pub enum ClusterKind {
     Eds(Arc<Slot<EndpointSet>>),
     /// The original destination of each connection.
     OriginalDst,
-}
-
-/// How an endpoint is chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum LoadBalancer {
-    /// The less loaded of two drawn by lot.
-    #[default]
-    LeastRequest,
-    /// One after the other.
-    RoundRobin,
-    /// Any.
-    Random,
 }
 
 /// A transport for the endpoints whose metadata matches.
@@ -135,7 +129,8 @@ impl Cluster {
     pub async fn pick(&self, original_destination: SocketAddr, tried: &[SocketAddr]) -> Option<Arc<Endpoint>> {
         let set = self.endpoints(original_destination).await;
         let left: Vec<_> = set.endpoints.iter().filter(|endpoint| !tried.contains(&endpoint.address)).collect();
-        choose(self.load_balancer, &left).map(Arc::clone)
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+        self.load_balancer.choose(&left, turn, &mut rand::rng()).map(|chosen| Arc::clone(chosen))
     }
 
     /// How this endpoint is reached.

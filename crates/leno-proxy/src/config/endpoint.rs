@@ -9,6 +9,8 @@ use std::{
     },
 };
 
+use leno_engine::balance::Target;
+
 /// The endpoints of a cluster at one version.
 #[derive(Debug, Default)]
 pub struct EndpointSet {
@@ -79,6 +81,16 @@ impl Endpoint {
             && self.weight == other.weight
             && self.transport_labels == other.transport_labels
             && self.workload == other.workload
+    }
+}
+
+impl Target for Endpoint {
+    fn weight(&self) -> u32 {
+        self.weight
+    }
+
+    fn active(&self) -> u32 {
+        Self::active(self)
     }
 }
 

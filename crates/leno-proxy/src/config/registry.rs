@@ -88,6 +88,16 @@ impl Registry {
         self.clusters.values().filter_map(Weak::upgrade)
     }
 
+    /// Every route configuration in use.
+    pub fn all_routes(&self) -> impl Iterator<Item = Arc<Slot<Routes>>> + '_ {
+        self.routes.values().filter_map(Weak::upgrade)
+    }
+
+    /// Every load assignment in use.
+    pub fn all_endpoints(&self) -> impl Iterator<Item = Arc<Slot<EndpointSet>>> + '_ {
+        self.endpoints.values().filter_map(Weak::upgrade)
+    }
+
     /// Every listener in use.
     pub fn listeners(&self) -> impl Iterator<Item = Arc<Slot<Listener>>> + '_ {
         self.listeners.values().filter_map(Weak::upgrade)

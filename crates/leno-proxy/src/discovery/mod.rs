@@ -1,30 +1,67 @@
 //! Configuration from the control plane: one delta ADS stream on the control thread, lazily by original destination.
 //!
 //! ```text
-//! worker: first connection to 10.96.0.7:80 ──► Lookup ──► client: subscribe Listener outbound/10.96.0.7:80
+//! worker: first connection to 10.96.0.7:80 ──► Lookup ──► run: subscribe Listener outbound/10.96.0.7:80
 //!                                                            │ answer
 //!            Slot<Listener> ◄── store: convert, wait for what it refers to, put into use ──► cache on disk
 //! ```
 
 pub mod store;
 pub mod cache;
+pub mod trust;
+pub mod control_plane;
+pub mod run;
 
 use std::{net::SocketAddr, sync::Arc};
 
+use leno_xds::ResourceType;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::config::{Listener, Slot};
+use self::store::Counts;
+use crate::config::{Cluster, Listener, Routes, Slot};
 
 /// Questions that may wait for the control thread.
 const QUESTIONS: usize = 1024;
 
-/// A worker's question for the control thread: the listener of an original destination.
+/// A question for the control thread.
 #[derive(Debug)]
-pub struct Question {
-    /// The destination.
-    pub destination: SocketAddr,
-    /// Where the answer goes.
-    pub reply: oneshot::Sender<Arc<Slot<Listener>>>,
+pub enum Question {
+    /// The listener of an original destination.
+    Destination(SocketAddr, oneshot::Sender<Arc<Slot<Listener>>>),
+    /// What is in use.
+    Snapshot(oneshot::Sender<Snapshot>),
+}
+
+/// What is in use at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Whether the control plane is connected.
+    pub connected: bool,
+    /// Listeners, sorted by name.
+    pub listeners: Vec<Arc<Slot<Listener>>>,
+    /// Route configurations, sorted by name.
+    pub routes: Vec<Arc<Slot<Routes>>>,
+    /// Clusters, sorted by name.
+    pub clusters: Vec<Arc<Slot<Cluster>>>,
+    /// How many load assignments.
+    pub endpoints: u64,
+    /// What was refused last and is not replaced by something better.
+    pub rejected: Vec<(ResourceType, Arc<str>, String)>,
+    /// What was done so far.
+    pub counts: Counts,
+}
+
+impl Snapshot {
+    /// How many resources of each kind are subscribed to.
+    #[must_use]
+    pub fn resources(&self) -> Vec<(&'static str, u64)> {
+        vec![
+            ("listener", self.listeners.len() as u64),
+            ("route", self.routes.len() as u64),
+            ("cluster", self.clusters.len() as u64),
+            ("endpoint", self.endpoints),
+        ]
+    }
 }
 
 /// Where workers get configuration from.
@@ -58,7 +95,14 @@ impl Lookup {
     /// The listener of an original destination, subscribed if it was not; `None` when the control thread is gone.
     pub async fn destination(&self, destination: SocketAddr) -> Option<Arc<Slot<Listener>>> {
         let (reply, answer) = oneshot::channel();
-        self.questions.send(Question { destination, reply }).await.ok()?;
+        self.questions.send(Question::Destination(destination, reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// What is in use; `None` when the control thread is gone.
+    pub async fn snapshot(&self) -> Option<Snapshot> {
+        let (reply, answer) = oneshot::channel();
+        self.questions.send(Question::Snapshot(reply)).await.ok()?;
         answer.await.ok()
     }
 }

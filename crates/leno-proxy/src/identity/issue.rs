@@ -1,12 +1,16 @@
 //! Asking for a certificate: `istio.v1.auth.IstioCertificateService`, which istiod, istio-csr and Leno serve.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use leno_model::SpiffeId;
 use leno_proto::istio::v1::auth::{
     IstioCertificateRequest, istio_certificate_service_client::IstioCertificateServiceClient,
 };
 use leno_tls::{PrivateKey, Svid, TlsError, TrustBundle, csr};
+use crate::discovery::control_plane::ConnectError;
 use tonic::{Request, Status, metadata::MetadataValue, transport::Channel};
 
 /// Why no certificate could be had.
@@ -24,6 +28,9 @@ pub enum IssueError {
     /// The token has characters that no token has.
     #[error("the token in {} is no token", .0.display())]
     TokenText(PathBuf),
+    /// The issuer cannot even be dialled.
+    #[error("certificate authority")]
+    Connect(#[source] ConnectError),
     /// The issuer said no, or was not reached.
     #[error("certificate authority says {:?}: {}", .0.code(), .0.message())]
     Refused(Box<Status>),
@@ -46,15 +53,15 @@ const ANSWER: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// What went wrong.
-pub async fn issue(channel: Channel, token_file: &PathBuf, id: &SpiffeId) -> Result<(Svid, TrustBundle), IssueError> {
+pub async fn issue(channel: Channel, token_file: &Path, id: &SpiffeId) -> Result<(Svid, TrustBundle), IssueError> {
     let token = tokio::fs::read_to_string(token_file)
         .await
-        .map_err(|source| IssueError::Token { path: token_file.clone(), source })?;
+        .map_err(|source| IssueError::Token { path: token_file.to_path_buf(), source })?;
     let key = PrivateKey::generate().map_err(IssueError::Request)?;
     let csr = csr::workload(&key, id).map_err(IssueError::Request)?;
     let mut request = Request::new(IstioCertificateRequest { csr, validity_duration: 0, metadata: None });
     let mut bearer = MetadataValue::try_from(format!("Bearer {}", token.trim()))
-        .map_err(|_| IssueError::TokenText(token_file.clone()))?;
+        .map_err(|_| IssueError::TokenText(token_file.to_path_buf()))?;
     bearer.set_sensitive(true);
     request.metadata_mut().insert("authorization", bearer);
     let mut client = IstioCertificateServiceClient::new(channel);

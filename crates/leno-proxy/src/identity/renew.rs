@@ -1,22 +1,32 @@
 //! Renewal: a certificate at start, another at half its life, patiently.
 
-use std::{path::PathBuf, sync::Arc, time::SystemTime};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use leno_model::SpiffeId;
 use leno_tls::rotate;
 use rand::RngExt as _;
 use tonic::transport::Channel;
 
-use super::{Credentials, issue};
+use super::{
+    Credentials,
+    issue::{self, IssueError},
+};
+use crate::discovery::control_plane::ConnectError;
 
 /// Keeps the workload's certificate fresh, for ever. While renewal fails the old one stays in use.
-pub async fn run(credentials: Arc<Credentials>, channel: Channel, token_file: PathBuf, id: SpiffeId) {
+pub async fn run(
+    credentials: Arc<Credentials>,
+    connect: impl Fn() -> Result<Channel, ConnectError>,
+    token_file: PathBuf,
+    id: SpiffeId,
+) {
     let mut failures = 0;
     loop {
-        let result = match issue::issue(channel.clone(), &token_file, &id).await {
-            Ok((svid, bundle)) => credentials.install(svid, bundle).map_err(issue::IssueError::Answer),
-            Err(error) => Err(error),
-        };
+        let result = renew(&credentials, &connect, &token_file, &id).await;
         let wait = match result {
             Ok(()) => {
                 failures = 0;
@@ -33,6 +43,18 @@ pub async fn run(credentials: Arc<Credentials>, channel: Channel, token_file: Pa
         };
         tokio::time::sleep(wait).await;
     }
+}
+
+/// One renewal. Its connection is made for it alone: the next one is hours away.
+async fn renew(
+    credentials: &Credentials,
+    connect: &impl Fn() -> Result<Channel, ConnectError>,
+    token_file: &Path,
+    id: &SpiffeId,
+) -> Result<(), IssueError> {
+    let channel = connect().map_err(IssueError::Connect)?;
+    let (svid, bundle) = issue::issue(channel, token_file, id).await?;
+    credentials.install(svid, bundle).map_err(IssueError::Answer)
 }
 
 /// A random number from 0 to 1.

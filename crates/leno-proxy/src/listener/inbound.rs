@@ -33,7 +33,7 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
 }
 
 /// Serves one connection whose destination is known.
-pub(crate) async fn serve_to(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, destination: SocketAddr) {
+pub async fn serve_to(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, destination: SocketAddr) {
     let opened = Instant::now();
     let Ok(Some(listener)) = worker.shared.config.inbound().known(CONFIG).await else {
         refuse(&worker, peer, ErrorKind::ConfigTimeout);

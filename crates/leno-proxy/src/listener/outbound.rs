@@ -31,7 +31,7 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
 }
 
 /// Serves one connection whose destination is known.
-pub(crate) async fn serve_to(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, address: SocketAddr) {
+pub async fn serve_to(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, address: SocketAddr) {
     let connection = Rc::new(Connection {
         direction: Direction::Outbound,
         peer,
@@ -87,7 +87,7 @@ async fn route(connection: &Rc<Connection>, destination: &Destination, listener:
         };
     }
     let bytes = choose(&[]).and_then(|chain| match &chain.terminal {
-        Terminal::Tcp(proxy) => Some(proxy),
+        Terminal::Tcp(proxy) => Some(&**proxy),
         Terminal::Http(_) => None,
     });
     let heard = speak_first::listen(connection, destination, listener.inspect, bytes, socket).await;

@@ -119,7 +119,7 @@ pub fn reference() -> String {
         METRICS.iter().fold(String::new(), |mut rows, metric| {
             let Metric { name, kind, help, labels } = metric;
             // Writing to a String cannot fail.
-            drop(writeln!(rows, "| `{name}` | {kind} | {help} | {labels} |"));
+            writeln!(rows, "| `{name}` | {kind} | {help} | {labels} |").ok();
             rows
         })
     );
@@ -157,7 +157,7 @@ pub fn render(totals: Totals, process: Process) -> String {
     registry.register_collector(Box::new(Scrape { totals, process }));
     let mut out = String::new();
     // Writing to a String cannot fail, and the encoder has no other failure.
-    drop(text::encode_registry(&mut out, &registry));
+    text::encode_registry(&mut out, &registry).ok();
     plain(&out)
 }
 
@@ -171,7 +171,7 @@ fn plain(open_metrics: &str) -> String {
         let header = (words.next(), words.next(), words.next(), words.next());
         match header {
             (Some("#"), Some(keyword @ ("HELP" | "TYPE")), Some(name), Some(rest)) if counters.contains(&name) => {
-                drop(writeln!(out, "# {keyword} {name}_total {rest}"));
+                writeln!(out, "# {keyword} {name}_total {rest}").ok();
             }
             _ => {
                 out.push_str(line);

@@ -1,0 +1,152 @@
+//! What is in use, as JSON.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use crate::{
+    config::{Cluster, ClusterKind, Endpoint, EndpointSet, FilterChain, Listener, RouteSource, Slot, Terminal, Transport},
+    discovery::Snapshot,
+    identity::Credentials,
+};
+
+/// The certificate and the roots.
+pub(crate) fn certificates(credentials: &Credentials) -> Value {
+    let Some(identity) = credentials.identity() else { return json!({ "certificate": null }) };
+    let svid = identity.svid();
+    let bundle = identity.bundle();
+    json!({
+        "certificate": {
+            "identity": svid.id().to_string(),
+            "not_before": seconds(svid.credential().not_before()),
+            "not_after": seconds(svid.credential().not_after()),
+        },
+        "trust_bundle": { "trust_domain": bundle.trust_domain().to_string(), "roots": bundle.roots().len() },
+        "renewals_failed": credentials.failed(),
+    })
+}
+
+/// Seconds since the epoch.
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// Everything.
+pub(crate) fn dump(snapshot: &Snapshot) -> Value {
+    let routes = |slot: &std::sync::Arc<Slot<crate::config::Routes>>| {
+        let value = slot.get().map(|routes| format!("{:#?}", routes.table));
+        json!({ "name": &**slot.name(), "state": state(slot), "table": value })
+    };
+    let rejected = |(kind, name, error): &(leno_xds::ResourceType, std::sync::Arc<str>, String)| {
+        json!({ "kind": kind.to_string(), "name": &**name, "error": error })
+    };
+    json!({
+        "connected": snapshot.connected,
+        "listeners": listeners(snapshot),
+        "routes": snapshot.routes.iter().map(routes).collect::<Vec<_>>(),
+        "clusters": clusters(snapshot),
+        "rejected": snapshot.rejected.iter().map(rejected).collect::<Vec<_>>(),
+    })
+}
+
+/// The listeners.
+pub(crate) fn listeners(snapshot: &Snapshot) -> Value {
+    snapshot.listeners.iter().map(|slot| with_state(slot, listener)).collect()
+}
+
+/// The clusters.
+pub(crate) fn clusters(snapshot: &Snapshot) -> Value {
+    snapshot.clusters.iter().map(|slot| with_state(slot, cluster)).collect()
+}
+
+/// A slot's name and state, and what its value shows.
+fn with_state<T>(slot: &Slot<T>, show: fn(&T) -> Value) -> Value {
+    let mut value = slot.get().map_or_else(|| json!({}), |value| show(&value));
+    if let Value::Object(fields) = &mut value {
+        fields.insert("name".into(), json!(&**slot.name()));
+        fields.insert("state".into(), json!(state(slot)));
+    }
+    value
+}
+
+fn state<T>(slot: &Slot<T>) -> String {
+    format!("{:?}", slot.state())
+}
+
+fn listener(listener: &Listener) -> Value {
+    let inspect = &listener.inspect;
+    json!({
+        "filter_chains": listener.filter_chains.iter().map(|chain| filter_chain(chain)).collect::<Vec<_>>(),
+        "default_filter_chain": listener.default_filter_chain.as_ref().map(|chain| filter_chain(chain)),
+        "inspect": { "tls": inspect.tls, "http": inspect.http, "timeout_seconds": inspect.timeout.as_secs_f64() },
+    })
+}
+
+fn filter_chain(chain: &FilterChain) -> Value {
+    let terminal = match &chain.terminal {
+        Terminal::Http(manager) => json!({ "http": {
+            "stat_prefix": &*manager.stat_prefix,
+            "routes": match &manager.routes {
+                RouteSource::Inline(routes) => json!({ "inline": format!("{:#?}", routes.table) }),
+                RouteSource::Named(slot) => json!(&**slot.name()),
+            },
+            "rbac": manager.rbac.as_ref().map(|rbac| format!("{rbac:#?}")),
+            "access_log": manager.access_log,
+        }}),
+        Terminal::Tcp(proxy) => json!({ "tcp": {
+            "stat_prefix": &*proxy.stat_prefix,
+            "clusters": proxy.clusters.iter().map(|weighted| {
+                json!({ "weight": weighted.weight, "cluster": &**weighted.cluster.name() })
+            }).collect::<Vec<_>>(),
+            "access_log": proxy.access_log,
+        }}),
+    };
+    json!({
+        "name": &*chain.name,
+        "match": {
+            "destination_port": chain.matches.destination_port,
+            "transport": chain.matches.transport.map(|transport| format!("{transport:?}")),
+            "application_protocols": chain.matches.application_protocols.iter().map(|p| &**p).collect::<Vec<_>>(),
+        },
+        "tls": chain.tls.as_ref().map(|tls| tls.alpn.iter().map(|p| &**p).collect::<Vec<_>>()),
+        "rbac": chain.rbac.as_ref().map(|rbac| format!("{rbac:#?}")),
+        "terminal": terminal,
+    })
+}
+
+fn cluster(cluster: &Cluster) -> Value {
+    let (kind, endpoints) = match &cluster.kind {
+        ClusterKind::Static(set) => ("static", Some(std::sync::Arc::clone(set))),
+        ClusterKind::Eds(slot) => ("eds", slot.get()),
+        ClusterKind::OriginalDst => ("original_dst", None),
+    };
+    json!({
+        "service": &*cluster.service,
+        "kind": kind,
+        "connect_timeout_seconds": cluster.connect_timeout.as_secs_f64(),
+        "load_balancer": format!("{:?}", cluster.load_balancer),
+        "endpoints": endpoints.as_deref().map(|set| self::endpoints(cluster, set)),
+    })
+}
+
+fn endpoints(cluster: &Cluster, set: &EndpointSet) -> Value {
+    set.endpoints.iter().map(|one| endpoint(cluster, one)).collect()
+}
+
+fn endpoint(cluster: &Cluster, endpoint: &Endpoint) -> Value {
+    let transport = match cluster.transport(endpoint) {
+        Transport::Plain => json!("plaintext"),
+        Transport::MeshTls(tls) => {
+            json!({ "mesh_tls": tls.identities.iter().map(ToString::to_string).collect::<Vec<_>>() })
+        }
+    };
+    json!({
+        "address": endpoint.address.to_string(),
+        "weight": endpoint.weight,
+        "active": endpoint.active(),
+        "workload": &*endpoint.workload.workload,
+        "pod": &*endpoint.workload.pod,
+        "namespace": &*endpoint.workload.namespace,
+        "transport": transport,
+    })
+}

@@ -1,0 +1,129 @@
+//! What the control plane said, on disk: a sidecar that restarts while the control plane is away serves with what it
+//! knew. One file a resource, readable by its owner alone; keys and certificates are never among them.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use leno_proto::{google::protobuf::Any, resource};
+use leno_xds::ResourceType;
+use prost::Message as _;
+
+/// What is known of a resource.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Known {
+    /// This is it.
+    Is(Any),
+    /// There is none.
+    Absent,
+}
+
+/// The folder of known resources. Without one nothing is kept.
+#[derive(Clone, Debug, Default)]
+pub struct Cache {
+    folder: Option<PathBuf>,
+}
+
+impl Cache {
+    /// The cache in a state directory.
+    ///
+    /// # Errors
+    /// When its folders cannot be made.
+    pub fn open(state: Option<&Path>) -> io::Result<Self> {
+        let Some(state) = state else { return Ok(Self::default()) };
+        let folder = state.join("resources");
+        for kind in ResourceType::ALL {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder.join(resource::short_name(kind.url())))?;
+        }
+        Ok(Self { folder: Some(folder) })
+    }
+
+    /// What is known of a resource.
+    #[must_use]
+    pub fn read(&self, kind: ResourceType, name: &str) -> Option<Known> {
+        let bytes = fs::read(self.path(kind, name)?).ok()?;
+        if bytes.is_empty() {
+            return Some(Known::Absent);
+        }
+        Any::decode(bytes.as_slice()).ok().map(Known::Is)
+    }
+
+    /// Keeps what is known of a resource. A disk that is full is logged and otherwise ignored: the cache is a help.
+    pub fn write(&self, kind: ResourceType, name: &str, known: &Known) {
+        let Some(path) = self.path(kind, name) else { return };
+        let bytes = match known {
+            Known::Is(body) => body.encode_to_vec(),
+            Known::Absent => Vec::new(),
+        };
+        if let Err(error) = replace(&path, &bytes) {
+            tracing::warn!(%error, path = %path.display(), "cannot keep a resource");
+        }
+    }
+
+    /// Forgets a resource that nobody wants any more.
+    pub fn forget(&self, kind: ResourceType, name: &str) {
+        if let Some(path) = self.path(kind, name) {
+            // It may never have been kept.
+            drop(fs::remove_file(path));
+        }
+    }
+
+    /// The file of a resource: its name with all but the harmless characters written as `%XX`.
+    fn path(&self, kind: ResourceType, name: &str) -> Option<PathBuf> {
+        let mut file = String::with_capacity(name.len());
+        for byte in name.bytes() {
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') {
+                file.push(char::from(byte));
+            } else {
+                file.push_str(&format!("%{byte:02X}"));
+            }
+        }
+        // Longer ones cannot be file names.
+        (file.len() <= 240).then_some(())?;
+        Some(self.folder.as_ref()?.join(resource::short_name(kind.url())).join(file))
+    }
+}
+
+/// Replaces a file as a whole.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(bytes)?;
+    drop(file);
+    fs::rename(&fresh, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_can_be_read_back_by_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(Some(folder.path())).unwrap();
+        let name = "outbound/../shop/cart:80";
+        let known = Known::Is(Any { type_url: "t".into(), value: vec![1, 2] });
+        assert_eq!(cache.read(ResourceType::Cluster, name), None);
+        cache.write(ResourceType::Cluster, name, &known);
+        assert_eq!(cache.read(ResourceType::Cluster, name), Some(known));
+        assert_eq!(cache.read(ResourceType::Listener, name), None);
+        cache.write(ResourceType::Cluster, name, &Known::Absent);
+        assert_eq!(cache.read(ResourceType::Cluster, name), Some(Known::Absent));
+        let path = cache.path(ResourceType::Cluster, name).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        cache.forget(ResourceType::Cluster, name);
+        assert_eq!(cache.read(ResourceType::Cluster, name), None);
+    }
+
+    #[test]
+    fn without_a_folder_nothing_is_kept() {
+        let cache = Cache::open(None).unwrap();
+        cache.write(ResourceType::Cluster, "a", &Known::Absent);
+        assert_eq!(cache.read(ResourceType::Cluster, "a"), None);
+    }
+}

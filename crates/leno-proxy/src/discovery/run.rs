@@ -1,0 +1,240 @@
+//! The control thread's loop: questions from workers, answers from the control plane, and the cache in between.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use leno_model::resource_name;
+use leno_xds::{
+    ResourceType,
+    client::{Handle, Refused, Update},
+};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::{interval, sleep, sleep_until},
+};
+
+use super::{
+    Question, Snapshot,
+    cache::{Cache, Known},
+    store::{Key, Store},
+};
+
+/// How long the control plane may be away before what is on disk is used.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often it is looked for what nobody wants any more.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// The store, and what goes with it. Only the control thread takes the lock, never across an await: it is there because
+/// the stream's handler and the loop below are two tasks of that thread.
+#[derive(Clone, Debug)]
+pub struct Discovery {
+    inner: Arc<Mutex<Inner>>,
+    /// Told when an update was taken.
+    changed: Arc<Notify>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Store,
+    cache: Cache,
+    /// What was refused last, by kind and name.
+    rejected: BTreeMap<Key, String>,
+}
+
+impl Discovery {
+    /// Discovery with nothing known yet.
+    #[must_use]
+    pub fn new(store: Store, cache: Cache) -> Self {
+        let inner = Inner { store, cache, rejected: BTreeMap::new() };
+        Self { inner: Arc::new(Mutex::new(inner)), changed: Arc::default() }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes an update from the stream: what cannot be used is refused by name, with the reason.
+    ///
+    /// # Errors
+    /// What cannot be used.
+    pub fn apply(&self, update: Update) -> Result<(), Refused> {
+        let refused = self.inner().apply(update);
+        self.changed.notify_one();
+        if refused.resources.is_empty() { Ok(()) } else { Err(refused) }
+    }
+
+    /// Answers workers and keeps the subscriptions, for ever.
+    pub async fn run(self, handle: Handle, mut questions: mpsc::Receiver<Question>) {
+        let trust_bundle = [resource_name::TRUST_BUNDLE];
+        if handle.subscribe(ResourceType::Secret, trust_bundle).await.is_err() {
+            return;
+        }
+        let mut state = handle.state();
+        let mut sweep = interval(SWEEP);
+        let mut offline_since = Some(Instant::now());
+        loop {
+            let connected = state.borrow().is_connected();
+            offline_since = if connected { None } else { Some(offline_since.unwrap_or_else(Instant::now)) };
+            let patience = offline_since.map(|since| (since + PATIENCE).saturating_duration_since(Instant::now()));
+            let offline = patience.is_some_and(|left| left.is_zero());
+            let next = {
+                let mut inner = self.inner();
+                if offline {
+                    inner.restore();
+                }
+                inner.store.settle(Instant::now())
+            };
+            if !self.subscribe(&handle).await {
+                return;
+            }
+            tokio::select! {
+                question = questions.recv() => match question {
+                    Some(question) => self.inner().answer(question, connected),
+                    None => return,
+                },
+                () = self.changed.notified() => {}
+                changed = state.changed() => if changed.is_err() { return },
+                _ = sweep.tick() => if !self.unsubscribe(&handle).await { return },
+                () = at(next) => {}
+                () = sleep(patience.unwrap_or_default()), if patience.is_some() && !offline => {}
+            }
+        }
+    }
+
+    /// Subscribes to what is newly wanted; `false` when the stream's task has ended.
+    async fn subscribe(&self, handle: &Handle) -> bool {
+        let wanted = self.inner().store.take_wanted();
+        for (kind, names) in by_kind(wanted) {
+            if handle.subscribe(kind, names).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Unsubscribes from what nobody wants any more; `false` when the stream's task has ended.
+    async fn unsubscribe(&self, handle: &Handle) -> bool {
+        let unwanted = self.inner().sweep();
+        for (kind, names) in by_kind(unwanted) {
+            if handle.unsubscribe(kind, names).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// Waits until then; for ever when there is nothing to wait for.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The names of each kind.
+fn by_kind(keys: Vec<Key>) -> BTreeMap<ResourceType, Vec<String>> {
+    let mut kinds = BTreeMap::<_, Vec<String>>::new();
+    for (kind, name) in keys {
+        kinds.entry(kind).or_default().push(name.to_string());
+    }
+    kinds
+}
+
+impl Inner {
+    /// Takes an update.
+    fn apply(&mut self, update: Update) -> Refused {
+        let kind = update.resource_type;
+        let now = Instant::now();
+        let mut refused = Refused::default();
+        for resource in update.resources {
+            let key = (kind, Arc::clone(&resource.name));
+            match self.store.update(kind, &resource.name, &resource.body, now) {
+                Ok(()) => {
+                    self.rejected.remove(&key);
+                    self.cache.write(kind, &resource.name, &Known::Is((*resource.body).clone()));
+                }
+                Err(rejected) => {
+                    let reason = rejected.to_string();
+                    tracing::warn!(%kind, name = &*resource.name, reason, "configuration refused");
+                    self.rejected.insert(key, reason.clone());
+                    refused.resources.push((resource.name, reason));
+                }
+            }
+        }
+        for name in update.removed {
+            self.store.remove(kind, &name);
+            self.rejected.remove(&(kind, Arc::clone(&name)));
+            self.cache.write(kind, &name, &Known::Absent);
+        }
+        self.store.settle(now);
+        refused
+    }
+
+    /// Uses what is on disk for everything of which nothing is known. What that refers to is wanted in turn, so it goes
+    /// on until nothing new is wanted.
+    fn restore(&mut self) {
+        let now = Instant::now();
+        loop {
+            let mut found = false;
+            for (kind, name) in self.store.pending() {
+                match self.cache.read(kind, &name) {
+                    Some(Known::Is(body)) => found |= self.store.update(kind, &name, &body, now).is_ok(),
+                    // Nothing is known of it, and nobody can be asked: waiting goes on.
+                    None => {}
+                    Some(Known::Absent) => {
+                        self.store.remove(kind, &name);
+                        found = true;
+                    }
+                }
+            }
+            if !found {
+                return;
+            }
+        }
+    }
+
+    /// Forgets what nobody wants any more.
+    fn sweep(&mut self) -> Vec<Key> {
+        let gone = self.store.sweep();
+        for (kind, name) in &gone {
+            self.cache.forget(*kind, name);
+            self.rejected.remove(&(*kind, Arc::clone(name)));
+        }
+        gone
+    }
+
+    /// Answers a question. Who asked may be gone.
+    fn answer(&mut self, question: Question, connected: bool) {
+        match question {
+            Question::Destination(destination, reply) => {
+                let name = resource_name::outbound_listener(destination);
+                drop(reply.send(self.store.listener(&name)));
+            }
+            Question::Snapshot(reply) => drop(reply.send(self.snapshot(connected))),
+        }
+    }
+
+    fn snapshot(&self, connected: bool) -> Snapshot {
+        let registry = self.store.registry();
+        let mut listeners: Vec<_> = registry.listeners().collect();
+        listeners.sort_by(|a, b| a.name().cmp(b.name()));
+        let mut routes: Vec<_> = registry.all_routes().collect();
+        routes.sort_by(|a, b| a.name().cmp(b.name()));
+        let mut clusters: Vec<_> = registry.clusters().collect();
+        clusters.sort_by(|a, b| a.name().cmp(b.name()));
+        let rejected = |((kind, name), reason): (&Key, &String)| (*kind, Arc::clone(name), reason.clone());
+        Snapshot {
+            connected,
+            listeners,
+            routes,
+            clusters,
+            endpoints: registry.all_endpoints().count() as u64,
+            rejected: self.rejected.iter().map(rejected).collect(),
+            counts: self.store.counts(),
+        }
+    }
+}

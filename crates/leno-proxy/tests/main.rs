@@ -1,0 +1,9 @@
+//! The proxy's behaviour over real sockets on loopback: configuration injected, identities from a test authority.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs, reason = "tests")]
+
+mod support;
+
+mod detect;
+mod mesh_tls;
+mod tcp;

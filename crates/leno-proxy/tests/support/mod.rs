@@ -1,0 +1,306 @@
+//! A sidecar in this process: a worker with injected configuration, reached by plain sockets.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    future::Future,
+    net::SocketAddr,
+    rc::Rc,
+    sync::{Arc, atomic::AtomicU32},
+    time::Duration,
+};
+
+use leno_engine::authorization::Rbac;
+use leno_model::{ServiceAccountName, SpiffeId, TrustDomain};
+use leno_proxy::{
+    config::{
+        ChainMatch, Cluster, ClusterKind, DownstreamTls, Endpoint, EndpointSet, FilterChain, Inspect, Listener,
+        LoadBalancer, Slot, TcpProxy, Terminal, Transport, TransportMatch, TransportProtocol, UpstreamTls,
+        WeightedCluster, WorkloadLabels,
+    },
+    connection::Direction,
+    discovery::{Lookup, Question},
+    identity::Credentials,
+    listener::{inbound, outbound},
+    settings::{Limits, Settings},
+    telemetry::{Totals, access_log::AccessLog},
+    worker::{Shared, Worker},
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    task::{LocalSet, spawn_local},
+};
+
+pub mod authority;
+
+pub use authority::Authority;
+
+/// Runs a test with a deadline, on one thread.
+pub fn run(test: impl Future<Output = ()>) {
+    leno_runtime::init::crypto();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let deadline = tokio::time::timeout(Duration::from_secs(30), test);
+    LocalSet::new().block_on(&runtime, async { deadline.await.expect("the test takes too long") });
+}
+
+pub fn id(account: &str) -> SpiffeId {
+    SpiffeId::new(TrustDomain::default(), ServiceAccountName::new("test", account))
+}
+
+/// A sidecar.
+pub struct Sidecar {
+    pub worker: Rc<Worker>,
+    destinations: Rc<RefCell<HashMap<SocketAddr, Arc<Slot<Listener>>>>>,
+    inbound: Arc<Slot<Listener>>,
+    outbound: Arc<Slot<Listener>>,
+    _drain: leno_runtime::Drain,
+}
+
+impl Sidecar {
+    pub fn new(authority: &Authority, account: &str) -> Self {
+        Self::with_credentials(authority.credentials(&id(account)), account)
+    }
+
+    pub fn with_credentials(credentials: Arc<Credentials>, account: &str) -> Self {
+        let (inbound, outbound) = (Slot::pending("inbound"), Slot::pending("outbound"));
+        let (config, mut questions) = Lookup::new(Arc::clone(&inbound), Arc::clone(&outbound));
+        let destinations = Rc::<RefCell<HashMap<SocketAddr, Arc<Slot<Listener>>>>>::default();
+        let known = Rc::clone(&destinations);
+        spawn_local(async move {
+            while let Some(question) = questions.recv().await {
+                match question {
+                    Question::Destination(address, reply) => {
+                        let unknown = || {
+                            let slot = Slot::pending("unknown");
+                            slot.set_absent();
+                            slot
+                        };
+                        let slot = known.borrow_mut().entry(address).or_insert_with(unknown).clone();
+                        reply.send(slot).unwrap();
+                    }
+                    Question::Snapshot(_) => {}
+                }
+            }
+        });
+        let workload = WorkloadLabels {
+            workload: account.into(),
+            pod: format!("{account}-1").into(),
+            namespace: "test".into(),
+            identity: id(account).to_string().into(),
+        };
+        let shared = Shared {
+            settings: Settings {
+                workload: Arc::new(workload),
+                workload_ips: vec![],
+                outbound_port: 15001,
+                inbound_port: 15006,
+                mark: None,
+                limits: Limits::default(),
+            },
+            credentials,
+            config,
+            access_log: AccessLog::start(std::io::sink()).unwrap().0,
+            connections: AtomicU32::new(0),
+        };
+        let (drain, drained) = leno_runtime::drain::channel();
+        let worker = Worker::new(0, Arc::new(shared), drained);
+        Self { worker, destinations, inbound, outbound, _drain: drain }
+    }
+
+    pub fn set_inbound(&self, listener: Listener) {
+        self.inbound.set(Arc::new(listener));
+    }
+
+    pub fn set_outbound(&self, listener: Listener) {
+        self.outbound.set(Arc::new(listener));
+    }
+
+    pub fn set_destination(&self, address: SocketAddr, listener: Listener) {
+        self.destinations.borrow_mut().insert(address, Slot::ready("destination", listener));
+    }
+
+    /// Opens a port whose connections are taken as redirected ones to `destination`.
+    pub async fn open(&self, direction: Direction, destination: SocketAddr) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let worker = Rc::clone(&self.worker);
+        spawn_local(async move {
+            loop {
+                let (stream, peer) = listener.accept().await.unwrap();
+                let own = Rc::clone(&worker);
+                worker.spawn(async move {
+                    match direction {
+                        Direction::Inbound => inbound::serve_to(own, stream, peer, destination).await,
+                        Direction::Outbound => outbound::serve_to(own, stream, peer, destination).await,
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    pub fn totals(&self) -> Totals {
+        self.worker.telemetry.totals()
+    }
+
+    /// Handshakes by result.
+    pub fn handshakes(&self, result: &str) -> u64 {
+        let label = |error: &Option<leno_proxy::telemetry::event::HandshakeError>| error.map_or("ok", |e| e.label());
+        self.totals().handshakes.iter().filter(|((_, error, _), _)| label(error) == result).map(|(_, n)| n).sum()
+    }
+
+    /// Denials by reason.
+    pub fn denied(&self, reason: &str) -> u64 {
+        self.totals().occasions.iter().filter(|((_, labels), _)| labels.flags == reason).map(|(_, n)| n).sum()
+    }
+}
+
+pub fn cluster(name: &str, kind: ClusterKind, transports: Vec<TransportMatch>) -> Arc<Slot<Cluster>> {
+    Slot::ready(
+        name,
+        Cluster {
+            name: name.into(),
+            service: "".into(),
+            kind,
+            connect_timeout: Duration::from_secs(2),
+            load_balancer: LoadBalancer::default(),
+            transports,
+            max_requests: None,
+            max_connections: None,
+            turns: Default::default(),
+        },
+    )
+}
+
+pub fn original_dst() -> Arc<Slot<Cluster>> {
+    cluster("inbound", ClusterKind::OriginalDst, vec![])
+}
+
+pub fn plain(addresses: &[SocketAddr]) -> Arc<Slot<Cluster>> {
+    cluster("outbound/test/plain:1", ClusterKind::Static(Arc::new(endpoints(addresses, "server"))), vec![])
+}
+
+/// A cluster reached by mesh TLS whose endpoints are these accounts.
+pub fn meshed(addresses: &[SocketAddr], accounts: &[&str]) -> Arc<Slot<Cluster>> {
+    let tls = UpstreamTls::new(accounts.iter().map(|account| id(account)).collect());
+    let transport = TransportMatch { name: "mesh".into(), labels: vec![], transport: Transport::MeshTls(Arc::new(tls)) };
+    let set = endpoints(addresses, accounts[0]);
+    cluster("outbound/test/meshed:1", ClusterKind::Static(Arc::new(set)), vec![transport])
+}
+
+fn endpoints(addresses: &[SocketAddr], account: &str) -> EndpointSet {
+    let labels = Arc::new(WorkloadLabels {
+        workload: account.into(),
+        identity: id(account).to_string().into(),
+        ..WorkloadLabels::default()
+    });
+    let endpoint = |address: &SocketAddr| Endpoint::new(*address, 1, vec![], Arc::clone(&labels));
+    EndpointSet::new(None, addresses.iter().map(endpoint).collect())
+}
+
+pub fn tcp_proxy(cluster: Arc<Slot<Cluster>>) -> TcpProxy {
+    TcpProxy {
+        stat_prefix: Arc::clone(cluster.name()),
+        clusters: vec![WeightedCluster { weight: 1, cluster }],
+        idle_timeout: Duration::ZERO,
+        access_log: true,
+    }
+}
+
+pub fn tcp_chain(proxy: TcpProxy) -> FilterChain {
+    FilterChain {
+        name: "tcp".into(),
+        matches: ChainMatch::default(),
+        tls: None,
+        rbac: None,
+        terminal: Terminal::Tcp(Arc::new(proxy)),
+    }
+}
+
+/// A listener with one chain for everything.
+pub fn listener(chain: FilterChain) -> Listener {
+    Listener {
+        name: "test".into(),
+        filter_chains: vec![],
+        default_filter_chain: Some(Arc::new(chain)),
+        inspect: Inspect::default(),
+    }
+}
+
+/// What the compiler makes of a strict workload, for TCP.
+pub fn strict_inbound(rbac: Option<Rbac>) -> Listener {
+    let chain = FilterChain {
+        matches: ChainMatch {
+            destination_port: None,
+            transport: Some(TransportProtocol::Tls),
+            application_protocols: vec!["leno-tcp".into()],
+        },
+        tls: Some(Arc::new(DownstreamTls::new(vec!["leno-http/1.1".into(), "leno-h2".into(), "leno-tcp".into()]))),
+        rbac: rbac.map(Arc::new),
+        ..tcp_chain(tcp_proxy(original_dst()))
+    };
+    Listener {
+        name: "inbound".into(),
+        filter_chains: vec![Arc::new(chain)],
+        default_filter_chain: None,
+        inspect: Inspect { tls: true, ..Inspect::default() },
+    }
+}
+
+/// A server that says what it hears, and keeps its half open as long as it has something to say.
+pub async fn echo() -> SocketAddr {
+    serve(|mut stream| async move {
+        let (mut read, mut write) = stream.split();
+        drop(tokio::io::copy(&mut read, &mut write).await);
+        drop(write.shutdown().await);
+    })
+    .await
+}
+
+/// A server that greets and then echoes.
+pub async fn greeter() -> SocketAddr {
+    serve(|mut stream| async move {
+        stream.write_all(b"hello\n").await.unwrap();
+        let (mut read, mut write) = stream.split();
+        drop(tokio::io::copy(&mut read, &mut write).await);
+    })
+    .await
+}
+
+pub async fn serve<F: Future<Output = ()> + 'static>(handle: impl Fn(TcpStream) -> F + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    spawn_local(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            spawn_local(handle(stream));
+        }
+    });
+    address
+}
+
+/// Sends, half-closes, and reads to the end.
+pub async fn talk(to: SocketAddr, bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(to).await?;
+    let (mut read, mut write) = stream.split();
+    let send = async {
+        // A peer that refuses may close before all is sent.
+        drop(write.write_all(bytes).await);
+        drop(write.shutdown().await);
+    };
+    let mut answer = Vec::new();
+    let (_, read) = tokio::join!(send, read.read_to_end(&mut answer));
+    read.map(|_| answer)
+}
+
+/// Waits until something is so.
+pub async fn until(condition: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if condition() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("it did not come to be so");
+}
