@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{Kind, schema, smi::upgrade};
+use crate::{Kind, schema, smi::upgrade, yaml::write};
 
 /// Kinds that Kubernetes does not have by itself.
 pub const KINDS: &[Kind] = &[
@@ -26,9 +26,7 @@ pub fn file_name(kind: Kind) -> String {
 /// The definition of a kind, as YAML.
 #[must_use]
 pub fn print(kind: Kind) -> String {
-    let mut out = HEAD.to_owned();
-    write_yaml(&mut out, &definition(kind), 0);
-    out
+    format!("{HEAD}{}", write::document(&definition(kind)))
 }
 
 fn definition(kind: Kind) -> Value {
@@ -69,11 +67,15 @@ fn version(kind: Kind, name: &str, newest: bool) -> Value {
         openapi["properties"]["apiVersion"] = json!({ "type": "string" });
         openapi["properties"]["kind"] = json!({ "type": "string" });
         // Names are asked for by Kubernetes itself.
-        let required = openapi["required"].as_array().cloned().unwrap_or_default();
-        openapi["required"] = required
-            .into_iter()
-            .filter(|field| field != "metadata")
+        let required = openapi["required"].as_array().into_iter().flatten();
+        let required: Vec<_> = required
+            .filter(|field| *field != "metadata")
+            .cloned()
             .collect();
+        match openapi.as_object_mut() {
+            Some(openapi) if required.is_empty() => drop(openapi.remove("required")),
+            _ => openapi["required"] = required.into(),
+        }
     } else {
         openapi = any;
     }
@@ -92,76 +94,5 @@ fn remove_ports(spec: &mut Value) {
         if let Some(properties) = spec.pointer_mut(path).and_then(Value::as_object_mut) {
             properties.remove("port");
         }
-    }
-}
-
-fn write_yaml(out: &mut String, value: &Value, indent: usize) {
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                out.push_str(&format!("{:indent$}{}:", "", plain_or_quoted(key)));
-                write_after_key(out, value, indent);
-            }
-        }
-        Value::Array(items) => {
-            for item in items {
-                out.push_str(&format!("{:indent$}-", ""));
-                match item {
-                    Value::Object(map) if !map.is_empty() => {
-                        let mut inner = String::new();
-                        write_yaml(&mut inner, item, indent + 2);
-                        out.push(' ');
-                        out.push_str(inner.trim_start());
-                    }
-                    Value::Object(_)
-                    | Value::Array(_)
-                    | Value::Null
-                    | Value::Bool(_)
-                    | Value::Number(_)
-                    | Value::String(_) => {
-                        write_after_key(out, item, indent);
-                    }
-                }
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            write_after_key(out, value, indent)
-        }
-    }
-}
-
-fn write_after_key(out: &mut String, value: &Value, indent: usize) {
-    match value {
-        Value::Object(map) if !map.is_empty() => {
-            out.push('\n');
-            write_yaml(out, value, indent + 2);
-        }
-        Value::Array(items) if !items.is_empty() => {
-            out.push('\n');
-            write_yaml(out, value, indent);
-        }
-        Value::String(text) => {
-            out.push_str(&format!(" {}\n", plain_or_quoted(text)));
-        }
-        Value::Object(_) | Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {
-            out.push_str(&format!(" {value}\n"));
-        }
-    }
-}
-
-/// A text as a YAML scalar: without quotes where it means the same.
-fn plain_or_quoted(text: &str) -> String {
-    let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
-    let letters = text
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "-_./ ,()`'".contains(c));
-    let is_text = matches!(
-        crate::yaml::scalar::resolve(text),
-        crate::yaml::Content::String(_)
-    );
-    if starts && letters && is_text && !text.ends_with(' ') {
-        text.to_owned()
-    } else {
-        Value::from(text).to_string()
     }
 }

@@ -286,9 +286,18 @@ impl Object {
     }
 }
 
+impl Object {
+    /// The object as YAML, as `kubectl get -o yaml` would show it.
+    #[must_use]
+    pub fn to_yaml(&self) -> String {
+        crate::yaml::write::document(&self.to_json())
+    }
+}
+
 /// Fields that stay even when they are empty, because Kubernetes asks for them or their presence says something.
 const KEPT_EMPTY: &[&str] = &[
     "spec",
+    "status",
     "endpoints",
     "ports",
     "containers",
@@ -298,7 +307,8 @@ const KEPT_EMPTY: &[&str] = &[
     "selector",
 ];
 
-/// Removes what is not given: nulls, and lists and maps with nothing in them.
+/// Removes what is not given: nulls, lists and maps with nothing in them. A struct whose every field is null was given
+/// (`rollingUpdate: {}`) and stays.
 fn strip(value: &mut Value) {
     match value {
         Value::Object(map) => {
@@ -306,7 +316,7 @@ fn strip(value: &mut Value) {
                 let keep = KEPT_EMPTY.contains(&key.as_str());
                 let was_given = !is_empty(value);
                 strip(value);
-                !value.is_null() && (was_given && !is_empty(value) || keep)
+                !value.is_null() && (was_given || keep)
             });
         }
         Value::Array(items) => items.iter_mut().for_each(strip),

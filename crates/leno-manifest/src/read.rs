@@ -350,6 +350,14 @@ fn header(node: &Node) -> Result<Header, Unclear> {
             Err(Unclear::Version(kind))
         };
     }
+    // `apiVersion: v1` with `kind: Deployment`: the kind is known by another group.
+    if let Some(known) = Kind::ALL
+        .iter()
+        .copied()
+        .find(|known| known.as_str() == kind)
+    {
+        return Err(Unclear::Version(known));
+    }
     let of_group: Vec<_> = Kind::ALL
         .iter()
         .copied()

@@ -1,6 +1,6 @@
 //! Whatever the text, reading ends, and with an answer.
 
-use leno_manifest::{Object, read};
+use leno_manifest::{Object, read, yaml};
 use proptest::prelude::*;
 
 /// A manifest from which texts that are nearly right are made.
@@ -36,6 +36,49 @@ proptest! {
                 prop_assert_eq!(object, &*manifest.object);
             }
         }
+    }
+}
+
+/// Any value of JSON, a few levels deep.
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<String>().prop_map(Into::into),
+        "[-:#'\"~ a-e0-9.yno\n\t]{0,8}".prop_map(Into::into),
+    ];
+    leaf.prop_recursive(4, 32, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+            proptest::collection::btree_map("[-:#'\"~ a-e0-9.]{1,8}|yes|null|<<a", inner, 0..4)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// The value without nulls in maps, which reading leaves out.
+fn without_nulls(value: serde_json::Value) -> serde_json::Value {
+    match value {
+        serde_json::Value::Object(map) => map
+            .into_iter()
+            .filter(|(_, it)| !it.is_null())
+            .map(|(key, it)| (key, without_nulls(it)))
+            .collect(),
+        serde_json::Value::Array(items) => items.into_iter().map(without_nulls).collect(),
+        other => other,
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_as_yaml_is_read_back_the_same(value in json()) {
+        prop_assume!(!value.is_null());
+        let text = yaml::write::document(&value);
+        let documents = yaml::documents(&text);
+        prop_assert_eq!(documents.len(), 1, "{}", text);
+        prop_assert_eq!(&documents[0].errors, &[], "{}", text);
+        prop_assert_eq!(documents[0].root.as_ref().unwrap().to_json(), without_nulls(value), "{}", text);
     }
 }
 

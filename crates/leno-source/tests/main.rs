@@ -1,6 +1,7 @@
 //! The crate's behaviour.
 
 mod access;
+mod examples;
 mod following;
 mod services;
 mod splits;

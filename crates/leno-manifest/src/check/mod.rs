@@ -57,7 +57,10 @@ fn check(object: &Object, problems: &mut Problems<'_>) {
         Object::Namespace(_) | Object::ServiceAccount(_) => {}
         Object::Service(service) => service::check(service, problems),
         Object::EndpointSlice(slice) => endpoint_slice::check(slice, problems),
-        Object::Pod(pod) => pod::check(&pod.spec, "spec", problems),
+        Object::Pod(pod) => {
+            pod::check(&pod.spec, "spec", problems);
+            pod::check_addresses(pod, problems);
+        }
         Object::ConfigMap(map) => config::check_map(map, problems),
         Object::Secret(secret) => config::check_secret(secret, problems),
         Object::Deployment(deployment) => workload::check_deployment(deployment, problems),

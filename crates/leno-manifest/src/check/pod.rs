@@ -1,11 +1,11 @@
 //! What pods run.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, net::IpAddr};
 
 use super::service::check_port;
 use crate::{
     core::pod::{
-        Container, EnvFromSource, EnvVar, EnvVarSource, LifecycleHandler, PodSpec, Probe,
+        Container, EnvFromSource, EnvVar, EnvVarSource, LifecycleHandler, Pod, PodSpec, Probe,
         probe::HttpGetAction,
     },
     meta::IntOrString,
@@ -379,6 +379,22 @@ fn check_port_names(spec: &PodSpec, path: &str, problems: &mut Problems<'_>) {
                 );
             }
         }
+    }
+}
+
+pub(super) fn check_addresses(pod: &Pod, problems: &mut Problems<'_>) {
+    let Some(status) = &pod.status else { return };
+    let sound = |text: &str| text.is_empty() || text.parse::<IpAddr>().is_ok();
+    if status.pod_ip.as_deref().is_some_and(|text| !sound(text)) {
+        problems.add("status.podIP", "an IP address", "");
+    }
+    for (index, _) in status
+        .pod_ips
+        .iter()
+        .enumerate()
+        .filter(|(_, it)| !sound(&it.ip))
+    {
+        problems.add(&format!("status.podIPs[{index}].ip"), "an IP address", "");
     }
 }
 

@@ -4,9 +4,11 @@
 //! manifest which Leno takes is not refused or understood otherwise there. Depth, size and the growth by aliases are
 //! bounded; a key given twice is refused.
 
+mod build;
 pub mod node;
 pub mod parse;
 pub mod scalar;
+pub mod write;
 
 pub use node::{Content, Entry, Mark, Node};
 pub use parse::{Document, SyntaxError, documents};
