@@ -47,14 +47,26 @@ pub async fn dial(
 ) -> Result<Dialed, ProxyError> {
     let to = endpoint.address;
     let all = async {
-        let stream = tcp(&worker.shared.settings, direction, to).await.map_err(|error| {
-            ProxyError::new(ErrorKind::UpstreamConnect, format!("connecting to {to}: {error}"))
-        })?;
+        let stream = tcp(&worker.shared.settings, direction, to)
+            .await
+            .map_err(|error| {
+                ProxyError::new(
+                    ErrorKind::UpstreamConnect,
+                    format!("connecting to {to}: {error}"),
+                )
+            })?;
         match cluster.transport(endpoint) {
-            Transport::Plain => Ok(Dialed { io: Io::Plain(Buffered::new(stream)), identity: None }),
+            Transport::Plain => Ok(Dialed {
+                io: Io::Plain(Buffered::new(stream)),
+                identity: None,
+            }),
             Transport::MeshTls(config) => {
-                let (io, identity) = tls::connect::connect(worker, config, payload, stream, to).await?;
-                Ok(Dialed { io, identity: Some(identity) })
+                let (io, identity) =
+                    tls::connect::connect(worker, config, payload, stream, to).await?;
+                Ok(Dialed {
+                    io,
+                    identity: Some(identity),
+                })
             }
         }
     };
@@ -62,7 +74,10 @@ pub async fn dial(
         Ok(result) => result,
         Err(_) => Err(ProxyError::new(
             ErrorKind::UpstreamConnect,
-            format!("connecting to {to} took longer than {:?}", cluster.connect_timeout),
+            format!(
+                "connecting to {to} took longer than {:?}",
+                cluster.connect_timeout
+            ),
         )),
     }
 }
@@ -99,7 +114,9 @@ fn open(to: SocketAddr) -> io::Result<Socket> {
 }
 
 async fn connect(socket: Socket, to: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpSocket::from_std_stream(socket.into()).connect(to).await?;
+    let stream = TcpSocket::from_std_stream(socket.into())
+        .connect(to)
+        .await?;
     tune(&stream);
     Ok(stream)
 }

@@ -21,22 +21,22 @@
     clippy::string_slice
 )]
 
+pub mod admin;
 pub mod cli;
-pub mod settings;
-pub mod error;
 pub mod config;
 pub mod connection;
-pub mod io;
-pub mod worker;
-pub mod listener;
 pub mod detect;
 pub mod dial;
-pub mod tls;
-pub mod tcp;
-pub mod http;
-pub mod upstream;
 pub mod discovery;
+pub mod error;
+pub mod http;
 pub mod identity;
-pub mod telemetry;
-pub mod admin;
+pub mod io;
+pub mod listener;
 pub mod redirect;
+pub mod settings;
+pub mod tcp;
+pub mod telemetry;
+pub mod tls;
+pub mod upstream;
+pub mod worker;

@@ -51,7 +51,10 @@ impl Limits {
     #[must_use]
     pub fn for_process(connections: u32) -> Self {
         let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-        Self { downstream_connections: downstream(connections, descriptors), ..Self::default() }
+        Self {
+            downstream_connections: downstream(connections, descriptors),
+            ..Self::default()
+        }
     }
 }
 

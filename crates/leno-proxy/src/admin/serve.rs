@@ -32,14 +32,19 @@ where
 }
 
 /// Accepts for ever.
-async fn accept<F>(listener: TcpListener, admin: Arc<Admin>, handle: fn(Arc<Admin>, Request<Incoming>) -> F)
-where
+async fn accept<F>(
+    listener: TcpListener,
+    admin: Arc<Admin>,
+    handle: fn(Arc<Admin>, Request<Incoming>) -> F,
+) where
     F: Future<Output = Answer> + Send + 'static,
 {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         // The semaphore is never closed.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {

@@ -5,14 +5,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::{
-    config::{Cluster, ClusterKind, Endpoint, EndpointSet, FilterChain, Listener, RouteSource, Slot, Terminal, Transport},
+    config::{
+        Cluster, ClusterKind, Endpoint, EndpointSet, FilterChain, Listener, RouteSource, Slot,
+        Terminal, Transport,
+    },
     discovery::Snapshot,
     identity::Credentials,
 };
 
 /// The certificate and the roots.
 pub(crate) fn certificates(credentials: &Credentials) -> Value {
-    let Some(identity) = credentials.identity() else { return json!({ "certificate": null }) };
+    let Some(identity) = credentials.identity() else {
+        return json!({ "certificate": null });
+    };
     let svid = identity.svid();
     let bundle = identity.bundle();
     json!({
@@ -28,7 +33,9 @@ pub(crate) fn certificates(credentials: &Credentials) -> Value {
 
 /// Seconds since the epoch.
 fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    time.duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
 }
 
 /// Everything.
@@ -37,9 +44,7 @@ pub(crate) fn dump(snapshot: &Snapshot) -> Value {
         let value = slot.get().map(|routes| format!("{:#?}", routes.table));
         json!({ "name": &**slot.name(), "state": state(slot), "table": value })
     };
-    let rejected = |(kind, name, error): &(leno_xds::ResourceType, std::sync::Arc<str>, String)| {
-        json!({ "kind": kind.to_string(), "name": &**name, "error": error })
-    };
+    let rejected = |(kind, name, error): &(leno_xds::ResourceType, std::sync::Arc<str>, String)| json!({ "kind": kind.to_string(), "name": &**name, "error": error });
     json!({
         "connected": snapshot.connected,
         "listeners": listeners(snapshot),
@@ -51,12 +56,20 @@ pub(crate) fn dump(snapshot: &Snapshot) -> Value {
 
 /// The listeners.
 pub(crate) fn listeners(snapshot: &Snapshot) -> Value {
-    snapshot.listeners.iter().map(|slot| with_state(slot, listener)).collect()
+    snapshot
+        .listeners
+        .iter()
+        .map(|slot| with_state(slot, listener))
+        .collect()
 }
 
 /// The clusters.
 pub(crate) fn clusters(snapshot: &Snapshot) -> Value {
-    snapshot.clusters.iter().map(|slot| with_state(slot, cluster)).collect()
+    snapshot
+        .clusters
+        .iter()
+        .map(|slot| with_state(slot, cluster))
+        .collect()
 }
 
 /// A slot's name and state, and what its value shows.
@@ -130,7 +143,10 @@ fn cluster(cluster: &Cluster) -> Value {
 }
 
 fn endpoints(cluster: &Cluster, set: &EndpointSet) -> Value {
-    set.endpoints.iter().map(|one| endpoint(cluster, one)).collect()
+    set.endpoints
+        .iter()
+        .map(|one| endpoint(cluster, one))
+        .collect()
 }
 
 fn endpoint(cluster: &Cluster, endpoint: &Endpoint) -> Value {

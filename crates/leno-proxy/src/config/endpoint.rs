@@ -59,7 +59,13 @@ impl Endpoint {
         transport_labels: Vec<(Box<str>, Box<str>)>,
         workload: Arc<WorkloadLabels>,
     ) -> Self {
-        Self { address, weight, transport_labels, workload, active: AtomicU32::new(0) }
+        Self {
+            address,
+            weight,
+            transport_labels,
+            workload,
+            active: AtomicU32::new(0),
+        }
     }
 
     /// Counts a request or connection until the guard is dropped.
@@ -113,8 +119,11 @@ impl EndpointSet {
     /// and pooled connections survive.
     #[must_use]
     pub fn new(previous: Option<&Self>, endpoints: Vec<Endpoint>) -> Self {
-        let known: HashMap<SocketAddr, &Arc<Endpoint>> =
-            previous.iter().flat_map(|set| &set.endpoints).map(|endpoint| (endpoint.address, endpoint)).collect();
+        let known: HashMap<SocketAddr, &Arc<Endpoint>> = previous
+            .iter()
+            .flat_map(|set| &set.endpoints)
+            .map(|endpoint| (endpoint.address, endpoint))
+            .collect();
         let keep = |endpoint: Endpoint| match known.get(&endpoint.address) {
             Some(old) if old.same(&endpoint) => Arc::clone(old),
             _ => Arc::new(endpoint),
@@ -130,7 +139,12 @@ mod tests {
     use super::*;
 
     fn endpoint(port: u16, weight: u32) -> Endpoint {
-        Endpoint::new(SocketAddr::from(([10, 0, 0, 1], port)), weight, vec![], Arc::default())
+        Endpoint::new(
+            SocketAddr::from(([10, 0, 0, 1], port)),
+            weight,
+            vec![],
+            Arc::default(),
+        )
     }
 
     #[test]

@@ -8,19 +8,21 @@
 //! A value holds strong handles on the slots that it refers to; the [`Registry`] of the control thread holds weak ones.
 //! What nobody refers to any more is unsubscribed.
 
-pub mod slot;
-pub mod registry;
-pub mod listener;
-pub mod http;
-pub mod tcp;
 pub mod cluster;
-pub mod endpoint;
 pub mod convert;
+pub mod endpoint;
+pub mod http;
+pub mod listener;
+pub mod registry;
+pub mod slot;
+pub mod tcp;
 
 pub use cluster::{Cluster, ClusterKind, LoadBalancer, Transport, TransportMatch, UpstreamTls};
 pub use endpoint::{Endpoint, EndpointSet, WorkloadLabels};
 pub use http::{Codec, HttpConnectionManager, HttpLimits, RouteSource, Routes};
-pub use listener::{ChainMatch, DownstreamTls, FilterChain, Inspect, Listener, Terminal, TransportProtocol};
+pub use listener::{
+    ChainMatch, DownstreamTls, FilterChain, Inspect, Listener, Terminal, TransportProtocol,
+};
 pub use registry::{Registry, ResourceKind};
 pub use slot::{Slot, SlotState};
 pub use tcp::{TcpProxy, WeightedCluster};

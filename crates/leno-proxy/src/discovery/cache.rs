@@ -33,12 +33,19 @@ impl Cache {
     /// # Errors
     /// When its folders cannot be made.
     pub fn open(state: Option<&Path>) -> io::Result<Self> {
-        let Some(state) = state else { return Ok(Self::default()) };
+        let Some(state) = state else {
+            return Ok(Self::default());
+        };
         let folder = state.join("resources");
         for kind in ResourceType::ALL {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder.join(resource::short_name(kind.url())))?;
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder.join(resource::short_name(kind.url())))?;
         }
-        Ok(Self { folder: Some(folder) })
+        Ok(Self {
+            folder: Some(folder),
+        })
     }
 
     /// What is known of a resource.
@@ -53,7 +60,9 @@ impl Cache {
 
     /// Keeps what is known of a resource. A disk that is full is logged and otherwise ignored: the cache is a help.
     pub fn write(&self, kind: ResourceType, name: &str, known: &Known) {
-        let Some(path) = self.path(kind, name) else { return };
+        let Some(path) = self.path(kind, name) else {
+            return;
+        };
         let bytes = match known {
             Known::Is(body) => body.encode_to_vec(),
             Known::Absent => Vec::new(),
@@ -83,14 +92,24 @@ impl Cache {
         }
         // Longer ones cannot be file names.
         (file.len() <= 240).then_some(())?;
-        Some(self.folder.as_ref()?.join(resource::short_name(kind.url())).join(file))
+        Some(
+            self.folder
+                .as_ref()?
+                .join(resource::short_name(kind.url()))
+                .join(file),
+        )
     }
 }
 
 /// Replaces a file as a whole.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&fresh)?;
     file.write_all(bytes)?;
     drop(file);
     fs::rename(&fresh, path)
@@ -107,7 +126,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(Some(folder.path())).unwrap();
         let name = "outbound/../shop/cart:80";
-        let known = Known::Is(Any { type_url: "t".into(), value: vec![1, 2] });
+        let known = Known::Is(Any {
+            type_url: "t".into(),
+            value: vec![1, 2],
+        });
         assert_eq!(cache.read(ResourceType::Cluster, name), None);
         cache.write(ResourceType::Cluster, name, &known);
         assert_eq!(cache.read(ResourceType::Cluster, name), Some(known));
@@ -115,7 +137,10 @@ mod tests {
         cache.write(ResourceType::Cluster, name, &Known::Absent);
         assert_eq!(cache.read(ResourceType::Cluster, name), Some(Known::Absent));
         let path = cache.path(ResourceType::Cluster, name).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         cache.forget(ResourceType::Cluster, name);
         assert_eq!(cache.read(ResourceType::Cluster, name), None);
     }

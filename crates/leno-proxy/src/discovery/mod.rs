@@ -6,11 +6,11 @@
 //!            Slot<Listener> ◄── store: convert, wait for what it refers to, put into use ──► cache on disk
 //! ```
 
-pub mod store;
 pub mod cache;
-pub mod trust;
 pub mod control_plane;
 pub mod run;
+pub mod store;
+pub mod trust;
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -75,9 +75,19 @@ pub struct Lookup {
 impl Lookup {
     /// The workers' end, and the control thread's.
     #[must_use]
-    pub fn new(inbound: Arc<Slot<Listener>>, outbound: Arc<Slot<Listener>>) -> (Self, mpsc::Receiver<Question>) {
+    pub fn new(
+        inbound: Arc<Slot<Listener>>,
+        outbound: Arc<Slot<Listener>>,
+    ) -> (Self, mpsc::Receiver<Question>) {
         let (questions, receiver) = mpsc::channel(QUESTIONS);
-        (Self { questions, inbound, outbound }, receiver)
+        (
+            Self {
+                questions,
+                inbound,
+                outbound,
+            },
+            receiver,
+        )
     }
 
     /// The listener of all that reaches the workload.
@@ -95,7 +105,10 @@ impl Lookup {
     /// The listener of an original destination, subscribed if it was not; `None` when the control thread is gone.
     pub async fn destination(&self, destination: SocketAddr) -> Option<Arc<Slot<Listener>>> {
         let (reply, answer) = oneshot::channel();
-        self.questions.send(Question::Destination(destination, reply)).await.ok()?;
+        self.questions
+            .send(Question::Destination(destination, reply))
+            .await
+            .ok()?;
         answer.await.ok()
     }
 

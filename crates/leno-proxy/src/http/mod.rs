@@ -9,6 +9,11 @@ use crate::{
 };
 
 /// Serves a connection until it is closed. `payload` is what ALPN or the first bytes said it is, when they did.
-pub async fn serve(connection: Rc<Connection>, manager: Arc<HttpConnectionManager>, io: Io, payload: Option<Payload>) {
+pub async fn serve(
+    connection: Rc<Connection>,
+    manager: Arc<HttpConnectionManager>,
+    io: Io,
+    payload: Option<Payload>,
+) {
     drop((connection, manager, io, payload));
 }

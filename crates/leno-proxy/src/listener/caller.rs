@@ -22,7 +22,9 @@ impl Callers {
     /// The labels of a caller. A certificate names a service account: workload and pod stay empty.
     #[must_use]
     pub fn labels(&self, identity: Option<&SpiffeId>) -> Arc<WorkloadLabels> {
-        let Some(identity) = identity else { return Arc::clone(&self.unknown) };
+        let Some(identity) = identity else {
+            return Arc::clone(&self.unknown);
+        };
         let mut known = self.known.borrow_mut();
         if let Some(labels) = known.get(identity) {
             return Arc::clone(labels);

@@ -1,6 +1,11 @@
 //! Connections to the workload.
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc, time::{Duration, Instant}};
+use std::{
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use leno_model::SpiffeId;
 use tokio::net::TcpStream;
@@ -25,7 +30,9 @@ const FIRST_BYTES: Duration = Duration::from_secs(10);
 /// Serves one connection.
 pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
     let settings = &worker.shared.settings;
-    let Some(destination) = original_dst::of(&stream, [settings.inbound_port, settings.outbound_port]) else {
+    let Some(destination) =
+        original_dst::of(&stream, [settings.inbound_port, settings.outbound_port])
+    else {
         refuse(&worker, peer, ErrorKind::UnknownDestination);
         return;
     };
@@ -33,19 +40,36 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
 }
 
 /// Serves one connection whose destination is known.
-pub async fn serve_to(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, destination: SocketAddr) {
+pub async fn serve_to(
+    worker: Rc<Worker>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    destination: SocketAddr,
+) {
     let opened = Instant::now();
     let Ok(Some(listener)) = worker.shared.config.inbound().known(CONFIG).await else {
         refuse(&worker, peer, ErrorKind::ConfigTimeout);
         return;
     };
-    let meeting = Meeting { worker, listener, peer, destination, opened };
+    let meeting = Meeting {
+        worker,
+        listener,
+        peer,
+        destination,
+        opened,
+    };
     meeting.serve(Socket::new(stream)).await;
 }
 
 /// Counts and logs a connection that goes nowhere.
 fn refuse(worker: &Worker, peer: SocketAddr, reason: ErrorKind) {
-    ConnectionRefused { worker, direction: Direction::Inbound, peer, reason }.emit();
+    ConnectionRefused {
+        worker,
+        direction: Direction::Inbound,
+        peer,
+        reason,
+    }
+    .emit();
 }
 
 /// A connection of which it is not known yet what it is.
@@ -76,7 +100,9 @@ impl Meeting {
             let connection = self.connection(None, false);
             return super::serve(connection, &chain, Io::Plain(socket), Some(Payload::Tcp)).await;
         };
-        if let Ok((io, identity)) = tls::accept::accept(&self.worker, config, socket, self.peer).await {
+        if let Ok((io, identity)) =
+            tls::accept::accept(&self.worker, config, socket, self.peer).await
+        {
             let payload = payload(io.alpn());
             let connection = self.connection(Some(identity), true);
             super::serve(connection, &chain, io, payload).await;
@@ -114,16 +140,28 @@ impl Meeting {
     }
 
     fn choose(&self, transport: TransportProtocol, protocols: &[&str]) -> Option<Arc<FilterChain>> {
-        self.listener.choose(self.destination.port(), transport, protocols).map(Arc::clone)
+        self.listener
+            .choose(self.destination.port(), transport, protocols)
+            .map(Arc::clone)
     }
 
     /// Refuses what is not mesh TLS: counted and logged.
     fn refuse_plaintext(self, what: &str) {
         let connection = self.connection(None, false);
         let callee = Callee::of(&connection, &self.listener.name);
-        let detail = format!("{what} from {} to {} where mesh TLS is demanded", self.peer, self.destination);
+        let detail = format!(
+            "{what} from {} to {} where mesh TLS is demanded",
+            self.peer, self.destination
+        );
         let reason = ErrorKind::PlaintextRefused;
-        Denied { connection: &connection, callee: &callee, reason, detail: &detail, request: None }.emit();
+        Denied {
+            connection: &connection,
+            callee: &callee,
+            reason,
+            detail: &detail,
+            request: None,
+        }
+        .emit();
     }
 
     /// The connection, now that it is known what it is.
@@ -143,5 +181,7 @@ impl Meeting {
 
 /// What ALPN says is inside.
 fn payload(alpn: Option<&[u8]>) -> Option<Payload> {
-    [Payload::Http1, Payload::Http2, Payload::Tcp].into_iter().find(|payload| Some(payload.alpn().as_bytes()) == alpn)
+    [Payload::Http1, Payload::Http2, Payload::Tcp]
+        .into_iter()
+        .find(|payload| Some(payload.alpn().as_bytes()) == alpn)
 }

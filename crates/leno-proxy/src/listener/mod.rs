@@ -6,12 +6,12 @@
 //! ```
 
 pub mod accept;
-pub mod original_dst;
-pub mod inbound;
-pub mod outbound;
 pub mod caller;
-pub mod guard;
 pub mod destination;
+pub mod guard;
+pub mod inbound;
+pub mod original_dst;
+pub mod outbound;
 mod speak_first;
 
 use std::{rc::Rc, sync::Arc};
@@ -35,8 +35,14 @@ async fn serve(connection: Rc<Connection>, chain: &FilterChain, io: Io, payload:
             Terminal::Http(manager) => Callee::of(&connection, &manager.stat_prefix),
             Terminal::Tcp(proxy) => Callee::of(&connection, &proxy.stat_prefix),
         };
-        Denied { connection: &connection, callee: &callee, reason: ErrorKind::AccessDenied, detail: &detail, request: None }
-            .emit();
+        Denied {
+            connection: &connection,
+            callee: &callee,
+            reason: ErrorKind::AccessDenied,
+            detail: &detail,
+            request: None,
+        }
+        .emit();
         return;
     }
     match &chain.terminal {

@@ -57,7 +57,8 @@ impl Opened {
         let mut buffer = [0; GREETING];
         // At the end, or after an error, the relay finds the same once more.
         let read = self.io.read(&mut buffer).await.unwrap_or_default();
-        self.greeting.extend_from_slice(buffer.get(..read).unwrap_or_default());
+        self.greeting
+            .extend_from_slice(buffer.get(..read).unwrap_or_default());
     }
 }
 
@@ -70,7 +71,11 @@ pub async fn run(connection: &Rc<Connection>, proxy: &TcpProxy, io: Io, ready: O
     match attempt {
         Ok(opened) => relay(connection, proxy, io, opened).await,
         Err(failed) => {
-            let Failed { error, callee, cluster } = failed;
+            let Failed {
+                error,
+                callee,
+                cluster,
+            } = failed;
             tracing::debug!(%error, destination = %connection.original_destination, "no upstream");
             TcpFinished {
                 connection,
@@ -90,10 +95,31 @@ pub async fn run(connection: &Rc<Connection>, proxy: &TcpProxy, io: Io, ready: O
 
 /// Passes bytes on until both sides are done.
 async fn relay(connection: &Rc<Connection>, proxy: &TcpProxy, io: Io, opened: Opened) {
-    let Opened { io: upstream, greeting, callee, cluster, active } = opened;
-    let cells = TcpOpened { connection, callee: &callee }.emit();
-    let Relayed { sent, received, end } =
-        relay::run(io, upstream, greeting, proxy.idle_timeout, &connection.worker.buffers, &cells).await;
+    let Opened {
+        io: upstream,
+        greeting,
+        callee,
+        cluster,
+        active,
+    } = opened;
+    let cells = TcpOpened {
+        connection,
+        callee: &callee,
+    }
+    .emit();
+    let Relayed {
+        sent,
+        received,
+        end,
+    } = relay::run(
+        io,
+        upstream,
+        greeting,
+        proxy.idle_timeout,
+        &connection.worker.buffers,
+        &cells,
+    )
+    .await;
     drop(active);
     let (flags, detail) = match &end {
         End::Complete => ("-", String::new()),
@@ -118,12 +144,21 @@ async fn relay(connection: &Rc<Connection>, proxy: &TcpProxy, io: Io, opened: Op
 /// Chooses a cluster and dials one of its endpoints, another if that fails.
 pub async fn open(connection: &Rc<Connection>, proxy: &TcpProxy) -> Attempt {
     let slot = choose(proxy);
-    let name = slot.map_or_else(|| Arc::clone(&proxy.stat_prefix), |slot| Arc::clone(slot.name()));
+    let name = slot.map_or_else(
+        || Arc::clone(&proxy.stat_prefix),
+        |slot| Arc::clone(slot.name()),
+    );
     let mut callee = Callee::of(connection, &name);
     if connection.direction == Direction::Inbound {
         callee = Callee::of(connection, &proxy.stat_prefix);
     }
-    let fail = |error, callee| Err(Failed { error, callee, cluster: Arc::clone(&name) });
+    let fail = |error, callee| {
+        Err(Failed {
+            error,
+            callee,
+            cluster: Arc::clone(&name),
+        })
+    };
     let cluster = match cluster(slot).await {
         Ok(cluster) => cluster,
         Err(error) => return fail(error, callee),
@@ -131,18 +166,33 @@ pub async fn open(connection: &Rc<Connection>, proxy: &TcpProxy) -> Attempt {
     let mut tried: Vec<SocketAddr> = Vec::new();
     let mut last = ProxyError::from(ErrorKind::NoHealthyUpstream);
     while tried.len() < ATTEMPTS {
-        let Some(endpoint) = cluster.pick(connection.original_destination, &tried).await else { break };
+        let Some(endpoint) = cluster.pick(connection.original_destination, &tried).await else {
+            break;
+        };
         tried.push(endpoint.address);
         let active = endpoint.enter();
         if connection.direction == Direction::Outbound {
             callee.workload = Arc::clone(&endpoint.workload);
         }
         callee.address = Some(endpoint.address);
-        let dialed = dial::dial(&connection.worker, connection.direction, &cluster, &endpoint, Payload::Tcp).await;
+        let dialed = dial::dial(
+            &connection.worker,
+            connection.direction,
+            &cluster,
+            &endpoint,
+            Payload::Tcp,
+        )
+        .await;
         match dialed {
             Ok(dialed) => {
                 callee.mtls = dialed.identity.is_some();
-                return Ok(Opened { io: dialed.io, greeting: Vec::new(), callee, cluster: name, active });
+                return Ok(Opened {
+                    io: dialed.io,
+                    greeting: Vec::new(),
+                    callee,
+                    cluster: name,
+                    active,
+                });
             }
             Err(error) => last = error,
         }
@@ -152,7 +202,11 @@ pub async fn open(connection: &Rc<Connection>, proxy: &TcpProxy) -> Attempt {
 
 /// The cluster for a new connection, by lot according to the weights.
 fn choose(proxy: &TcpProxy) -> Option<&Arc<Slot<Cluster>>> {
-    let total: u64 = proxy.clusters.iter().map(|cluster| u64::from(cluster.weight)).sum();
+    let total: u64 = proxy
+        .clusters
+        .iter()
+        .map(|cluster| u64::from(cluster.weight))
+        .sum();
     if total == 0 {
         return None;
     }
@@ -170,11 +224,20 @@ fn choose(proxy: &TcpProxy) -> Option<&Arc<Slot<Cluster>>> {
 /// The cluster in a slot.
 async fn cluster(slot: Option<&Arc<Slot<Cluster>>>) -> Result<Arc<Cluster>, ProxyError> {
     let Some(slot) = slot else {
-        return Err(ProxyError::new(ErrorKind::NoCluster, "every cluster has the weight 0"));
+        return Err(ProxyError::new(
+            ErrorKind::NoCluster,
+            "every cluster has the weight 0",
+        ));
     };
     match slot.known(CONFIG).await {
         Ok(Some(cluster)) => Ok(cluster),
-        Ok(None) => Err(ProxyError::new(ErrorKind::NoCluster, format!("there is no cluster {}", slot.name()))),
-        Err(_) => Err(ProxyError::new(ErrorKind::ConfigTimeout, format!("cluster {} is not known yet", slot.name()))),
+        Ok(None) => Err(ProxyError::new(
+            ErrorKind::NoCluster,
+            format!("there is no cluster {}", slot.name()),
+        )),
+        Err(_) => Err(ProxyError::new(
+            ErrorKind::ConfigTimeout,
+            format!("cluster {} is not known yet", slot.name()),
+        )),
     }
 }

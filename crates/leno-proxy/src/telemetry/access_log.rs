@@ -14,8 +14,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use tokio::sync::Notify;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::sync::Notify;
 
 use super::event::{RequestFinished, RequestLog, TcpFinished};
 use crate::connection::Connection;
@@ -39,7 +39,9 @@ impl AccessLog {
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn start(mut out: impl Write + Send + 'static) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
+    pub fn start(
+        mut out: impl Write + Send + 'static,
+    ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
         let (sender, receiver) = mpsc::sync_channel::<Vec<u8>>(WAITING);
         let write = move || {
             for buffer in receiver {
@@ -47,8 +49,16 @@ impl AccessLog {
                 drop(out.write_all(&buffer).and_then(|()| out.flush()));
             }
         };
-        let thread = std::thread::Builder::new().name("access-log".into()).spawn(write)?;
-        Ok((Self { sender, dropped: Arc::default() }, thread))
+        let thread = std::thread::Builder::new()
+            .name("access-log".into())
+            .spawn(write)?;
+        Ok((
+            Self {
+                sender,
+                dropped: Arc::default(),
+            },
+            thread,
+        ))
     }
 
     /// Lines lost because the writer did not keep up.
@@ -156,14 +166,20 @@ impl WorkerLog {
 
     /// Writes the brace and the time, formatting a second only once.
     fn start_line(&self, out: &mut Vec<u8>) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let (second, text) = &mut *self.second.borrow_mut();
         if *second != now.as_secs() || text.is_empty() {
             *second = now.as_secs();
             *text = rfc3339(now.as_secs());
         }
         // Writing to a Vec cannot fail.
-        drop(write!(out, "{{\"time\":\"{text}.{:06}Z\"", now.subsec_micros()));
+        drop(write!(
+            out,
+            "{{\"time\":\"{text}.{:06}Z\"",
+            now.subsec_micros()
+        ));
     }
 }
 
@@ -177,7 +193,9 @@ impl Drop for WorkerLog {
 fn rfc3339(second: u64) -> String {
     let second = i64::try_from(second).unwrap_or_default();
     let time = OffsetDateTime::from_unix_timestamp(second).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    time.format(&Rfc3339).map(|text| text.trim_end_matches('Z').to_owned()).unwrap_or_default()
+    time.format(&Rfc3339)
+        .map(|text| text.trim_end_matches('Z').to_owned())
+        .unwrap_or_default()
 }
 
 fn micros(duration: Duration) -> u64 {
@@ -265,7 +283,10 @@ mod tests {
         line.number("n", 3);
         out.push(b'}');
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!(value, serde_json::json!({"a": 1, "path": "/\"\n\u{fffd}", "n": 3}));
+        assert_eq!(
+            value,
+            serde_json::json!({"a": 1, "path": "/\"\n\u{fffd}", "n": 3})
+        );
     }
 
     #[test]

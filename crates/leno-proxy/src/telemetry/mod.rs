@@ -5,12 +5,12 @@
 //!                └─► access_log (one buffer per worker) ──► writer thread ──► standard output
 //! ```
 
-pub mod event;
-pub mod series;
-pub mod recorder;
-pub mod totals;
-pub mod metric;
 pub mod access_log;
+pub mod event;
+pub mod metric;
+pub mod recorder;
+pub mod series;
+pub mod totals;
 pub mod trace;
 
 pub use recorder::Recorder;

@@ -2,8 +2,8 @@
 
 use leno_model::Invalid;
 use leno_proto::envoy::config::{
-    cluster::v3::Cluster as ClusterProto, endpoint::v3::ClusterLoadAssignment, listener::v3::Listener as ListenerProto,
-    route::v3::RouteConfiguration,
+    cluster::v3::Cluster as ClusterProto, endpoint::v3::ClusterLoadAssignment,
+    listener::v3::Listener as ListenerProto, route::v3::RouteConfiguration,
 };
 
 use super::{Cluster, EndpointSet, Listener, Registry, Routes};
@@ -12,7 +12,10 @@ use super::{Cluster, EndpointSet, Listener, Registry, Routes};
 ///
 /// # Errors
 /// Every field that is not supported or not legal.
-pub fn listener(resource: &ListenerProto, registry: &mut Registry) -> Result<Listener, Vec<Invalid>> {
+pub fn listener(
+    resource: &ListenerProto,
+    registry: &mut Registry,
+) -> Result<Listener, Vec<Invalid>> {
     let _ = (resource, registry);
     Err(Vec::new())
 }
@@ -21,7 +24,10 @@ pub fn listener(resource: &ListenerProto, registry: &mut Registry) -> Result<Lis
 ///
 /// # Errors
 /// Every field that is not supported or not legal.
-pub fn routes(resource: &RouteConfiguration, registry: &mut Registry) -> Result<Routes, Vec<Invalid>> {
+pub fn routes(
+    resource: &RouteConfiguration,
+    registry: &mut Registry,
+) -> Result<Routes, Vec<Invalid>> {
     let _ = (resource, registry);
     Err(Vec::new())
 }
@@ -39,7 +45,10 @@ pub fn cluster(resource: &ClusterProto, registry: &mut Registry) -> Result<Clust
 ///
 /// # Errors
 /// Every field that is not supported or not legal.
-pub fn endpoints(resource: &ClusterLoadAssignment, previous: Option<&EndpointSet>) -> Result<EndpointSet, Vec<Invalid>> {
+pub fn endpoints(
+    resource: &ClusterLoadAssignment,
+    previous: Option<&EndpointSet>,
+) -> Result<EndpointSet, Vec<Invalid>> {
     let _ = (resource, previous);
     Err(Vec::new())
 }

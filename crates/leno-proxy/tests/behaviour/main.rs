@@ -1,6 +1,12 @@
 //! The proxy's behaviour over real sockets on loopback: configuration injected, identities from a test authority.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs, reason = "tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    unreachable_pub,
+    reason = "tests"
+)]
 
 mod support;
 
