@@ -188,3 +188,40 @@ fn kinds_are_known_by_their_usual_names() {
     }
     assert_eq!(Kind::named("nothing"), None);
 }
+
+#[test]
+fn comments_and_empty_documents_are_nothing() {
+    for text in [
+        "",
+        "\n",
+        "# only a comment\n",
+        "---\n",
+        "---\n# nothing\n---\n",
+        "\u{feff}# a mark\n",
+        "...\n",
+        "--- # x\n",
+        "[]\n---\n",
+    ] {
+        let reading = read("empty.yaml", text);
+        let expected = usize::from(text.starts_with('['));
+        assert_eq!(
+            (reading.manifests.len(), reading.invalid.len()),
+            (0, expected),
+            "{text:?} {:?}",
+            reading.invalid
+        );
+    }
+}
+
+#[test]
+fn line_ends_of_windows_and_directives_are_understood() {
+    let text = "%YAML 1.1\r\n---\r\napiVersion: v1\r\nkind: Namespace\r\nmetadata: {name: a}\r\n---\r\napiVersion: v1\r\nkind: Namespace\r\nmetadata: {name: b}\r\n...\r\n";
+    let reading = read("windows.yaml", text);
+    assert_eq!(reading.invalid, []);
+    let lines: Vec<_> = reading
+        .manifests
+        .iter()
+        .map(|manifest| manifest.location.line)
+        .collect();
+    assert_eq!(lines, [3, 7]);
+}

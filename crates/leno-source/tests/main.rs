@@ -3,6 +3,7 @@
 mod access;
 mod examples;
 mod following;
+mod invariants;
 mod services;
 mod splits;
 
