@@ -104,6 +104,19 @@ impl<'a> Problems<'a> {
         });
     }
 
+    /// Of the fields of `field` exactly one must be given.
+    pub(crate) fn exactly_one(&mut self, given: &[bool], field: &str, names: &str) {
+        let count = given.iter().filter(|given| **given).count();
+        if count != 1 {
+            let found = if count == 0 {
+                "without any"
+            } else {
+                "given with several"
+            };
+            self.add_value(field, found, format!("exactly one of {names}"), "");
+        }
+    }
+
     /// This field is not used.
     pub(crate) fn ignore(&mut self, mark: Mark, field: &str, nearest: Option<String>) {
         let location = location(self.file, mark);

@@ -3,9 +3,11 @@
 mod access;
 mod config;
 mod endpoint_slice;
+mod environment;
 mod mesh_config;
 mod metadata;
 mod pod;
+mod probe;
 mod route;
 mod service;
 mod split;
@@ -60,6 +62,9 @@ fn check(object: &Object, problems: &mut Problems<'_>) {
         Object::Pod(pod) => {
             pod::check(&pod.spec, "spec", problems);
             pod::check_addresses(pod, problems);
+            if pod.spec.node_name.is_none() && pod.status.is_none() {
+                pod::check_written(&pod.spec, "spec", problems);
+            }
         }
         Object::ConfigMap(map) => config::check_map(map, problems),
         Object::Secret(secret) => config::check_secret(secret, problems),

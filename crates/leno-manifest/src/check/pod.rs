@@ -2,29 +2,12 @@
 
 use std::{collections::HashSet, net::IpAddr};
 
-use super::service::check_port;
+use super::{environment, probe};
 use crate::{
-    core::pod::{
-        Container, EnvFromSource, EnvVar, EnvVarSource, LifecycleHandler, Pod, PodSpec, Probe,
-        probe::HttpGetAction,
-    },
-    meta::IntOrString,
+    core::pod::{Container, Pod, PodSpec},
     problem::Problems,
     syntax::name,
 };
-
-/// The fields of a pod that a variable can have.
-const FIELDS: &[&str] = &[
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.uid",
-    "spec.nodeName",
-    "spec.serviceAccountName",
-    "status.hostIP",
-    "status.hostIPs",
-    "status.podIP",
-    "status.podIPs",
-];
 
 pub(super) fn check(spec: &PodSpec, path: &str, problems: &mut Problems<'_>) {
     if spec.containers.is_empty() {
@@ -81,10 +64,10 @@ fn check_container(container: &Container, at: &str, init: bool, problems: &mut P
         }
     }
     for (index, variable) in container.env.iter().enumerate() {
-        check_variable(variable, &format!("{at}.env[{index}]"), problems);
+        environment::check_variable(variable, &format!("{at}.env[{index}]"), problems);
     }
     for (index, source) in container.env_from.iter().enumerate() {
-        check_source(source, &format!("{at}.envFrom[{index}]"), problems);
+        environment::check_source(source, &format!("{at}.envFrom[{index}]"), problems);
     }
     if container.command.first().is_some_and(String::is_empty) {
         problems.add(&format!("{at}.command[0]"), "a program", "");
@@ -108,7 +91,7 @@ fn check_container(container: &Container, at: &str, init: bool, problems: &mut P
         if init && !sidecar {
             problems.add_value(&field, "given", "no probe on an init container", "");
         }
-        check_probe(probe, container, &field, once, problems);
+        probe::check_probe(probe, container, &field, once, problems);
     }
     let lifecycle = container.lifecycle.as_ref();
     let handlers = [
@@ -123,246 +106,8 @@ fn check_container(container: &Container, at: &str, init: bool, problems: &mut P
     ];
     for (handler, field) in handlers {
         if let Some(handler) = handler {
-            check_handler(handler, container, &format!("{at}.{field}"), problems);
+            probe::check_handler(handler, container, &format!("{at}.{field}"), problems);
         }
-    }
-}
-
-fn check_variable(variable: &EnvVar, at: &str, problems: &mut Problems<'_>) {
-    if let Err(rule) = name::environment(&variable.name) {
-        problems.add(&format!("{at}.name"), rule, "");
-    }
-    let Some(source) = &variable.value_from else {
-        return;
-    };
-    let field = format!("{at}.valueFrom");
-    if variable
-        .value
-        .as_deref()
-        .is_some_and(|text| !text.is_empty())
-    {
-        problems.add_value(
-            &field,
-            "given beside value",
-            "one of value and valueFrom",
-            "",
-        );
-    }
-    let given = [
-        source.field_ref.is_some(),
-        source.config_map_key_ref.is_some(),
-        source.secret_key_ref.is_some(),
-        source.resource_field_ref.is_some(),
-    ];
-    exactly_one(
-        &given,
-        &field,
-        "fieldRef, configMapKeyRef, secretKeyRef, resourceFieldRef",
-        problems,
-    );
-    if let Some(reference) = &source.field_ref {
-        let path = reference.field_path.as_str();
-        let keyed = |prefix: &str| {
-            let key = path
-                .strip_prefix(prefix)
-                .and_then(|rest| rest.strip_prefix("['"));
-            key.and_then(|rest| rest.strip_suffix("']"))
-                .is_some_and(|key| name::label_key(key).is_ok())
-        };
-        if !FIELDS.contains(&path) && !keyed("metadata.labels") && !keyed("metadata.annotations") {
-            let expected = format!(
-                "one of {}, metadata.labels['KEY'], metadata.annotations['KEY']",
-                FIELDS.join(", ")
-            );
-            problems.add(&format!("{field}.fieldRef.fieldPath"), expected, "");
-        }
-    }
-    check_keys(source, &field, problems);
-}
-
-fn check_keys(source: &EnvVarSource, field: &str, problems: &mut Problems<'_>) {
-    let references = [
-        (&source.config_map_key_ref, "configMapKeyRef"),
-        (&source.secret_key_ref, "secretKeyRef"),
-    ];
-    for (reference, kind) in references {
-        let Some(reference) = reference else { continue };
-        if let Err(rule) = name::dns_subdomain(&reference.name) {
-            problems.add(&format!("{field}.{kind}.name"), rule, "");
-        }
-        if let Err(rule) = name::data_key(&reference.key) {
-            problems.add(&format!("{field}.{kind}.key"), rule, "");
-        }
-    }
-}
-
-fn check_source(source: &EnvFromSource, at: &str, problems: &mut Problems<'_>) {
-    let references = [
-        (&source.config_map_ref, "configMapRef"),
-        (&source.secret_ref, "secretRef"),
-    ];
-    let given = references.map(|(reference, _)| reference.is_some());
-    exactly_one(&given, at, "configMapRef, secretRef", problems);
-    for (reference, field) in references {
-        if let Some(Err(rule)) = reference.as_ref().map(|it| name::dns_subdomain(&it.name)) {
-            problems.add(&format!("{at}.{field}.name"), rule, "");
-        }
-    }
-    if !source.prefix.is_empty() && name::environment(&source.prefix).is_err() {
-        problems.add(
-            &format!("{at}.prefix"),
-            "the beginning of a variable's name",
-            "",
-        );
-    }
-}
-
-fn exactly_one(given: &[bool], field: &str, names: &str, problems: &mut Problems<'_>) {
-    let count = given.iter().filter(|given| **given).count();
-    if count != 1 {
-        let found = if count == 0 {
-            "without any"
-        } else {
-            "given with several"
-        };
-        problems.add_value(field, found, format!("exactly one of {names}"), "");
-    }
-}
-
-fn check_probe(
-    probe: &Probe,
-    container: &Container,
-    at: &str,
-    once: bool,
-    problems: &mut Problems<'_>,
-) {
-    let given = [
-        probe.http_get.is_some(),
-        probe.tcp_socket.is_some(),
-        probe.exec.is_some(),
-        probe.grpc.is_some(),
-    ];
-    exactly_one(&given, at, "httpGet, tcpSocket, exec, grpc", problems);
-    let times = [
-        (probe.timeout_seconds, "timeoutSeconds"),
-        (probe.period_seconds, "periodSeconds"),
-        (probe.success_threshold, "successThreshold"),
-        (probe.failure_threshold, "failureThreshold"),
-        (
-            probe.termination_grace_period_seconds,
-            "terminationGracePeriodSeconds",
-        ),
-    ];
-    for (_, field) in times.iter().filter(|(value, _)| *value == Some(0)) {
-        problems.add(&format!("{at}.{field}"), "an integer from 1 up", "");
-    }
-    if once && probe.success_threshold.is_some_and(|count| count > 1) {
-        problems.add(
-            &format!("{at}.successThreshold"),
-            "1: only readiness can ask for more",
-            "",
-        );
-    }
-    if let Some(request) = &probe.http_get {
-        check_request(request, container, &format!("{at}.httpGet"), problems);
-    }
-    if let Some(socket) = &probe.tcp_socket {
-        check_container_port(
-            &socket.port,
-            container,
-            &format!("{at}.tcpSocket.port"),
-            problems,
-        );
-    }
-    if probe
-        .exec
-        .as_ref()
-        .is_some_and(|exec| exec.command.is_empty())
-    {
-        problems.add(
-            &format!("{at}.exec.command"),
-            "a program and its arguments",
-            "",
-        );
-    }
-    if probe.grpc.as_ref().is_some_and(|grpc| grpc.port == 0) {
-        problems.add(&format!("{at}.grpc.port"), "an integer from 1 to 65535", "");
-    }
-}
-
-fn check_handler(
-    handler: &LifecycleHandler,
-    container: &Container,
-    at: &str,
-    problems: &mut Problems<'_>,
-) {
-    let given = [
-        handler.exec.is_some(),
-        handler.http_get.is_some(),
-        handler.sleep.is_some(),
-        handler.tcp_socket.is_some(),
-    ];
-    exactly_one(&given, at, "exec, httpGet, sleep, tcpSocket", problems);
-    if handler
-        .exec
-        .as_ref()
-        .is_some_and(|exec| exec.command.is_empty())
-    {
-        problems.add(
-            &format!("{at}.exec.command"),
-            "a program and its arguments",
-            "",
-        );
-    }
-    if let Some(request) = &handler.http_get {
-        check_request(request, container, &format!("{at}.httpGet"), problems);
-    }
-}
-
-fn check_request(
-    request: &HttpGetAction,
-    container: &Container,
-    at: &str,
-    problems: &mut Problems<'_>,
-) {
-    check_container_port(&request.port, container, &format!("{at}.port"), problems);
-    for (index, header) in request.http_headers.iter().enumerate() {
-        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-        if header.name.is_empty() || !header.name.chars().all(token) {
-            problems.add(
-                &format!("{at}.httpHeaders[{index}].name"),
-                "the name of a header",
-                "",
-            );
-        }
-    }
-}
-
-fn check_container_port(
-    port: &IntOrString,
-    container: &Container,
-    field: &str,
-    problems: &mut Problems<'_>,
-) {
-    check_port(port, field, problems);
-    let IntOrString::String(text) = port else {
-        return;
-    };
-    let known: Vec<_> = container
-        .ports
-        .iter()
-        .filter_map(|port| port.name.as_deref())
-        .collect();
-    if name::port(text).is_ok() && !known.contains(&text.as_str()) {
-        let expected = match known.as_slice() {
-            [] => format!("a number: the container {} names no port", container.name),
-            known => format!(
-                "a number, or a port's name of the container {} ({})",
-                container.name,
-                known.join(", ")
-            ),
-        };
-        problems.add(field, expected, "");
     }
 }
 
@@ -395,6 +140,16 @@ pub(super) fn check_addresses(pod: &Pod, problems: &mut Problems<'_>) {
         .filter(|(_, it)| !sound(&it.ip))
     {
         problems.add(&format!("status.podIPs[{index}].ip"), "an IP address", "");
+    }
+}
+
+/// What Kubernetes asks of pods that people write. (Those that run already may have containers that others put in.)
+pub(super) fn check_written(spec: &PodSpec, path: &str, problems: &mut Problems<'_>) {
+    for (at, container, _) in containers(spec, path) {
+        if container.image.as_deref().is_none_or(str::is_empty) {
+            let fix = "Kubernetes asks for one; the local runner does not use it, so any name will do there";
+            problems.add(&format!("{at}.image"), "an image", fix);
+        }
     }
 }
 

@@ -69,6 +69,7 @@ fn check_template(template: &PodTemplate, problems: &mut Problems<'_>) {
         problems,
     );
     pod::check(&template.spec, "spec.template.spec", problems);
+    pod::check_written(&template.spec, "spec.template.spec", problems);
     if template.spec.restart_policy != RestartPolicy::Always {
         problems.add(
             "spec.template.spec.restartPolicy",
