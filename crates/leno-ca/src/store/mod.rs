@@ -1,0 +1,3 @@
+//! Where the authority's root is kept.
+
+pub mod file;
