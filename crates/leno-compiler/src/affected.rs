@@ -285,18 +285,20 @@ fn changed_groups<'a, T: PartialEq, K: Hash + Eq>(
     new: &'a [Arc<T>],
     key: impl Fn(&'a T) -> &'a K,
 ) -> HashSet<&'a K> {
-    let mut groups: HashMap<&K, (Vec<&T>, Vec<&T>)> = HashMap::new();
-    for item in old {
-        groups.entry(key(item)).or_default().0.push(item);
-    }
-    for item in new {
-        groups.entry(key(item)).or_default().1.push(item);
+    let (old, new) = (grouped(old, &key), grouped(new, &key));
+    let keys = old.keys().chain(new.keys()).copied();
+    keys.filter(|key| old.get(key) != new.get(key)).collect()
+}
+
+fn grouped<'a, T, K: Hash + Eq>(
+    items: &'a [Arc<T>],
+    key: impl Fn(&'a T) -> &'a K,
+) -> HashMap<&'a K, Vec<&'a T>> {
+    let mut groups: HashMap<&K, Vec<&T>> = HashMap::new();
+    for item in items {
+        groups.entry(key(item)).or_default().push(item);
     }
     groups
-        .into_iter()
-        .filter(|(_, (old, new))| old != new)
-        .map(|(key, _)| key)
-        .collect()
 }
 
 fn workloads(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {

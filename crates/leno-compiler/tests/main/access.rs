@@ -218,74 +218,45 @@ fn source_path_method_and_headers_must_all_fit() {
         None,
     )];
     let headers = [("client", "app"), ("host", "store.shop")];
-    let good = Call {
+    let good = || Call {
         headers: &headers,
         ..BUY
     };
-    assert_eq!(
-        http(&snapshot, &good).as_deref(),
-        Some("TrafficTarget shop/r")
-    );
-    assert!(
-        http(
-            &snapshot,
-            &Call {
-                source: "clerk",
-                ..good
-            }
-        )
-        .is_some()
-    );
-    assert!(
-        http(
-            &snapshot,
-            &Call {
-                source: "thief",
-                ..good
-            }
-        )
-        .is_none()
-    );
-    assert!(
-        http(
-            &snapshot,
-            &Call {
-                path: "/books/1",
-                ..good
-            }
-        )
-        .is_none()
-    );
-    assert!(
-        http(
-            &snapshot,
-            &Call {
-                method: "POST",
-                ..good
-            }
-        )
-        .is_none()
-    );
-    assert!(
-        http(
-            &snapshot,
-            &Call {
-                headers: &headers[..1],
-                ..good
-            }
-        )
-        .is_none()
-    );
-    assert!(
-        http(
-            &snapshot,
-            &Call {
-                headers: &[("client", "other"), headers[1]],
-                ..good
-            }
-        )
-        .is_none()
-    );
+    let clerk = Call {
+        source: "clerk",
+        ..good()
+    };
+    for call in [good(), clerk] {
+        assert_eq!(
+            http(&snapshot, &call).as_deref(),
+            Some("TrafficTarget shop/r")
+        );
+    }
+    let other_client = [("client", "other"), headers[1]];
+    for refused in [
+        Call {
+            source: "thief",
+            ..good()
+        },
+        Call {
+            path: "/books/1",
+            ..good()
+        },
+        Call {
+            method: "POST",
+            ..good()
+        },
+        Call {
+            headers: &headers[..1],
+            ..good()
+        },
+        Call {
+            headers: &other_client,
+            ..good()
+        },
+    ] {
+        assert_eq!(http(&snapshot, &refused), None);
+    }
 }
 
 #[test]

@@ -119,13 +119,52 @@ fn fold(mut lines: Vec<String>) -> Vec<String> {
         }
         lines = kept;
         if lines.len() == before {
-            return sorted_maps(lines);
+            return sorted_maps(&joined(&lines));
         }
     }
 }
 
+/// Puts what is inside parentheses on the line of the parenthesis, and leaves out `Some`.
+fn joined(lines: &[String]) -> Vec<String> {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let mut out: Vec<String> = Vec::new();
+    let mut at = 0;
+    while at < lines.len() {
+        let Some(open) = lines[at].strip_suffix('(') else {
+            out.push(lines[at].clone());
+            at += 1;
+            continue;
+        };
+        let level = indent(open);
+        let close = (at + 1..lines.len())
+            .find(|&end| indent(&lines[end]) == level && lines[end].trim_start().starts_with(')'))
+            .unwrap();
+        let inner: Vec<String> = lines[at + 1..close]
+            .iter()
+            .map(|line| line[4..].to_owned())
+            .collect();
+        let mut inner = joined(&inner);
+        let is_some = open.strip_suffix("Some");
+        if let Some(first) = inner.first_mut() {
+            let paren = if is_some.is_some() { "" } else { "(" };
+            *first = format!("{}{paren}{}", is_some.unwrap_or(open), first.trim_start());
+        }
+        if let Some(last) = inner.last_mut() {
+            let paren = if is_some.is_some() { "" } else { ")" };
+            *last = format!(
+                "{}{paren}{}",
+                last.trim_end_matches(','),
+                &lines[close].trim()[1..]
+            );
+        }
+        out.extend(inner);
+        at = close + 1;
+    }
+    out
+}
+
 /// Debug shows hash maps in any order: entries (`"key": Value {`) of one map are put in the order of their keys.
-fn sorted_maps(lines: Vec<String>) -> Vec<String> {
+fn sorted_maps(lines: &[String]) -> Vec<String> {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let mut out = Vec::new();
     let mut at = 0;
@@ -148,7 +187,7 @@ fn sorted_maps(lines: Vec<String>) -> Vec<String> {
         for entry in entries {
             let (key, inner) = entry.split_first().unwrap();
             out.push(key.clone());
-            out.extend(sorted_maps(inner.to_vec()));
+            out.extend(sorted_maps(inner));
         }
     }
     out

@@ -138,76 +138,56 @@ pub(crate) fn split(
 /// has a ledger.
 pub(crate) fn bookstore() -> Snapshot {
     let mut snapshot = Snapshot::default();
-    add_workload(&mut snapshot, "buyer", "10.244.0.2");
-    add_workload(&mut snapshot, "store-v1", "10.244.0.3");
-    add_workload(&mut snapshot, "store-v2", "10.244.0.4");
-    add_workload(&mut snapshot, "warehouse", "10.244.0.5");
-    add_workload(&mut snapshot, "ledger", "10.244.0.6");
+    for (name, ip) in [
+        ("buyer", "10.244.0.2"),
+        ("store-v1", "10.244.0.3"),
+        ("store-v2", "10.244.0.4"),
+        ("warehouse", "10.244.0.5"),
+        ("ledger", "10.244.0.6"),
+    ] {
+        add_workload(&mut snapshot, name, ip);
+    }
     let http = [(80, 8080, Protocol::Http)];
-    add_service(
-        &mut snapshot,
-        "store",
-        "10.96.0.10",
-        &http,
-        &["store-v1", "store-v2"],
-    );
-    add_service(
-        &mut snapshot,
-        "store-v1",
-        "10.96.0.11",
-        &http,
-        &["store-v1"],
-    );
-    add_service(
-        &mut snapshot,
-        "store-v2",
-        "10.96.0.12",
-        &http,
-        &["store-v2"],
-    );
-    let detected = [(80, 8080, Protocol::Detect)];
+    for (name, ip, behind) in [
+        ("store", "10.96.0.10", &["store-v1", "store-v2"][..]),
+        ("store-v1", "10.96.0.11", &["store-v1"]),
+        ("store-v2", "10.96.0.12", &["store-v2"]),
+    ] {
+        add_service(&mut snapshot, name, ip, &http, behind);
+    }
+    let detect = [(80, 8080, Protocol::Detect)];
     add_service(
         &mut snapshot,
         "warehouse",
         "10.96.0.13",
-        &detected,
+        &detect,
         &["warehouse"],
     );
-    add_service(
-        &mut snapshot,
-        "ledger",
-        "10.96.0.14",
-        &[(7000, 7000, Protocol::Tcp)],
-        &["ledger"],
+    let tcp = [(7000, 7000, Protocol::Tcp)];
+    add_service(&mut snapshot, "ledger", "10.96.0.14", &tcp, &["ledger"]);
+    demands(&mut snapshot);
+    snapshot
+}
+
+/// The bookstore's policies.
+fn demands(snapshot: &mut Snapshot) {
+    let (books, any) = (
+        vec![get("/books"), get("/buy/.*")],
+        vec![HttpMatch::default()],
     );
+    let stores = ["store-v1", "store-v2"];
+    let ledger = Ports::Only(vec![7000]);
     snapshot.access_rules = vec![
-        rule(
-            "buyer-store",
-            "store-v1",
-            &["buyer"],
-            Some(vec![get("/books"), get("/buy/.*")]),
-            None,
-        ),
-        rule(
-            "store-warehouse",
-            "warehouse",
-            &["store-v1", "store-v2"],
-            Some(vec![HttpMatch::default()]),
-            None,
-        ),
+        rule("buyer-store", "store-v1", &["buyer"], Some(books), None),
+        rule("store-warehouse", "warehouse", &stores, Some(any), None),
         rule(
             "warehouse-ledger",
             "ledger",
             &["warehouse"],
             None,
-            Some(Ports::Only(vec![7000])),
+            Some(ledger),
         ),
     ];
-    snapshot.traffic_splits = vec![split(
-        "canary",
-        "store",
-        &[("store-v1", 90), ("store-v2", 10)],
-        vec![],
-    )];
-    snapshot
+    let shares = [("store-v1", 90), ("store-v2", 10)];
+    snapshot.traffic_splits = vec![split("canary", "store", &shares, vec![])];
 }
