@@ -1,3 +1,9 @@
 //! The JSON of the admin and control APIs.
+//!
+//! - [`control`]: what the control plane says of itself, its proxies and the objects.
+//! - [`runner`]: the API of a running local mesh.
 
 #![forbid(unsafe_code)]
+
+pub mod control;
+pub mod runner;

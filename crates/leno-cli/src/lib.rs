@@ -1,1 +1,17 @@
 //! The one binary: the command line and the local runner.
+//!
+//! ```text
+//! main ─► cli ─► cmd/<subcommand> ─► client ═ control socket ═╗
+//!                cmd/up ─► sandbox::enter ─┬─► front (host)   ║
+//!                                          └─► runner (inside): api, store, controllers, pods
+//! ```
+//!
+//! Everything that people read is written by `output`; everything that runs is in the sandbox.
+
+pub mod cli;
+mod client;
+mod cmd;
+mod front;
+mod output;
+mod runner;
+pub mod sandbox;

@@ -1,2 +1,7 @@
-//! Entry.
-fn main() {}
+//! `leno`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    leno_cli::cli::main()
+}

@@ -1,0 +1,258 @@
+//! What the sidecars count, read from their metrics once a second while somebody looks.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use http::{Method, StatusCode};
+use leno_api::runner::Traffic;
+use leno_model::{ServiceName, WorkloadName};
+
+use super::{Runner, control, pod::sidecar::STATUS_PORT};
+use crate::sandbox;
+
+/// The time over which rates are taken.
+const WINDOW: Duration = Duration::from_secs(10);
+/// How long after the last question the sidecars are still asked.
+const INTEREST: Duration = Duration::from_secs(5);
+
+/// What the sidecars of a service counted since their start, inbound.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Totals {
+    requests: f64,
+    failed: f64,
+    mtls: f64,
+    denied: f64,
+    connections: f64,
+    /// Requests that took at most so many seconds (bits of the `f64` as key: positive numbers sort alike).
+    buckets: BTreeMap<u64, f64>,
+}
+
+/// Every service's counts at one moment.
+type Sample = (Instant, BTreeMap<ServiceName, Totals>);
+
+/// Samples of the sidecars' counts.
+#[derive(Debug, Default)]
+pub(crate) struct Scraper {
+    samples: Mutex<VecDeque<Sample>>,
+    asked: Mutex<Option<Instant>>,
+}
+
+impl Scraper {
+    /// The traffic of every service lately.
+    pub(crate) fn traffic(&self) -> BTreeMap<ServiceName, Traffic> {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some((from, first)), Some((to, last))) = (samples.front(), samples.back()) else {
+            return BTreeMap::new();
+        };
+        let seconds = (*to - *from).as_secs_f64();
+        let nothing = Totals::default();
+        let traffic = |(name, now): (&ServiceName, &Totals)| {
+            (name.clone(), now.since(first.get(name).unwrap_or(&nothing), seconds))
+        };
+        last.iter().map(traffic).collect()
+    }
+
+    fn is_wanted(&self) -> bool {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.is_some_and(|asked| asked.elapsed() < INTEREST)
+    }
+
+    fn add(&self, sample: BTreeMap<ServiceName, Totals>) {
+        let now = Instant::now();
+        let mut samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        samples.push_back((now, sample));
+        while samples.front().is_some_and(|(at, _)| now - *at > WINDOW) {
+            samples.pop_front();
+        }
+    }
+}
+
+impl Totals {
+    /// What came on top of `before`, as rates.
+    fn since(&self, before: &Self, seconds: f64) -> Traffic {
+        // A sidecar that has just gone takes its counts with it: less than before is nothing, not less than nothing.
+        let more = |now: f64, before: f64| (now - before).max(0.0);
+        let rate = |count: f64| if seconds > 0.0 { count / seconds } else { 0.0 };
+        let requests = more(self.requests, before.requests);
+        let share = |count: f64| (requests > 0.0).then(|| (count / requests).clamp(0.0, 1.0));
+        let buckets: Vec<(f64, f64)> = (self.buckets.iter())
+            .map(|(bound, count)| {
+                (f64::from_bits(*bound), more(*count, before.buckets.get(bound).copied().unwrap_or_default()))
+            })
+            .collect();
+        let quantile = |share| quantile(&buckets, share).map(|seconds| seconds * 1000.0);
+        Traffic {
+            requests_per_second: rate(requests),
+            success_rate: share(requests - more(self.failed, before.failed)),
+            p50_ms: quantile(0.5),
+            p99_ms: quantile(0.99),
+            mtls_share: share(more(self.mtls, before.mtls)),
+            denied_per_second: rate(more(self.denied, before.denied)),
+            connections_per_second: rate(more(self.connections, before.connections)),
+        }
+    }
+
+    fn count(&mut self, line: &Line<'_>) {
+        match line.name {
+            "leno_requests_total" => {
+                self.requests += line.value;
+                if line.label("response_code").is_some_and(|code| code.starts_with('5') || code == "0") {
+                    self.failed += line.value;
+                }
+                if line.label("mtls") == Some("true") {
+                    self.mtls += line.value;
+                }
+            }
+            "leno_denied_total" => self.denied += line.value,
+            "leno_tcp_connections_opened_total" => self.connections += line.value,
+            "leno_request_duration_seconds_bucket" => {
+                let bound = line.label("le").and_then(|bound| bound.parse::<f64>().ok()).unwrap_or(f64::INFINITY);
+                *self.buckets.entry(bound.to_bits()).or_default() += line.value;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The value below which this share of a histogram lies, between the bounds of its bucket in proportion, as Prometheus'
+/// `histogram_quantile` does it. `buckets` are cumulative, sorted by bound.
+fn quantile(buckets: &[(f64, f64)], share: f64) -> Option<f64> {
+    let total = buckets.last()?.1;
+    if total <= 0.0 {
+        return None;
+    }
+    let rank = share * total;
+    let (mut low, mut below) = (0.0, 0.0);
+    for (bound, count) in buckets {
+        if *count >= rank {
+            if bound.is_infinite() {
+                return Some(low);
+            }
+            let inside = count - below;
+            return Some(if inside > 0.0 { low + (bound - low) * (rank - below) / inside } else { *bound });
+        }
+        (low, below) = (*bound, *count);
+    }
+    Some(low)
+}
+
+/// One sample of the Prometheus text format.
+struct Line<'a> {
+    name: &'a str,
+    labels: &'a str,
+    value: f64,
+}
+
+impl<'a> Line<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        if line.starts_with('#') {
+            return None;
+        }
+        let (series, value) = match line.rfind('}') {
+            Some(end) => line.split_at(end + 1),
+            None => line.split_once(' ')?,
+        };
+        let value = value.split_whitespace().next()?.parse().ok()?;
+        let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+        Some(Self { name, labels: labels.strip_suffix('}')?, value })
+    }
+
+    /// The value of a label; labels of Leno's metrics have no commas or escapes in the values looked for here.
+    fn label(&self, name: &str) -> Option<&'a str> {
+        let find = |pair: &'a str| pair.trim().strip_prefix(name)?.strip_prefix("=\"")?.strip_suffix('"');
+        self.labels.split(',').find_map(find)
+    }
+}
+
+/// Adds up one sidecar's inbound counts by the service that was called.
+fn read(text: &str, totals: &mut BTreeMap<ServiceName, Totals>) {
+    for line in text.lines().filter_map(Line::parse) {
+        if line.label("direction") != Some("inbound") {
+            continue;
+        }
+        let service = line.label("destination_service").and_then(|service| service.split_once('/'));
+        if let Some((namespace, name)) = service {
+            totals.entry(ServiceName::new(namespace, name)).or_default().count(&line);
+        }
+    }
+}
+
+/// Asks the sidecars while somebody looks, until the mesh ends.
+pub(crate) async fn run(runner: Arc<Runner>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if !runner.traffic.is_wanted() {
+            continue;
+        }
+        let places: Vec<Arc<sandbox::Pod>> = runner.read(|state| {
+            let meshed = state.pods.values().filter(|record| record.is_meshed());
+            meshed.filter_map(|record| record.place.clone()).collect()
+        });
+        let mut totals = BTreeMap::new();
+        for place in places {
+            if let Some(text) = metrics(&place).await {
+                read(&text, &mut totals);
+            }
+        }
+        runner.traffic.add(totals);
+    }
+}
+
+async fn metrics(place: &sandbox::Pod) -> Option<String> {
+    let ask = async {
+        let stream = place.connect((place.address(), STATUS_PORT).into()).await.ok()?;
+        let (status, body) = control::request(stream, Method::GET, "/stats/prometheus").await.ok()?;
+        (status == StatusCode::OK).then(|| String::from_utf8_lossy(&body).into_owned())
+    };
+    tokio::time::timeout(Duration::from_secs(1), ask).await.ok().flatten()
+}
+
+/// What a pod's sidecar says on its admin or status port.
+///
+/// # Errors
+/// Why there is no answer.
+pub(crate) async fn ask_sidecar(runner: &Runner, pod: &WorkloadName, path: &str) -> Result<(StatusCode, bytes::Bytes), String> {
+    let place = runner.with_pod(pod, |record| record.place.clone()).flatten();
+    let place = place.ok_or_else(|| format!("pod {pod} not found"))?;
+    let is_status = path.starts_with("/stats/prometheus") || path.starts_with("/healthz");
+    let address = if is_status {
+        (place.address(), STATUS_PORT).into()
+    } else {
+        (std::net::Ipv4Addr::LOCALHOST, 15000).into()
+    };
+    let stream = place.connect(address).await.map_err(|error| format!("the sidecar of {pod} does not answer: {error}"))?;
+    control::request(stream, Method::GET, path).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"# HELP leno_requests_total Requests.
+leno_requests_total{direction="inbound",destination_service="shop/cart",response_code="200",mtls="true"} 90
+leno_requests_total{direction="inbound",destination_service="shop/cart",response_code="503",mtls="false"} 10
+leno_requests_total{direction="outbound",destination_service="shop/cart",response_code="200",mtls="true"} 1000
+leno_request_duration_seconds_bucket{direction="inbound",destination_service="shop/cart",le="0.01"} 50
+leno_request_duration_seconds_bucket{direction="inbound",destination_service="shop/cart",le="0.1"} 100
+leno_request_duration_seconds_bucket{direction="inbound",destination_service="shop/cart",le="+Inf"} 100
+leno_denied_total{direction="inbound",destination_service="shop/cart",reason="rbac"} 5
+"#;
+
+    #[test]
+    fn counts_become_rates_and_quantiles() {
+        let mut totals = BTreeMap::new();
+        read(TEXT, &mut totals);
+        let cart = &totals[&ServiceName::new("shop", "cart")];
+        let traffic = cart.since(&Totals::default(), 10.0);
+        assert_eq!(traffic.requests_per_second, 10.0);
+        assert_eq!((traffic.success_rate, traffic.mtls_share), (Some(0.9), Some(0.9)));
+        assert_eq!(traffic.denied_per_second, 0.5);
+        assert_eq!(traffic.p50_ms, Some(10.0));
+        assert!(traffic.p99_ms.unwrap() > 90.0);
+        assert_eq!(cart.since(cart, 10.0).success_rate, None);
+    }
+}
