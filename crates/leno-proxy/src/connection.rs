@@ -105,11 +105,14 @@ impl Callee {
     }
 }
 
+/// Services by the names that stand for them.
+type Names = HashMap<Arc<str>, Arc<str>>;
+
 /// The services that names of connection managers, TCP proxies and clusters stand for, made once for each. Series are
 /// looked up by the identity of the text.
 #[derive(Debug, Default)]
 pub struct Services {
-    known: RefCell<HashMap<Arc<str>, Arc<str>>>,
+    known: RefCell<Names>,
     none: Arc<str>,
 }
 

@@ -146,7 +146,7 @@ impl AsyncRead for Socket {
         let wanted = out.remaining();
         if this.chunk <= wanted {
             ready!(Pin::new(&mut this.stream).poll_read(cx, out))?;
-            if wanted >= BULK && wanted < AHEAD_MIN && out.remaining() == 0 {
+            if (BULK..AHEAD_MIN).contains(&wanted) && out.remaining() == 0 {
                 this.chunk = AHEAD_MIN;
             }
             return Poll::Ready(Ok(()));

@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use crate::config::WorkloadLabels;
 
 /// What does not change while the process runs.
@@ -47,10 +49,22 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Raises the limit of open files to what the system allows: shells and containers often start with 1024.
+    pub fn raise_descriptors() {
+        let limit = getrlimit(Resource::Nofile);
+        let raised = Rlimit {
+            current: limit.maximum,
+            ..limit
+        };
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            tracing::warn!(%error, "cannot raise the limit of open files");
+        }
+    }
+
     /// The limits of this process; `connections` 0 means what the file descriptor limit allows.
     #[must_use]
     pub fn for_process(connections: u32) -> Self {
-        let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let descriptors = getrlimit(Resource::Nofile).current;
         Self {
             downstream_connections: downstream(connections, descriptors),
             ..Self::default()

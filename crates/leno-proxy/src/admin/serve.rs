@@ -13,6 +13,9 @@ use super::{Admin, Answer};
 /// Connections at a time; more wait in the kernel.
 const CONNECTIONS: usize = 64;
 
+/// Answers requests.
+type Handler<F> = fn(Arc<Admin>, Request<Incoming>) -> F;
+
 /// Serves on this address for ever; returns once the socket listens.
 ///
 /// # Errors
@@ -20,7 +23,7 @@ const CONNECTIONS: usize = 64;
 pub async fn start<F>(
     address: SocketAddr,
     admin: Arc<Admin>,
-    handle: fn(Arc<Admin>, Request<Incoming>) -> F,
+    handle: Handler<F>,
 ) -> io::Result<SocketAddr>
 where
     F: Future<Output = Answer> + Send + 'static,
@@ -32,11 +35,8 @@ where
 }
 
 /// Accepts for ever.
-async fn accept<F>(
-    listener: TcpListener,
-    admin: Arc<Admin>,
-    handle: fn(Arc<Admin>, Request<Incoming>) -> F,
-) where
+async fn accept<F>(listener: TcpListener, admin: Arc<Admin>, handle: Handler<F>)
+where
     F: Future<Output = Answer> + Send + 'static,
 {
     let places = Arc::new(Semaphore::new(CONNECTIONS));

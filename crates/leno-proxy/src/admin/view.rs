@@ -9,7 +9,7 @@ use crate::{
         Cluster, ClusterKind, Endpoint, EndpointSet, FilterChain, Listener, RouteSource, Slot,
         Terminal, Transport,
     },
-    discovery::Snapshot,
+    discovery::{Rejection, Snapshot},
     identity::Credentials,
 };
 
@@ -44,7 +44,10 @@ pub(crate) fn dump(snapshot: &Snapshot) -> Value {
         let value = slot.get().map(|routes| format!("{:#?}", routes.table));
         json!({ "name": &**slot.name(), "state": state(slot), "table": value })
     };
-    let rejected = |(kind, name, error): &(leno_xds::ResourceType, std::sync::Arc<str>, String)| json!({ "kind": kind.to_string(), "name": &**name, "error": error });
+    let rejected = |rejection: &Rejection| {
+        let Rejection { kind, name, reason } = rejection;
+        json!({ "kind": kind.to_string(), "name": &**name, "error": reason })
+    };
     json!({
         "connected": snapshot.connected,
         "listeners": listeners(snapshot),

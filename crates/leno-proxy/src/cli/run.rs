@@ -28,6 +28,9 @@ use crate::{
     worker::{self, Shared},
 };
 
+/// How long the access log may take to be written at the end.
+const LOG_END: Duration = Duration::from_millis(500);
+
 /// The mark of outbound connections: "LENO".
 pub const DEFAULT_MARK: u32 = 0x4c45_4e4f;
 
@@ -122,6 +125,7 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
 /// Runs until a signal, or `/drain`, ends it.
 pub(super) fn run(args: RunArgs) -> anyhow::Result<()> {
     let log = leno_runtime::init(&args.log_level, args.log_format)?;
+    Limits::raise_descriptors();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -151,6 +155,7 @@ async fn process(args: RunArgs, log: LogLevel) -> anyhow::Result<()> {
         // Asked again: at once.
         signal = stop.wait() => { tracing::warn!(signal, "not waiting any longer"); false }
     };
+    admin.shared.access_log.finish(LOG_END);
     let left = admin.shared.connections.load(Ordering::Relaxed);
     tracing::info!(finished, connections_left = left, "end");
     Ok(())
@@ -168,7 +173,7 @@ async fn start(args: &RunArgs, log: LogLevel, drain: &Drain) -> anyhow::Result<A
     };
     renew_certificate(args, &control, &credentials)?;
     let config = discover(args, control, &credentials)?;
-    let (access_log, _thread) = AccessLog::start(std::io::stdout())?;
+    let access_log = AccessLog::start(std::io::stdout())?;
     let connections = AtomicU32::new(0);
     let shared = Arc::new(Shared {
         settings,

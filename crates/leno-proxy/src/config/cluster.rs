@@ -13,7 +13,7 @@ pub use leno_engine::balance::LoadBalancer;
 use leno_model::SpiffeId;
 use leno_tls::{Identity, TlsError};
 
-use super::{Endpoint, EndpointSet, Slot};
+use super::{Endpoint, EndpointSet, Slot, endpoint::MatchLabels};
 use crate::connection::Payload;
 
 /// Endpoints that are reached alike.
@@ -56,7 +56,7 @@ pub struct TransportMatch {
     /// Its name.
     pub name: Box<str>,
     /// All of these must be in the endpoint's `envoy.transport_socket_match` metadata; empty: every endpoint.
-    pub labels: Vec<(Box<str>, Box<str>)>,
+    pub labels: MatchLabels,
     /// What protects the connection.
     pub transport: Transport,
 }

@@ -11,6 +11,9 @@ use std::{
 
 use leno_engine::balance::Target;
 
+/// Keys and values that choose an endpoint's transport.
+pub type MatchLabels = Vec<(Box<str>, Box<str>)>;
+
 /// The endpoints of a cluster at one version.
 #[derive(Debug, Default)]
 pub struct EndpointSet {
@@ -26,7 +29,7 @@ pub struct Endpoint {
     /// Its relative share; at least 1.
     pub weight: u32,
     /// The metadata that chooses its transport (`envoy.transport_socket_match`).
-    pub transport_labels: Vec<(Box<str>, Box<str>)>,
+    pub transport_labels: MatchLabels,
     /// Who it is, for telemetry.
     pub workload: Arc<WorkloadLabels>,
     /// Requests and connections under way over all workers; see [`Endpoint::enter`].
@@ -56,7 +59,7 @@ impl Endpoint {
     pub fn new(
         address: SocketAddr,
         weight: u32,
-        transport_labels: Vec<(Box<str>, Box<str>)>,
+        transport_labels: MatchLabels,
         workload: Arc<WorkloadLabels>,
     ) -> Self {
         Self {

@@ -151,10 +151,10 @@ impl Listener {
 }
 
 /// The chains that ask for this very value; when there are none, those that ask for nothing.
-fn narrow<'a>(
-    chains: Vec<&'a Arc<FilterChain>>,
+fn narrow(
+    chains: Vec<&Arc<FilterChain>>,
     matches: impl Fn(&FilterChain) -> Option<bool>,
-) -> Vec<&'a Arc<FilterChain>> {
+) -> Vec<&Arc<FilterChain>> {
     let (mut exact, mut any) = (Vec::new(), Vec::new());
     for chain in chains {
         match matches(chain) {

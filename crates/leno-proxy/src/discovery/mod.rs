@@ -32,6 +32,17 @@ pub enum Question {
     Snapshot(oneshot::Sender<Snapshot>),
 }
 
+/// A resource that was refused.
+#[derive(Clone, Debug)]
+pub struct Rejection {
+    /// Its type.
+    pub kind: ResourceType,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Why.
+    pub reason: String,
+}
+
 /// What is in use at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -46,7 +57,7 @@ pub struct Snapshot {
     /// How many load assignments.
     pub endpoints: u64,
     /// What was refused last and is not replaced by something better.
-    pub rejected: Vec<(ResourceType, Arc<str>, String)>,
+    pub rejected: Vec<Rejection>,
     /// What was done so far.
     pub counts: Counts,
 }

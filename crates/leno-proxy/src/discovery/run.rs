@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    Question, Snapshot,
+    Question, Rejection, Snapshot,
     cache::{Cache, Known},
     store::{Key, Store},
 };
@@ -249,8 +249,11 @@ impl Inner {
         routes.sort_by(|a, b| a.name().cmp(b.name()));
         let mut clusters: Vec<_> = registry.clusters().collect();
         clusters.sort_by(|a, b| a.name().cmp(b.name()));
-        let rejected =
-            |((kind, name), reason): (&Key, &String)| (*kind, Arc::clone(name), reason.clone());
+        let rejected = |((kind, name), reason): (&Key, &String)| Rejection {
+            kind: *kind,
+            name: Arc::clone(name),
+            reason: reason.clone(),
+        };
         Snapshot {
             connected,
             listeners,

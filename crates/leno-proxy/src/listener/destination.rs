@@ -46,6 +46,23 @@ pub enum Habit {
     Server,
 }
 
+/// Who speaks first, if it is known, shared by the connections to one place.
+pub type SharedHabit = Rc<Cell<Option<Habit>>>;
+
+/// Who speaks first at the workload's own ports.
+#[derive(Debug, Default)]
+pub struct Habits {
+    known: RefCell<HashMap<u16, SharedHabit>>,
+}
+
+impl Habits {
+    /// Who spoke first on a port's last connection.
+    #[must_use]
+    pub fn of(&self, port: u16) -> SharedHabit {
+        Rc::clone(self.known.borrow_mut().entry(port).or_default())
+    }
+}
+
 impl Destinations {
     /// The destination at this address, asked for if it is not known.
     ///
@@ -116,12 +133,7 @@ impl Destination {
 
     /// Who spoke first on its last connection.
     #[must_use]
-    pub fn habit(&self) -> Option<Habit> {
-        self.habit.get()
-    }
-
-    /// Remembers who spoke first.
-    pub fn learn(&self, habit: Habit) {
-        self.habit.set(Some(habit));
+    pub fn habit(&self) -> &Cell<Option<Habit>> {
+        &self.habit
     }
 }

@@ -10,13 +10,14 @@ use std::{
 use leno_model::SpiffeId;
 use tokio::net::TcpStream;
 
-use super::original_dst;
+use super::{guard, original_dst, speak_first};
 use crate::{
-    config::{FilterChain, Listener, TransportProtocol},
+    config::{FilterChain, Inspect, Listener, Terminal, TransportProtocol},
     connection::{Callee, Connection, Direction, Payload},
     detect::{self, First},
     error::ErrorKind,
     io::{Io, Socket},
+    tcp,
     telemetry::event::{ConnectionRefused, Denied},
     tls,
     worker::Worker,
@@ -24,6 +25,8 @@ use crate::{
 
 /// How long a connection waits for the listener while the proxy starts.
 const CONFIG: Duration = Duration::from_secs(10);
+/// How long a caller may be silent before the application is asked whether it speaks first.
+const MOMENT: Duration = Duration::from_millis(20);
 /// How long the first byte, and a ClientHello after it, may take.
 const FIRST_BYTES: Duration = Duration::from_secs(10);
 
@@ -84,13 +87,43 @@ struct Meeting {
 impl Meeting {
     /// Looks at the first bytes, chooses a chain and serves.
     async fn serve(self, mut socket: Socket) {
-        let offered = match detect::hello(&mut socket, FIRST_BYTES).await {
-            First::Tls(offered) => offered,
-            First::Other => return self.plaintext(socket).await,
-            // Probes connect and close; nothing was asked for.
-            First::Closed => return,
-            First::Silent => return self.silent(socket).await,
+        let greets = self.greeting_chain();
+        let wait = if greets.is_some() {
+            MOMENT
+        } else {
+            FIRST_BYTES
         };
+        match detect::hello(&mut socket, wait).await {
+            First::Tls(offered) => self.tls(socket, &offered).await,
+            First::Other => self.plaintext(socket).await,
+            // Probes connect and close; nothing was asked for.
+            First::Closed => {}
+            First::Silent => match greets {
+                Some(chain) if socket.buffered().is_empty() => self.silent(socket, &chain).await,
+                Some(_) | None => self.late(socket).await,
+            },
+        }
+    }
+
+    /// The chain by which the application may speak first: where plaintext is permitted.
+    fn greeting_chain(&self) -> Option<Arc<FilterChain>> {
+        let chain = self.choose(TransportProtocol::Raw, &[])?;
+        let plain = chain.tls.is_none() && self.listener.inspect.continue_on_timeout;
+        (plain && matches!(chain.terminal, Terminal::Tcp(_))).then_some(chain)
+    }
+
+    /// Serves a connection whose first bytes take long.
+    async fn late(self, mut socket: Socket) {
+        match detect::hello(&mut socket, FIRST_BYTES).await {
+            First::Tls(offered) => self.tls(socket, &offered).await,
+            First::Other => self.plaintext(socket).await,
+            First::Closed => {}
+            First::Silent => refuse(&self.worker, self.peer, ErrorKind::RequestTimeout),
+        }
+    }
+
+    /// Serves a connection that starts with a ClientHello.
+    async fn tls(self, socket: Socket, offered: &[String]) {
         let names: Vec<&str> = offered.iter().map(String::as_str).collect();
         let Some(chain) = self.choose(TransportProtocol::Tls, &names) else {
             return self.refuse_plaintext("TLS that is not the mesh's");
@@ -127,16 +160,33 @@ impl Meeting {
         super::serve(connection, &chain, Io::Plain(socket), payload).await;
     }
 
-    /// Serves a connection on which the caller said nothing: where plaintext is permitted the application may have to
-    /// speak first.
-    async fn silent(self, socket: Socket) {
-        match self.choose(TransportProtocol::Raw, &[]) {
-            Some(chain) if chain.tls.is_none() && self.listener.inspect.continue_on_timeout => {
-                let connection = self.connection(None, false);
-                super::serve(connection, &chain, Io::Plain(socket), Some(Payload::Tcp)).await;
-            }
-            Some(_) | None => refuse(&self.worker, self.peer, ErrorKind::RequestTimeout),
+    /// Serves a connection on which the caller says nothing at first: the application may have to speak before it does.
+    async fn silent(self, socket: Socket, chain: &FilterChain) {
+        let Terminal::Tcp(proxy) = &chain.terminal else {
+            return;
+        };
+        let connection = self.connection(None, false);
+        if let Some(rbac) = &chain.rbac
+            && guard::admit(rbac, &connection).is_err()
+        {
+            // Not even dialled; what the caller says decides how it is refused.
+            return self.late(socket).await;
         }
+        let inspect = Inspect {
+            http: true,
+            ..self.listener.inspect
+        };
+        let habit = self.worker.habits.of(self.destination.port());
+        let Some(heard) =
+            speak_first::listen(&connection, &habit, inspect, Some(proxy), socket).await
+        else {
+            return;
+        };
+        if heard.upstream.is_some() && heard.socket.buffered().is_empty() {
+            return tcp::exchange::run(&connection, proxy, Io::Plain(heard.socket), heard.upstream)
+                .await;
+        }
+        self.late(heard.socket).await;
     }
 
     fn choose(&self, transport: TransportProtocol, protocols: &[&str]) -> Option<Arc<FilterChain>> {

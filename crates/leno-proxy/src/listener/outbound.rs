@@ -117,7 +117,14 @@ async fn route(
         Terminal::Tcp(proxy) => Some(&**proxy),
         Terminal::Http(_) => None,
     });
-    let heard = speak_first::listen(connection, destination, listener.inspect, bytes, socket).await;
+    let heard = speak_first::listen(
+        connection,
+        destination.habit(),
+        listener.inspect,
+        bytes,
+        socket,
+    )
+    .await;
     let Some(heard) = heard else { return };
     let protocols = heard.payload.map_or(&[][..], detect::protocol_names);
     let Some(chain) = choose(protocols) else {

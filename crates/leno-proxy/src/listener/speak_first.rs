@@ -5,11 +5,11 @@
 //! well; if that speaks first, the connection is one of bytes. Who spoke first is remembered for each destination, so
 //! that the next connection does not even wait the moment, and HTTP servers are not dialled in vain again and again.
 
-use std::{future::Future, pin::Pin, rc::Rc, time::Duration};
+use std::{cell::Cell, future::Future, pin::Pin, rc::Rc, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
-use super::destination::{Destination, Habit};
+use super::destination::Habit;
 use crate::{
     config::{Inspect, TcpProxy},
     connection::{Connection, Payload},
@@ -39,7 +39,7 @@ type Dialling<'a> = Pin<Box<dyn Future<Output = Attempt> + 'a>>;
 /// Listens to both sides until it is clear what is spoken. `None` when the client is gone.
 pub(crate) async fn listen(
     connection: &Rc<Connection>,
-    destination: &Destination,
+    habit: &Cell<Option<Habit>>,
     inspect: Inspect,
     bytes: Option<&TcpProxy>,
     mut socket: Socket,
@@ -51,7 +51,7 @@ pub(crate) async fn listen(
         } else {
             inspect.timeout
         };
-    let dial_at = match destination.habit() {
+    let dial_at = match habit.get() {
         _ if bytes.is_none() => end,
         None => now + MOMENT,
         Some(Habit::Client) => end,
@@ -61,7 +61,7 @@ pub(crate) async fn listen(
     let mut upstream: Option<Attempt> = None;
     loop {
         if let Verdict::Is(payload) = detect::verdict(socket.buffered()) {
-            destination.learn(Habit::Client);
+            habit.set(Some(Habit::Client));
             return Some(finish(socket, payload, dialling, upstream).await);
         }
         let idle = dialling.is_none() && upstream.is_none();
@@ -78,7 +78,7 @@ pub(crate) async fn listen(
                 upstream = attempt;
             }
             () = greeting(upstream.as_mut()) => {
-                destination.learn(Habit::Server);
+                habit.set(Some(Habit::Server));
                 return Some(Heard { socket, payload: Some(Payload::Tcp), upstream });
             }
             () = sleep_until(dial_at), if idle && dial_at < end => {

@@ -142,6 +142,9 @@ async fn relay(connection: &Rc<Connection>, proxy: &TcpProxy, io: Io, opened: Op
 }
 
 /// Chooses a cluster and dials one of its endpoints, another if that fails.
+///
+/// # Errors
+/// Why none could be had, and who was meant.
 pub async fn open(connection: &Rc<Connection>, proxy: &TcpProxy) -> Attempt {
     let slot = choose(proxy);
     let name = slot.map_or_else(

@@ -27,10 +27,19 @@ const WAITING: usize = 64;
 /// How old a line gets in a worker's buffer.
 pub const FLUSH_EVERY: Duration = Duration::from_millis(200);
 
+/// What the writer is given.
+#[derive(Debug)]
+enum Message {
+    /// Lines to write.
+    Lines(Vec<u8>),
+    /// Says that all before it is written.
+    Mark(mpsc::SyncSender<()>),
+}
+
 /// The way to the writer; one for the process.
 #[derive(Clone, Debug)]
 pub struct AccessLog {
-    sender: mpsc::SyncSender<Vec<u8>>,
+    sender: mpsc::SyncSender<Message>,
     dropped: Arc<AtomicU64>,
 }
 
@@ -39,26 +48,34 @@ impl AccessLog {
     ///
     /// # Errors
     /// When no thread can be started.
-    pub fn start(
-        mut out: impl Write + Send + 'static,
-    ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
-        let (sender, receiver) = mpsc::sync_channel::<Vec<u8>>(WAITING);
+    pub fn start(mut out: impl Write + Send + 'static) -> std::io::Result<Self> {
+        let (sender, receiver) = mpsc::sync_channel::<Message>(WAITING);
         let write = move || {
-            for buffer in receiver {
-                // A log nobody can read any more (closed pipe) must not end the proxy.
-                drop(out.write_all(&buffer).and_then(|()| out.flush()));
+            for message in receiver {
+                match message {
+                    // A log nobody can read any more (closed pipe) must not end the proxy.
+                    Message::Lines(lines) => drop(out.write_all(&lines).and_then(|()| out.flush())),
+                    // Who waited may have given up.
+                    Message::Mark(done) => drop(done.try_send(())),
+                }
             }
         };
-        let thread = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name("access-log".into())
             .spawn(write)?;
-        Ok((
-            Self {
-                sender,
-                dropped: Arc::default(),
-            },
-            thread,
-        ))
+        Ok(Self {
+            sender,
+            dropped: Arc::default(),
+        })
+    }
+
+    /// Waits until all that was handed over is written, at most this long: for the end of the process.
+    pub fn finish(&self, within: Duration) {
+        let (done, written) = mpsc::sync_channel(1);
+        if self.sender.try_send(Message::Mark(done)).is_ok() {
+            // Either way it is the end.
+            written.recv_timeout(within).ok();
+        }
     }
 
     /// Lines lost because the writer did not keep up.
@@ -99,7 +116,7 @@ impl WorkerLog {
     pub fn flush(&self) {
         let buffer = self.buffer.take();
         let lines = self.lines.replace(0);
-        if !buffer.is_empty() && self.log.sender.try_send(buffer).is_err() {
+        if !buffer.is_empty() && self.log.sender.try_send(Message::Lines(buffer)).is_err() {
             self.log.dropped.fetch_add(lines, Ordering::Relaxed);
         }
     }

@@ -238,7 +238,13 @@ impl TcpFinished<'_> {
     /// Counts it, and logs it if it has a log. Its bytes have been counted while they flowed.
     pub fn emit(&self) {
         let worker = &self.connection.worker;
-        if self.opened {
+        if !self.opened {
+            let key = Key {
+                flags: self.flags,
+                ..Key::new(self.connection, self.callee, Protocol::Tcp)
+            };
+            worker.telemetry.occasion(Occasion::TcpFailed, &key);
+        } else {
             worker
                 .telemetry
                 .tcp(self.connection, self.callee)

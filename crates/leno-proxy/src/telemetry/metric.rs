@@ -12,7 +12,7 @@ use prometheus_client::{
 use super::{
     Totals,
     series::{DURATION_BOUNDS, Labels, RequestTotal},
-    totals::Occasion,
+    totals::{Handshake, Occasion},
 };
 
 /// One metric: a row of the reference.
@@ -102,6 +102,13 @@ const TCP_RECEIVED: Metric = row(
     "counter",
     "Bytes from callees to callers over TCP",
     "traffic",
+);
+/// TCP connections that got nowhere.
+const TCP_FAILED: Metric = row(
+    "leno_tcp_connections_failed_total",
+    "counter",
+    "TCP connections for which no upstream could be had; the reason is a response flag",
+    "traffic, reason",
 );
 /// Denials.
 const DENIED: Metric = row(
@@ -198,6 +205,7 @@ pub const METRICS: &[Metric] = &[
     TCP_CLOSED,
     TCP_SENT,
     TCP_RECEIVED,
+    TCP_FAILED,
     DENIED,
     RETRIES,
     HANDSHAKES,
@@ -373,7 +381,11 @@ impl Scrape {
     }
 
     fn occasions(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        for (metric, wanted) in [(&DENIED, Occasion::Denied), (&RETRIES, Occasion::Retried)] {
+        for (metric, wanted) in [
+            (&DENIED, Occasion::Denied),
+            (&RETRIES, Occasion::Retried),
+            (&TCP_FAILED, Occasion::TcpFailed),
+        ] {
             let of_kind = self
                 .totals
                 .occasions
@@ -392,11 +404,7 @@ impl Scrape {
     }
 
     fn handshakes(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let row = |(direction, error, resumed): (
-            crate::connection::Direction,
-            Option<super::event::HandshakeError>,
-            bool,
-        )| {
+        let row = |(direction, error, resumed): Handshake| {
             vec![
                 ("direction", direction.label().to_owned()),
                 (

@@ -54,30 +54,25 @@ impl Key {
     }
 
     /// What makes two keys the same without looking at any text.
-    fn parts(
-        &self,
-    ) -> (
-        Direction,
-        Protocol,
-        bool,
-        u16,
-        *const u8,
-        *const WorkloadLabels,
-        *const WorkloadLabels,
-        *const u8,
-    ) {
+    fn parts(&self) -> Parts {
+        let addresses = [
+            self.flags.as_ptr().addr(),
+            Arc::as_ptr(&self.source).addr(),
+            Arc::as_ptr(&self.destination).addr(),
+            self.service.as_ptr().addr(),
+        ];
         (
             self.direction,
             self.protocol,
             self.mtls,
             self.code,
-            self.flags.as_ptr(),
-            Arc::as_ptr(&self.source),
-            Arc::as_ptr(&self.destination),
-            self.service.as_ptr(),
+            addresses,
         )
     }
 }
+
+/// The parts of a [`Key`] with the addresses of its texts.
+type Parts = (Direction, Protocol, bool, u16, [usize; 4]);
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {

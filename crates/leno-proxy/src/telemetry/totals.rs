@@ -18,7 +18,12 @@ pub enum Occasion {
     Denied,
     /// `leno_retries_total`.
     Retried,
+    /// `leno_tcp_connections_failed_total`.
+    TcpFailed,
 }
+
+/// What handshakes are counted by: direction, failure, and whether a session was resumed.
+pub type Handshake = (Direction, Option<HandshakeError>, bool);
 
 /// Everything that a worker, or all of them, have counted.
 #[derive(Clone, Debug, Default)]
@@ -27,10 +32,10 @@ pub struct Totals {
     pub requests: HashMap<Labels, RequestTotal>,
     /// TCP connections.
     pub tcp: HashMap<Labels, TcpTotal>,
-    /// Denials and retries; [`Labels::flags`] is the reason.
+    /// Denials, retries and TCP failures; [`Labels::flags`] is the reason.
     pub occasions: HashMap<(Occasion, Labels), u64>,
     /// TLS handshakes by direction, failure and whether a session was resumed.
-    pub handshakes: HashMap<(Direction, Option<HandshakeError>, bool), u64>,
+    pub handshakes: HashMap<Handshake, u64>,
     /// Connections turned away by a limit.
     pub refused: HashMap<(Direction, ErrorKind), u64>,
 }

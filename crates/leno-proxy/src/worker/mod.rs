@@ -16,7 +16,10 @@ use crate::{
     connection::Services,
     discovery::Lookup,
     identity::Credentials,
-    listener::{caller::Callers, destination::Destinations},
+    listener::{
+        caller::Callers,
+        destination::{Destinations, Habits},
+    },
     settings::Settings,
     tcp::buffer::Buffers,
     telemetry::{
@@ -55,6 +58,8 @@ pub struct Worker {
     pub access_log: WorkerLog,
     /// Known original destinations.
     pub destinations: Destinations,
+    /// Who speaks first at the workload's ports.
+    pub habits: Habits,
     /// Known callers.
     pub callers: Callers,
     /// Known services.
@@ -86,6 +91,7 @@ impl Worker {
             telemetry: Recorder::default(),
             access_log: shared.access_log.worker(),
             destinations: Destinations::default(),
+            habits: Habits::default(),
             callers: Callers::default(),
             services: Services::default(),
             buffers: Buffers::default(),

@@ -29,6 +29,7 @@ use leno_proxy::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::mpsc,
     task::{LocalSet, spawn_local},
 };
 
@@ -56,10 +57,51 @@ pub fn id(account: &str) -> SpiffeId {
     )
 }
 
+/// Hands over each connection as a redirected one.
+async fn accept(
+    worker: Rc<Worker>,
+    listener: TcpListener,
+    direction: Direction,
+    destination: SocketAddr,
+) {
+    loop {
+        let (stream, peer) = listener.accept().await.unwrap();
+        let own = Rc::clone(&worker);
+        match direction {
+            Direction::Inbound => worker.spawn(inbound::serve_to(own, stream, peer, destination)),
+            Direction::Outbound => worker.spawn(outbound::serve_to(own, stream, peer, destination)),
+        }
+    }
+}
+
+/// Listeners by original destination.
+type Destinations = HashMap<SocketAddr, Arc<Slot<Listener>>>;
+type Known = Rc<RefCell<Destinations>>;
+
+/// Answers a worker's questions; what is not known does not exist.
+async fn answer(mut questions: mpsc::Receiver<Question>, known: Known) {
+    while let Some(question) = questions.recv().await {
+        let Question::Destination(address, reply) = question else {
+            continue;
+        };
+        let unknown = || {
+            let slot = Slot::pending("unknown");
+            slot.set_absent();
+            slot
+        };
+        let slot = known
+            .borrow_mut()
+            .entry(address)
+            .or_insert_with(unknown)
+            .clone();
+        reply.send(slot).unwrap();
+    }
+}
+
 /// A sidecar.
 pub struct Sidecar {
     pub worker: Rc<Worker>,
-    destinations: Rc<RefCell<HashMap<SocketAddr, Arc<Slot<Listener>>>>>,
+    destinations: Known,
     inbound: Arc<Slot<Listener>>,
     outbound: Arc<Slot<Listener>>,
     _drain: leno_runtime::Drain,
@@ -72,29 +114,9 @@ impl Sidecar {
 
     pub fn with_credentials(credentials: Arc<Credentials>, account: &str) -> Self {
         let (inbound, outbound) = (Slot::pending("inbound"), Slot::pending("outbound"));
-        let (config, mut questions) = Lookup::new(Arc::clone(&inbound), Arc::clone(&outbound));
-        let destinations = Rc::<RefCell<HashMap<SocketAddr, Arc<Slot<Listener>>>>>::default();
-        let known = Rc::clone(&destinations);
-        spawn_local(async move {
-            while let Some(question) = questions.recv().await {
-                match question {
-                    Question::Destination(address, reply) => {
-                        let unknown = || {
-                            let slot = Slot::pending("unknown");
-                            slot.set_absent();
-                            slot
-                        };
-                        let slot = known
-                            .borrow_mut()
-                            .entry(address)
-                            .or_insert_with(unknown)
-                            .clone();
-                        reply.send(slot).unwrap();
-                    }
-                    Question::Snapshot(_) => {}
-                }
-            }
-        });
+        let (config, questions) = Lookup::new(Arc::clone(&inbound), Arc::clone(&outbound));
+        let destinations = Known::default();
+        spawn_local(answer(questions, Rc::clone(&destinations)));
         let workload = WorkloadLabels {
             workload: account.into(),
             pod: format!("{account}-1").into(),
@@ -112,7 +134,7 @@ impl Sidecar {
             },
             credentials,
             config,
-            access_log: AccessLog::start(std::io::sink()).unwrap().0,
+            access_log: AccessLog::start(std::io::sink()).unwrap(),
             connections: AtomicU32::new(0),
         };
         let (drain, drained) = leno_runtime::drain::channel();
@@ -144,23 +166,12 @@ impl Sidecar {
     pub async fn open(&self, direction: Direction, destination: SocketAddr) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let worker = Rc::clone(&self.worker);
-        spawn_local(async move {
-            loop {
-                let (stream, peer) = listener.accept().await.unwrap();
-                let own = Rc::clone(&worker);
-                worker.spawn(async move {
-                    match direction {
-                        Direction::Inbound => {
-                            inbound::serve_to(own, stream, peer, destination).await
-                        }
-                        Direction::Outbound => {
-                            outbound::serve_to(own, stream, peer, destination).await
-                        }
-                    }
-                });
-            }
-        });
+        spawn_local(accept(
+            Rc::clone(&self.worker),
+            listener,
+            direction,
+            destination,
+        ));
         address
     }
 
