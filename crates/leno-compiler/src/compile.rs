@@ -42,7 +42,7 @@ fn listener(snapshot: &Snapshot, scope: &Scope, name: &str) -> Option<Any> {
                 Client::Envoy | Client::Grpc => return None,
             }
         }
-        resource_name::OUTBOUND => listener::unknown(snapshot),
+        resource_name::OUTBOUND => listener::unknown(snapshot, scope.client),
         _ => match resource_name::outbound_destination(name) {
             Some(original) => listener::destination(snapshot, original)?,
             None => {

@@ -18,6 +18,7 @@ use leno_proto::{
 
 use super::filter::{self, SNIFFED_HTTP};
 use crate::{
+    Client,
     message::{address, duration, listener_filter},
     port::workload_ports,
     route,
@@ -31,14 +32,22 @@ const BIND: SocketAddr =
 const DETECTION: Duration = Duration::from_secs(5);
 
 /// The listener of destinations that the mesh does not know.
-pub(crate) fn unknown(snapshot: &Snapshot) -> Listener {
+pub(crate) fn unknown(snapshot: &Snapshot, client: Client) -> Listener {
     let log = snapshot.mesh.access_log;
-    let default_filter_chain = match snapshot.mesh.outbound_policy {
-        OutboundPolicy::AllowAny => {
-            let target = Target::Cluster(resource_name::PASSTHROUGH.to_owned());
-            Some(chain(filter::tcp(resource_name::PASSTHROUGH, &target, log)))
+    let to = |cluster: &str| {
+        Some(chain(filter::tcp(
+            cluster,
+            &Target::Cluster(cluster.to_owned()),
+            log,
+        )))
+    };
+    let default_filter_chain = match (snapshot.mesh.outbound_policy, client) {
+        (OutboundPolicy::AllowAny, _) => to(resource_name::PASSTHROUGH),
+        (OutboundPolicy::RegistryOnly, Client::Leno) => None,
+        // Envoy refuses a listener without any chain.
+        (OutboundPolicy::RegistryOnly, Client::Envoy | Client::Grpc) => {
+            to(resource_name::BLACKHOLE)
         }
-        OutboundPolicy::RegistryOnly => None,
     };
     Listener {
         name: resource_name::OUTBOUND.to_owned(),

@@ -7,6 +7,7 @@
 
 mod access;
 mod affected;
+mod envoy;
 mod explain;
 mod golden;
 mod mesh;
