@@ -25,30 +25,46 @@
 //! 3. Inside: [`Sandbox::start`], [`Sandbox::set_services`] on every change, [`Sandbox::create_pod`], [`Pod::command`],
 //!    [`Pod::destroy`], [`Sandbox::publish`], [`Sandbox::stop`].
 
-pub mod capability;
+mod capability;
+mod channel;
 pub mod control;
-pub mod dns;
+mod dns;
+mod egress;
 pub mod enter;
 pub mod error;
 pub mod exec;
-pub mod kube_proxy;
+mod kube_proxy;
 pub mod namespace;
-pub mod network;
+mod network;
 pub mod outside;
 pub mod pod;
-pub mod publish;
-pub mod relay;
+mod publish;
+mod relay;
 pub mod service;
+mod signal;
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::{
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    time::Duration,
+};
 
+use leno_runtime::Drain;
+use tokio::task::spawn_blocking;
+
+pub use capability::Privilege;
 pub use control::{ControlListener, connect};
 pub use enter::{Entry, Front, Inside, Side, enter};
 pub use error::{EnterError, SandboxError};
+pub use network::BRIDGE;
 pub use outside::Outside;
-pub use pod::{Pod, PodSettings, Privilege};
+pub use pod::{Pod, PodSettings};
 pub use publish::Published;
 pub use service::{Endpoint, Protocol, Service, ServiceAddress, ServicePort};
+
+use dns::Dns;
+use error::Doing as _;
+use kube_proxy::Egress;
+use network::Network;
 
 /// The bridge's address: every pod's gateway. What the runner itself serves to pods listens here.
 pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 1);
@@ -79,15 +95,18 @@ impl Default for Settings {
     }
 }
 
+/// How long relays may take to end.
+const STOP: Duration = Duration::from_secs(2);
+
 /// The running network of a mesh. Lives in the runner, inside.
 #[derive(Debug)]
 pub struct Sandbox {
-    network: network::Network,
-    kube_proxy: kube_proxy::KubeProxy,
-    dns: dns::Dns,
+    network: Network,
+    egress: Egress,
+    dns: Dns,
     outside: Outside,
     /// The relays and the DNS server; ended by [`Sandbox::stop`].
-    drain: leno_runtime::Drain,
+    drain: Drain,
 }
 
 impl Sandbox {
@@ -96,7 +115,28 @@ impl Sandbox {
     /// # Errors
     /// When the kernel refuses a part of it; the text says which.
     pub async fn start(inside: &Inside, settings: &Settings) -> Result<Self, SandboxError> {
-        todo!()
+        let network = blocking(Network::create).await?;
+        let (drain, drained) = leno_runtime::drain::channel();
+        let outside = inside.outside.clone();
+        let port = match settings.egress {
+            true => Some(egress::start(&outside, drained.clone()).await?),
+            false => None,
+        };
+        let egress = Egress {
+            port,
+            host_loopback: settings.host_loopback && settings.egress,
+        };
+        let way = settings.egress.then_some(&outside);
+        let dns = Dns::start(way, egress.host_loopback, drained).await?;
+        let sandbox = Self {
+            network,
+            egress,
+            dns,
+            outside,
+            drain,
+        };
+        sandbox.set_services(Vec::new()).await?;
+        Ok(sandbox)
     }
 
     /// Makes a pod's namespaces and its link, about 5 ms; nothing runs in it yet. May be called for several pods at once.
@@ -104,7 +144,8 @@ impl Sandbox {
     /// # Errors
     /// When the kernel refuses a part of it.
     pub async fn create_pod(&self, settings: PodSettings) -> Result<Pod, SandboxError> {
-        todo!()
+        let network = self.network;
+        blocking(move || pod::create(network, settings)).await
     }
 
     /// From now on these are all the services, for DNS and for virtual addresses alike. Replaced at once: no connection
@@ -113,7 +154,11 @@ impl Sandbox {
     /// # Errors
     /// When the kernel refuses the packet rules; the previous ones stay.
     pub async fn set_services(&self, services: Vec<Service>) -> Result<(), SandboxError> {
-        todo!()
+        let table = kube_proxy::table(&services, self.egress);
+        blocking(move || Ok(leno_nft::install::replace(&table)?)).await?;
+        // Names come last: who has been told an address can use it.
+        self.dns.set(&services);
+        Ok(())
     }
 
     /// Opens `host` on the host (port 0: any free one, see [`Published::address`]) and relays its connections to `target`,
@@ -126,16 +171,28 @@ impl Sandbox {
         host: SocketAddr,
         target: SocketAddrV4,
     ) -> Result<Published, SandboxError> {
-        todo!()
+        publish::open(&self.outside, host, target, self.drain.holder()).await
     }
 
     /// The way outside, for the runner's own needs.
+    #[must_use]
     pub fn outside(&self) -> &Outside {
         &self.outside
     }
 
-    /// Ends relays and DNS, after all pods are gone, and takes the network down.
+    /// Ends relays and DNS, after all pods are gone. The network itself ends with the last process inside.
     pub async fn stop(self) {
-        todo!()
+        self.drain.start();
+        if !self.drain.finish(STOP).await {
+            tracing::warn!("relayed connections did not end in time");
+        }
     }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SandboxError> + Send + 'static,
+) -> Result<T, SandboxError> {
+    spawn_blocking(work)
+        .await
+        .doing(|| "finish in time".to_owned())?
 }
