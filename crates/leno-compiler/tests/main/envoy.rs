@@ -90,8 +90,10 @@ fn secrets() -> Vec<tls::Secret> {
 
 /// A bootstrap with these resources.
 fn bootstrap(snapshot: &Snapshot, scope: &Scope, wanted: &[(Kind, String)]) -> Bootstrap {
-    let mut resources = StaticResources::default();
-    resources.secrets = secrets();
+    let mut resources = StaticResources {
+        secrets: secrets(),
+        ..Default::default()
+    };
     for (kind, name) in wanted {
         let any = resource(snapshot, scope, *kind, name).unwrap();
         match kind {
