@@ -1,3 +1,21 @@
 //! The control plane: objects in, xDS and certificates out.
+//!
+//! ```text
+//! source ─► push (gathers changes) ─► discovery (snapshot, compiled resources) ═► proxies     ports: 15012 TLS, 15010
+//!                                      ▲ roots                     │ who was told what
+//! authority ─► certificate (own, and for workloads' requests)      └─► api (15080), metric (15014)
+//! ```
+//!
+//! [`wire`] is the whole plot. It holds no state that a restart would miss: objects come from the source, keys from the
+//! authority's store, and what proxies hold they say when they connect.
 
 #![forbid(unsafe_code)]
+
+mod api;
+mod certificate;
+pub mod cli;
+mod discovery;
+pub mod metric;
+mod push;
+mod serve;
+pub mod wire;

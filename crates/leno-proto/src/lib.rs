@@ -8,8 +8,9 @@
 //!
 //! - [`envoy`], [`google`], [`xds`] are whole packages under their own names; [`v3`] holds short names for those in use.
 //! - [`resource`] names the resource types of xDS by type URL; [`any`] packs and unpacks typed messages.
+//! - [`json`] shows them to people.
 //! - [`istio::v1::auth`] is the certificate-signing service. Its code is generated and committed
-//!   (`src/generated`); the test `generated_code_is_current` compares and, with `UPDATE_GENERATED=1`, writes it.
+//!   (`src/generated`), as is the description of messages that JSON needs; tests compare both with the proto files.
 //!
 //! Wire types stop at the door: only the crates above see them.
 
@@ -17,6 +18,7 @@
 
 pub mod any;
 pub mod istio;
+pub mod json;
 pub mod resource;
 pub mod v3;
 

@@ -1,15 +1,38 @@
-//! The committed code is what the proto files say.
+//! What is generated and committed is what the proto files say. `UPDATE_GENERATED=1` writes it.
 
-use std::{env, fs, path::Path};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use prost::Message as _;
+
+/// The files (with all that they import) whose messages can be shown as JSON.
+const SHOWN: [&str; 18] = [
+    "envoy/config/cluster/v3/cluster.proto",
+    "envoy/config/endpoint/v3/endpoint.proto",
+    "envoy/config/listener/v3/listener.proto",
+    "envoy/config/route/v3/route.proto",
+    "envoy/extensions/access_loggers/file/v3/file.proto",
+    "envoy/extensions/access_loggers/stream/v3/stream.proto",
+    "envoy/extensions/filters/http/rbac/v3/rbac.proto",
+    "envoy/extensions/filters/http/router/v3/router.proto",
+    "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.proto",
+    "envoy/extensions/filters/listener/original_dst/v3/original_dst.proto",
+    "envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.proto",
+    "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto",
+    "envoy/extensions/filters/network/rbac/v3/rbac.proto",
+    "envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto",
+    "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto",
+    "envoy/extensions/transport_sockets/tls/v3/tls.proto",
+    "envoy/extensions/upstreams/http/v3/http_protocol_options.proto",
+    "envoy/extensions/load_balancing_policies/least_request/v3/least_request.proto",
+];
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "UPDATE_GENERATED asks for the file to be written"
-)]
 fn generated_code_is_current() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files = protox::compile(["istio/v1/auth/ca.proto"], [root.join("proto")]).unwrap();
+    let files = protox::compile(["istio/v1/auth/ca.proto"], [root().join("proto")]).unwrap();
     let out = tempfile::tempdir().unwrap();
     tonic_prost_build::configure()
         .extern_path(
@@ -19,14 +42,75 @@ fn generated_code_is_current() {
         .out_dir(out.path())
         .compile_fds(files)
         .unwrap();
-    let generated = fs::read_to_string(out.path().join("istio.v1.auth.rs")).unwrap();
-    let committed = root.join("src/generated/istio.v1.auth.rs");
+    let generated = fs::read(out.path().join("istio.v1.auth.rs")).unwrap();
+    compare("istio.v1.auth.rs", &generated);
+}
+
+#[test]
+fn the_description_of_messages_is_current() {
+    let protos = envoy_types().join("proto");
+    let folders = [
+        "data-plane-api",
+        "googleapis",
+        "protoc-gen-validate",
+        "xds",
+        "opentelemetry-proto",
+        "cel-spec/proto",
+    ]
+    .map(|folder| protos.join(folder));
+    let mut compiler = protox::Compiler::new(folders).unwrap();
+    compiler
+        .include_imports(true)
+        .include_source_info(false)
+        .open_files(SHOWN)
+        .unwrap();
+    compare(
+        "messages.bin",
+        &compiler.file_descriptor_set().encode_to_vec(),
+    );
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Where cargo keeps the crate whose messages these are; its proto files come with it.
+fn envoy_types() -> PathBuf {
+    let metadata = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--offline",
+            "--manifest-path",
+        ])
+        .arg(root().join("Cargo.toml"))
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let package = packages
+        .iter()
+        .find(|package| package["name"] == "envoy-types")
+        .unwrap();
+    Path::new(package["manifest_path"].as_str().unwrap())
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "UPDATE_GENERATED asks for the file to be written"
+)]
+fn compare(file: &str, generated: &[u8]) {
+    let path = root().join("src/generated").join(file);
     if env::var("UPDATE_GENERATED").is_ok() {
-        fs::write(&committed, &generated).unwrap();
+        fs::write(&path, generated).unwrap();
     }
-    let committed = fs::read_to_string(&committed).unwrap_or_default();
+    let committed = fs::read(&path).unwrap_or_default();
     assert!(
         committed == generated,
-        "src/generated is stale: run UPDATE_GENERATED=1 cargo test -p leno-proto"
+        "{file} is stale: run UPDATE_GENERATED=1 cargo test -p leno-proto"
     );
 }

@@ -34,6 +34,8 @@ pub struct StreamStatus {
     pub flavour: Flavour,
     /// Since when.
     pub connected_at: SystemTime,
+    /// How many changes of the source's feed it has taken in ([`ChangeFeed::position`](super::ChangeFeed::position)).
+    pub seen: u64,
     /// The types it subscribes to.
     pub types: Vec<TypeStatus>,
 }
@@ -137,6 +139,7 @@ pub(super) struct Shared {
     node: Arc<Node>,
     flavour: Flavour,
     connected_at: SystemTime,
+    seen: AtomicU64,
     session: Mutex<Session>,
 }
 
@@ -174,6 +177,8 @@ impl StatusBoard {
             node: Arc::clone(&shared.node),
             flavour: shared.flavour,
             connected_at: shared.connected_at,
+            // Read before the session: a change that comes between shows as not seen.
+            seen: shared.seen.load(Ordering::Relaxed),
             types: shared.session().status(),
         };
         streams.into_iter().map(status).collect()
@@ -193,6 +198,7 @@ impl StatusBoard {
             node: Arc::new(node),
             flavour,
             connected_at: SystemTime::now(),
+            seen: AtomicU64::new(0),
             session: Mutex::new(session),
         });
         self.lock().insert(id, Arc::clone(&shared));
@@ -217,6 +223,12 @@ impl Shared {
 impl Entry {
     pub(super) fn session(&self) -> MutexGuard<'_, Session> {
         self.shared.session()
+    }
+
+    /// The stream has taken in the feed up to here. To be called with the session locked, so that who reads both sees
+    /// no change as taken in whose consequences are not there.
+    pub(super) fn seen(&self, position: u64) {
+        self.shared.seen.store(position, Ordering::Relaxed);
     }
 
     pub(super) fn node(&self) -> &Node {

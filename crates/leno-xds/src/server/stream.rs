@@ -104,9 +104,11 @@ impl<S: ResourceSource, W: Wire> Hello<S, W> {
         let entry = enter(&ads.board, &ads.limits, node, W::FLAVOUR)?;
         info!(node = entry.node().id, flavour = ?W::FLAVOUR, "a discovery stream opened");
         let feed = ads.source.feed();
+        let position = feed.position();
+        entry.seen(position);
         let mut open = Box::new(Open {
             bell: feed.listen(),
-            position: feed.position(),
+            position,
             closing: ads.closing.subscribe(),
             observer: ads.observer,
             limits: ads.limits,
@@ -164,6 +166,7 @@ impl<S: ResourceSource, W: Wire> Open<S, W> {
         // Changes are read before the view, which therefore shows them.
         if let Some(unseen) = self.source.feed().after(self.position) {
             self.position = unseen.position;
+            self.entry.seen(unseen.position);
             session.changed(
                 &Unread {
                     changes: unseen.changes,

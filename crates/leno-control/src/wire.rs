@@ -1,0 +1,219 @@
+//! The whole plot: source → compiler → discovery, and the authority beside it.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use leno_ca::{CertificateService, attest};
+use leno_runtime::{Drain, Drained, drain, task};
+use leno_source::{FileSource, Status};
+use leno_xds::server::{Ads, Limits};
+use tokio::{net::TcpListener, sync::watch};
+use tonic::transport::server::Router;
+use tracing::warn;
+
+use crate::{
+    api,
+    certificate::{self, Expiries},
+    cli::Cli,
+    discovery::Mesh,
+    metric::{self, Metrics},
+    push, serve,
+};
+
+/// How long streams and requests may take to end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What the ports are asked about. Clones share all of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Control {
+    pub(crate) mesh: Arc<Mesh>,
+    pub(crate) ads: Ads<Mesh>,
+    pub(crate) statuses: watch::Receiver<Arc<Status>>,
+    pub(crate) expiries: Arc<Expiries>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Whether clients should be sent here.
+    pub(crate) ready: Arc<AtomicBool>,
+}
+
+/// Where a control plane listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    /// Discovery and certificate signing over TLS.
+    pub xds: SocketAddr,
+    /// Discovery in plaintext.
+    pub plaintext_xds: SocketAddr,
+    /// Metrics and health.
+    pub metrics: SocketAddr,
+    /// The JSON API.
+    pub api: SocketAddr,
+}
+
+/// A control plane that runs.
+#[derive(Debug)]
+pub struct Running {
+    /// Where it listens.
+    pub ports: Ports,
+    control: Control,
+    drain: Drain,
+    /// Held because dropping it ends the watch on the files.
+    source: FileSource,
+}
+
+/// The listening sockets, bound before anything else is done, so that a port in use is told at once.
+struct Sockets {
+    xds: TcpListener,
+    plaintext_xds: TcpListener,
+    metrics: TcpListener,
+    api: TcpListener,
+}
+
+/// Starts a control plane: when this returns, it answers on every port.
+///
+/// # Errors
+/// When the source cannot be read, a port is in use, or the authority cannot be opened.
+pub async fn start(cli: &Cli) -> anyhow::Result<Running> {
+    let sockets = Sockets::bind(cli).await?;
+    let ports = sockets.ports()?;
+    let source = FileSource::start(&cli.source)?;
+    let snapshots = source.snapshots();
+    let first = snapshots.borrow().clone();
+
+    let authority = leno_ca::store::file::open(&cli.ca_dir, &first.mesh.trust_domain)
+        .with_context(|| format!("open the certificate authority in {}", cli.ca_dir.display()))?;
+    let authority = Arc::new(authority);
+    let identity = certificate::own(&authority, &cli.names, &first.mesh)?;
+    let metrics = Arc::new(Metrics::new());
+    let expiries = Arc::new(Expiries::default());
+    let mesh = Arc::new(Mesh::new(first, &authority.roots_pem()));
+    let ads = Ads::new(
+        Arc::clone(&mesh),
+        Arc::clone(&metrics) as _,
+        Limits::default(),
+    );
+    let control = Control {
+        mesh,
+        ads,
+        statuses: source.statuses(),
+        expiries,
+        metrics,
+        ready: Arc::new(AtomicBool::new(true)),
+    };
+
+    let settings = certificate::settings(&control.mesh.snapshot());
+    let (settings, settings_out) = watch::channel(settings);
+    let attestor = attest::Attestor::Local(attest::local::LocalAttestor::new(&cli.workload_jwks));
+    let observer =
+        certificate::observer(Arc::clone(&control.metrics), Arc::clone(&control.expiries));
+    let signing = CertificateService::new(
+        Arc::clone(&authority),
+        Arc::new(attestor),
+        settings_out.clone(),
+        observer,
+    );
+
+    let (drain, drained) = drain::channel();
+    let own = certificate::Own {
+        authority,
+        identity,
+        names: cli.names.clone(),
+    };
+    let tls = own
+        .identity
+        .server_config(&["h2"])
+        .context("configure TLS")?;
+    task::spawn(push::run(
+        push::Push {
+            mesh: Arc::clone(&control.mesh),
+            snapshots,
+            settings,
+        },
+        drained.clone(),
+    ));
+    task::spawn(certificate::rotate(own, settings_out, drained.clone()));
+    let router = serve::grpc()
+        .add_service(control.ads.service())
+        .add_service(signing.into_server());
+    task::spawn(serve::over_tls(sockets.xds, tls, router, drained.clone()));
+    let router = serve::grpc().add_service(control.ads.service());
+    serve_plaintext(
+        sockets.plaintext_xds,
+        ports.plaintext_xds,
+        router,
+        drained.clone(),
+    );
+    task::spawn(serve::http(
+        sockets.metrics,
+        metric::router(control.clone()),
+        drained.clone(),
+    ));
+    task::spawn(serve::http(
+        sockets.api,
+        api::router(control.clone()),
+        drained,
+    ));
+    Ok(Running {
+        ports,
+        control,
+        drain,
+        source,
+    })
+}
+
+fn serve_plaintext(socket: TcpListener, address: SocketAddr, router: Router, drained: Drained) {
+    if !address.ip().is_loopback() {
+        warn!(%address, "discovery in plaintext is open to others than this machine: every node is taken at its word");
+    }
+    task::spawn(serve::in_plaintext(socket, router, drained));
+}
+
+impl Running {
+    /// Stops: clients are told to go elsewhere, what is in flight may finish, for a bounded time.
+    pub async fn stop(self) {
+        let Self {
+            control,
+            drain,
+            source,
+            ..
+        } = self;
+        control.ready.store(false, Ordering::Relaxed);
+        control.ads.close();
+        drain.start();
+        if !drain.finish(GRACE).await {
+            warn!("some connections did not end in time");
+        }
+        drop(source);
+    }
+}
+
+impl Sockets {
+    async fn bind(cli: &Cli) -> anyhow::Result<Self> {
+        Ok(Self {
+            xds: bind(cli.xds_address, "--xds-address").await?,
+            plaintext_xds: bind(cli.plaintext_xds_address, "--plaintext-xds-address").await?,
+            metrics: bind(cli.metrics_address, "--metrics-address").await?,
+            api: bind(cli.api_address, "--api-address").await?,
+        })
+    }
+
+    fn ports(&self) -> anyhow::Result<Ports> {
+        Ok(Ports {
+            xds: self.xds.local_addr()?,
+            plaintext_xds: self.plaintext_xds.local_addr()?,
+            metrics: self.metrics.local_addr()?,
+            api: self.api.local_addr()?,
+        })
+    }
+}
+
+async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listen on {address} ({flag})"))
+}

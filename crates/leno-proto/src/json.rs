@@ -1,0 +1,120 @@
+//! Messages as JSON, for people ([ProtoJSON]).
+//!
+//! The messages themselves know their fields by number alone; their names come from a description of Envoy's API that is
+//! made from its proto files and committed (`src/generated/messages.bin`).
+//!
+//! [ProtoJSON]: https://protobuf.dev/programming-guides/json/
+
+use std::sync::LazyLock;
+
+use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use serde_json::Value;
+
+use crate::google::protobuf::Any;
+
+/// Read when the first message is shown; a process that shows none does not pay for it.
+static POOL: LazyLock<Option<DescriptorPool>> =
+    LazyLock::new(|| DescriptorPool::decode(&include_bytes!("generated/messages.bin")[..]).ok());
+
+/// Why a message cannot be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum JsonError {
+    /// Its type has no description here.
+    #[error("nothing is known of type {0:?}")]
+    Type(String),
+    /// Its bytes are no message of its type.
+    #[error("not a message of type {type_url:?}")]
+    Decode {
+        /// The type URL.
+        type_url: String,
+        /// What the decoder said.
+        #[source]
+        source: prost::DecodeError,
+    },
+    /// It cannot be written as JSON, for instance because a message inside is of an unknown type.
+    #[error("message of type {type_url:?} cannot be written as JSON")]
+    Write {
+        /// The type URL.
+        type_url: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+}
+
+/// The message inside as JSON. Field names are as in proto files (`snake_case`), as Envoy's documentation has them;
+/// messages inside of it are shown too, with their type in `@type`.
+///
+/// # Errors
+/// When its type, or that of a message inside, is unknown, or its bytes cannot be decoded.
+pub fn of_any(any: &Any) -> Result<Value, JsonError> {
+    let Any { type_url, value } = any;
+    let name = type_url
+        .rsplit_once('/')
+        .map_or(type_url.as_str(), |(_, name)| name);
+    let message = POOL
+        .as_ref()
+        .and_then(|pool| pool.get_message_by_name(name));
+    let message = message.ok_or_else(|| JsonError::Type(type_url.clone()))?;
+    let message =
+        DynamicMessage::decode(message, value.as_slice()).map_err(|source| JsonError::Decode {
+            type_url: type_url.clone(),
+            source,
+        })?;
+    let options = SerializeOptions::new()
+        .use_proto_field_name(true)
+        .stringify_64_bit_integers(false);
+    message
+        .serialize_with_options(serde_json::value::Serializer, &options)
+        .map_err(|source| JsonError::Write {
+            type_url: type_url.clone(),
+            source,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        any,
+        v3::{http_connection_manager::HttpConnectionManager, listener},
+    };
+
+    #[test]
+    fn messages_inside_messages_are_shown() {
+        let manager = HttpConnectionManager {
+            stat_prefix: "inbound".into(),
+            ..Default::default()
+        };
+        let filter = listener::Filter {
+            name: "http".into(),
+            config_type: Some(listener::filter::ConfigType::TypedConfig(any::pack(
+                &manager,
+            ))),
+        };
+        let chain = listener::FilterChain {
+            filters: vec![filter],
+            ..Default::default()
+        };
+        let listener = listener::Listener {
+            name: "l".into(),
+            filter_chains: vec![chain],
+            ..Default::default()
+        };
+        let url = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+        let inside = json!({ "@type": url, "stat_prefix": "inbound" });
+        let expected = json!({ "name": "l", "filter_chains": [{ "filters": [{ "name": "http", "typed_config": inside }] }] });
+        assert_eq!(of_any(&any::pack(&listener)).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_unknown_is_an_error() {
+        let unknown = Any {
+            type_url: "type.googleapis.com/no.Such".into(),
+            value: Vec::new(),
+        };
+        assert!(matches!(of_any(&unknown), Err(JsonError::Type(_))));
+    }
+}
