@@ -42,6 +42,7 @@ enum Command {
     Exec(cmd::exec::Exec),
     Validate(cmd::validate::Validate),
     Proxy(cmd::proxy::Proxy),
+    Control(Box<cmd::control::Control>),
     Completion(cmd::completion::Completion),
     Version(cmd::version::Version),
 }
@@ -62,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Exec(exec) => exec.run(&global),
         Command::Validate(validate) => validate.run(&output),
         Command::Proxy(proxy) => proxy.run(&global, &output),
+        Command::Control(control) => control.run(),
         Command::Completion(completion) => completion.run(Cli::command(), &output),
         Command::Version(version) => version.run(&output),
     };

@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod completion;
+pub(crate) mod control;
 pub(crate) mod delete;
 pub(crate) mod down;
 pub(crate) mod exec;

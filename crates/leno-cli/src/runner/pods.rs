@@ -30,6 +30,9 @@ pub(crate) enum Stop {
     Now,
 }
 
+/// How long a pod that was started again must be ready before the mesh is said to be so.
+const CALM: Duration = Duration::from_secs(5);
+
 /// A pod of the mesh.
 #[derive(Debug)]
 pub(crate) struct PodRecord {
@@ -96,6 +99,12 @@ impl PodRecord {
     /// Whether it has been ready for this long, and stays.
     pub(crate) fn is_available(&self, hold: Duration) -> bool {
         self.is_ready() && self.ready_since.is_some_and(|since| since.elapsed() >= hold)
+    }
+
+    /// Whether it is ready and likely to stay so: one that was started again must have run for a while.
+    pub(crate) fn is_settled(&self) -> bool {
+        let calm = if status::restarts(&self.pod) > 0 { CALM } else { Duration::ZERO };
+        self.is_available(calm)
     }
 
     /// How long until it counts as available; `None` when only an event can make it so.

@@ -29,6 +29,9 @@ use crate::{
     sandbox,
 };
 
+/// How often everything is looked at even when nothing has changed: pods become settled by mere time.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
 /// Runs until the mesh ends.
 pub(crate) async fn run(runner: Arc<Runner>, mut mirror: Mirror) {
     let mut shown_services = Vec::new();
@@ -55,7 +58,7 @@ pub(crate) async fn run(runner: Arc<Runner>, mut mirror: Mirror) {
         tell_readiness(&runner);
         tokio::select! {
             changed = generation.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(wake.unwrap_or(Duration::MAX)) => {}
+            () = tokio::time::sleep(wake.unwrap_or(LOOK_AGAIN)) => {}
         }
     }
 }
@@ -321,7 +324,7 @@ fn tell_readiness(runner: &Runner) {
             }),
             _ => true,
         });
-        let is_fine = |record: &PodRecord| record.is_ready() || record.is_terminating() || record.has_ended();
+        let is_fine = |record: &PodRecord| record.is_settled() || record.is_terminating() || record.has_ended();
         let is_ready = is_settled && !state.stopping && state.pods.values().all(is_fine);
         let was_ready = std::mem::replace(&mut state.ready, is_ready);
         (is_ready && !was_ready).then(|| state.pods.values().filter(|record| record.is_ready()).count())

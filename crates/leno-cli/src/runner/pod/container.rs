@@ -73,6 +73,8 @@ pub(crate) struct Supervisor {
     pub(crate) grace: Duration,
     /// What it is told.
     pub(crate) orders: watch::Receiver<Order>,
+    /// How often it was started again.
+    pub(crate) restarts: u32,
 }
 
 /// The end of one run.
@@ -267,7 +269,7 @@ impl Supervisor {
             () = tokio::time::sleep(wait) => {}
             () = told(&mut self.orders) => return false,
         }
-        self.edit(|status| status.restart_count += 1);
+        self.restarts += 1;
         true
     }
 
@@ -297,6 +299,7 @@ impl Supervisor {
             status.state = ContainerState { running: Some(now), ..ContainerState::default() };
             status.started = Some(started);
             status.ready = ready;
+            status.restart_count = self.restarts;
             status.container_id = id;
         });
     }

@@ -213,6 +213,7 @@ impl Life {
             policy: if role == Role::Sidecar { RestartPolicy::Always } else { self.pod.spec.restart_policy },
             grace: self.grace(),
             orders,
+            restarts: 0,
         };
         Supervised { orders: sender, task: spawn(supervisor.run()), code: None }
     }
