@@ -30,6 +30,7 @@ pub mod dial;
 pub mod discovery;
 pub mod error;
 pub mod http;
+pub mod http_buffer;
 pub mod identity;
 pub mod io;
 pub mod listener;

@@ -60,7 +60,9 @@ impl ControlPlane {
                 tls,
             }),
         };
-        let endpoint = Endpoint::from_shared(format!("https://{}", self.name))?;
+        // The connector does TLS itself; tonic would refuse "https" without its own.
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.name))?
+            .origin(Uri::try_from(format!("https://{}", self.name))?);
         Ok(leno_xds::client::tune(endpoint).connect_with_connector_lazy(connector))
     }
 }

@@ -99,7 +99,9 @@ impl Meeting {
             // Probes connect and close; nothing was asked for.
             First::Closed => {}
             First::Silent => match greets {
-                Some(chain) if socket.buffered().is_empty() => self.silent(socket, &chain).await,
+                Some(chain) if socket.buffered().is_empty() => {
+                    Box::pin(self.silent(socket, &chain)).await
+                }
                 Some(_) | None => self.late(socket).await,
             },
         }
@@ -134,7 +136,7 @@ impl Meeting {
             return super::serve(connection, &chain, Io::Plain(socket), Some(Payload::Tcp)).await;
         };
         if let Ok((io, identity)) =
-            tls::accept::accept(&self.worker, config, socket, self.peer).await
+            Box::pin(tls::accept::accept(&self.worker, config, socket, self.peer)).await
         {
             let payload = payload(io.alpn());
             let connection = self.connection(Some(identity), true);

@@ -117,13 +117,13 @@ async fn route(
         Terminal::Tcp(proxy) => Some(&**proxy),
         Terminal::Http(_) => None,
     });
-    let heard = speak_first::listen(
+    let heard = Box::pin(speak_first::listen(
         connection,
         destination.habit(),
         listener.inspect,
         bytes,
         socket,
-    )
+    ))
     .await;
     let Some(heard) = heard else { return };
     let protocols = heard.payload.map_or(&[][..], detect::protocol_names);
@@ -138,12 +138,12 @@ async fn serve_heard(connection: &Rc<Connection>, chain: &FilterChain, heard: sp
     let io = Io::Plain(heard.socket);
     match &chain.terminal {
         Terminal::Http(manager) => {
-            http::serve(
+            Box::pin(http::serve(
                 Rc::clone(connection),
                 Arc::clone(manager),
                 io,
                 heard.payload,
-            )
+            ))
             .await
         }
         Terminal::Tcp(proxy) => tcp::exchange::run(connection, proxy, io, heard.upstream).await,

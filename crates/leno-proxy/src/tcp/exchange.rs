@@ -54,11 +54,9 @@ pub type Attempt = Result<Opened, Failed>;
 impl Opened {
     /// Waits until the upstream has said something, or has closed. Cancelling it loses nothing.
     pub(crate) async fn hear(&mut self) {
-        let mut buffer = [0; GREETING];
+        self.greeting.reserve(GREETING);
         // At the end, or after an error, the relay finds the same once more.
-        let read = self.io.read(&mut buffer).await.unwrap_or_default();
-        self.greeting
-            .extend_from_slice(buffer.get(..read).unwrap_or_default());
+        self.io.read_buf(&mut self.greeting).await.ok();
     }
 }
 
@@ -178,13 +176,14 @@ pub async fn open(connection: &Rc<Connection>, proxy: &TcpProxy) -> Attempt {
             callee.workload = Arc::clone(&endpoint.workload);
         }
         callee.address = Some(endpoint.address);
-        let dialed = dial::dial(
+        // Boxed, as it is over before the long part of a connection's life.
+        let dialed = Box::pin(dial::dial(
             &connection.worker,
             connection.direction,
             &cluster,
             &endpoint,
             Payload::Tcp,
-        )
+        ))
         .await;
         match dialed {
             Ok(dialed) => {

@@ -11,5 +11,7 @@
 mod support;
 
 mod detect;
+mod discovery;
 mod mesh_tls;
+mod process;
 mod tcp;

@@ -45,6 +45,14 @@ impl Authority {
         request.signed_by(&self.issuer).unwrap().pem()
     }
 
+    /// A certificate for a server with this DNS name.
+    pub fn sign_server(&self, csr: &str, name: &str) -> String {
+        let mut request = CertificateSigningRequestParams::from_pem(csr).unwrap();
+        request.params.subject_alt_names = vec![rcgen::SanType::DnsName(name.try_into().unwrap())];
+        request.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        request.signed_by(&self.issuer).unwrap().pem()
+    }
+
     pub fn svid(&self, id: &SpiffeId) -> Svid {
         let key = PrivateKey::generate().unwrap();
         let request = csr::workload(&key, id).unwrap();

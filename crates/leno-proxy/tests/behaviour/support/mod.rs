@@ -34,6 +34,7 @@ use tokio::{
 };
 
 pub mod authority;
+pub mod control;
 
 pub use authority::Authority;
 
