@@ -114,7 +114,7 @@ fn put_action(list: &mut Message, table: &Table, action: &Expr) {
         Expr::Dnat(to) => dnat(list, *to),
         Expr::DnatRandom { map, count } => dnat_random(list, table, map, *count),
         Expr::Masquerade => named(list, "masq", |_| {}),
-        Expr::Reject(how) => reject(list, *how),
+        Expr::Reject(how) => reject(list, table.family, *how),
         Expr::Mark(..)
         | Expr::InputInterface(..)
         | Expr::OutputInterface(..)
@@ -326,12 +326,19 @@ fn nat(list: &mut Message, family: u32, address: u32, port: Option<u32>) {
     });
 }
 
-fn reject(list: &mut Message, how: Reject) {
-    let (kind, code) = match how {
-        Reject::TcpReset => (expr::REJECT_TCP_RESET, 0),
-        Reject::PortUnreachable => (expr::REJECT_ICMPX, 1),
-        Reject::HostUnreachable => (expr::REJECT_ICMPX, 2),
-        Reject::Prohibited => (expr::REJECT_ICMPX, 3),
+/// The codes for both IP versions are understood in tables of both only.
+fn reject(list: &mut Message, family: Family, how: Reject) {
+    let (kind, code) = match (how, family) {
+        (Reject::TcpReset, _) => (expr::REJECT_TCP_RESET, 0),
+        (Reject::PortUnreachable, Family::Inet) => (expr::REJECT_ICMPX, 1),
+        (Reject::HostUnreachable, Family::Inet) => (expr::REJECT_ICMPX, 2),
+        (Reject::Prohibited, Family::Inet) => (expr::REJECT_ICMPX, 3),
+        (Reject::PortUnreachable, Family::Ipv4) => (expr::REJECT_ICMP, 3),
+        (Reject::HostUnreachable, Family::Ipv4) => (expr::REJECT_ICMP, 1),
+        (Reject::Prohibited, Family::Ipv4) => (expr::REJECT_ICMP, 13),
+        (Reject::PortUnreachable, Family::Ipv6) => (expr::REJECT_ICMP, 4),
+        (Reject::HostUnreachable, Family::Ipv6) => (expr::REJECT_ICMP, 3),
+        (Reject::Prohibited, Family::Ipv6) => (expr::REJECT_ICMP, 1),
     };
     named(list, "reject", |data| {
         data.put_be32(expr::REJECT_TYPE, kind);

@@ -129,6 +129,7 @@ pub(super) mod expr {
 
     pub(in super::super) const REJECT_TYPE: u16 = 1;
     pub(in super::super) const REJECT_CODE: u16 = 2;
+    pub(in super::super) const REJECT_ICMP: u32 = 0;
     pub(in super::super) const REJECT_TCP_RESET: u32 = 1;
     pub(in super::super) const REJECT_ICMPX: u32 = 2;
 

@@ -2,9 +2,10 @@
 
 use std::{
     io::{ErrorKind, Read as _, Write as _},
-    net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
     process::Command,
     thread,
+    time::Duration,
 };
 
 use leno_nft::{
@@ -238,4 +239,35 @@ fn a_rejected_connection_is_refused_at_once() {
         assert_eq!(read(TcpStream::connect(address).unwrap()), b"hello");
         server.join().unwrap();
     });
+}
+
+#[test]
+fn a_rejected_datagram_is_refused_in_tables_of_either_kind() {
+    fresh(
+        "kernel::a_rejected_datagram_is_refused_in_tables_of_either_kind",
+        || {
+            loopback_up();
+            for family in [Family::Inet, Family::Ipv4] {
+                let mut chain = Chain::base("output", ChainType::Filter, Hook::Output, 0);
+                let reject = Expr::Reject(Reject::PortUnreachable);
+                chain.rule([Expr::to([127, 0, 0, 5]), Expr::udp(), reject]);
+                let table = Table {
+                    family,
+                    name: "t".into(),
+                    sets: vec![],
+                    chains: vec![chain],
+                };
+                install::replace(&table).unwrap();
+                let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+                socket.connect("127.0.0.5:9").unwrap();
+                drop(socket.send(b"x"));
+                socket
+                    .set_read_timeout(Some(Duration::from_secs(5)))
+                    .unwrap();
+                let error = socket.recv(&mut [0]).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{family:?}");
+                install::delete(family, "t").unwrap();
+            }
+        },
+    );
 }

@@ -119,6 +119,11 @@ fn mesh_settings() {
     // A pod's packet to its neighbour leaves by the link that it came by: no reason to tell it a shorter way.
     set("ipv4/conf/all/send_redirects", "0");
     set("ipv4/conf/default/send_redirects", "0");
+    // Where the kernel would ask the packet rules on the bridge already, packets that a rule sends back to where they
+    // came from would be lost there.
+    for kind in ["iptables", "ip6tables", "arptables"] {
+        set(&format!("bridge/bridge-nf-call-{kind}"), "0");
+    }
 }
 
 /// Settings of every namespace. They are not essential one by one: where `/proc/sys` may not be written (in some
