@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -10,7 +11,8 @@ use std::{
 };
 
 use anyhow::Context as _;
-use leno_ca::{CertificateService, attest};
+use leno_ca::{Authority, CertificateService, Settings, attest};
+use leno_model::Snapshot;
 use leno_runtime::{Drain, Drained, drain, task};
 use leno_source::{FileSource, Status};
 use leno_xds::server::{Ads, Limits};
@@ -82,61 +84,28 @@ pub async fn start(cli: &Cli) -> anyhow::Result<Running> {
     let sockets = Sockets::bind(cli).await?;
     let ports = sockets.ports()?;
     let source = FileSource::start(&cli.source)?;
-    let snapshots = source.snapshots();
-    let first = snapshots.borrow().clone();
-
+    let first = source.snapshots().borrow().clone();
     let authority = leno_ca::store::file::open(&cli.ca_dir, &first.mesh.trust_domain)
         .with_context(|| format!("open the certificate authority in {}", cli.ca_dir.display()))?;
-    let authority = Arc::new(authority);
     let identity = certificate::own(&authority, &cli.names, &first.mesh)?;
-    let metrics = Arc::new(Metrics::new());
-    let expiries = Arc::new(Expiries::default());
-    let mesh = Arc::new(Mesh::new(first, &authority.roots_pem()));
-    let ads = Ads::new(
-        Arc::clone(&mesh),
-        Arc::clone(&metrics) as _,
-        Limits::default(),
-    );
-    let control = Control {
-        mesh,
-        ads,
-        statuses: source.statuses(),
-        expiries,
-        metrics,
-        ready: Arc::new(AtomicBool::new(true)),
-    };
-
-    let settings = certificate::settings(&control.mesh.snapshot());
-    let (settings, settings_out) = watch::channel(settings);
-    let attestor = attest::Attestor::Local(attest::local::LocalAttestor::new(&cli.workload_jwks));
-    let observer =
-        certificate::observer(Arc::clone(&control.metrics), Arc::clone(&control.expiries));
-    let signing = CertificateService::new(
-        Arc::clone(&authority),
-        Arc::new(attestor),
-        settings_out.clone(),
-        observer,
-    );
+    let tls = identity.server_config(&["h2"]).context("configure TLS")?;
+    let control = Control::new(&source, first, &authority.roots_pem());
 
     let (drain, drained) = drain::channel();
+    let (settings_in, settings) = watch::channel(certificate::settings(&control.mesh.snapshot()));
     let own = certificate::Own {
-        authority,
+        authority: Arc::new(authority),
         identity,
         names: cli.names.clone(),
     };
-    let tls = own
-        .identity
-        .server_config(&["h2"])
-        .context("configure TLS")?;
-    task::spawn(push::run(
-        push::Push {
-            mesh: Arc::clone(&control.mesh),
-            snapshots,
-            settings,
-        },
-        drained.clone(),
-    ));
-    task::spawn(certificate::rotate(own, settings_out, drained.clone()));
+    let signing = control.signing(&own.authority, &cli.workload_jwks, settings.clone());
+    let push = push::Push {
+        mesh: Arc::clone(&control.mesh),
+        snapshots: source.snapshots(),
+        settings: settings_in,
+    };
+    task::spawn(push::run(push, drained.clone()));
+    task::spawn(certificate::rotate(own, settings, drained.clone()));
     let router = serve::grpc()
         .add_service(control.ads.service())
         .add_service(signing.into_server());
@@ -164,6 +133,43 @@ pub async fn start(cli: &Cli) -> anyhow::Result<Running> {
         drain,
         source,
     })
+}
+
+impl Control {
+    fn new(source: &FileSource, first: Arc<Snapshot>, roots_pem: &str) -> Self {
+        let metrics = Arc::new(Metrics::new());
+        let mesh = Arc::new(Mesh::new(first, roots_pem));
+        let ads = Ads::new(
+            Arc::clone(&mesh),
+            Arc::clone(&metrics) as _,
+            Limits::default(),
+        );
+        Self {
+            mesh,
+            ads,
+            statuses: source.statuses(),
+            expiries: Arc::default(),
+            metrics,
+            ready: Arc::new(AtomicBool::new(true)),
+        }
+    }
+
+    /// The service that signs the certificates of workloads.
+    fn signing(
+        &self,
+        authority: &Arc<Authority>,
+        jwks: &Path,
+        settings: watch::Receiver<Settings>,
+    ) -> CertificateService {
+        let attestor = attest::Attestor::Local(attest::local::LocalAttestor::new(jwks));
+        let observer = certificate::observer(Arc::clone(&self.metrics), Arc::clone(&self.expiries));
+        CertificateService::new(
+            Arc::clone(authority),
+            Arc::new(attestor),
+            settings,
+            observer,
+        )
+    }
 }
 
 fn serve_plaintext(socket: TcpListener, address: SocketAddr, router: Router, drained: Drained) {

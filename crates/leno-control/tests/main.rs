@@ -1,0 +1,5 @@
+//! The whole control plane in one process, with its ports.
+
+mod certificate;
+mod change;
+mod world;
