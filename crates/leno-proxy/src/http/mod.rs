@@ -1,12 +1,36 @@
-//! HTTP: one page for the life of a request is `exchange.rs`.
+//! HTTP: what happens to a request, in this order.
+//!
+//! ```text
+//! h1::server / h2::server   a head arrives
+//!        decide             access (RBAC) ─► route ─► header edits ─► cluster       (decisions are leno_engine's)
+//!        upstream           endpoint ─► pooled or new connection                    (another one when it fails safely)
+//! h1::exchange / h2::exchange   both directions at once, until the answer is complete
+//!        telemetry          counted and logged
+//! ```
+//!
+//! The upstream is spoken to as the caller speaks: HTTP/1.1 stays HTTP/1.1, HTTP/2 stays HTTP/2.
 
-use std::{rc::Rc, sync::Arc};
+mod access_log;
+mod decide;
+mod h1;
+mod h2;
+mod header;
+mod reply;
+mod view;
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use tokio::time::timeout;
 
 use crate::{
-    config::HttpConnectionManager,
+    config::{Codec, HttpConnectionManager},
     connection::{Connection, Payload},
+    detect::{self, Verdict},
     io::Io,
 };
+
+/// How long a connection that says nothing is looked at before it is taken for HTTP/1.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// Serves a connection until it is closed. `payload` is what ALPN or the first bytes said it is, when they did.
 pub async fn serve(
@@ -15,5 +39,54 @@ pub async fn serve(
     io: Io,
     payload: Option<Payload>,
 ) {
-    drop((connection, manager, io, payload));
+    let payload = match (manager.codec, payload) {
+        (Codec::Http1, _) | (Codec::Auto, Some(Payload::Http1)) => Payload::Http1,
+        (Codec::Http2, _) | (Codec::Auto, Some(Payload::Http2)) => Payload::Http2,
+        (Codec::Auto, Some(Payload::Tcp) | None) => return look(connection, manager, io).await,
+    };
+    dispatch(connection, manager, io, payload, Vec::new()).await;
+}
+
+/// Finds out by the first bytes, which are handed on.
+async fn look(connection: Rc<Connection>, manager: Arc<HttpConnectionManager>, mut io: Io) {
+    use tokio::io::AsyncReadExt as _;
+    let mut first = Vec::new();
+    let looking = async {
+        loop {
+            match detect::verdict(&first) {
+                Verdict::Is(payload) => return Some(payload),
+                Verdict::Unknown => {}
+            }
+            let mut piece = [0; 4096];
+            match io.read(&mut piece).await {
+                Ok(0) | Err(_) => return None,
+                Ok(read) => first.extend_from_slice(piece.get(..read).unwrap_or_default()),
+            }
+        }
+    };
+    let payload = timeout(LOOK, looking).await.ok().flatten();
+    match payload {
+        Some(Payload::Http2) => dispatch(connection, manager, io, Payload::Http2, first).await,
+        // What is no HTTP at all is answered as a broken HTTP/1 request.
+        Some(Payload::Http1 | Payload::Tcp) => {
+            dispatch(connection, manager, io, Payload::Http1, first).await
+        }
+        None => {}
+    }
+}
+
+async fn dispatch(
+    connection: Rc<Connection>,
+    manager: Arc<HttpConnectionManager>,
+    io: Io,
+    payload: Payload,
+    first: Vec<u8>,
+) {
+    match payload {
+        Payload::Http2 => h2::server::run(connection, manager, io, first).await,
+        // Boxed: its state is large, and most of the listener's connections wait in another one.
+        Payload::Http1 | Payload::Tcp => {
+            Box::pin(h1::server::run(connection, manager, io, first)).await
+        }
+    }
 }

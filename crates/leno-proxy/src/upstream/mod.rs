@@ -1,5 +1,140 @@
-//! Connections to endpoints: pools for HTTP, one set per worker.
+//! Connections to endpoints that wait for the next request: pools, one set per worker, bounded and swept.
+
+mod h1;
+mod h2;
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    net::SocketAddr,
+    rc::{Rc, Weak},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+pub use h1::Http1;
+pub use h2::{Http2, Lease};
+
+use crate::{
+    config::{Cluster, Endpoint, Transport},
+    worker::Worker,
+};
+
+/// How long a connection may wait for its next request. Shorter than what servers usually grant, longer than a pause in
+/// traffic.
+const IDLE: Duration = Duration::from_secs(60);
+/// The most HTTP/1 connections that wait for one endpoint, per worker.
+const MAX_IDLE_PER_ENDPOINT: usize = 256;
+/// The most HTTP/1 connections that wait, per worker.
+const MAX_IDLE: usize = 4096;
 
 /// The pools of a worker.
 #[derive(Debug, Default)]
-pub struct Pools {}
+pub struct Pools {
+    idle: RefCell<HashMap<Key, Vec<Idle>>>,
+    idle_count: Cell<usize>,
+    shared: RefCell<HashMap<Key, Rc<h2::Shared>>>,
+    /// Whether the sweeper runs.
+    swept: Cell<bool>,
+}
+
+/// What connections must have in common to stand in for each other.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    cluster: Arc<str>,
+    address: SocketAddr,
+    /// The identity of the TLS settings: after a change of the accepted identities, old connections are not used.
+    transport: usize,
+}
+
+impl Key {
+    fn new(cluster: &Cluster, endpoint: &Endpoint) -> Self {
+        let transport = match cluster.transport(endpoint) {
+            Transport::Plain => 0,
+            Transport::MeshTls(tls) => Arc::as_ptr(tls) as usize,
+        };
+        Self {
+            cluster: Arc::clone(&cluster.name),
+            address: endpoint.address,
+            transport,
+        }
+    }
+}
+
+/// A connection that waits.
+#[derive(Debug)]
+struct Idle {
+    connection: Http1,
+    since: Instant,
+}
+
+impl Pools {
+    /// Takes the connection that waited the shortest.
+    fn take(&self, key: &Key) -> Option<Http1> {
+        let mut idle = self.idle.borrow_mut();
+        let waiting = idle.get_mut(key)?;
+        let taken = waiting.pop();
+        if waiting.is_empty() {
+            idle.remove(key);
+        }
+        let taken = taken?;
+        self.idle_count.set(self.idle_count.get().saturating_sub(1));
+        Some(taken.connection)
+    }
+
+    /// Keeps a connection for the next request, unless enough wait already.
+    fn put(&self, worker: &Rc<Worker>, key: Key, connection: Http1) {
+        if self.idle_count.get() >= MAX_IDLE || worker.is_draining() {
+            return;
+        }
+        let mut idle = self.idle.borrow_mut();
+        let waiting = idle.entry(key).or_default();
+        if waiting.len() >= MAX_IDLE_PER_ENDPOINT {
+            return;
+        }
+        waiting.push(Idle {
+            connection,
+            since: Instant::now(),
+        });
+        self.idle_count.set(self.idle_count.get() + 1);
+        drop(idle);
+        self.sweep(worker);
+    }
+
+    /// Starts the sweeper, which closes what waited too long and ends when nothing waits.
+    fn sweep(&self, worker: &Rc<Worker>) {
+        if self.swept.replace(true) {
+            return;
+        }
+        let worker = Rc::downgrade(worker);
+        tokio::task::spawn_local(async move {
+            let mut ticks = tokio::time::interval(IDLE / 4);
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                let Some(worker) = Weak::upgrade(&worker) else {
+                    return;
+                };
+                if worker.pools.close_idle() {
+                    worker.pools.swept.set(false);
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Closes what waited too long; says whether nothing waits any more.
+    fn close_idle(&self) -> bool {
+        let mut idle = self.idle.borrow_mut();
+        let mut count = 0;
+        idle.retain(|_, waiting| {
+            waiting.retain(|one| one.since.elapsed() < IDLE);
+            count += waiting.len();
+            !waiting.is_empty()
+        });
+        self.idle_count.set(count);
+        let mut shared = self.shared.borrow_mut();
+        shared.retain(|_, shared| shared.close_idle(IDLE));
+        idle.is_empty() && shared.is_empty()
+    }
+}

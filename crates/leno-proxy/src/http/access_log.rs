@@ -1,0 +1,104 @@
+//! A request's end: counted, and logged when the connection manager says so.
+
+use std::time::Instant;
+
+use leno_engine::request::RequestHead;
+
+use super::header::{REQUEST_ID, TRACEPARENT};
+use crate::{
+    config::HttpConnectionManager,
+    connection::{Callee, Connection},
+    telemetry::event::{Protocol, RequestFinished, RequestLog},
+};
+
+/// What became of a request.
+#[derive(Clone, Debug)]
+pub(super) struct Outcome {
+    pub(super) callee: Callee,
+    pub(super) protocol: Protocol,
+    pub(super) started: Instant,
+    pub(super) status: u16,
+    pub(super) flags: &'static str,
+    pub(super) detail: String,
+    pub(super) request_bytes: u64,
+    pub(super) response_bytes: u64,
+    pub(super) retries: u32,
+    pub(super) route: Box<str>,
+    pub(super) cluster: Option<std::sync::Arc<str>>,
+    /// The headers that the proxy set because they were missing.
+    pub(super) request_id: Option<String>,
+    pub(super) traceparent: Option<String>,
+}
+
+impl Outcome {
+    /// Of a request that has just begun.
+    pub(super) fn new(callee: Callee, protocol: Protocol, started: Instant) -> Self {
+        Self {
+            callee,
+            protocol,
+            started,
+            status: 0,
+            flags: "-",
+            detail: String::new(),
+            request_bytes: 0,
+            response_bytes: 0,
+            retries: 0,
+            route: Box::default(),
+            cluster: None,
+            request_id: None,
+            traceparent: None,
+        }
+    }
+
+    /// Counts and logs it.
+    pub(super) fn emit<R: RequestHead>(
+        &self,
+        connection: &Connection,
+        manager: &HttpConnectionManager,
+        request: &R,
+    ) {
+        let (user_agent, id, trace) = if manager.access_log {
+            (
+                request.header("user-agent"),
+                request.header(REQUEST_ID),
+                request.header(TRACEPARENT),
+            )
+        } else {
+            (None, None, None)
+        };
+        let or_set = |came: &Option<std::borrow::Cow<'_, [u8]>>, set: &Option<String>| -> Vec<u8> {
+            set.as_ref().map_or_else(
+                || came.as_deref().unwrap_or_default().to_vec(),
+                |set| set.clone().into_bytes(),
+            )
+        };
+        let (id, trace) = (
+            or_set(&id, &self.request_id),
+            or_set(&trace, &self.traceparent),
+        );
+        let log = manager.access_log.then(|| RequestLog {
+            method: request.method(),
+            authority: request.authority().as_bytes(),
+            path: request.target().as_bytes(),
+            request_id: &id,
+            user_agent: user_agent.as_deref().unwrap_or_default(),
+            traceparent: &trace,
+            route: &self.route,
+            cluster: self.cluster.as_deref().unwrap_or_default(),
+        });
+        RequestFinished {
+            connection,
+            callee: &self.callee,
+            protocol: self.protocol,
+            status: self.status,
+            flags: self.flags,
+            detail: &self.detail,
+            duration: self.started.elapsed(),
+            request_bytes: self.request_bytes,
+            response_bytes: self.response_bytes,
+            retries: self.retries,
+            log,
+        }
+        .emit();
+    }
+}

@@ -1,0 +1,228 @@
+//! What is to be done with a request: all decisions, no I/O.
+
+use std::{sync::Arc, time::Duration};
+
+use leno_engine::{
+    authorization::{Subject, Verdict},
+    request::RequestHead,
+    resilience::RetryPolicy,
+    route::{Action, HeaderEdits, HostRewrite, Route},
+};
+
+use super::reply::Reply;
+use crate::{
+    config::{Cluster, HttpConnectionManager, RouteSource, Routes, Slot},
+    connection::{Callee, Connection},
+    error::{ErrorKind, ProxyError},
+    telemetry::event::Denied,
+};
+
+/// How long a request waits for routes and clusters that are asked for at this moment.
+const CONFIG: Duration = Duration::from_secs(5);
+
+/// A request that goes on.
+#[derive(Clone, Debug)]
+pub(super) struct Routed {
+    /// Where to.
+    pub(super) cluster: Arc<Cluster>,
+    /// The route's name; may be empty.
+    pub(super) route: Box<str>,
+    /// The new target, when it changes.
+    pub(super) target: Option<String>,
+    /// The new host, when it changes.
+    pub(super) host: Option<Box<str>>,
+    /// How long the answer may take once the request is there.
+    pub(super) timeout: Option<Duration>,
+    /// How long nothing may move.
+    pub(super) idle: Duration,
+    /// When to try again.
+    pub(super) retry: Option<RetryPolicy>,
+    /// Changes to the request's headers, in their order.
+    pub(super) request_edits: Vec<HeaderEdits>,
+    /// Changes to the answer's headers, in their order.
+    pub(super) response_edits: Vec<HeaderEdits>,
+}
+
+/// What is to be done with a request.
+#[derive(Debug)]
+pub(super) enum Decision {
+    /// It goes on.
+    Forward(Box<Routed>),
+    /// It is answered here.
+    Answer(Reply),
+}
+
+/// Decides on a request. Access comes first: who may not call does not learn which routes there are.
+pub(super) async fn decide<R: RequestHead>(
+    connection: &Connection,
+    manager: &HttpConnectionManager,
+    callee: &Callee,
+    request: &R,
+) -> Decision {
+    if let Some(reply) = refused(connection, manager, callee, request) {
+        return Decision::Answer(reply);
+    }
+    let routes = match routes(manager).await {
+        Ok(routes) => routes,
+        Err(error) => return Decision::Answer(Reply::from(error)),
+    };
+    let Some((host, route)) = routes.table.select(request) else {
+        return Decision::Answer(Reply::from(ProxyError::new(
+            ErrorKind::NoRoute,
+            "no route matches the request",
+        )));
+    };
+    let forward = match &route.action {
+        Action::Forward(forward) => forward,
+        Action::Redirect(redirect) => {
+            let location = redirect.location(
+                &route.matches.path,
+                "http",
+                request.authority(),
+                request.target(),
+            );
+            return Decision::Answer(Reply::redirect(redirect.status, location));
+        }
+        Action::DirectResponse(direct) => {
+            return Decision::Answer(Reply::direct(
+                direct.status,
+                direct.body.clone().into_string(),
+            ));
+        }
+    };
+    let Some((name, weighted)) = forward.clusters.choose(&mut rand::rng()) else {
+        let error = ProxyError::new(
+            ErrorKind::NoCluster,
+            "every cluster of the route has the weight 0",
+        );
+        return Decision::Answer(Reply::from(error));
+    };
+    let cluster = match cluster(&routes, name).await {
+        Ok(cluster) => cluster,
+        Err(error) => return Decision::Answer(Reply::from(error)),
+    };
+    let Route {
+        request_headers,
+        response_headers,
+        ..
+    } = route;
+    let table = &routes.table;
+    let weighted = weighted.map(|weighted| (&weighted.request_headers, &weighted.response_headers));
+    Decision::Forward(Box::new(Routed {
+        cluster,
+        route: route.name.clone(),
+        target: forward
+            .path_rewrite
+            .as_ref()
+            .map(|rewrite| rewrite.apply(&route.matches.path, request.target())),
+        host: forward
+            .host_rewrite
+            .as_ref()
+            .map(|HostRewrite::Literal(host)| host.clone()),
+        timeout: forward.timeout,
+        idle: forward
+            .idle_timeout
+            .unwrap_or(manager.limits.stream_idle_timeout),
+        retry: forward.retry.clone(),
+        // Innermost first, as Envoy does: a wider one may overwrite.
+        request_edits: edits([
+            weighted.map(|edits| edits.0),
+            Some(request_headers),
+            Some(&host.request_headers),
+            Some(&table.request_headers),
+        ]),
+        response_edits: edits([
+            weighted.map(|edits| edits.1),
+            Some(response_headers),
+            Some(&host.response_headers),
+            Some(&table.response_headers),
+        ]),
+    }))
+}
+
+/// Those that change something.
+fn edits(all: [Option<&HeaderEdits>; 4]) -> Vec<HeaderEdits> {
+    all.into_iter()
+        .flatten()
+        .filter(|edits| !edits.is_empty())
+        .cloned()
+        .collect()
+}
+
+/// The answer to who may not call.
+fn refused<R: RequestHead>(
+    connection: &Connection,
+    manager: &HttpConnectionManager,
+    callee: &Callee,
+    request: &R,
+) -> Option<Reply> {
+    let rbac = manager.rbac.as_ref()?;
+    let identity = (!connection.source.identity.is_empty()).then_some(&*connection.source.identity);
+    let subject = Subject {
+        identity: if connection.mtls { identity } else { None },
+        source: connection.peer,
+        destination: connection.original_destination,
+        server_name: "",
+    };
+    let policy = match rbac.check(&subject, request) {
+        Verdict::Allowed(_) => return None,
+        Verdict::Denied(policy) => policy,
+    };
+    let caller = subject.identity.unwrap_or("a caller without identity");
+    let because = match policy {
+        Some(name) => format!("{name} denies it"),
+        None if rbac.policies.is_empty() => "no policy allows anybody".to_owned(),
+        None => "no policy allows it".to_owned(),
+    };
+    let (method, path) = (request.method(), request.path());
+    let to = if callee.service.is_empty() {
+        "this workload"
+    } else {
+        &*callee.service
+    };
+    let detail = format!("access denied: {caller} may not {method} {path} of {to}: {because}");
+    let reason = ErrorKind::AccessDenied;
+    Denied {
+        connection,
+        callee,
+        reason,
+        detail: &detail,
+        request: Some((method, path.as_bytes())),
+    }
+    .emit();
+    Some(Reply::denied(
+        detail,
+        policy.unwrap_or("default deny").to_owned(),
+    ))
+}
+
+async fn routes(manager: &HttpConnectionManager) -> Result<Arc<Routes>, ProxyError> {
+    match &manager.routes {
+        RouteSource::Inline(routes) => Ok(Arc::clone(routes)),
+        RouteSource::Named(slot) => known(slot, "route configuration", ErrorKind::NoRoute).await,
+    }
+}
+
+async fn cluster(routes: &Routes, name: &str) -> Result<Arc<Cluster>, ProxyError> {
+    match routes.clusters.get(name) {
+        Some(slot) => known(slot, "cluster", ErrorKind::NoCluster).await,
+        None => Err(ProxyError::new(
+            ErrorKind::NoCluster,
+            format!("there is no cluster {name}"),
+        )),
+    }
+}
+
+async fn known<T>(slot: &Slot<T>, what: &str, absent: ErrorKind) -> Result<Arc<T>, ProxyError> {
+    match slot.known(CONFIG).await {
+        Ok(Some(value)) => Ok(value),
+        Ok(None) => Err(ProxyError::new(
+            absent,
+            format!("there is no {what} {}", slot.name()),
+        )),
+        Err(_) => Err(ProxyError::new(
+            ErrorKind::ConfigTimeout,
+            format!("{what} {} is not known yet", slot.name()),
+        )),
+    }
+}

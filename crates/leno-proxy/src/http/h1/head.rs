@@ -1,0 +1,153 @@
+//! Heads that are written: the caller's passed on, the endpoint's passed back, and our own.
+
+use leno_engine::request::RequestHead as _;
+use leno_http1::{Framing, RequestHead, ResponseHead, field::same, write};
+
+use super::super::{
+    decide::Routed,
+    header::{self, Change},
+    reply::Reply,
+    view::Http1,
+};
+use crate::connection::Connection;
+
+/// Whether a field concerns one connection only.
+fn is_hop(name: &[u8], options: &[&[u8]]) -> bool {
+    write::is_hop_by_hop(name)
+        || options
+            .iter()
+            .any(|option| name.eq_ignore_ascii_case(option) && !same(name, "te"))
+}
+
+/// Writes the changes that are there to be written.
+fn write_changes(out: &mut Vec<u8>, changes: &[Change<'_>]) {
+    for change in changes {
+        match change {
+            Change::Remove(_) => {}
+            Change::Set(name, value) | Change::Append(name, value) => {
+                write::field(out, name.as_bytes(), value.as_bytes());
+            }
+        }
+    }
+}
+
+/// Whether a change takes a field away.
+fn is_changed(name: &[u8], changes: &[Change<'_>]) -> bool {
+    changes
+        .iter()
+        .any(|change| change.removes() && same(name, change.name()))
+}
+
+/// Writes the head of a request that goes on; returns what the proxy set: request id and trace.
+pub(super) fn request(
+    out: &mut Vec<u8>,
+    connection: &Connection,
+    view: Http1<'_>,
+    routed: &Routed,
+    upgrade: Option<&[u8]>,
+) -> (Option<String>, Option<String>) {
+    let Http1 { head, bytes } = view;
+    let changes = header::request(connection, &routed.request_edits, |name| {
+        head.field(bytes, name).map(|place| place.of_bytes(bytes))
+    });
+    let target = if head.connect {
+        view.authority()
+    } else {
+        routed.target.as_deref().unwrap_or(view.target())
+    };
+    write::request_line(out, view.method().as_bytes(), target.as_bytes());
+    let host = routed.host.as_deref().unwrap_or(view.authority());
+    write::field(out, b"host", host.as_bytes());
+    let options: Vec<_> = write::connection_options(bytes, &head.fields).collect();
+    write::fields(out, bytes, &head.fields, bytes.len(), |name, value| {
+        let te = same(name, "te") && !value.eq_ignore_ascii_case(b"trailers");
+        !(same(name, "host") || te || is_hop(name, &options) || is_changed(name, &changes))
+    });
+    write_changes(out, &changes);
+    if let Some(upgrade) = upgrade {
+        write::field(out, b"connection", b"upgrade");
+        write::field(out, b"upgrade", upgrade);
+    }
+    write::end(out);
+    let set = |wanted: &str| {
+        changes.iter().find_map(|change| match change {
+            Change::Set(name, value) if *name == wanted => Some(value.clone()),
+            Change::Set(..) | Change::Remove(_) | Change::Append(..) => None,
+        })
+    };
+    (set(header::REQUEST_ID), set(header::TRACEPARENT))
+}
+
+/// How an answer is passed back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passing {
+    /// Whether the connection is closed after it.
+    pub(super) close: bool,
+    /// Whether the caller speaks HTTP/1.0: chunks are taken apart, and a kept connection must be named.
+    pub(super) http10: bool,
+    /// Whether it answers an upgrade with 101.
+    pub(super) upgrade: bool,
+}
+
+/// Writes the head of an answer that is passed back.
+pub(super) fn response(
+    out: &mut Vec<u8>,
+    head: &ResponseHead,
+    bytes: &[u8],
+    routed: &Routed,
+    passing: Passing,
+) {
+    let changes = header::response(&routed.response_edits, |name| {
+        head.field(bytes, name).map(|place| place.of_bytes(bytes))
+    });
+    write::status_line(out, head.status, head.reason.of_bytes(bytes));
+    let options: Vec<_> = write::connection_options(bytes, &head.fields).collect();
+    let unchunk = passing.http10 && head.framing == Framing::Chunked;
+    write::fields(out, bytes, &head.fields, bytes.len(), |name, _| {
+        let kept = passing.upgrade && same(name, "upgrade");
+        let chunked = unchunk && (same(name, "transfer-encoding") || same(name, "trailer"));
+        (kept || !is_hop(name, &options)) && !chunked && !is_changed(name, &changes)
+    });
+    write_changes(out, &changes);
+    if passing.upgrade {
+        write::field(out, b"connection", b"upgrade");
+    } else if passing.close {
+        write::field(out, b"connection", b"close");
+    } else if passing.http10 {
+        write::field(out, b"connection", b"keep-alive");
+    }
+    write::end(out);
+}
+
+/// Writes the head of an interim answer (1xx).
+pub(super) fn interim(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
+    write::status_line(out, head.status, head.reason.of_bytes(bytes));
+    write::fields(out, bytes, &head.fields, bytes.len(), |name, _| {
+        !write::is_hop_by_hop(name)
+    });
+    write::end(out);
+}
+
+/// Writes an answer of our own, wholly.
+pub(super) fn reply(out: &mut Vec<u8>, reply: &Reply, to: Option<&RequestHead>, close: bool) {
+    write::status_line(out, reply.status, write::reason(reply.status));
+    for (name, value) in &reply.headers {
+        write::field(out, name.as_bytes(), value.as_bytes());
+    }
+    if !reply.body.is_empty() {
+        write::field(out, b"content-type", b"text/plain; charset=utf-8");
+    }
+    let bodiless = matches!(reply.status, 204 | 304);
+    if !bodiless {
+        out.extend_from_slice(b"content-length: ");
+        write::number(out, reply.body.len() as u64);
+        out.extend_from_slice(b"\r\n");
+    }
+    if close {
+        write::field(out, b"connection", b"close");
+    }
+    write::end(out);
+    if !bodiless && !to.is_some_and(|head| head.head) {
+        out.extend_from_slice(reply.body.as_bytes());
+    }
+}

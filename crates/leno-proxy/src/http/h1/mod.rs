@@ -1,0 +1,7 @@
+//! HTTP/1.1, on `leno_http1`: one task per connection, which polls the caller's and the endpoint's socket itself.
+
+mod client;
+mod exchange;
+mod head;
+pub(super) mod server;
+mod tunnel;

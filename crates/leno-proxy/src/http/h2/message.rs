@@ -1,0 +1,158 @@
+//! Heads that are written: the caller's passed on, the endpoint's passed back, and our own.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header, request::Parts,
+};
+
+use super::super::{
+    decide::Routed,
+    header::{self as changes, Change},
+    reply::Reply,
+};
+use crate::connection::Connection;
+
+/// Fields that HTTP/2 has no use for ([RFC 9113, 8.2.2]).
+///
+/// [RFC 9113, 8.2.2]: https://www.rfc-editor.org/rfc/rfc9113#section-8.2.2
+const CONNECTION_FIELDS: [HeaderName; 4] = [
+    header::CONNECTION,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+];
+
+/// The request that goes on, and what the proxy set: request id and trace. `None` when a rewrite makes no legal target.
+pub(super) fn request(
+    connection: &Connection,
+    parts: &Parts,
+    routed: &Routed,
+) -> Option<(Request<()>, Option<String>, Option<String>)> {
+    let changes = changes::request(connection, &routed.request_edits, |name| {
+        parts.headers.get(name).map(HeaderValue::as_bytes)
+    });
+    let mut headers = parts.headers.clone();
+    for name in &CONNECTION_FIELDS {
+        headers.remove(name);
+    }
+    apply(&mut headers, &changes);
+    let set = |wanted: &str| {
+        headers
+            .get(wanted)
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
+    };
+    let (id, trace) = (set(changes::REQUEST_ID), set(changes::TRACEPARENT));
+    let mut request = Request::new(());
+    *request.method_mut() = parts.method.clone();
+    *request.uri_mut() = uri(parts, routed)?;
+    *request.version_mut() = http::Version::HTTP_2;
+    *request.headers_mut() = headers;
+    // Extended CONNECT (RFC 8441) names its protocol here.
+    if let Some(protocol) = parts.extensions.get::<h2::ext::Protocol>() {
+        request.extensions_mut().insert(protocol.clone());
+    }
+    Some((request, id, trace))
+}
+
+fn uri(parts: &Parts, routed: &Routed) -> Option<Uri> {
+    if routed.target.is_none() && routed.host.is_none() {
+        return Some(parts.uri.clone());
+    }
+    let mut uri = parts.uri.clone().into_parts();
+    if let Some(target) = &routed.target {
+        uri.path_and_query = Some(target.parse().ok()?);
+    }
+    if let Some(host) = &routed.host {
+        uri.authority = Some(host.parse().ok()?);
+    }
+    Uri::from_parts(uri).ok()
+}
+
+/// The answer that is passed back.
+pub(super) fn response(parts: http::response::Parts, routed: &Routed) -> Response<()> {
+    let mut response = Response::new(());
+    *response.status_mut() = parts.status;
+    *response.headers_mut() = parts.headers;
+    let headers = response.headers_mut();
+    let own = headers.clone();
+    let changes = changes::response(&routed.response_edits, |name| {
+        own.get(name).map(HeaderValue::as_bytes)
+    });
+    apply(headers, &changes);
+    response
+}
+
+fn apply(headers: &mut HeaderMap, changes: &[Change<'_>]) {
+    for change in changes {
+        let Ok(name) = HeaderName::from_bytes(change.name().as_bytes()) else {
+            continue;
+        };
+        match change {
+            Change::Remove(_) => drop(headers.remove(name)),
+            Change::Set(_, value) => {
+                if let Ok(value) = HeaderValue::from_str(value) {
+                    headers.insert(name, value);
+                }
+            }
+            Change::Append(_, value) => {
+                if let Ok(value) = HeaderValue::from_str(value) {
+                    headers.append(name, value);
+                }
+            }
+        }
+    }
+}
+
+/// Our own answer with its body; gRPC clients get it as the status that they understand.
+pub(super) fn reply(reply: &Reply, grpc: bool) -> (Response<()>, String) {
+    let mut response = Response::new(());
+    let headers = response.headers_mut();
+    for (name, value) in &reply.headers {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(*name, value);
+        }
+    }
+    if grpc && reply.status >= 400 {
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/grpc"),
+        );
+        headers.insert(
+            "grpc-status",
+            HeaderValue::from(u16::from(reply.grpc_status())),
+        );
+        if let Ok(message) = HeaderValue::from_str(&escape(reply.body.trim())) {
+            headers.insert("grpc-message", message);
+        }
+        return (response, String::new());
+    }
+    if !reply.body.is_empty() {
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+    }
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(reply.body.len()));
+    *response.status_mut() =
+        StatusCode::from_u16(reply.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    (response, reply.body.clone())
+}
+
+/// A gRPC message: printable ASCII but `%`, the rest as `%XX`.
+fn escape(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut escaped, byte| {
+        if (b' '..=b'~').contains(&byte) && byte != b'%' {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+        escaped
+    })
+}
+
+/// Whether a request is gRPC.
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}

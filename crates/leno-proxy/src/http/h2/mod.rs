@@ -1,0 +1,6 @@
+//! HTTP/2 on the `h2` crate: one task per connection and one per stream. gRPC is HTTP/2 with trailers.
+
+mod body;
+mod exchange;
+mod message;
+pub(super) mod server;

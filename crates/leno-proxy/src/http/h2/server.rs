@@ -1,0 +1,156 @@
+//! A caller's HTTP/2 connection.
+
+use std::{
+    io,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::timeout,
+};
+
+use super::exchange;
+use crate::{config::HttpConnectionManager, connection::Connection, io::Io};
+
+/// What is in flight unread, at most: per stream, and of the whole connection.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// How much of an answer waits in memory for a slow caller, per stream.
+const SEND_BUFFER: usize = 256 * 1024;
+/// Streams that the caller reset and that are remembered: more in a moment is an attack ("rapid reset").
+const MAX_RESETS: usize = 100;
+
+/// Serves a connection. `first` was read from it already.
+pub(in crate::http) async fn run(
+    connection: Rc<Connection>,
+    manager: Arc<HttpConnectionManager>,
+    io: Io,
+    first: Vec<u8>,
+) {
+    let limits = manager.limits;
+    let mut builder = h2::server::Builder::new();
+    builder
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_concurrent_streams(limits.max_concurrent_streams)
+        .max_header_list_size(limits.max_headers_bytes)
+        .max_send_buffer_size(SEND_BUFFER)
+        .max_pending_accept_reset_streams(MAX_RESETS)
+        .max_local_error_reset_streams(Some(MAX_RESETS));
+    let handshake = builder.handshake::<_, bytes::Bytes>(Replayed { first, at: 0, io });
+    let time = if limits.headers_timeout.is_zero() {
+        Duration::from_secs(60)
+    } else {
+        limits.headers_timeout
+    };
+    let mut streams = match timeout(time, handshake).await {
+        Ok(Ok(streams)) => streams,
+        Ok(Err(error)) => {
+            return tracing::debug!(peer = %connection.peer, %error, "HTTP/2 handshake failed");
+        }
+        Err(_) => return tracing::debug!(peer = %connection.peer, "HTTP/2 handshake took too long"),
+    };
+    let mut drained = connection.worker.drained.clone();
+    let mut ending = false;
+    loop {
+        let accepted = tokio::select! {
+            accepted = streams.accept() => accepted,
+            // Says GOAWAY; streams under way go on, and `accept` ends when they have ended.
+            () = drained.wait(), if !ending => {
+                ending = true;
+                streams.graceful_shutdown();
+                continue;
+            }
+            () = idle(limits.idle_timeout), if !ending => {
+                // Streams under way are not idle: GOAWAY lets them end.
+                ending = true;
+                streams.graceful_shutdown();
+                continue;
+            }
+        };
+        match accepted {
+            Some(Ok((request, respond))) => {
+                let (of, manager) = (Rc::clone(&connection), Arc::clone(&manager));
+                connection
+                    .worker
+                    .spawn(exchange::run(of, manager, request, respond));
+            }
+            Some(Err(error)) => {
+                tracing::debug!(peer = %connection.peer, %error, "HTTP/2 connection ended");
+                return;
+            }
+            None => return,
+        }
+    }
+}
+
+async fn idle(time: Duration) {
+    if time.is_zero() {
+        std::future::pending().await
+    } else {
+        tokio::time::sleep(time).await;
+    }
+}
+
+/// A stream whose first bytes were read already.
+struct Replayed {
+    first: Vec<u8>,
+    at: usize,
+    io: Io,
+}
+
+impl AsyncRead for Replayed {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let rest = this.first.get(this.at..).unwrap_or_default();
+        if rest.is_empty() {
+            return Pin::new(&mut this.io).poll_read(cx, out);
+        }
+        let length = rest.len().min(out.remaining());
+        out.put_slice(rest.get(..length).unwrap_or_default());
+        this.at += length;
+        if this.at == this.first.len() {
+            (this.first, this.at) = (Vec::new(), 0);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Replayed {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().io).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().io).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+    }
+}

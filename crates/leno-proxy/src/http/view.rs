@@ -1,0 +1,95 @@
+//! Requests as `leno_engine` sees them.
+
+use std::borrow::Cow;
+
+use http::request::Parts;
+use leno_engine::request::RequestHead;
+use leno_http1::field::same;
+
+/// An HTTP/1 head with the bytes that it was parsed from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Http1<'a> {
+    pub(super) head: &'a leno_http1::RequestHead,
+    pub(super) bytes: &'a [u8],
+}
+
+impl RequestHead for Http1<'_> {
+    fn method(&self) -> &str {
+        self.head.method.text(self.bytes)
+    }
+
+    fn target(&self) -> &str {
+        // An absolute target without a path means its root.
+        if self.head.target.is_empty() && !self.head.connect {
+            "/"
+        } else {
+            self.head.target.text(self.bytes)
+        }
+    }
+
+    fn authority(&self) -> &str {
+        self.head.authority.text(self.bytes)
+    }
+
+    fn header(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        let fields = self
+            .head
+            .fields
+            .iter()
+            .filter(|field| same(field.name.of_bytes(self.bytes), name));
+        joined(fields.map(|field| field.value.of_bytes(self.bytes)))
+    }
+}
+
+/// An HTTP/2 head.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Http2<'a>(pub(super) &'a Parts);
+
+impl RequestHead for Http2<'_> {
+    fn method(&self) -> &str {
+        self.0.method.as_str()
+    }
+
+    fn target(&self) -> &str {
+        self.0
+            .uri
+            .path_and_query()
+            .map_or("", http::uri::PathAndQuery::as_str)
+    }
+
+    fn authority(&self) -> &str {
+        match self.0.uri.authority() {
+            Some(authority) => authority.as_str(),
+            None => self
+                .0
+                .headers
+                .get(http::header::HOST)
+                .and_then(|host| host.to_str().ok())
+                .unwrap_or_default(),
+        }
+    }
+
+    fn header(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        joined(
+            self.0
+                .headers
+                .get_all(name)
+                .iter()
+                .map(http::HeaderValue::as_bytes),
+        )
+    }
+}
+
+/// One value as it is; several joined by `,`.
+fn joined<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Option<Cow<'a, [u8]>> {
+    let first = values.next()?;
+    let Some(second) = values.next() else {
+        return Some(Cow::Borrowed(first));
+    };
+    let mut all = first.to_vec();
+    for value in std::iter::once(second).chain(values) {
+        all.push(b',');
+        all.extend_from_slice(value);
+    }
+    Some(Cow::Owned(all))
+}

@@ -1,0 +1,76 @@
+//! HTTP/1.1: a connection serves one request at a time.
+
+use std::{
+    rc::Rc,
+    task::{Context, Poll, Waker},
+};
+
+use super::Key;
+use crate::{
+    config::{Cluster, Endpoint},
+    connection::{Direction, Payload},
+    dial,
+    error::ProxyError,
+    http_buffer::Buffer,
+    io::Io,
+    worker::Worker,
+};
+
+/// A connection to an endpoint.
+#[derive(Debug)]
+pub struct Http1 {
+    /// The stream.
+    pub io: Io,
+    /// What was read and not yet used; empty between two answers.
+    pub input: Buffer,
+    /// Whether it served a request before: it may turn out to be closed.
+    pub reused: bool,
+    /// Whether it is mesh TLS.
+    pub mtls: bool,
+}
+
+impl Http1 {
+    /// A connection that waited, or else a new one.
+    ///
+    /// # Errors
+    /// As [`dial::dial`].
+    pub async fn to(
+        worker: &Rc<Worker>,
+        direction: Direction,
+        cluster: &Cluster,
+        endpoint: &Endpoint,
+        fresh: bool,
+    ) -> Result<Self, ProxyError> {
+        let key = Key::new(cluster, endpoint);
+        while !fresh && let Some(mut waited) = worker.pools.take(&key) {
+            if waited.is_open() {
+                return Ok(waited);
+            }
+        }
+        let dialed = dial::dial(worker, direction, cluster, endpoint, Payload::Http1).await?;
+        Ok(Self {
+            io: dialed.io,
+            input: Buffer::default(),
+            reused: false,
+            mtls: dialed.identity.is_some(),
+        })
+    }
+
+    /// Gives it back for the next request.
+    pub fn put_back(mut self, worker: &Rc<Worker>, cluster: &Cluster, endpoint: &Endpoint) {
+        // Bytes after the answer belong to no request: whoever sends them is not to be trusted with another.
+        if self.input.is_empty() {
+            self.input.release();
+            self.reused = true;
+            worker.pools.put(worker, Key::new(cluster, endpoint), self);
+        }
+    }
+
+    /// Whether the endpoint has neither closed it nor said something while it waited. Asks nobody: what has arrived is
+    /// known to the runtime already.
+    fn is_open(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        let read = self.input.poll_read(&mut self.io, &mut cx);
+        matches!(read, Poll::Pending)
+    }
+}
