@@ -62,16 +62,21 @@ pub(super) async fn decide<R: RequestHead>(
     if let Some(reply) = refused(connection, manager, callee, request) {
         return Decision::Answer(reply);
     }
-    let routes = match routes(manager).await {
-        Ok(routes) => routes,
-        Err(error) => return Decision::Answer(Reply::from(error)),
-    };
-    let Some((host, route)) = routes.table.select(request) else {
-        return Decision::Answer(Reply::from(ProxyError::new(
-            ErrorKind::NoRoute,
-            "no route matches the request",
-        )));
-    };
+    match route(manager, request).await {
+        Ok(decision) => decision,
+        Err(error) => Decision::Answer(Reply::from(error)),
+    }
+}
+
+/// Where a request goes.
+async fn route<R: RequestHead>(
+    manager: &HttpConnectionManager,
+    request: &R,
+) -> Result<Decision, ProxyError> {
+    let routes = routes(manager).await?;
+    let selected = routes.table.select(request);
+    let (host, route) = selected
+        .ok_or_else(|| ProxyError::new(ErrorKind::NoRoute, "no route matches the request"))?;
     let forward = match &route.action {
         Action::Forward(forward) => forward,
         Action::Redirect(redirect) => {
@@ -81,26 +86,23 @@ pub(super) async fn decide<R: RequestHead>(
                 request.authority(),
                 request.target(),
             );
-            return Decision::Answer(Reply::redirect(redirect.status, location));
+            return Ok(Decision::Answer(Reply::redirect(redirect.status, location)));
         }
         Action::DirectResponse(direct) => {
-            return Decision::Answer(Reply::direct(
+            return Ok(Decision::Answer(Reply::direct(
                 direct.status,
                 direct.body.clone().into_string(),
-            ));
+            )));
         }
     };
-    let Some((name, weighted)) = forward.clusters.choose(&mut rand::rng()) else {
-        let error = ProxyError::new(
+    let chosen = forward.clusters.choose(&mut rand::rng());
+    let (name, weighted) = chosen.ok_or_else(|| {
+        ProxyError::new(
             ErrorKind::NoCluster,
             "every cluster of the route has the weight 0",
-        );
-        return Decision::Answer(Reply::from(error));
-    };
-    let cluster = match cluster(&routes, name).await {
-        Ok(cluster) => cluster,
-        Err(error) => return Decision::Answer(Reply::from(error)),
-    };
+        )
+    })?;
+    let cluster = cluster(&routes, name).await?;
     let Route {
         request_headers,
         response_headers,
@@ -108,7 +110,20 @@ pub(super) async fn decide<R: RequestHead>(
     } = route;
     let table = &routes.table;
     let weighted = weighted.map(|weighted| (&weighted.request_headers, &weighted.response_headers));
-    Decision::Forward(Box::new(Routed {
+    // Innermost first, as Envoy does: a wider one may overwrite.
+    let request_edits = [
+        weighted.map(|w| w.0),
+        Some(request_headers),
+        Some(&host.request_headers),
+        Some(&table.request_headers),
+    ];
+    let response_edits = [
+        weighted.map(|w| w.1),
+        Some(response_headers),
+        Some(&host.response_headers),
+        Some(&table.response_headers),
+    ];
+    Ok(Decision::Forward(Box::new(Routed {
         cluster,
         route: route.name.clone(),
         target: forward
@@ -124,20 +139,9 @@ pub(super) async fn decide<R: RequestHead>(
             .idle_timeout
             .unwrap_or(manager.limits.stream_idle_timeout),
         retry: forward.retry.clone(),
-        // Innermost first, as Envoy does: a wider one may overwrite.
-        request_edits: edits([
-            weighted.map(|edits| edits.0),
-            Some(request_headers),
-            Some(&host.request_headers),
-            Some(&table.request_headers),
-        ]),
-        response_edits: edits([
-            weighted.map(|edits| edits.1),
-            Some(response_headers),
-            Some(&host.response_headers),
-            Some(&table.response_headers),
-        ]),
-    }))
+        request_edits: edits(request_edits),
+        response_edits: edits(response_edits),
+    })))
 }
 
 /// Those that change something.
@@ -191,7 +195,7 @@ fn refused<R: RequestHead>(
     }
     .emit();
     Some(Reply::denied(
-        detail,
+        &detail,
         policy.unwrap_or("default deny").to_owned(),
     ))
 }

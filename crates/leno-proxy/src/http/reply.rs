@@ -38,8 +38,8 @@ impl From<ProxyError> for Reply {
 
 impl Reply {
     /// Who may not call is told why.
-    pub(super) fn denied(detail: String, policy: String) -> Self {
-        let mut reply = Self::from(ProxyError::new(ErrorKind::AccessDenied, detail.clone()));
+    pub(super) fn denied(detail: &str, policy: String) -> Self {
+        let mut reply = Self::from(ProxyError::new(ErrorKind::AccessDenied, detail.to_owned()));
         reply.body = format!("RBAC: {detail}\n");
         reply.headers.push((DENIED_BY, policy));
         reply

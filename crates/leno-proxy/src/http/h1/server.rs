@@ -119,7 +119,7 @@ impl Server {
     }
 
     /// Serves one request.
-    async fn request(&mut self, mut client: Client) -> After {
+    async fn request(&mut self, client: Client) -> After {
         let callee = Callee::of(&self.connection, &self.manager.stat_prefix);
         let mut outcome = Outcome::new(callee, Protocol::Http1, Instant::now());
         let view = View {
@@ -137,28 +137,44 @@ impl Server {
                     outcome.callee.service =
                         self.connection.worker.services.of(&routed.cluster.name);
                 }
-                let upgrade = self.upgrade(&client);
-                let mut bytes = std::mem::take(&mut self.spare);
-                bytes.clear();
-                let view = View {
-                    head: &client.head,
-                    bytes: &client.head_bytes,
-                };
-                let asked = upgrade
-                    .then(|| {
-                        client
-                            .head
-                            .upgrade
-                            .map(|place| place.of_bytes(&client.head_bytes))
-                    })
-                    .flatten();
-                (outcome.request_id, outcome.traceparent) =
-                    head::request(&mut bytes, &self.connection, view, &routed, asked);
-                let upload = Upload::new(bytes, client.head.framing);
-                client.input.release();
-                self.forward(client, outcome, &routed, upload, upgrade)
-                    .await
+                let request = self.prepare(client, outcome, routed);
+                self.forward(request).await
             }
+        }
+    }
+
+    /// Writes the head that goes on.
+    fn prepare(
+        &mut self,
+        mut client: Client,
+        mut outcome: Outcome,
+        routed: Box<Routed>,
+    ) -> Request {
+        let upgrade = self.upgrade(&client);
+        let mut bytes = std::mem::take(&mut self.spare);
+        bytes.clear();
+        let view = View {
+            head: &client.head,
+            bytes: &client.head_bytes,
+        };
+        let asked = client
+            .head
+            .upgrade
+            .filter(|_| upgrade)
+            .map(|place| place.of_bytes(&client.head_bytes));
+        let set = head::request(&mut bytes, &self.connection, view, &routed, asked);
+        (outcome.request_id, outcome.traceparent) = set;
+        let upload = Upload::new(bytes, client.head.framing);
+        client.input.release();
+        let keep = client.head.keep_alive && !self.connection.worker.is_draining();
+        Request {
+            client,
+            outcome,
+            routed,
+            upload,
+            upgrade,
+            keep,
+            fresh: false,
         }
     }
 
@@ -177,112 +193,106 @@ impl Server {
     }
 
     /// Tries endpoints until one answers, or no other may be tried.
-    async fn forward(
-        &mut self,
-        mut client: Client,
-        mut outcome: Outcome,
-        routed: &Routed,
-        mut upload: Upload,
-        upgrade: bool,
-    ) -> After {
+    async fn forward(&mut self, mut request: Request) -> After {
         let mut tried: Vec<SocketAddr> = Vec::new();
         let mut retry = Retry::default();
-        let mut fresh = false;
-        let keep = client.head.keep_alive && !self.connection.worker.is_draining();
         loop {
-            let Some(endpoint) = self.pick(routed, &mut tried).await else {
-                let error = ProxyError::new(
-                    ErrorKind::NoHealthyUpstream,
-                    format!("{} has no ready endpoint", routed.cluster.name),
-                );
-                return self.answer(client, outcome, &Reply::from(error)).await;
+            let Some(endpoint) = self.pick(&request.routed, &mut tried).await else {
+                let text = format!("{} has no ready endpoint", request.routed.cluster.name);
+                let reply = Reply::from(ProxyError::new(ErrorKind::NoHealthyUpstream, text));
+                return self.answer(request.client, request.outcome, &reply).await;
             };
             let active = endpoint.enter();
-            self.callee(&mut outcome.callee, &endpoint);
-            let dialed = Http1::to(
-                &self.connection.worker,
-                self.connection.direction,
-                &routed.cluster,
-                &endpoint,
-                fresh,
-            )
-            .await;
-            let (failure, error) = match dialed {
-                Err(error) => {
-                    tried.push(endpoint.address);
-                    (Failure::Connect, error)
-                }
-                Ok(mut upstream) => {
-                    outcome.callee.mtls = upstream.mtls;
-                    let per_try = routed
-                        .retry
-                        .as_ref()
-                        .and_then(|retry| retry.per_try_timeout);
-                    let setting = Setting {
-                        routed,
-                        try_until: per_try.map(|time| tokio::time::Instant::now() + time),
-                        upgrade,
-                        close: !keep,
-                    };
-                    self.times.start();
-                    let mut attempt = Attempt::new(
-                        &mut client,
-                        &mut upstream,
-                        &mut upload,
-                        &mut self.response,
-                        &mut self.times,
-                        &setting,
-                    );
-                    let ended = poll_fn(|cx| attempt.poll(cx)).await;
-                    let (sent, close) = (attempt.sent, attempt.close);
-                    outcome.request_bytes = upload.content;
-                    outcome.status = sent.status;
-                    outcome.response_bytes = sent.content;
-                    match ended {
-                        Ended::Upstream(error) => {
-                            let (failure, error) = self.failed(error, &client, &endpoint);
-                            // Where one kept connection was closed, the others to this endpoint are not to be trusted.
-                            fresh = failure == Failure::NotProcessed;
-                            if !fresh {
-                                tried.push(endpoint.address);
-                            }
-                            (failure, error)
-                        }
-                        ended => {
-                            drop(active);
-                            let done = Done {
-                                client,
-                                upstream,
-                                endpoint,
-                                close,
-                                sent,
-                            };
-                            return self.finish(done, outcome, routed, upload, ended).await;
-                        }
-                    }
-                }
-            };
+            let attempted = self.attempt(&mut request, &endpoint).await;
             drop(active);
+            let (failure, error) = match attempted {
+                Ok(answered) => return self.finish(request, endpoint, answered).await,
+                Err(failed) => failed,
+            };
+            // Where one kept connection was closed, the others to this endpoint are not to be trusted.
+            request.fresh = failure == Failure::NotProcessed;
+            if !request.fresh {
+                tried.push(endpoint.address);
+            }
+            let replayable = request.upload.is_replayable();
             let wait = retry.next(
-                routed.retry.as_ref(),
+                request.routed.retry.as_ref(),
                 failure,
-                upload.is_replayable(),
+                replayable,
                 &mut rand::rng(),
             );
-            outcome.retries = retry.resends();
+            request.outcome.retries = retry.resends();
             let Some(wait) = wait else {
-                return self.answer(client, outcome, &Reply::from(error)).await;
+                return self
+                    .answer(request.client, request.outcome, &Reply::from(error))
+                    .await;
             };
             Retried {
                 connection: &self.connection,
-                callee: &outcome.callee,
+                callee: &request.outcome.callee,
                 reason: error.kind,
             }
             .emit();
-            upload.rewind();
+            request.upload.rewind();
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
             }
+        }
+    }
+
+    /// Tries one endpoint.
+    async fn attempt(
+        &mut self,
+        request: &mut Request,
+        endpoint: &Endpoint,
+    ) -> Result<Answered, Failed> {
+        let Request {
+            client,
+            outcome,
+            routed,
+            upload,
+            ..
+        } = request;
+        if self.connection.direction == Direction::Outbound {
+            outcome.callee.workload = Arc::clone(&endpoint.workload);
+        }
+        outcome.callee.address = Some(endpoint.address);
+        let (worker, direction) = (&self.connection.worker, self.connection.direction);
+        let dialed = Http1::to(worker, direction, &routed.cluster, endpoint, request.fresh).await;
+        let mut upstream = dialed.map_err(|error| (Failure::Connect, error))?;
+        outcome.callee.mtls = upstream.mtls;
+        let per_try = routed
+            .retry
+            .as_ref()
+            .and_then(|retry| retry.per_try_timeout);
+        let setting = Setting {
+            routed,
+            try_until: per_try.map(|time| tokio::time::Instant::now() + time),
+            upgrade: request.upgrade,
+            close: !request.keep,
+        };
+        self.times.start();
+        let mut attempt = Attempt::new(
+            client,
+            &mut upstream,
+            upload,
+            &mut self.response,
+            &mut self.times,
+            &setting,
+        );
+        let ended = poll_fn(|cx| attempt.poll(cx)).await;
+        let (sent, close) = (attempt.sent, attempt.close);
+        outcome.request_bytes = upload.content;
+        outcome.status = sent.status;
+        outcome.response_bytes = sent.content;
+        match ended {
+            Ended::Upstream(error) => Err(failed(error, client, endpoint)),
+            ended => Ok(Answered {
+                upstream,
+                ended,
+                close,
+                sent,
+            }),
         }
     }
 
@@ -299,93 +309,29 @@ impl Server {
         routed.cluster.pick(to, tried).await
     }
 
-    /// Who is called now.
-    fn callee(&self, callee: &mut Callee, endpoint: &Endpoint) {
-        if self.connection.direction == Direction::Outbound {
-            callee.workload = Arc::clone(&endpoint.workload);
-        }
-        callee.address = Some(endpoint.address);
-    }
-
-    /// What a failure of the endpoint means. A closed kept connection is safe to try again only when the request changes
-    /// nothing: the endpoint may have closed it after reading.
-    fn failed(
-        &self,
-        error: UpstreamError,
-        client: &Client,
-        endpoint: &Endpoint,
-    ) -> (Failure, ProxyError) {
-        let at = endpoint.address;
-        let view = View {
-            head: &client.head,
-            bytes: &client.head_bytes,
-        };
-        match error {
-            UpstreamError::Stale if is_idempotent(view.method()) => (
-                Failure::NotProcessed,
-                ProxyError::new(
-                    ErrorKind::UpstreamClosed,
-                    format!("{at} closed the kept connection"),
-                ),
-            ),
-            UpstreamError::Stale => (
-                Failure::Reset,
-                ProxyError::new(
-                    ErrorKind::UpstreamClosed,
-                    format!("{at} closed the kept connection"),
-                ),
-            ),
-            UpstreamError::Closed(why) => (
-                Failure::Reset,
-                ProxyError::new(ErrorKind::UpstreamClosed, format!("{at}: {why}")),
-            ),
-            UpstreamError::Malformed(why) => (
-                Failure::Reset,
-                ProxyError::new(ErrorKind::UpstreamProtocol, format!("{at}: {why}")),
-            ),
-            UpstreamError::Timeout => (
-                Failure::PerTryTimeout,
-                ProxyError::new(
-                    ErrorKind::UpstreamTimeout,
-                    format!("{at} did not answer in time"),
-                ),
-            ),
-        }
-    }
-
     /// Ends a request whose answer had begun.
     async fn finish(
         &mut self,
-        done: Done,
-        mut outcome: Outcome,
-        routed: &Routed,
-        upload: Upload,
-        ended: Ended,
+        request: Request,
+        endpoint: Arc<Endpoint>,
+        answered: Answered,
     ) -> After {
-        let Done {
+        let Request {
             client,
+            mut outcome,
+            routed,
+            upload,
+            ..
+        } = request;
+        let Answered {
             upstream,
-            endpoint,
+            ended,
             close,
             sent,
-        } = done;
+        } = answered;
         let read = upload.is_read();
         self.spare = upload.into_bytes();
-        let (flags, detail) = match &ended {
-            Ended::Complete { .. } | Ended::Upgraded => ("-", String::new()),
-            Ended::Broken(why) => (ErrorKind::UpstreamClosed.flag(), why.clone()),
-            Ended::CallerGone => (
-                ErrorKind::DownstreamClosed.flag(),
-                "the caller closed the connection".into(),
-            ),
-            Ended::CallerBody(error) => (ErrorKind::BadRequest.flag(), error.to_string()),
-            Ended::Idle => (
-                ErrorKind::StreamIdleTimeout.flag(),
-                format!("nothing moved for {:?}", routed.idle),
-            ),
-            Ended::Upstream(_) => (ErrorKind::UpstreamClosed.flag(), String::new()),
-        };
-        (outcome.flags, outcome.detail) = (flags, detail);
+        (outcome.flags, outcome.detail) = told(&ended, &routed);
         match ended {
             Ended::Complete { reusable } => {
                 self.emit(&client, &outcome);
@@ -476,13 +422,79 @@ impl Server {
     }
 }
 
-/// What is left of an exchange.
-struct Done {
+/// A request on its way.
+struct Request {
     client: Client,
+    outcome: Outcome,
+    routed: Box<Routed>,
+    upload: Upload,
+    /// Whether an upgrade is passed on.
+    upgrade: bool,
+    /// Whether the caller's connection stays open.
+    keep: bool,
+    /// Whether kept connections to endpoints are passed over.
+    fresh: bool,
+}
+
+/// How an attempt failed that may be made again.
+type Failed = (Failure, ProxyError);
+
+/// An attempt whose answer had begun.
+struct Answered {
     upstream: Http1,
-    endpoint: Arc<Endpoint>,
+    ended: Ended,
     close: bool,
     sent: Sent,
+}
+
+/// Response flag and detail of an end.
+fn told(ended: &Ended, routed: &Routed) -> (&'static str, String) {
+    match ended {
+        Ended::Complete { .. } | Ended::Upgraded => ("-", String::new()),
+        Ended::Broken(why) => (ErrorKind::UpstreamClosed.flag(), why.clone()),
+        Ended::CallerGone => (
+            ErrorKind::DownstreamClosed.flag(),
+            "the caller closed the connection".into(),
+        ),
+        Ended::CallerBody(error) => (ErrorKind::BadRequest.flag(), error.to_string()),
+        Ended::Idle => (
+            ErrorKind::StreamIdleTimeout.flag(),
+            format!("nothing moved for {:?}", routed.idle),
+        ),
+        Ended::Upstream(_) => (ErrorKind::UpstreamClosed.flag(), String::new()),
+    }
+}
+
+/// What a failure of the endpoint means. A closed kept connection is safe to try again only when the request changes
+/// nothing: the endpoint may have closed it after reading.
+fn failed(error: UpstreamError, client: &Client, endpoint: &Endpoint) -> Failed {
+    let at = endpoint.address;
+    let view = View {
+        head: &client.head,
+        bytes: &client.head_bytes,
+    };
+    let (failure, kind, why) = match error {
+        UpstreamError::Stale => {
+            let failure = if is_idempotent(view.method()) {
+                Failure::NotProcessed
+            } else {
+                Failure::Reset
+            };
+            (
+                failure,
+                ErrorKind::UpstreamClosed,
+                "closed the kept connection".to_owned(),
+            )
+        }
+        UpstreamError::Closed(why) => (Failure::Reset, ErrorKind::UpstreamClosed, why),
+        UpstreamError::Malformed(why) => (Failure::Reset, ErrorKind::UpstreamProtocol, why),
+        UpstreamError::Timeout => (
+            Failure::PerTryTimeout,
+            ErrorKind::UpstreamTimeout,
+            "no answer in time".to_owned(),
+        ),
+    };
+    (failure, ProxyError::new(kind, format!("{at}: {why}")))
 }
 
 /// Methods that may be sent twice with the effect of once ([RFC 9110, 9.2.2]).

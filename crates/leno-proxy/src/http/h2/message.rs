@@ -21,12 +21,11 @@ const CONNECTION_FIELDS: [HeaderName; 4] = [
     HeaderName::from_static("keep-alive"),
 ];
 
+/// A head, and the request id and trace that it has.
+pub(super) type Prepared = (Request<()>, Option<String>, Option<String>);
+
 /// The request that goes on, and what the proxy set: request id and trace. `None` when a rewrite makes no legal target.
-pub(super) fn request(
-    connection: &Connection,
-    parts: &Parts,
-    routed: &Routed,
-) -> Option<(Request<()>, Option<String>, Option<String>)> {
+pub(super) fn request(connection: &Connection, parts: &Parts, routed: &Routed) -> Option<Prepared> {
     let changes = changes::request(connection, &routed.request_edits, |name| {
         parts.headers.get(name).map(HeaderValue::as_bytes)
     });
