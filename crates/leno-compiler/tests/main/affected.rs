@@ -1,17 +1,19 @@
 //! A change touches all that it changes: compared with compiling everything for random pairs of meshes.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use leno_compiler::{Affected, Client, Kind, Scope, affected, names, resource};
 use leno_model::{
-    Endpoint, MeshConfig, Protocol, Service, ServicePort, Snapshot, TrustDomain, Workload,
-    WorkloadName,
+    Endpoint, MeshConfig, Protocol, Service, ServiceName, ServicePort, Snapshot, TrustDomain,
+    Workload, WorkloadName,
     mesh::{DefaultAccess, MtlsMode, OutboundPolicy},
     policy::{AccessRule, HttpMatch, TrafficSplit, authorization::Ports},
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use crate::mesh::{account, bookstore, configure, get, rule, scope, service_name, split};
+
+type Services = BTreeMap<ServiceName, Arc<Service>>;
 
 const SERVICES: [&str; 3] = ["a", "b", "c"];
 const PODS: [&str; 3] = ["p", "q", "r"];
@@ -128,32 +130,62 @@ prop_compose! {
     }
 }
 
+/// What becomes of a service from one version to the next.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Stays,
+    IsReplaced,
+    GetsOtherEndpoints,
+}
+
+/// The services of the next version.
+fn next_services(old: &Snapshot, new: &Snapshot, fates: &[Fate]) -> Services {
+    let mut services = Services::new();
+    for (name, fate) in SERVICES.iter().map(|name| service_name(name)).zip(fates) {
+        let (was, is) = (old.services.get(&name), new.services.get(&name));
+        let next = match fate {
+            Fate::Stays => was.cloned(),
+            Fate::IsReplaced => is.cloned(),
+            Fate::GetsOtherEndpoints => was.map(|was| {
+                let endpoints = is.map_or_else(Default::default, |is| is.endpoints.clone());
+                Arc::new(Service {
+                    endpoints,
+                    ..(**was).clone()
+                })
+            }),
+        };
+        services.extend(next.map(|service| (name, service)));
+    }
+    services
+}
+
 /// Two versions of which the second takes over most parts of the first.
 fn versions() -> impl Strategy<Value = (Snapshot, Snapshot)> {
-    let mix = |(old, mut new, keep): (Snapshot, Snapshot, [bool; 5])| {
-        if keep[0] {
-            new.mesh = Arc::clone(&old.mesh);
-        }
-        if keep[1] {
-            new.services = old.services.clone();
-        }
-        if keep[2] {
-            new.workloads = old.workloads.clone();
-        }
-        if keep[3] {
-            new.access_rules = old.access_rules.clone();
-        }
-        if keep[4] {
-            new.traffic_splits = old.traffic_splits.clone();
-        }
-        (old, new)
-    };
-    (
-        snapshot(),
-        snapshot(),
-        prop::array::uniform5(prop::bool::weighted(0.7)),
+    let fate = select(vec![
+        Fate::Stays,
+        Fate::Stays,
+        Fate::IsReplaced,
+        Fate::GetsOtherEndpoints,
+    ]);
+    let keep = prop::array::uniform4(prop::bool::weighted(0.8));
+    (snapshot(), snapshot(), keep, prop::array::uniform3(fate)).prop_map(
+        |(old, mut new, keep, fates)| {
+            new.services = next_services(&old, &new, &fates);
+            if keep[0] {
+                new.mesh = Arc::clone(&old.mesh);
+            }
+            if keep[1] {
+                new.workloads = old.workloads.clone();
+            }
+            if keep[2] {
+                new.access_rules = old.access_rules.clone();
+            }
+            if keep[3] {
+                new.traffic_splits = old.traffic_splits.clone();
+            }
+            (old, new)
+        },
     )
-        .prop_map(mix)
 }
 
 /// Everything that anybody could ask for in these meshes.
@@ -185,7 +217,7 @@ fn askable() -> Vec<(Kind, String)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
     #[test]
     fn nothing_outside_the_affected_set_changes((old, new) in versions()) {
         let change = affected(&old, &new);
