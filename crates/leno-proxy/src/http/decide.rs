@@ -6,7 +6,7 @@ use leno_engine::{
     authorization::{Subject, Verdict},
     request::RequestHead,
     resilience::RetryPolicy,
-    route::{Action, HeaderEdits, HostRewrite, Route},
+    route::{Action, HeaderEdits, HostRewrite},
 };
 
 use super::reply::Reply;
@@ -80,19 +80,13 @@ async fn route<R: RequestHead>(
     let forward = match &route.action {
         Action::Forward(forward) => forward,
         Action::Redirect(redirect) => {
-            let location = redirect.location(
-                &route.matches.path,
-                "http",
-                request.authority(),
-                request.target(),
-            );
+            let (authority, target) = (request.authority(), request.target());
+            let location = redirect.location(&route.matches.path, "http", authority, target);
             return Ok(Decision::Answer(Reply::redirect(redirect.status, location)));
         }
         Action::DirectResponse(direct) => {
-            return Ok(Decision::Answer(Reply::direct(
-                direct.status,
-                direct.body.clone().into_string(),
-            )));
+            let reply = Reply::direct(direct.status, direct.body.to_string());
+            return Ok(Decision::Answer(reply));
         }
     };
     let chosen = forward.clusters.choose(&mut rand::rng());
@@ -103,33 +97,17 @@ async fn route<R: RequestHead>(
         )
     })?;
     let cluster = cluster(&routes, name).await?;
-    let Route {
-        request_headers,
-        response_headers,
-        ..
-    } = route;
+    let none = HeaderEdits::default();
+    let (request_headers, response_headers) = match weighted {
+        Some(weighted) => (&weighted.request_headers, &weighted.response_headers),
+        None => (&none, &none),
+    };
+    let rewrite = forward.path_rewrite.as_ref();
     let table = &routes.table;
-    let weighted = weighted.map(|weighted| (&weighted.request_headers, &weighted.response_headers));
-    // Innermost first, as Envoy does: a wider one may overwrite.
-    let request_edits = [
-        weighted.map(|w| w.0),
-        Some(request_headers),
-        Some(&host.request_headers),
-        Some(&table.request_headers),
-    ];
-    let response_edits = [
-        weighted.map(|w| w.1),
-        Some(response_headers),
-        Some(&host.response_headers),
-        Some(&table.response_headers),
-    ];
     Ok(Decision::Forward(Box::new(Routed {
         cluster,
         route: route.name.clone(),
-        target: forward
-            .path_rewrite
-            .as_ref()
-            .map(|rewrite| rewrite.apply(&route.matches.path, request.target())),
+        target: rewrite.map(|rewrite| rewrite.apply(&route.matches.path, request.target())),
         host: forward
             .host_rewrite
             .as_ref()
@@ -139,15 +117,25 @@ async fn route<R: RequestHead>(
             .idle_timeout
             .unwrap_or(manager.limits.stream_idle_timeout),
         retry: forward.retry.clone(),
-        request_edits: edits(request_edits),
-        response_edits: edits(response_edits),
+        // Innermost first, as Envoy does: a wider one may overwrite.
+        request_edits: edits([
+            request_headers,
+            &route.request_headers,
+            &host.request_headers,
+            &table.request_headers,
+        ]),
+        response_edits: edits([
+            response_headers,
+            &route.response_headers,
+            &host.response_headers,
+            &table.response_headers,
+        ]),
     })))
 }
 
 /// Those that change something.
-fn edits(all: [Option<&HeaderEdits>; 4]) -> Vec<HeaderEdits> {
+fn edits(all: [&HeaderEdits; 4]) -> Vec<HeaderEdits> {
     all.into_iter()
-        .flatten()
         .filter(|edits| !edits.is_empty())
         .cloned()
         .collect()

@@ -345,26 +345,7 @@ impl Server {
                 }
             }
             Ended::Upgraded => {
-                let (head, bytes) = (client.head.clone(), client.head_bytes.clone());
-                let carried = tunnel::run(
-                    &self.connection,
-                    &outcome.callee,
-                    client,
-                    upstream,
-                    routed.idle,
-                )
-                .await;
-                outcome.request_bytes += carried.sent;
-                outcome.response_bytes += carried.received;
-                outcome.flags = carried.flags;
-                outcome.emit(
-                    &self.connection,
-                    &self.manager,
-                    &View {
-                        head: &head,
-                        bytes: &bytes,
-                    },
-                );
+                self.tunnel(client, upstream, outcome, &routed).await;
                 After::Gone
             }
             Ended::CallerBody(error) if sent.status == 0 => {
@@ -389,6 +370,30 @@ impl Server {
                 After::Gone
             }
         }
+    }
+
+    /// Carries what is spoken after an upgrade.
+    async fn tunnel(&self, client: Client, upstream: Http1, mut outcome: Outcome, routed: &Routed) {
+        let (head, bytes) = (client.head.clone(), client.head_bytes.clone());
+        let carried = tunnel::run(
+            &self.connection,
+            &outcome.callee,
+            client,
+            upstream,
+            routed.idle,
+        )
+        .await;
+        outcome.request_bytes += carried.sent;
+        outcome.response_bytes += carried.received;
+        outcome.flags = carried.flags;
+        outcome.emit(
+            &self.connection,
+            &self.manager,
+            &View {
+                head: &head,
+                bytes: &bytes,
+            },
+        );
     }
 
     /// Answers a request without an endpoint.
