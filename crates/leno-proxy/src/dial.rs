@@ -109,6 +109,14 @@ pub(crate) async fn marked(mark: Option<u32>, to: SocketAddr) -> io::Result<TcpS
     connect(socket, to).await
 }
 
+/// Whether this process may mark its connections.
+///
+/// # Errors
+/// When it may not.
+pub(crate) fn may_mark(mark: u32) -> io::Result<()> {
+    Socket::new(Domain::IPV4, Type::STREAM, None)?.set_mark(mark)
+}
+
 fn open(to: SocketAddr) -> io::Result<Socket> {
     Socket::new(Domain::for_address(to), Type::STREAM.nonblocking(), None)
 }

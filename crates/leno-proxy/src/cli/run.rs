@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 use crate::{
     admin::{Admin, application::Application, serve},
     config::WorkloadLabels,
+    dial,
     discovery::{Lookup, cache::Cache, control_plane::ControlPlane, run::Discovery, store::Store},
     identity::{Credentials, renew},
     settings::{Limits, Settings},
@@ -164,6 +165,12 @@ async fn process(args: RunArgs, log: LogLevel) -> anyhow::Result<()> {
 /// Starts everything; returns once every socket listens.
 async fn start(args: &RunArgs, log: LogLevel, drain: &Drain) -> anyhow::Result<Arc<Admin>> {
     let settings = settings(args);
+    if let Some(mark) = settings.mark {
+        dial::may_mark(mark).context(
+            "cannot mark connections, so that they would be redirected for ever: CAP_NET_ADMIN is needed (or --mark 0 \
+             with redirection by user id)",
+        )?;
+    }
     let credentials = Arc::<Credentials>::default();
     let control = ControlPlane {
         address: args.control_address.clone(),

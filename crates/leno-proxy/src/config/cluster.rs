@@ -75,6 +75,8 @@ pub enum Transport {
 pub struct UpstreamTls {
     /// The identities that are accepted; never empty.
     pub identities: Vec<SpiffeId>,
+    /// No other in this process has the same: a pooled connection is used again only under the settings it was made with.
+    id: u64,
     /// The rustls configurations by payload, made at the first handshake. They follow rotation by themselves.
     configs: [OnceLock<Arc<rustls::ClientConfig>>; 3],
 }
@@ -83,10 +85,19 @@ impl UpstreamTls {
     /// TLS towards one of these.
     #[must_use]
     pub fn new(identities: Vec<SpiffeId>) -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let id = LAST.fetch_add(1, Ordering::Relaxed) + 1;
         Self {
             identities,
+            id,
             configs: Default::default(),
         }
+    }
+
+    /// A number that no other settings in this process have; never 0.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
     }
 
     /// The rustls configuration for a handshake as this workload.

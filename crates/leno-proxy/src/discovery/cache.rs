@@ -6,11 +6,15 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use leno_proto::{google::protobuf::Any, resource};
 use leno_xds::ResourceType;
 use prost::Message as _;
+
+/// How long a resource is kept that nobody asks for.
+const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What is known of a resource.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,11 +45,30 @@ impl Cache {
             fs::DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)
-                .create(folder.join(resource::short_name(kind.url())))?;
+                .create(folder.join(resource_folder(kind)))?;
         }
-        Ok(Self {
+        let cache = Self {
             folder: Some(folder),
-        })
+        };
+        cache.prune();
+        Ok(cache)
+    }
+
+    /// Forgets what no process has written for long: destinations that were in use when an earlier one ended, and have
+    /// not been dialled since.
+    fn prune(&self) {
+        let folders = ResourceType::ALL.map(resource_folder);
+        let files = folders
+            .iter()
+            .filter_map(|kind| fs::read_dir(self.folder.as_ref()?.join(kind)).ok());
+        for file in files.flatten().flatten() {
+            let modified = file.metadata().and_then(|data| data.modified());
+            let old = modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > KEEP));
+            if old {
+                // Another process may have been faster.
+                drop(fs::remove_file(file.path()));
+            }
+        }
     }
 
     /// What is known of a resource.
@@ -92,13 +115,13 @@ impl Cache {
         }
         // Longer ones cannot be file names.
         (file.len() <= 240).then_some(())?;
-        Some(
-            self.folder
-                .as_ref()?
-                .join(resource::short_name(kind.url()))
-                .join(file),
-        )
+        Some(self.folder.as_ref()?.join(resource_folder(kind)).join(file))
     }
+}
+
+/// The folder of a type.
+fn resource_folder(kind: ResourceType) -> &'static str {
+    resource::short_name(kind.url())
 }
 
 /// Replaces a file as a whole.

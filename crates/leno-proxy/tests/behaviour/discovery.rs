@@ -165,6 +165,9 @@ fn a_destination_is_asked_for_when_it_is_first_dialled() {
             .await
             .unwrap();
         assert_eq!(found.address, endpoints[0]);
+        // A service that is deleted is unknown again.
+        control.remove(ResourceType::Listener, "outbound/10.96.0.7:80");
+        until(|| known.state() == SlotState::Absent).await;
     });
 }
 

@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::support::{
     control::{Control, base},
-    run,
+    run, serve,
 };
 
 /// A running sidecar; ended with the test.
@@ -38,7 +38,7 @@ fn free() -> SocketAddr {
         .unwrap()
 }
 
-fn start(control: &Control) -> Program {
+fn start(control: &Control, application: u16) -> Program {
     let (admin, metrics) = (free(), free());
     let child = Command::new(env!("CARGO_BIN_EXE_leno-proxy"))
         .args([
@@ -82,6 +82,12 @@ fn start(control: &Control) -> Program {
             "--metrics-address",
             &metrics.to_string(),
         ])
+        .args([
+            "--app-metrics-port",
+            &application.to_string(),
+            "--app-metrics-path",
+            "/own",
+        ])
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
@@ -115,11 +121,25 @@ async fn until_answer(at: SocketAddr, path: &str, wanted: &str) -> String {
     }
 }
 
+/// An application with metrics of its own.
+async fn application() -> SocketAddr {
+    serve(|mut stream| async move {
+        let mut request = [0; 1024];
+        let read = stream.read(&mut request).await.unwrap();
+        assert!(request[..read].starts_with(b"GET /own HTTP/1.1"));
+        let page = "# TYPE own counter\nown_total 7\n# EOF\n";
+        let length = page.len();
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{page}");
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    })
+    .await
+}
+
 #[test]
-fn the_program_becomes_ready_shows_itself_and_drains() {
+fn the_program_becomes_ready_and_shows_itself() {
     run(async {
         let control = Control::start("client", Duration::from_secs(3600)).await;
-        let mut program = start(&control);
+        let program = start(&control, application().await.port());
         until_answer(program.metrics, "/healthz/ready", "503").await;
         until_answer(program.metrics, "/healthz/ready", "no inbound listener").await;
         base(&control);
@@ -139,33 +159,32 @@ fn the_program_becomes_ready_shows_itself_and_drains() {
             .unwrap();
         assert!(page.contains("leno_xds_connected 1"), "{page}");
         assert!(
-            page.contains("leno_certificate_expiry_timestamp_seconds 1"),
+            page.contains("\nown_total 7\n") && !page.contains("EOF"),
             "{page}"
         );
         assert!(
-            ask(program.admin, "POST", "/logging?level=info")
-                .await
-                .unwrap()
-                .contains("200 OK")
+            page.contains("leno_certificate_expiry_timestamp_seconds 1"),
+            "{page}"
         );
-        assert!(
-            ask(program.admin, "POST", "/logging?level=,=")
-                .await
-                .unwrap()
-                .contains("400")
-        );
-        assert!(
-            ask(program.admin, "GET", "/drain")
-                .await
-                .unwrap()
-                .contains("405")
-        );
-        assert!(
-            ask(program.admin, "POST", "/drain")
-                .await
-                .unwrap()
-                .contains("200 OK")
-        );
+    });
+}
+
+#[test]
+fn the_program_is_told_what_to_log_and_when_to_end() {
+    run(async {
+        let control = Control::start("client", Duration::from_secs(3600)).await;
+        base(&control);
+        let mut program = start(&control, 1);
+        until_answer(program.metrics, "/healthz/ready", "200 OK").await;
+        for (method, path, answer) in [
+            ("POST", "/logging?level=warn", "200 OK"),
+            ("POST", "/logging?level=,=", "400"),
+            ("GET", "/drain", "405"),
+            ("POST", "/drain", "200 OK"),
+        ] {
+            let got = ask(program.admin, method, path).await.unwrap();
+            assert!(got.contains(answer), "{path}: {got}");
+        }
         until_answer(program.metrics, "/healthz/ready", "draining").await;
         let started = Instant::now();
         while program.child.try_wait().unwrap().is_none() {
