@@ -43,6 +43,7 @@ enum Command {
     Validate(cmd::validate::Validate),
     Proxy(cmd::proxy::Proxy),
     Control(Box<cmd::control::Control>),
+    Demo(cmd::demo::Demo),
     Completion(cmd::completion::Completion),
     Version(cmd::version::Version),
 }
@@ -64,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Validate(validate) => validate.run(&output),
         Command::Proxy(proxy) => proxy.run(&global, &output),
         Command::Control(control) => control.run(),
+        Command::Demo(demo) => demo.run(),
         Command::Completion(completion) => completion.run(Cli::command(), &output),
         Command::Version(version) => version.run(&output),
     };

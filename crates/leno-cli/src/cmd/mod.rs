@@ -4,6 +4,7 @@ pub(crate) mod apply;
 pub(crate) mod completion;
 pub(crate) mod control;
 pub(crate) mod delete;
+pub(crate) mod demo;
 pub(crate) mod down;
 pub(crate) mod exec;
 pub(crate) mod get;
