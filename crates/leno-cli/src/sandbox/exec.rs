@@ -33,10 +33,10 @@ pub fn exec(
     let Some((name, arguments)) = program.split_first() else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
-    for (name, namespace) in &namespaces {
+    for (name, namespace) in namespaces {
         // As root there is none of its own, and entering one's own is refused.
-        if name != "user" || !is_own(name, namespace)? {
-            namespace::enter(name, namespace)?;
+        if name != "user" || !is_own(&namespace)? {
+            namespace::enter(&name, namespace)?;
         }
     }
     std::env::set_current_dir(directory)?;
@@ -51,8 +51,9 @@ pub fn exec(
     wait(process.ok_or(io::ErrorKind::InvalidData)?)
 }
 
-fn is_own(name: &str, namespace: &OwnedFd) -> io::Result<bool> {
-    let own = fstat(File::open(format!("/proc/self/ns/{name}"))?)?;
+/// Whether the process is in that user namespace.
+fn is_own(namespace: &OwnedFd) -> io::Result<bool> {
+    let own = fstat(File::open("/proc/self/ns/user")?)?;
     let other = fstat(namespace)?;
     Ok((own.st_dev, own.st_ino) == (other.st_dev, other.st_ino))
 }

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    mesh::{pod, sandbox, shell},
+    pod::{pod, sandbox, shell},
     scenario::{both, entry, wait},
 };
 

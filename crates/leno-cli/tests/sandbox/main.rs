@@ -6,7 +6,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test may"
@@ -14,6 +13,7 @@
 
 mod end;
 mod mesh;
+mod pod;
 mod scenario;
 mod world;
 

@@ -7,9 +7,12 @@ use leno_cli::sandbox::{Entry, Front, Inside, Side, enter};
 use crate::{end, mesh, world};
 
 type Work = Pin<Box<dyn Future<Output = ()>>>;
+/// A scenario with its name.
+type OneSided = (&'static str, fn(Inside) -> Work);
+type TwoSided = (&'static str, fn() -> ExitCode);
 
 /// What happens inside, while the front just waits.
-const INSIDE: &[(&str, fn(Inside) -> Work)] = &[
+const INSIDE: &[OneSided] = &[
     ("pods_reach_each_other_by_name_and_address", |inside| {
         Box::pin(mesh::pods_reach_each_other_by_name_and_address(inside))
     }),
@@ -43,7 +46,7 @@ const INSIDE: &[(&str, fn(Inside) -> Work)] = &[
 ];
 
 /// Where the host has something to do as well.
-const BOTH: &[(&str, fn() -> ExitCode)] = &[
+const BOTH: &[TwoSided] = &[
     (
         "published_ports_lead_into_the_mesh",
         world::published_ports_lead_into_the_mesh,
@@ -93,7 +96,7 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
 /// Runs one.
 pub(crate) fn run(name: &str) -> ExitCode {
     if let Some((_, work)) = INSIDE.iter().find(|it| it.0 == name) {
-        return both(wait, |inside| work(inside));
+        return both(wait, work);
     }
     // Helpers of scenarios, in processes of their own.
     if name == "busy-mesh" {

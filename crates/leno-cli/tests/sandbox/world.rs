@@ -10,10 +10,12 @@ use std::{
     time::Duration,
 };
 
-use leno_cli::sandbox::{Front, Inside, Protocol, Sandbox, Settings, connect, exec::exec};
+use tokio::io::AsyncWriteExt as _;
+
+use leno_cli::sandbox::{Inside, Protocol, Sandbox, Settings, connect, exec::exec};
 
 use crate::{
-    mesh::{VIRTUAL, cart, client, output, pod, sandbox, serve},
+    pod::{VIRTUAL, cart, client, output, pod, sandbox, serve},
     scenario::{both, wait},
 };
 
@@ -65,7 +67,6 @@ fn read(address: SocketAddr) -> String {
 
 /// A message of one side to the other, over the control socket.
 pub(crate) async fn tell(inside: &Inside, text: &str) {
-    use tokio::io::AsyncWriteExt as _;
     let mut stream = inside.control.accept().await.unwrap();
     stream.write_all(text.as_bytes()).await.unwrap();
 }
@@ -74,11 +75,6 @@ pub(crate) fn hear(mesh: &str) -> String {
     let mut text = String::new();
     connect(mesh).unwrap().read_to_string(&mut text).unwrap();
     text
-}
-
-async fn ended(front: Front) -> ExitCode {
-    front.terminate();
-    wait(front).await
 }
 
 pub(crate) fn published_ports_lead_into_the_mesh() -> ExitCode {
@@ -110,9 +106,11 @@ pub(crate) fn published_ports_lead_into_the_mesh() -> ExitCode {
                 .unwrap_err();
             assert!(taken.to_string().contains("on the host"), "{taken}");
             tell(&inside, &published.address().to_string()).await;
+            // The front asks again when it has seen enough.
+            let mut again = inside.control.accept().await.unwrap();
             drop(published);
             tokio::time::sleep(Duration::from_millis(50)).await;
-            tell(&inside, "closed").await;
+            again.write_all(b"closed").await.unwrap();
             sandbox.stop().await;
         },
     )
@@ -229,12 +227,14 @@ pub(crate) fn exec_runs_in_the_pod() -> ExitCode {
                 "{output:?}"
             );
             assert_eq!(output.status.code(), Some(7), "{output:?}");
-            ended(front).await
+            front.kill();
+            assert_eq!(front.wait().await.unwrap(), 128 + 9);
+            ExitCode::SUCCESS
         },
         |inside| async move {
             let sandbox = sandbox(&inside).await;
             let one = pod(&sandbox, 1).await;
-            let child = crate::mesh::shell(&one, "exec sleep 1000").spawn().unwrap();
+            let child = crate::pod::shell(&one, "exec sleep 1000").spawn().unwrap();
             tell(&inside, &child.id().unwrap().to_string()).await;
             std::future::pending::<()>().await;
         },

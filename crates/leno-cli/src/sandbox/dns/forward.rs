@@ -96,3 +96,97 @@ pub(super) fn framed(message: &[u8]) -> io::Result<Vec<u8>> {
     bytes.extend_from_slice(message);
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        net::{TcpListener, UdpSocket},
+        thread,
+    };
+
+    use hickory_proto::{
+        op::{MessageType, OpCode, Query},
+        rr::{Name, RData, Record, RecordType, rdata::A},
+    };
+
+    use super::*;
+    use crate::sandbox::{channel::pair, outside};
+
+    fn question() -> Message {
+        let mut question = Message::new(9, MessageType::Query, OpCode::Query);
+        question.add_query(Query::query(
+            Name::from_ascii("example.com.").unwrap(),
+            RecordType::A,
+        ));
+        question
+    }
+
+    fn answer(truncated: bool) -> Message {
+        let mut answer = question();
+        answer.metadata.message_type = MessageType::Response;
+        answer.metadata.truncation = truncated;
+        if !truncated {
+            let data = RData::A(A([192, 0, 2, 7].into()));
+            let name = Name::from_ascii("example.com.").unwrap();
+            answer.add_answer(Record::from_rdata(name, 60, data));
+        }
+        answer
+    }
+
+    /// Answers one question over UDP, and one over TCP when the first answer is cut.
+    fn resolver(truncated: bool) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let socket = UdpSocket::bind(address).unwrap();
+        thread::spawn(move || {
+            let mut bytes = [0; 512];
+            let (_, from) = socket.recv_from(&mut bytes).unwrap();
+            // Something else comes first, which must not be taken for the answer.
+            socket.send_to(&[0xff; 20], from).unwrap();
+            let bytes = answer(truncated).to_vec().unwrap();
+            socket.send_to(&bytes, from).unwrap();
+            if truncated {
+                let (mut stream, _) = listener.accept().unwrap();
+                stream.read_exact(&mut [0; 31]).unwrap();
+                let bytes = framed(&answer(false).to_vec().unwrap()).unwrap();
+                stream.write_all(&bytes).unwrap();
+            }
+        });
+        address
+    }
+
+    fn forwarder(servers: Vec<SocketAddr>) -> Forwarder {
+        let (front, inside) = pair().unwrap();
+        thread::spawn(move || outside::serve(&front));
+        Forwarder {
+            outside: Outside::new(inside),
+            servers,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_next_resolver_is_asked_when_one_is_not_there() {
+        let gone = UdpSocket::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let forwarder = forwarder(vec![gone, resolver(false)]);
+        let found = forwarder.ask_message(&question()).await.unwrap();
+        assert_eq!(found.answers.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_cut_answer_is_asked_for_again_by_tcp() {
+        let found = forwarder(vec![resolver(true)])
+            .ask_message(&question())
+            .await
+            .unwrap();
+        assert_eq!(found.answers.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn nobody_there_is_no_answer() {
+        assert!(forwarder(vec![]).ask(b"x", Carrier::Udp).await.is_none());
+    }
+}

@@ -103,18 +103,22 @@ impl Zone {
             ServiceAddress::Headless => {
                 self.exists(&name);
                 for endpoint in service.named_endpoints() {
-                    self.add(&name, Data::Address(endpoint.address));
-                    let target = self.add_endpoint(&name, endpoint);
-                    for (port, number) in service.ports.iter().zip(&endpoint.ports) {
-                        if let Some(number) = number {
-                            self.add_port(&name, port, *number, target.clone());
-                        }
-                    }
+                    self.add_headless(&name, &service.ports, endpoint);
                 }
             }
             ServiceAddress::External(target) => {
                 let target = target.trim_end_matches('.').to_lowercase();
                 self.add(&name, Data::Alias(target));
+            }
+        }
+    }
+
+    fn add_headless(&mut self, service: &str, ports: &[ServicePort], endpoint: &Endpoint) {
+        self.add(service, Data::Address(endpoint.address));
+        let target = self.add_endpoint(service, endpoint);
+        for (port, number) in ports.iter().zip(&endpoint.ports) {
+            if let Some(number) = number {
+                self.add_port(service, port, *number, target.clone());
             }
         }
     }
