@@ -44,14 +44,14 @@ struct Key {
     cluster: Arc<str>,
     address: SocketAddr,
     /// The identity of the TLS settings: after a change of the accepted identities, old connections are not used.
-    transport: usize,
+    transport: u64,
 }
 
 impl Key {
     fn new(cluster: &Cluster, endpoint: &Endpoint) -> Self {
         let transport = match cluster.transport(endpoint) {
             Transport::Plain => 0,
-            Transport::MeshTls(tls) => Arc::as_ptr(tls) as usize,
+            Transport::MeshTls(tls) => tls.id(),
         };
         Self {
             cluster: Arc::clone(&cluster.name),
