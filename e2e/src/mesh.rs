@@ -141,16 +141,9 @@ impl Mesh {
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit());
         let mut front = command.spawn().expect("leno starts");
-        let output = front.stdout.take().expect("standard output is piped");
         let (send, events) = mpsc::sync_channel(10_000);
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                let event = serde_json::from_str(&line).unwrap_or(Value::String(line));
-                if send.try_send(event).is_err() {
-                    return;
-                }
-            }
-        });
+        follow(front.stdout.take(), send.clone());
+        follow(front.stderr.take(), send);
         Self {
             name,
             folder,
@@ -424,6 +417,19 @@ impl Mesh {
             eprintln!("event {event}");
         }
     }
+}
+
+/// Hands every line on, as JSON where it is some.
+fn follow(output: Option<impl std::io::Read + Send + 'static>, send: mpsc::SyncSender<Value>) {
+    let Some(output) = output else { return };
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            let event = serde_json::from_str(&line).unwrap_or(Value::String(line));
+            if send.try_send(event).is_err() {
+                return;
+            }
+        }
+    });
 }
 
 fn write(path: &Path, text: &str) {

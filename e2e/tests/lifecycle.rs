@@ -218,7 +218,7 @@ fn invalid_manifests_end_the_start_with_every_error() {
     assert_ne!(status.and_then(|status| status.code()), Some(0));
     let events = mesh.remaining();
     for needle in [
-        "00.yaml:9",
+        "00.yaml:12:30",
         "TrafficSplit plain/cart",
         "spec.backends[0].weight",
         "-5",
