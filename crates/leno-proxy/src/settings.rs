@@ -29,12 +29,9 @@ pub struct Limits {
     /// Connections accepted and not yet closed, over all workers; more are closed at once and counted. Default: two
     /// fifths of the file descriptor limit, because each may need one upstream and some are needed for other things.
     pub downstream_connections: u32,
-    /// Connections to one endpoint, per worker, when its cluster does not say. Default 1024 (Envoy's).
+    /// Requests and connections under way at one endpoint when its cluster does not say; more are refused. Default
+    /// 1024 (Envoy's, which counts by cluster).
     pub connections_per_endpoint: u32,
-    /// Requests under way in one cluster, per worker, when it does not say. Default 1024 (Envoy's).
-    pub requests_per_cluster: u32,
-    /// Requests that wait for a connection in one cluster, per worker. Default 1024 (Envoy's).
-    pub pending_per_cluster: u32,
 }
 
 impl Default for Limits {
@@ -42,8 +39,6 @@ impl Default for Limits {
         Self {
             downstream_connections: 8192,
             connections_per_endpoint: 1024,
-            requests_per_cluster: 1024,
-            pending_per_cluster: 1024,
         }
     }
 }

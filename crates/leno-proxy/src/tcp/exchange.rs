@@ -145,25 +145,42 @@ async fn relay(connection: &Rc<Connection>, proxy: &TcpProxy, io: Io, opened: Op
 /// Why none could be had, and who was meant.
 pub async fn open(connection: &Rc<Connection>, proxy: &TcpProxy) -> Attempt {
     let slot = choose(proxy);
-    let name = slot.map_or_else(
-        || Arc::clone(&proxy.stat_prefix),
-        |slot| Arc::clone(slot.name()),
-    );
-    let mut callee = Callee::of(connection, &name);
-    if connection.direction == Direction::Inbound {
-        callee = Callee::of(connection, &proxy.stat_prefix);
-    }
-    let fail = |error, callee| {
-        Err(Failed {
+    let name = slot.map_or(&proxy.stat_prefix, |slot| slot.name());
+    let mut callee = match connection.direction {
+        Direction::Inbound => Callee::of(connection, &proxy.stat_prefix),
+        Direction::Outbound => Callee::of(connection, name),
+    };
+    let dialed = match cluster(slot).await {
+        Ok(cluster) => dial(connection, &cluster, &mut callee).await,
+        Err(error) => Err(error),
+    };
+    let cluster = Arc::clone(name);
+    match dialed {
+        Ok((io, active)) => Ok(Opened {
+            io,
+            greeting: Vec::new(),
+            callee,
+            cluster,
+            active,
+        }),
+        Err(error) => Err(Failed {
             error,
             callee,
-            cluster: Arc::clone(&name),
-        })
-    };
-    let cluster = match cluster(slot).await {
-        Ok(cluster) => cluster,
-        Err(error) => return fail(error, callee),
-    };
+            cluster,
+        }),
+    }
+}
+
+/// Dials an endpoint, another if that fails; notes in `callee` who it is.
+async fn dial(
+    connection: &Rc<Connection>,
+    cluster: &Cluster,
+    callee: &mut Callee,
+) -> Result<(Io, Active), ProxyError> {
+    let worker = &connection.worker;
+    let limit = cluster
+        .max_connections
+        .unwrap_or(worker.shared.settings.limits.connections_per_endpoint);
     let mut tried: Vec<SocketAddr> = Vec::new();
     let mut last = ProxyError::from(ErrorKind::NoHealthyUpstream);
     while tried.len() < ATTEMPTS {
@@ -171,35 +188,35 @@ pub async fn open(connection: &Rc<Connection>, proxy: &TcpProxy) -> Attempt {
             break;
         };
         tried.push(endpoint.address);
+        if endpoint.active() >= limit {
+            last = ProxyError::new(
+                ErrorKind::UpstreamOverflow,
+                format!("{limit} connections are open already"),
+            );
+            continue;
+        }
         let active = endpoint.enter();
         if connection.direction == Direction::Outbound {
             callee.workload = Arc::clone(&endpoint.workload);
         }
         callee.address = Some(endpoint.address);
         // Boxed, as it is over before the long part of a connection's life.
-        let dialed = Box::pin(dial::dial(
-            &connection.worker,
+        let dialing = Box::pin(dial::dial(
+            worker,
             connection.direction,
-            &cluster,
+            cluster,
             &endpoint,
             Payload::Tcp,
-        ))
-        .await;
-        match dialed {
+        ));
+        match dialing.await {
             Ok(dialed) => {
                 callee.mtls = dialed.identity.is_some();
-                return Ok(Opened {
-                    io: dialed.io,
-                    greeting: Vec::new(),
-                    callee,
-                    cluster: name,
-                    active,
-                });
+                return Ok((dialed.io, active));
             }
             Err(error) => last = error,
         }
     }
-    fail(last, callee)
+    Err(last)
 }
 
 /// The cluster for a new connection, by lot according to the weights.

@@ -487,8 +487,11 @@ fn counters<'a>(
     let name = metric.name.trim_end_matches("_total");
     let mut family = encoder.encode_descriptor(name, metric.help, None, MetricType::Counter)?;
     for (pairs, value) in samples {
-        let encoder = family.encode_family(pairs)?;
-        ConstCounter::new(value).encode(encoder)?;
+        let counter = ConstCounter::new(value);
+        if pairs.is_empty() {
+            return counter.encode(family);
+        }
+        counter.encode(family.encode_family(pairs)?)?;
     }
     Ok(())
 }
@@ -502,8 +505,11 @@ fn gauge<'a>(
     let mut family =
         encoder.encode_descriptor(metric.name, metric.help, None, MetricType::Gauge)?;
     for (pairs, value) in samples {
-        let encoder = family.encode_family(pairs)?;
-        ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(encoder)?;
+        let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
+        if pairs.is_empty() {
+            return gauge.encode(family);
+        }
+        gauge.encode(family.encode_family(pairs)?)?;
     }
     Ok(())
 }
