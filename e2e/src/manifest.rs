@@ -45,29 +45,13 @@ impl<'a> Echo<'a> {
     /// One replica that listens on every address.
     #[must_use]
     pub fn new(namespace: &'a str, name: &'a str) -> Self {
-        Self {
-            namespace,
-            name,
-            replicas: 1,
-            service_account: None,
-            bind: "0.0.0.0",
-            labels: "",
-            annotations: "",
-        }
+        Self { namespace, name, replicas: 1, service_account: None, bind: "0.0.0.0", labels: "", annotations: "" }
     }
 
     /// The manifest.
     #[must_use]
     pub fn yaml(&self) -> String {
-        let Self {
-            namespace,
-            name,
-            replicas,
-            bind,
-            labels,
-            annotations,
-            ..
-        } = self;
+        let Self { namespace, name, replicas, bind, labels, annotations, .. } = self;
         let account = self.service_account.unwrap_or(name);
         format!(
             "---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {{ name: {account}, namespace: {namespace} }}\n\
@@ -92,19 +76,9 @@ pub fn service(namespace: &str, name: &str, selector: &str, ports: &[&str]) -> S
 
 /// A Service with any selector and further fields of its spec, both in flow style.
 #[must_use]
-pub fn service_with(
-    namespace: &str,
-    name: &str,
-    selector: &str,
-    spec: &str,
-    ports: &[&str],
-) -> String {
+pub fn service_with(namespace: &str, name: &str, selector: &str, spec: &str, ports: &[&str]) -> String {
     let ports: String = ports.iter().map(|port| format!("    - {port}\n")).collect();
-    let spec = if spec.is_empty() {
-        String::new()
-    } else {
-        format!("  {spec}\n")
-    };
+    let spec = if spec.is_empty() { String::new() } else { format!("  {spec}\n") };
     format!(
         "---\napiVersion: v1\nkind: Service\nmetadata: {{ name: {name}, namespace: {namespace} }}\nspec:\n{spec}  \
          selector: {{ {selector} }}\n  ports:\n{ports}"
@@ -137,13 +111,7 @@ pub fn allow_http(destination: &str, path: &str, methods: &str, sources: &[&str]
     format!(
         "---\napiVersion: specs.smi-spec.io/v1alpha4\nkind: HTTPRouteGroup\nmetadata: {{ name: {name}, namespace: {namespace} }}\n\
          spec:\n  matches:\n    - {{ name: it, pathRegex: \"{path}\", methods: [{methods}] }}\n{}",
-        target(
-            namespace,
-            &name,
-            account,
-            &format!("{{ kind: HTTPRouteGroup, name: {name}, matches: [it] }}"),
-            sources
-        )
+        target(namespace, &name, account, &format!("{{ kind: HTTPRouteGroup, name: {name}, matches: [it] }}"), sources)
     )
 }
 
@@ -155,13 +123,7 @@ pub fn allow_tcp(destination: &str, ports: &str, sources: &[&str]) -> String {
     format!(
         "---\napiVersion: specs.smi-spec.io/v1alpha4\nkind: TCPRoute\nmetadata: {{ name: {name}, namespace: {namespace} }}\n\
          spec: {{ matches: {{ ports: [{ports}] }} }}\n{}",
-        target(
-            namespace,
-            &name,
-            account,
-            &format!("{{ kind: TCPRoute, name: {name} }}"),
-            sources
-        )
+        target(namespace, &name, account, &format!("{{ kind: TCPRoute, name: {name} }}"), sources)
     )
 }
 
@@ -183,10 +145,7 @@ fn target(namespace: &str, name: &str, account: &str, rule: &str, sources: &[&st
 /// A TrafficSplit of a root service; backends in flow style, e.g. `{ service: v1, weight: 90 }`.
 #[must_use]
 pub fn traffic_split(namespace: &str, root: &str, backends: &[&str]) -> String {
-    let backends: String = backends
-        .iter()
-        .map(|backend| format!("    - {backend}\n"))
-        .collect();
+    let backends: String = backends.iter().map(|backend| format!("    - {backend}\n")).collect();
     format!(
         "---\napiVersion: split.smi-spec.io/v1alpha4\nkind: TrafficSplit\nmetadata: {{ name: {root}, namespace: {namespace} }}\n\
          spec:\n  service: {root}\n  backends:\n{backends}"

@@ -63,19 +63,10 @@ pub fn leno() -> &'static Path {
         if !cfg!(debug_assertions) {
             arguments.push("--release");
         }
-        let status = Command::new(env!("CARGO"))
-            .args(arguments)
-            .current_dir(top())
-            .status();
-        assert!(
-            status.is_ok_and(|status| status.success()),
-            "cargo build --package leno-cli fails"
-        );
+        let status = Command::new(env!("CARGO")).args(arguments).current_dir(top()).status();
+        assert!(status.is_ok_and(|status| status.success()), "cargo build --package leno-cli fails");
         let test = std::env::current_exe().unwrap_or_default();
-        let profile = test
-            .ancestors()
-            .nth(2)
-            .expect("a test runs from target/<profile>/deps");
+        let profile = test.ancestors().nth(2).expect("a test runs from target/<profile>/deps");
         profile.join("leno")
     })
 }
@@ -83,10 +74,7 @@ pub fn leno() -> &'static Path {
 /// The top of the source tree.
 #[must_use]
 pub fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .map(Path::to_owned)
-        .unwrap_or_default()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
 }
 
 impl Mesh {
@@ -117,11 +105,7 @@ impl Mesh {
     #[must_use]
     pub fn start(manifests: &[String], flags: &[&str]) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "e2e-{}-{}",
-            std::process::id(),
-            COUNT.fetch_add(1, Ordering::Relaxed)
-        );
+        let name = format!("e2e-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let folder = tempfile::tempdir().expect("a temporary folder");
         for (number, text) in manifests.iter().enumerate() {
             write(&folder.path().join(format!("{number:02}.yaml")), text);
@@ -131,25 +115,14 @@ impl Mesh {
 
     fn spawn(name: String, folder: TempDir, flags: &[&str]) -> Self {
         let mut command = Command::new(leno());
-        command
-            .args(["--mesh", &name, "--json", "up"])
-            .arg(folder.path())
-            .args(flags);
+        command.args(["--mesh", &name, "--json", "up"]).arg(folder.path()).args(flags);
         // What the mesh says goes to the test's own output, which cargo shows when the test fails.
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut front = command.spawn().expect("leno starts");
         let (send, events) = mpsc::sync_channel(10_000);
         follow(front.stdout.take(), send.clone());
         follow(front.stderr.take(), send);
-        Self {
-            name,
-            folder,
-            front,
-            events,
-        }
+        Self { name, folder, front, events }
     }
 
     /// Waits for an event of this kind and returns it.
@@ -194,11 +167,7 @@ impl Mesh {
     /// When the program cannot be started.
     #[must_use]
     pub fn leno(&self, arguments: &[&str]) -> Output {
-        let output = Command::new(leno())
-            .args(["--mesh", &self.name])
-            .args(arguments)
-            .stdin(Stdio::null())
-            .output();
+        let output = Command::new(leno()).args(["--mesh", &self.name]).args(arguments).stdin(Stdio::null()).output();
         output.expect("leno starts")
     }
 
@@ -210,11 +179,7 @@ impl Mesh {
     pub fn ok(&self, arguments: &[&str]) -> String {
         let output = self.leno(arguments);
         let error = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success(),
-            "leno {arguments:?} ended with {}: {error}",
-            output.status
-        );
+        assert!(output.status.success(), "leno {arguments:?} ended with {}: {error}", output.status);
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
@@ -240,8 +205,7 @@ impl Mesh {
                 && pod["ready"] == pod["containers"]
                 && pod["status"] == "Running"
         });
-        ours.filter_map(|pod| pod["name"].as_str().map(str::to_owned))
-            .collect()
+        ours.filter_map(|pod| pod["name"].as_str().map(str::to_owned)).collect()
     }
 
     /// One field of the first pod of a Deployment, e.g. `ip`.
@@ -254,9 +218,7 @@ impl Mesh {
             .into_iter()
             .flatten()
             .find(|pod| pods.first().is_some_and(|name| pod["name"] == *name));
-        pod.and_then(|pod| pod[field].as_str())
-            .unwrap_or_default()
-            .to_owned()
+        pod.and_then(|pod| pod[field].as_str()).unwrap_or_default().to_owned()
     }
 
     /// Runs a command inside a pod (`namespace/name`, or the first pod of a Deployment of that name).
@@ -267,9 +229,7 @@ impl Mesh {
     pub fn exec(&self, pod: &str, command: &[&str]) -> Output {
         let (namespace, _) = pod.split_once('/').unwrap_or(("default", pod));
         let pods = self.pods(pod);
-        let pod = pods
-            .first()
-            .unwrap_or_else(|| panic!("no ready pod of {pod}: {:#}", self.view()));
+        let pod = pods.first().unwrap_or_else(|| panic!("no ready pod of {pod}: {:#}", self.view()));
         let mut arguments = vec!["exec", "-n", namespace, pod, "--"];
         arguments.extend(command);
         self.leno(&arguments)
@@ -286,22 +246,14 @@ impl Mesh {
         Reply {
             exit: output.status.code().unwrap_or(-1),
             status: status.parse().unwrap_or(0),
-            body: if body.is_empty() {
-                String::from_utf8_lossy(&output.stderr).into_owned()
-            } else {
-                body.to_owned()
-            },
+            body: if body.is_empty() { String::from_utf8_lossy(&output.stderr).into_owned() } else { body.to_owned() },
         }
     }
 
     /// Calls until the status is the expected one.
     pub fn curl_until(&self, pod: &str, arguments: &[&str], status: u16) -> Reply {
         let look = || self.curl(pod, arguments);
-        wait::until(
-            &format!("{pod}: curl {arguments:?} → {status}"),
-            look,
-            |reply| reply.status == status,
-        )
+        wait::until(&format!("{pod}: curl {arguments:?} → {status}"), look, |reply| reply.status == status)
     }
 
     /// Sends text over TCP from inside a pod and returns what came back before the end (at most 5 s).
@@ -318,10 +270,7 @@ impl Mesh {
              \x20 if not b: break\n\
              \x20 d+=b\n\
              sys.stdout.write(d.decode())\n";
-        let output = self.exec(
-            pod,
-            &["python3", "-c", script, host, &port.to_string(), text],
-        );
+        let output = self.exec(pod, &["python3", "-c", script, host, &port.to_string(), text]);
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
@@ -359,21 +308,14 @@ impl Mesh {
     pub fn stop(&mut self) -> Option<i32> {
         self.signal(libc::SIGINT);
         let front = &mut self.front;
-        wait::until(
-            "leno up ends",
-            || front.try_wait().ok().flatten(),
-            Option::is_some,
-        )
-        .and_then(|status| status.code())
+        wait::until("leno up ends", || front.try_wait().ok().flatten(), Option::is_some)
+            .and_then(|status| status.code())
     }
 
     /// Everything that was said and not yet looked at; for a mesh that has ended.
     #[must_use]
     pub fn remaining(&self) -> String {
-        self.events
-            .iter()
-            .map(|event| format!("{event}\n"))
-            .collect()
+        self.events.iter().map(|event| format!("{event}\n")).collect()
     }
 
     /// Sends a signal to the front.
@@ -435,7 +377,5 @@ fn follow(output: Option<impl std::io::Read + Send + 'static>, send: mpsc::SyncS
 fn write(path: &Path, text: &str) {
     // By rename, as a good editor does: a half-written file would be a broken edit.
     let draft = path.with_extension("draft");
-    fs::write(&draft, text)
-        .and_then(|()| fs::rename(&draft, path))
-        .expect("the test's folder can be written");
+    fs::write(&draft, text).and_then(|()| fs::rename(&draft, path)).expect("the test's folder can be written");
 }

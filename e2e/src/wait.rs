@@ -22,19 +22,13 @@ pub fn until<T: Debug>(what: &str, mut look: impl FnMut() -> T, accept: impl Fn(
         if accept(&seen) {
             return seen;
         }
-        assert!(
-            Instant::now() < end,
-            "{what}: not within {DEADLINE:?}; seen last: {seen:#?}"
-        );
+        assert!(Instant::now() < end, "{what}: not within {DEADLINE:?}; seen last: {seen:#?}");
         pause(PAUSE);
     }
 }
 
 /// A pause between two looks at a condition, or while a load runs.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the poll interval of `until`, and the length of a load"
-)]
+#[expect(clippy::disallowed_methods, reason = "the poll interval of `until`, and the length of a load")]
 pub fn pause(time: Duration) {
     std::thread::sleep(time);
 }

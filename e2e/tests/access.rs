@@ -19,42 +19,21 @@ fn a_refusal_says_who_and_why_and_is_counted() {
     let mesh = Mesh::up(&manifests());
     let reply = mesh.curl("shop/stranger", &["-i", "http://server.shop/"]);
     assert_eq!(reply.status, 403, "{reply:?}");
-    assert!(
-        reply
-            .body
-            .contains("spiffe://cluster.local/ns/shop/sa/stranger"),
-        "{reply:?}"
-    );
+    assert!(reply.body.contains("spiffe://cluster.local/ns/shop/sa/stranger"), "{reply:?}");
     assert!(reply.body.contains("x-leno-denied-by"), "{reply:?}");
-    assert_eq!(
-        mesh.tcp("shop/stranger", "server.shop", 9000, "let me in"),
-        ""
-    );
+    assert_eq!(mesh.tcp("shop/stranger", "server.shop", 9000, "let me in"), "");
     let counted = wait::until(
         "both denials are counted",
-        || {
-            mesh.curl("shop/server", &["http://127.0.0.1:15020/stats/prometheus"])
-                .body
-        },
+        || mesh.curl("shop/server", &["http://127.0.0.1:15020/stats/prometheus"]).body,
         |text| {
-            text.lines()
-                .filter(|line| {
-                    line.starts_with("leno_denied_total") && line.contains("sa/stranger")
-                })
-                .count()
+            text.lines().filter(|line| line.starts_with("leno_denied_total") && line.contains("sa/stranger")).count()
                 >= 2
         },
     );
-    assert!(
-        counted.contains("# TYPE leno_denied_total counter"),
-        "{counted}"
-    );
+    assert!(counted.contains("# TYPE leno_denied_total counter"), "{counted}");
     let pod = mesh.pods("shop/server").remove(0);
     let log = mesh.ok(&["logs", "-n", "shop", &pod, "-c", "proxy"]);
-    assert!(
-        log.contains("spiffe://cluster.local/ns/shop/sa/stranger"),
-        "{log}"
-    );
+    assert!(log.contains("spiffe://cluster.local/ns/shop/sa/stranger"), "{log}");
 }
 
 /// Every word of an HTTPRouteGroup counts: path, method, headers in both shapes, several matches as OR.
@@ -72,52 +51,13 @@ fn http_route_group_matches_path_method_and_headers() {
     manifests.push(format!("{group}{target}"));
     let mesh = Mesh::up(&manifests);
     let call = |arguments: &[&str]| mesh.curl("shop/client", arguments).status;
-    mesh.curl_until(
-        "shop/client",
-        &[
-            "-H",
-            "x-a: 15",
-            "-H",
-            "x-b: 2",
-            "http://server.shop/map?q=1",
-        ],
-        200,
-    );
-    assert_eq!(
-        call(&["-H", "x-a: 15", "http://server.shop/map"]),
-        403,
-        "a header is missing"
-    );
-    assert_eq!(
-        call(&["-H", "x-a: 25", "-H", "x-b: 2", "http://server.shop/map"]),
-        403,
-        "a header does not fit"
-    );
-    assert_eq!(
-        call(&[
-            "-H",
-            "x-a: 1",
-            "-H",
-            "x-b: 2",
-            "http://server.shop/map/more"
-        ]),
-        403,
-        "the path goes on"
-    );
-    assert_eq!(
-        call(&["-X", "POST", "-H", "x-a: 1", "http://server.shop/list/42"]),
-        200
-    );
-    assert_eq!(
-        call(&["-H", "x-a: 1", "http://server.shop/list/42"]),
-        403,
-        "GET is not listed"
-    );
-    assert_eq!(
-        call(&["http://server.shop/unused"]),
-        403,
-        "the target does not name this match"
-    );
+    mesh.curl_until("shop/client", &["-H", "x-a: 15", "-H", "x-b: 2", "http://server.shop/map?q=1"], 200);
+    assert_eq!(call(&["-H", "x-a: 15", "http://server.shop/map"]), 403, "a header is missing");
+    assert_eq!(call(&["-H", "x-a: 25", "-H", "x-b: 2", "http://server.shop/map"]), 403, "a header does not fit");
+    assert_eq!(call(&["-H", "x-a: 1", "-H", "x-b: 2", "http://server.shop/map/more"]), 403, "the path goes on");
+    assert_eq!(call(&["-X", "POST", "-H", "x-a: 1", "http://server.shop/list/42"]), 200);
+    assert_eq!(call(&["-H", "x-a: 1", "http://server.shop/list/42"]), 403, "GET is not listed");
+    assert_eq!(call(&["http://server.shop/unused"]), 403, "the target does not name this match");
 }
 
 /// An HTTP rule gives no bytes, a TCP rule gives the whole port.

@@ -11,26 +11,15 @@ fn copy() -> Vec<String> {
         .expect("the example is there")
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "yaml")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
         .collect();
     files.sort();
     let text = |path: &std::path::PathBuf| std::fs::read_to_string(path).expect("a manifest");
-    files
-        .iter()
-        .map(text)
-        .map(|text| text.replace("leno.dev/publish: \"80", "leno.dev/was-published: \"80"))
-        .collect()
+    files.iter().map(text).map(|text| text.replace("leno.dev/publish: \"80", "leno.dev/was-published: \"80")).collect()
 }
 
 fn counts(mesh: &Mesh, name: &str) -> serde_json::Value {
-    mesh.curl(
-        &format!("{name}/{name}"),
-        &["http://127.0.0.1:14001/counts"],
-    )
-    .json()
+    mesh.curl(&format!("{name}/{name}"), &["http://127.0.0.1:14001/counts"]).json()
 }
 
 #[test]
@@ -38,39 +27,20 @@ fn the_readme_holds() {
     let manifests = copy();
     let find = |needle: &str| {
         let found = manifests.iter().position(|text| text.contains(needle));
-        format!(
-            "{:02}.yaml",
-            found.unwrap_or_else(|| panic!("no manifest has {needle:?}"))
-        )
+        format!("{:02}.yaml", found.unwrap_or_else(|| panic!("no manifest has {needle:?}")))
     };
-    let text = |needle: &str| {
-        manifests
-            .iter()
-            .find(|text| text.contains(needle))
-            .cloned()
-            .unwrap_or_default()
-    };
+    let text = |needle: &str| manifests.iter().find(|text| text.contains(needle)).cloned().unwrap_or_default();
     let mesh = Mesh::up(&manifests);
 
     // The buyer buys from both versions, the thief is refused.
     wait::until(
         "books are bought from v1 and v2",
         || counts(&mesh, "bookbuyer"),
-        |seen| {
-            seen["bought"]["bookstore-v1"].as_u64() > Some(5)
-                && seen["bought"]["bookstore-v2"].as_u64() >= Some(1)
-        },
+        |seen| seen["bought"]["bookstore-v1"].as_u64() > Some(5) && seen["bought"]["bookstore-v2"].as_u64() >= Some(1),
     );
-    let thief = wait::until(
-        "the thief is refused",
-        || counts(&mesh, "bookthief"),
-        |seen| seen["refused"].as_u64() > Some(3),
-    );
-    assert_eq!(
-        thief["bought"],
-        serde_json::json!({}),
-        "the thief got a book"
-    );
+    let thief =
+        wait::until("the thief is refused", || counts(&mesh, "bookthief"), |seen| seen["refused"].as_u64() > Some(3));
+    assert_eq!(thief["bought"], serde_json::json!({}), "the thief got a book");
     assert_eq!(counts(&mesh, "bookbuyer")["failed"], 0);
 
     // Let the thief in, and out again.
@@ -79,23 +49,12 @@ fn the_readme_holds() {
         "    # - kind: ServiceAccount\n    #   name: bookthief\n    #   namespace: bookthief",
         "    - kind: ServiceAccount\n      name: bookthief\n      namespace: bookthief",
     );
-    assert_ne!(
-        open, access,
-        "the three comment signs that the README speaks of are not there"
-    );
+    assert_ne!(open, access, "the three comment signs that the README speaks of are not there");
     mesh.edit(&find("kind: TrafficTarget"), &open);
     let bought = |seen: &serde_json::Value| {
-        seen["bought"].as_object().map_or(0, |by| {
-            by.values()
-                .filter_map(serde_json::Value::as_u64)
-                .sum::<u64>()
-        })
+        seen["bought"].as_object().map_or(0, |by| by.values().filter_map(serde_json::Value::as_u64).sum::<u64>())
     };
-    wait::until(
-        "the thief gets books",
-        || counts(&mesh, "bookthief"),
-        |seen| bought(seen) > 3,
-    );
+    wait::until("the thief gets books", || counts(&mesh, "bookthief"), |seen| bought(seen) > 3);
     mesh.edit(&find("kind: TrafficTarget"), &access);
     let before = wait::until(
         "the thief is refused again",
@@ -111,9 +70,7 @@ fn the_readme_holds() {
 
     // Shift the canary: one number in a file.
     let split = text("kind: TrafficSplit");
-    let shifted = split
-        .replace("weight: 90", "weight: 0")
-        .replace("weight: 10", "weight: 100");
+    let shifted = split.replace("weight: 90", "weight: 0").replace("weight: 10", "weight: 100");
     mesh.edit(&find("kind: TrafficSplit"), &shifted);
     let v1 = |seen: &serde_json::Value| seen["bought"]["bookstore-v1"].as_u64();
     wait::until(
@@ -131,11 +88,7 @@ fn the_readme_holds() {
     let before = counts(&mesh, "bookbuyer");
     let pod = mesh.pods("bookstore/bookstore-v1").remove(0);
     let _said = mesh.ok(&["delete", "pod", &pod, "-n", "bookstore"]);
-    wait::until(
-        "the store goes on selling",
-        || counts(&mesh, "bookbuyer"),
-        |seen| bought(seen) > bought(&before) + 20,
-    );
+    wait::until("the store goes on selling", || counts(&mesh, "bookbuyer"), |seen| bought(seen) > bought(&before) + 20);
     wait::until(
         "the instance is replaced",
         || mesh.pods("bookstore/bookstore-v1"),

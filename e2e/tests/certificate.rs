@@ -7,15 +7,9 @@ use e2e::{
 };
 
 fn expiry(mesh: &Mesh) -> f64 {
-    let text = mesh
-        .curl("shop/server", &["http://127.0.0.1:15020/stats/prometheus"])
-        .body;
-    let line = text
-        .lines()
-        .find(|line| line.starts_with("leno_certificate_expiry_timestamp_seconds"));
-    line.and_then(|line| line.rsplit(' ').next())
-        .and_then(|value| value.parse().ok())
-        .unwrap_or(0.0)
+    let text = mesh.curl("shop/server", &["http://127.0.0.1:15020/stats/prometheus"]).body;
+    let line = text.lines().find(|line| line.starts_with("leno_certificate_expiry_timestamp_seconds"));
+    line.and_then(|line| line.rsplit(' ').next()).and_then(|value| value.parse().ok()).unwrap_or(0.0)
 }
 
 /// OSM's `certmanager` (1) with the mesh's own authority: certificates of one minute are renewed at half of it, and no
@@ -52,15 +46,7 @@ fn certificates_are_renewed_under_load() {
     );
     let seen: serde_json::Value =
         serde_json::from_slice(&load.stdout).unwrap_or_else(|error| panic!("{error}: {load:?}"));
-    assert_eq!(
-        seen["statuses"],
-        serde_json::json!({ "200": seen["answers"] }),
-        "{seen:#}"
-    );
-    let renewed = wait::until(
-        "the certificate is renewed",
-        || expiry(&mesh),
-        |now| *now > first,
-    );
+    assert_eq!(seen["statuses"], serde_json::json!({ "200": seen["answers"] }), "{seen:#}");
+    let renewed = wait::until("the certificate is renewed", || expiry(&mesh), |now| *now > first);
     assert!(renewed - first >= 20.0, "{first} → {renewed}");
 }

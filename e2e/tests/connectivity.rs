@@ -17,15 +17,8 @@ fn plain_pods_use_service_addresses() {
     ];
     let mesh = Mesh::up(&manifests);
     for from in ["plain/client", "meshed/client"] {
-        assert_eq!(
-            mesh.curl_until(from, &["http://server.plain/"], 200).json()["path"],
-            "/"
-        );
-        assert_eq!(
-            mesh.tcp(from, "server.plain", 9000, "bytes"),
-            "bytes",
-            "{from}"
-        );
+        assert_eq!(mesh.curl_until(from, &["http://server.plain/"], 200).json()["path"], "/");
+        assert_eq!(mesh.tcp(from, "server.plain", 9000, "bytes"), "bytes", "{from}");
     }
 }
 
@@ -33,18 +26,13 @@ fn plain_pods_use_service_addresses() {
 #[test]
 fn a_pod_calls_itself_through_its_service() {
     let manifests = [
-        meshed_namespace("shop")
-            + &Echo::new("shop", "server").yaml()
-            + &service("shop", "server", "server", &[HTTP]),
+        meshed_namespace("shop") + &Echo::new("shop", "server").yaml() + &service("shop", "server", "server", &[HTTP]),
         mesh_config("defaultAccess: Allow"),
     ];
     let mesh = Mesh::up(&manifests);
     let reply = mesh.curl_until("shop/server", &["http://server.shop/"], 200);
     let identity = reply.json()["headers"]["x-forwarded-client-cert"].to_string();
-    assert!(
-        identity.contains("spiffe://cluster.local/ns/shop/sa/server"),
-        "{reply:?}"
-    );
+    assert!(identity.contains("spiffe://cluster.local/ns/shop/sa/server"), "{reply:?}");
 }
 
 /// A destination that the mesh does not know: passed on or closed, as `outboundPolicy` says (OSM: `tcp_egress`, 39).
@@ -75,9 +63,7 @@ fn tcp_egress() {
 #[test]
 fn no_instance_is_answered_503() {
     let manifests = [
-        meshed_namespace("shop")
-            + &client("shop", "client", "")
-            + &service("shop", "server", "server", &[HTTP]),
+        meshed_namespace("shop") + &client("shop", "client", "") + &service("shop", "server", "server", &[HTTP]),
         mesh_config("defaultAccess: Allow"),
     ];
     let mesh = Mesh::up(&manifests);

@@ -18,30 +18,14 @@ fn manifests() -> Vec<String> {
 fn a_broken_edit_is_reported_and_the_old_state_goes_on() {
     let mesh = Mesh::up(&manifests());
     mesh.curl_until("shop/client", &["http://server.shop/"], 200);
-    mesh.edit(
-        "02.yaml",
-        &allow_http("shop/server", "[", "\"*\"", &["shop/client"]),
-    );
-    let report = wait::until(
-        "the edit is reported",
-        || mesh.view()["invalid"].to_string(),
-        |text| text.contains("02.yaml"),
-    );
-    for needle in [
-        "HTTPRouteGroup shop/server-http",
-        "spec.matches[0].pathRegex",
-        "[",
-    ] {
+    mesh.edit("02.yaml", &allow_http("shop/server", "[", "\"*\"", &["shop/client"]));
+    let report =
+        wait::until("the edit is reported", || mesh.view()["invalid"].to_string(), |text| text.contains("02.yaml"));
+    for needle in ["HTTPRouteGroup shop/server-http", "spec.matches[0].pathRegex", "["] {
         assert!(report.contains(needle), "{needle:?} is not in {report}");
     }
-    assert_eq!(
-        mesh.curl("shop/client", &["http://server.shop/"]).status,
-        200
-    );
-    mesh.edit(
-        "02.yaml",
-        &allow_http("shop/server", "/only", "\"*\"", &["shop/client"]),
-    );
+    assert_eq!(mesh.curl("shop/client", &["http://server.shop/"]).status, 200);
+    mesh.edit("02.yaml", &allow_http("shop/server", "/only", "\"*\"", &["shop/client"]));
     mesh.curl_until("shop/client", &["http://server.shop/"], 403);
     assert_eq!(mesh.view()["invalid"], serde_json::json!([]));
 }
@@ -58,22 +42,11 @@ fn objects_come_and_go_with_their_files() {
     );
     mesh.curl_until("shop/client", &["http://late.shop/"], 200);
     mesh.remove("03.yaml");
-    wait::until(
-        "the pods are gone",
-        || mesh.pods("shop/late"),
-        Vec::is_empty,
-    );
-    let gone = wait::until(
-        "the name is gone",
-        || mesh.curl("shop/client", &["http://late.shop/"]),
-        |reply| reply.exit == 6,
-    );
+    wait::until("the pods are gone", || mesh.pods("shop/late"), Vec::is_empty);
+    let gone =
+        wait::until("the name is gone", || mesh.curl("shop/client", &["http://late.shop/"]), |reply| reply.exit == 6);
     assert_eq!(gone.status, 0);
-    assert!(
-        !mesh
-            .ok(&["get", "deployment", "-n", "shop"])
-            .contains("late")
-    );
+    assert!(!mesh.ok(&["get", "deployment", "-n", "shop"]).contains("late"));
 }
 
 #[test]

@@ -12,29 +12,16 @@ use e2e::{
 fn traces(mesh: &str) -> BTreeSet<String> {
     let mut traces = BTreeSet::new();
     for entry in fs::read_dir("/proc").expect("/proc").flatten() {
-        let arguments = fs::read_to_string(entry.path().join("cmdline"))
-            .unwrap_or_default()
-            .replace('\0', " ");
+        let arguments = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default().replace('\0', " ");
         let state = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
         if arguments.contains(mesh) && !state.contains(") Z ") {
-            traces.insert(format!(
-                "process {} {arguments}",
-                entry.file_name().display()
-            ));
+            traces.insert(format!("process {} {arguments}", entry.file_name().display()));
         }
     }
-    for line in fs::read_to_string("/proc/mounts")
-        .unwrap_or_default()
-        .lines()
-        .filter(|line| line.contains("leno"))
-    {
+    for line in fs::read_to_string("/proc/mounts").unwrap_or_default().lines().filter(|line| line.contains("leno")) {
         traces.insert(format!("mount {line}"));
     }
-    for line in fs::read_to_string("/proc/net/unix")
-        .unwrap_or_default()
-        .lines()
-        .filter(|line| line.contains(mesh))
-    {
+    for line in fs::read_to_string("/proc/net/unix").unwrap_or_default().lines().filter(|line| line.contains(mesh)) {
         traces.insert(format!("socket {line}"));
     }
     for folder in ["/tmp", "/run", "/var/tmp", "/dev/shm", "/run/user/0"] {
@@ -45,15 +32,8 @@ fn traces(mesh: &str) -> BTreeSet<String> {
             }
         }
     }
-    let links = Command::new("ip")
-        .args(["-o", "link"])
-        .output()
-        .map(|output| output.stdout)
-        .unwrap_or_default();
-    for line in String::from_utf8_lossy(&links)
-        .lines()
-        .filter(|line| line.contains("leno"))
-    {
+    let links = Command::new("ip").args(["-o", "link"]).output().map(|output| output.stdout).unwrap_or_default();
+    for line in String::from_utf8_lossy(&links).lines().filter(|line| line.contains("leno")) {
         traces.insert(format!("link {line}"));
     }
     traces
@@ -76,10 +56,7 @@ fn interrupt_stops_in_order_and_leaves_nothing() {
     let mut mesh = Mesh::up(&manifests());
     mesh.curl_until("shop/client", &["http://server.shop/"], 200);
     let name = mesh.name().to_owned();
-    assert!(
-        !traces(&name).is_empty(),
-        "the check itself sees a running mesh"
-    );
+    assert!(!traces(&name).is_empty(), "the check itself sees a running mesh");
     assert_eq!(mesh.stop(), Some(0));
     let left = wait::until("nothing is left", || traces(&name), BTreeSet::is_empty);
     assert!(left.is_empty());
@@ -100,20 +77,13 @@ fn leno_down_ends_a_detached_mesh() {
     let mut mesh = Mesh::up(&manifests());
     let _said = mesh.ok(&["down"]);
     let front = mesh.front();
-    let status = wait::until(
-        "the front ends",
-        || front.try_wait().ok().flatten(),
-        Option::is_some,
-    );
+    let status = wait::until("the front ends", || front.try_wait().ok().flatten(), Option::is_some);
     assert_eq!(status.and_then(|status| status.code()), Some(0));
     let name = mesh.name().to_owned();
     wait::until("nothing is left", || traces(&name), BTreeSet::is_empty);
     let output = mesh.leno(&["ps"]);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(
-        !output.status.success() && error.contains(&name),
-        "ps without a mesh names it: {error}"
-    );
+    assert!(!output.status.success() && error.contains(&name), "ps without a mesh names it: {error}");
 }
 
 #[test]
@@ -127,24 +97,12 @@ fn two_meshes_run_side_by_side() {
 #[test]
 fn exec_returns_output_and_exit_code() {
     let mesh = Mesh::up(&[plain_namespace("plain") + &client("plain", "client", "")]);
-    let output = mesh.exec(
-        "plain/client",
-        &["sh", "-c", "echo out; echo err >&2; exit 7"],
-    );
+    let output = mesh.exec("plain/client", &["sh", "-c", "echo out; echo err >&2; exit 7"]);
     assert_eq!(output.status.code(), Some(7));
     assert_eq!(String::from_utf8_lossy(&output.stdout), "out\n");
-    assert!(
-        String::from_utf8_lossy(&output.stderr).contains("err"),
-        "{output:?}"
-    );
-    let rights = mesh.exec(
-        "plain/client",
-        &["sh", "-c", "grep CapEff /proc/self/status"],
-    );
-    assert!(
-        String::from_utf8_lossy(&rights.stdout).contains("0000000000000000"),
-        "{rights:?}"
-    );
+    assert!(String::from_utf8_lossy(&output.stderr).contains("err"), "{output:?}");
+    let rights = mesh.exec("plain/client", &["sh", "-c", "grep CapEff /proc/self/status"]);
+    assert!(String::from_utf8_lossy(&rights.stdout).contains("0000000000000000"), "{rights:?}");
 }
 
 #[test]
@@ -153,19 +111,15 @@ fn a_crashing_container_is_started_again_with_back_off() {
         - { name: crash, image: none, command: [sh, -c, \"echo it crashes; exit 3\"] }\n";
     let mesh = Mesh::start(&[plain_namespace("plain") + pod], &[]);
     let look = || String::from_utf8_lossy(&mesh.leno(&["--json", "ps"]).stdout).into_owned();
-    wait::until("it is backing off", look, |view| {
-        view.contains("CrashLoopBackOff")
-    });
+    wait::until("it is backing off", look, |view| view.contains("CrashLoopBackOff"));
     let log = mesh.ok(&["logs", "-n", "plain", "crash"]);
     assert!(log.contains("it crashes"), "{log}");
 }
 
 #[test]
 fn a_published_port_opens_on_the_host() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|socket| socket.local_addr())
-        .expect("a port")
-        .port();
+    let port =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
     let published = service("shop", "open", "server", &[HTTP]).replace(
         "name: open, namespace: shop",
         &format!("name: open, namespace: shop, annotations: {{ leno.dev/publish: \"{port}\" }}"),
@@ -174,19 +128,10 @@ fn a_published_port_opens_on_the_host() {
     manifests.push(published);
     let mesh = Mesh::up(&manifests);
     let url = format!("http://127.0.0.1:{port}/");
-    let look = || {
-        Command::new("curl")
-            .args(["-sS", "-m", "5", &url])
-            .output()
-            .map(|output| output.stdout)
-            .unwrap_or_default()
-    };
+    let look =
+        || Command::new("curl").args(["-sS", "-m", "5", &url]).output().map(|output| output.stdout).unwrap_or_default();
     let body = wait::until("the host gets an answer", look, |body| !body.is_empty());
-    assert!(
-        String::from_utf8_lossy(&body).contains("\"pod\":\"server-"),
-        "{}",
-        String::from_utf8_lossy(&body)
-    );
+    assert!(String::from_utf8_lossy(&body).contains("\"pod\":\"server-"), "{}", String::from_utf8_lossy(&body));
     drop(mesh);
 }
 
@@ -210,21 +155,12 @@ fn invalid_manifests_end_the_start_with_every_error() {
            service: cart\n  backends:\n    - { service: v1, weight: -5 }\n    - { service: v2, weight: many }\n";
     let mut mesh = Mesh::start(&[broken], &[]);
     let front = mesh.front();
-    let status = wait::until(
-        "it ends",
-        || front.try_wait().ok().flatten(),
-        Option::is_some,
-    );
+    let status = wait::until("it ends", || front.try_wait().ok().flatten(), Option::is_some);
     assert_ne!(status.and_then(|status| status.code()), Some(0));
     let events = mesh.remaining();
-    for needle in [
-        "00.yaml:12:30",
-        "TrafficSplit plain/cart",
-        "spec.backends[0].weight",
-        "-5",
-        "spec.backends[1].weight",
-        "many",
-    ] {
+    for needle in
+        ["00.yaml:12:30", "TrafficSplit plain/cart", "spec.backends[0].weight", "-5", "spec.backends[1].weight", "many"]
+    {
         assert!(events.contains(needle), "{needle:?} is not in {events}");
     }
 }

@@ -1,9 +1,6 @@
 //! End to end: one file a user's task. `osm` carries over the tests of Open Service Mesh, each by its name there.
 
-#![expect(
-    clippy::too_many_lines,
-    reason = "a test tells one story from its beginning to its end"
-)]
+#![expect(clippy::too_many_lines, reason = "a test tells one story from its beginning to its end")]
 
 mod access;
 mod bookstore;

@@ -4,8 +4,8 @@
 use e2e::{
     Mesh,
     manifest::{
-        Echo, HTTP, SERVER_FIRST, TCP, allow_http, allow_tcp, client, mesh_config,
-        meshed_namespace, plain_namespace, service, service_with, traffic_split,
+        Echo, HTTP, SERVER_FIRST, TCP, allow_http, allow_tcp, client, mesh_config, meshed_namespace, plain_namespace,
+        service, service_with, traffic_split,
     },
     wait,
 };
@@ -16,12 +16,7 @@ fn pair() -> Vec<String> {
         meshed_namespace("source") + &client("source", "client", ""),
         meshed_namespace("destination")
             + &Echo::new("destination", "server").yaml()
-            + &service(
-                "destination",
-                "server",
-                "server",
-                &[HTTP, TCP, SERVER_FIRST],
-            ),
+            + &service("destination", "server", "server", &[HTTP, TCP, SERVER_FIRST]),
     ]
 }
 
@@ -62,11 +57,7 @@ fn client_server_connectivity() {
         ("source/client", "http://headless.destination:8080/"),
     ];
     for (from, url) in cases {
-        assert_eq!(
-            mesh.curl(from, &[url]).status,
-            403,
-            "{from} → {url} before any policy"
-        );
+        assert_eq!(mesh.curl(from, &[url]).status, 403, "{from} → {url} before any policy");
     }
     let sources = ["source/client", "source/served"];
     let policies = allow_http("destination/server", ".*", "\"*\"", &sources)
@@ -88,27 +79,16 @@ fn controller_restart() {
     mesh.curl_until("source/client", &[URL], 200);
     kill_control(&mesh);
     for number in 0..20 {
-        assert_eq!(
-            mesh.curl("source/client", &[URL]).status,
-            200,
-            "call {number} after the control plane died"
-        );
+        assert_eq!(mesh.curl("source/client", &[URL]).status, 200, "call {number} after the control plane died");
     }
-    wait::until(
-        "the control plane is back",
-        || mesh.view()["control_ready"].clone(),
-        |ready| *ready == true,
-    );
+    wait::until("the control plane is back", || mesh.view()["control_ready"].clone(), |ready| *ready == true);
     mesh.delete(&allow());
     mesh.curl_until("source/client", &[URL], 403);
 }
 
 /// Kills the control plane's process, found by its command line among the descendants of the test's own mesh.
 fn kill_control(mesh: &Mesh) {
-    let listed = std::process::Command::new("ps")
-        .args(["-eo", "pid,ppid,args"])
-        .output()
-        .expect("ps runs");
+    let listed = std::process::Command::new("ps").args(["-eo", "pid,ppid,args"]).output().expect("ps runs");
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     let mut parents = std::collections::HashMap::new();
     let mut candidates = Vec::new();
@@ -122,11 +102,7 @@ fn kill_control(mesh: &Mesh) {
         };
         parents.insert(pid, parent);
         let arguments: Vec<_> = words.collect();
-        if arguments
-            .first()
-            .is_some_and(|program| program.ends_with("leno"))
-            && arguments.contains(&"control")
-        {
+        if arguments.first().is_some_and(|program| program.ends_with("leno")) && arguments.contains(&"control") {
             candidates.push(pid);
         }
     }
@@ -140,10 +116,8 @@ fn kill_control(mesh: &Mesh) {
         }
         false
     };
-    let control = candidates
-        .into_iter()
-        .find(ours)
-        .unwrap_or_else(|| panic!("no control plane of this mesh in\n{listed}"));
+    let control =
+        candidates.into_iter().find(ours).unwrap_or_else(|| panic!("no control plane of this mesh in\n{listed}"));
     let pid = libc::pid_t::try_from(control).expect("a process id");
     // SAFETY: plain system call on a process that this test's own mesh started.
     assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0);
@@ -166,19 +140,11 @@ fn deployment_client_server_and_headless() {
                 "clusterIP: None",
                 &["{ name: http, port: 8080 }"],
             ),
-        allow_http(
-            "destination/server",
-            ".*",
-            "\"*\"",
-            &["source/one", "source/two"],
-        ),
+        allow_http("destination/server", ".*", "\"*\"", &["source/one", "source/two"]),
     ];
     let mesh = Mesh::up(&manifests);
     for from in ["source/one", "source/two"] {
-        for url in [
-            "http://server.destination/",
-            "http://headless.destination:8080/",
-        ] {
+        for url in ["http://server.destination/", "http://headless.destination:8080/"] {
             let mut seen = std::collections::BTreeSet::new();
             wait::until(
                 &format!("{from} sees every pod of {url}"),
@@ -201,24 +167,8 @@ fn tls_of_the_application_passes_as_bytes() {
     let certificate = folder.path().join("cert.pem");
     let key = folder.path().join("key.pem");
     let made = std::process::Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "1",
-        ])
-        .args([
-            "-subj",
-            "/CN=app",
-            "-addext",
-            "subjectAltName=DNS:server.destination",
-            "-keyout",
-        ])
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"])
+        .args(["-subj", "/CN=app", "-addext", "subjectAltName=DNS:server.destination", "-keyout"])
         .arg(&key)
         .arg("-out")
         .arg(&certificate)
@@ -239,21 +189,12 @@ fn tls_of_the_application_passes_as_bytes() {
         meshed_namespace("source") + &client("source", "client", ""),
         meshed_namespace("destination")
             + &server
-            + &service(
-                "destination",
-                "server",
-                "server",
-                &["{ name: https, port: 443, targetPort: 8443 }"],
-            ),
+            + &service("destination", "server", "server", &["{ name: https, port: 443, targetPort: 8443 }"]),
         policy.clone(),
     ];
     let mesh = Mesh::up(&manifests);
     let authority = certificate.display().to_string();
-    let call = [
-        "--cacert",
-        authority.as_str(),
-        "https://server.destination/",
-    ];
+    let call = ["--cacert", authority.as_str(), "https://server.destination/"];
     mesh.curl_until("source/client", &call, 200);
     mesh.delete(&policy);
     mesh.curl_until("source/client", &call, 0);
@@ -271,30 +212,17 @@ fn health_probe() {
         )
     };
     let manifests = [meshed_namespace("probes")
-        + &pod(
-            "http",
-            "{ httpGet: { path: /status/204, port: 8080 }, periodSeconds: 1 }",
-        )
+        + &pod("http", "{ httpGet: { path: /status/204, port: 8080 }, periodSeconds: 1 }")
         + &pod("tcp", "{ tcpSocket: { port: 9000 }, periodSeconds: 1 }")
-        + &pod(
-            "exec",
-            "{ exec: { command: [\"true\"] }, periodSeconds: 1 }",
-        )
-        + &pod(
-            "wrong",
-            "{ tcpSocket: { port: 9999 }, periodSeconds: 1, failureThreshold: 100 }",
-        )];
+        + &pod("exec", "{ exec: { command: [\"true\"] }, periodSeconds: 1 }")
+        + &pod("wrong", "{ tcpSocket: { port: 9999 }, periodSeconds: 1, failureThreshold: 100 }")];
     let mesh = Mesh::start(&manifests, &[]);
     let ready = || {
         let view = mesh.leno(&["--json", "ps"]);
         let view: serde_json::Value = serde_json::from_slice(&view.stdout).unwrap_or_default();
         let pods = view["pods"].as_array().cloned().unwrap_or_default();
-        let ready = pods
-            .iter()
-            .filter(|pod| pod["ready"] == pod["containers"] && pod["status"] == "Running");
-        ready
-            .filter_map(|pod| pod["name"].as_str().map(str::to_owned))
-            .collect::<Vec<_>>()
+        let ready = pods.iter().filter(|pod| pod["ready"] == pod["containers"] && pod["status"] == "Running");
+        ready.filter_map(|pod| pod["name"].as_str().map(str::to_owned)).collect::<Vec<_>>()
     };
     let ready = wait::until("three pods are ready", ready, |ready| ready.len() >= 3);
     assert_eq!(ready, ["exec", "http", "tcp"]);
@@ -306,11 +234,7 @@ fn ip_and_port_exclusion() {
     let manifests = [
         meshed_namespace("source")
             + &client("source", "client", "")
-            + &client(
-                "source",
-                "around",
-                "leno.dev/exclude-outbound-ip-ranges: \"10.244.0.0/16,10.96.0.0/16\"",
-            )
+            + &client("source", "around", "leno.dev/exclude-outbound-ip-ranges: \"10.244.0.0/16,10.96.0.0/16\"")
             + &client("source", "port", "leno.dev/exclude-outbound-ports: \"80\""),
         plain_namespace("plain")
             + &Echo::new("plain", "server").yaml()
@@ -319,23 +243,14 @@ fn ip_and_port_exclusion() {
             + &Echo::new("destination", "server").yaml()
             + &service("destination", "server", "server", &[HTTP]),
         mesh_config("outboundPolicy: RegistryOnly"),
-        allow_http(
-            "destination/server",
-            ".*",
-            "\"*\"",
-            &["source/client", "source/around", "source/port"],
-        ),
+        allow_http("destination/server", ".*", "\"*\"", &["source/client", "source/around", "source/port"]),
     ];
     let mesh = Mesh::up(&manifests);
     mesh.curl_until("source/client", &[URL], 200);
     for from in ["source/around", "source/port"] {
         mesh.curl_until(from, &["http://server.plain/"], 200);
         // Around its sidecar a client has no identity: a strict server refuses it.
-        assert_eq!(
-            mesh.curl(from, &[URL]).status,
-            0,
-            "{from} reached a strict server without its sidecar"
-        );
+        assert_eq!(mesh.curl(from, &[URL]).status, 0, "{from} reached a strict server without its sidecar");
     }
 }
 
@@ -350,10 +265,7 @@ fn multiple_ports_per_service() {
                 "destination",
                 "server",
                 "server",
-                &[
-                    "{ name: http-a, port: 80, targetPort: 8080 }",
-                    "{ name: http-b, port: 90, targetPort: 8080 }",
-                ],
+                &["{ name: http-a, port: 80, targetPort: 8080 }", "{ name: http-b, port: 90, targetPort: 8080 }"],
             ),
         allow(),
     ];
@@ -375,12 +287,7 @@ fn multiple_services_per_pod() {
         meshed_namespace("destination")
             + &Echo::new("destination", "server").yaml()
             + &service("destination", "first", "server", &[HTTP])
-            + &service(
-                "destination",
-                "second",
-                "server",
-                &["{ name: http, port: 81, targetPort: 8080 }"],
-            ),
+            + &service("destination", "second", "server", &["{ name: http, port: 81, targetPort: 8080 }"]),
         allow(),
     ];
     let mesh = Mesh::up(&manifests);
@@ -416,11 +323,7 @@ fn permissive() {
     let mesh = Mesh::up(&manifests);
     mesh.curl_until("source/client", &[URL], 200);
     let refused = mesh.curl("plain/client", &[URL]);
-    assert_eq!(
-        (refused.status, refused.exit != 0),
-        (0, true),
-        "an unmeshed client: {refused:?}"
-    );
+    assert_eq!((refused.status, refused.exit != 0), (0, true), "an unmeshed client: {refused:?}");
     mesh.apply(&mesh_config("defaultAccess: Allow, mtls: Permissive"));
     mesh.curl_until("plain/client", &[URL], 200);
     mesh.apply(&mesh_config("defaultAccess: Allow"));
@@ -434,53 +337,19 @@ fn permissive() {
 fn smi_traffic_target() {
     let mut manifests = pair();
     manifests.push(client("source", "other", ""));
-    manifests.push(allow_http(
-        "destination/server",
-        "/anything",
-        "GET",
-        &["source/client"],
-    ));
+    manifests.push(allow_http("destination/server", "/anything", "GET", &["source/client"]));
     let mesh = Mesh::up(&manifests);
-    mesh.curl_until(
-        "source/client",
-        &["http://server.destination/anything"],
-        200,
-    );
-    assert_eq!(
-        mesh.curl("source/client", &["http://server.destination/foo"])
-            .status,
-        403
-    );
-    assert_eq!(
-        mesh.curl(
-            "source/client",
-            &["-X", "POST", "http://server.destination/anything"]
-        )
-        .status,
-        403
-    );
-    assert_eq!(
-        mesh.curl("source/other", &["http://server.destination/anything"])
-            .status,
-        403
-    );
-    let elsewhere = allow_http("destination/server", ".*", "\"*\"", &["source/other"]).replace(
-        "namespace: destination }\nspec:\n  destination",
-        "namespace: source }\nspec:\n  destination",
-    );
+    mesh.curl_until("source/client", &["http://server.destination/anything"], 200);
+    assert_eq!(mesh.curl("source/client", &["http://server.destination/foo"]).status, 403);
+    assert_eq!(mesh.curl("source/client", &["-X", "POST", "http://server.destination/anything"]).status, 403);
+    assert_eq!(mesh.curl("source/other", &["http://server.destination/anything"]).status, 403);
+    let elsewhere = allow_http("destination/server", ".*", "\"*\"", &["source/other"])
+        .replace("namespace: destination }\nspec:\n  destination", "namespace: source }\nspec:\n  destination");
     let _refused_or_ignored = mesh.leno(&["apply", "-f", "/dev/null"]);
     mesh.edit("elsewhere.yaml", &elsewhere);
     mesh.remove("03.yaml");
-    mesh.curl_until(
-        "source/client",
-        &["http://server.destination/anything"],
-        403,
-    );
-    assert_eq!(
-        mesh.curl("source/other", &["http://server.destination/anything"])
-            .status,
-        403
-    );
+    mesh.curl_until("source/client", &["http://server.destination/anything"], 403);
+    assert_eq!(mesh.curl("source/other", &["http://server.destination/anything"]).status, 403);
 }
 
 /// 38 and 40, `tcp_client_server` and `tcp_server_first`.
@@ -493,9 +362,8 @@ fn tcp_client_server_and_server_first() {
     let echo = || mesh.tcp("source/client", "server.destination", 9000, "hello");
     let _echoed = wait::until("bytes come back", echo, |text| text == "hello");
     let greet = || mesh.tcp("source/client", "server.destination", 9001, "ok");
-    let _greeted = wait::until("the server speaks first", greet, |text| {
-        text.starts_with("HELLO from") && text.ends_with("ok")
-    });
+    let _greeted =
+        wait::until("the server speaks first", greet, |text| text.starts_with("HELLO from") && text.ends_with("ok"));
     mesh.delete(&policy);
     let _closed = wait::until("the connection is closed", echo, String::is_empty);
 }
@@ -505,11 +373,7 @@ fn tcp_client_server_and_server_first() {
 fn trafficsplit_recursive() {
     let mut manifests = pair();
     manifests.push(allow());
-    manifests.push(traffic_split(
-        "destination",
-        "server",
-        &["{ service: server, weight: 100 }"],
-    ));
+    manifests.push(traffic_split("destination", "server", &["{ service: server, weight: 100 }"]));
     manifests.push(service("destination", "direct", "server", &[HTTP]));
     let mesh = Mesh::up(&manifests);
     mesh.curl_until("source/client", &[URL], 200);
@@ -533,14 +397,9 @@ fn trafficsplit() {
     let manifests = [
         pair()[0].clone(),
         destination,
-        traffic_split(
-            "destination",
-            "server",
-            &["{ service: v1, weight: 50 }", "{ service: v2, weight: 50 }"],
-        ),
+        traffic_split("destination", "server", &["{ service: v1, weight: 50 }", "{ service: v2, weight: 50 }"]),
         allow(),
-        allow_tcp("destination/server", "9000", &["source/client"])
-            .replace("server-tcp", "server-bytes"),
+        allow_tcp("destination/server", "9000", &["source/client"]).replace("server-tcp", "server-bytes"),
     ];
     let mesh = Mesh::up(&manifests);
     let mut seen = std::collections::BTreeSet::new();
@@ -556,13 +415,7 @@ fn trafficsplit() {
     );
     for name in ["v1", "v2"] {
         let reply = mesh.curl("source/client", &[&format!("http://{name}.destination/")]);
-        assert!(
-            reply.status == 200 && reply.pod().starts_with(name),
-            "{name}: {reply:?}"
-        );
+        assert!(reply.status == 200 && reply.pod().starts_with(name), "{name}: {reply:?}");
     }
-    assert_eq!(
-        mesh.tcp("source/client", "server.destination", 9000, "split"),
-        "split"
-    );
+    assert_eq!(mesh.tcp("source/client", "server.destination", 9000, "split"), "split");
 }

@@ -43,38 +43,15 @@ fn http1_and_http2_with_prior_knowledge() {
     let mesh = mesh();
     for service in SERVICES {
         let url = format!("http://{service}.shop/some/path?q=1");
-        let reply = mesh
-            .curl_until("shop/client", &["-d", "the body", &url], 200)
-            .json();
-        assert_eq!(
-            (&reply["version"], &reply["body"]),
-            (&"HTTP/1.1".into(), &"the body".into()),
-            "{service}"
-        );
+        let reply = mesh.curl_until("shop/client", &["-d", "the body", &url], 200).json();
+        assert_eq!((&reply["version"], &reply["body"]), (&"HTTP/1.1".into(), &"the body".into()), "{service}");
         assert_eq!(reply["path"], "/some/path?q=1");
-        let reply = mesh
-            .curl_until(
-                "shop/client",
-                &["--http2-prior-knowledge", "-d", "the body", &url],
-                200,
-            )
-            .json();
-        assert_eq!(
-            (&reply["version"], &reply["body"]),
-            (&"HTTP/2.0".into(), &"the body".into()),
-            "{service}"
-        );
+        let reply = mesh.curl_until("shop/client", &["--http2-prior-knowledge", "-d", "the body", &url], 200).json();
+        assert_eq!((&reply["version"], &reply["body"]), (&"HTTP/2.0".into(), &"the body".into()), "{service}");
         // A body of unknown length, a large one, an empty answer, a HEAD, a waited-for 100.
         let stream = format!("http://{service}.shop/stream");
-        let sent = mesh.curl(
-            "shop/client",
-            &["-H", "transfer-encoding: chunked", "-d", "chunks", &stream],
-        );
-        assert_eq!(
-            (sent.status, sent.body.as_str()),
-            (200, "chunks"),
-            "{service}"
-        );
+        let sent = mesh.curl("shop/client", &["-H", "transfer-encoding: chunked", "-d", "chunks", &stream]);
+        assert_eq!((sent.status, sent.body.as_str()), (200, "chunks"), "{service}");
         let big = mesh.curl(
             "shop/client",
             &[
@@ -87,18 +64,8 @@ fn http1_and_http2_with_prior_knowledge() {
         );
         assert!(big.body.ends_with("5000000"), "{big:?}");
         assert_eq!(mesh.curl("shop/client", &["-I", &url]).status, 200);
-        assert_eq!(
-            mesh.curl(
-                "shop/client",
-                &[&format!("http://{service}.shop/status/204")]
-            )
-            .status,
-            204
-        );
-        let waited = mesh.curl(
-            "shop/client",
-            &["-H", "expect: 100-continue", "-d", "waited", &stream],
-        );
+        assert_eq!(mesh.curl("shop/client", &[&format!("http://{service}.shop/status/204")]).status, 204);
+        let waited = mesh.curl("shop/client", &["-H", "expect: 100-continue", "-d", "waited", &stream]);
         assert_eq!((waited.status, waited.body.as_str()), (200, "waited"));
         assert_eq!(mesh.curl("shop/client", &["--http1.0", &url]).status, 200);
     }
@@ -109,26 +76,15 @@ fn tcp_and_server_first() {
     let mesh = mesh();
     for service in SERVICES {
         let host = format!("{service}.shop");
-        assert_eq!(
-            mesh.tcp("shop/client", &host, 9000, "some bytes"),
-            "some bytes",
-            "{service}"
-        );
+        assert_eq!(mesh.tcp("shop/client", &host, 9000, "some bytes"), "some bytes", "{service}");
         let greeted = mesh.tcp("shop/client", &host, 9001, "ok");
-        assert!(
-            greeted.starts_with("HELLO from server-") && greeted.ends_with("\nok"),
-            "{service}: {greeted:?}"
-        );
+        assert!(greeted.starts_with("HELLO from server-") && greeted.ends_with("\nok"), "{service}: {greeted:?}");
     }
 }
 
 /// Runs a Python script of this folder inside the client pod.
 fn python(mesh: &Mesh, script: &str, arguments: &[&str]) {
-    let path = e2e::mesh::top()
-        .join("e2e/clients")
-        .join(script)
-        .display()
-        .to_string();
+    let path = e2e::mesh::top().join("e2e/clients").join(script).display().to_string();
     let mut command = vec!["python3", &path];
     command.extend(arguments);
     let output = mesh.exec("shop/client", &command);
@@ -154,11 +110,7 @@ fn grpcio_calls_and_streams() {
 fn websockets_talk() {
     let mesh = mesh();
     for service in SERVICES {
-        python(
-            &mesh,
-            "websocket_echo.py",
-            &[&format!("ws://{service}.shop/ws")],
-        );
+        python(&mesh, "websocket_echo.py", &[&format!("ws://{service}.shop/ws")]);
     }
 }
 
@@ -182,39 +134,22 @@ fn nginx_and_redis_serve() {
         )
     };
     // mkdtemp makes it 0700: nginx's worker runs as another user when we are root.
-    let opened = std::process::Command::new("chmod")
-        .args(["755", &path])
-        .status();
+    let opened = std::process::Command::new("chmod").args(["755", &path]).status();
     assert!(opened.is_ok_and(|status| status.success()));
-    let nginx =
-        format!("nginx, -p, \"{path}\", -e, stderr, -c, \"{path}/nginx.conf\", -g, \"user root;\"");
+    let nginx = format!("nginx, -p, \"{path}\", -e, stderr, -c, \"{path}/nginx.conf\", -g, \"user root;\"");
     let manifests = [
         meshed_namespace("shop") + &client("shop", "client", ""),
         pod("nginx", &nginx.replace(", -g, \"user root;\"", ""), 8080)
-            + &service(
-                "shop",
-                "nginx",
-                "nginx",
-                &["{ name: web, port: 80, targetPort: 8080 }"],
-            ),
-        pod(
-            "redis",
-            &format!("redis-server, --port, \"6379\", --dir, \"{path}\", --save, \"\""),
-            6379,
-        ) + &service("shop", "redis", "redis", &["{ name: store, port: 6379 }"]),
+            + &service("shop", "nginx", "nginx", &["{ name: web, port: 80, targetPort: 8080 }"]),
+        pod("redis", &format!("redis-server, --port, \"6379\", --dir, \"{path}\", --save, \"\""), 6379)
+            + &service("shop", "redis", "redis", &["{ name: store, port: 6379 }"]),
         mesh_config("defaultAccess: Allow"),
     ];
     let mesh = Mesh::up(&manifests);
     let page = mesh.curl_until("shop/client", &["http://nginx.shop/"], 200);
     assert_eq!(page.body, "served by nginx");
-    let set = mesh.exec(
-        "shop/client",
-        &["redis-cli", "-h", "redis.shop", "set", "key", "value"],
-    );
+    let set = mesh.exec("shop/client", &["redis-cli", "-h", "redis.shop", "set", "key", "value"]);
     assert_eq!(String::from_utf8_lossy(&set.stdout), "OK\n", "{set:?}");
-    let get = mesh.exec(
-        "shop/client",
-        &["redis-cli", "-h", "redis.shop", "get", "key"],
-    );
+    let get = mesh.exec("shop/client", &["redis-cli", "-h", "redis.shop", "get", "key"]);
     assert_eq!(String::from_utf8_lossy(&get.stdout), "value\n", "{get:?}");
 }

@@ -40,40 +40,24 @@ fn a_rolling_restart_loses_no_request() {
             "--every",
             "2",
         ]);
-        command
-            .args(flags)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.args(flags).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().expect("the load starts")
     };
     let loads = [load(&[]), load(&["--no-keepalive"]), load(&["--http2"])];
     for round in 0..2 {
         let before = mesh.pods("shop/server");
         server_with_round(&mesh, &server, round);
-        let replaced =
-            |pods: &Vec<String>| pods.len() == 2 && pods.iter().all(|pod| !before.contains(pod));
-        wait::until(
-            "both pods are replaced",
-            || mesh.pods("shop/server"),
-            replaced,
-        );
+        let replaced = |pods: &Vec<String>| pods.len() == 2 && pods.iter().all(|pod| !before.contains(pod));
+        wait::until("both pods are replaced", || mesh.pods("shop/server"), replaced);
     }
     for load in loads {
         let output = load.wait_with_output().expect("the load ends");
         let text = String::from_utf8_lossy(&output.stdout);
         let seen: serde_json::Value =
             serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{error}: {output:?}"));
-        assert_eq!(
-            seen["statuses"],
-            serde_json::json!({ "200": seen["answers"] }),
-            "{seen:#}"
-        );
+        assert_eq!(seen["statuses"], serde_json::json!({ "200": seen["answers"] }), "{seen:#}");
         assert!(seen["answers"].as_u64() > Some(500), "{seen:#}");
-        assert!(
-            seen["pods"].as_object().is_some_and(|pods| pods.len() >= 6),
-            "old and new pods answered: {seen:#}"
-        );
+        assert!(seen["pods"].as_object().is_some_and(|pods| pods.len() >= 6), "old and new pods answered: {seen:#}");
     }
 }
 

@@ -20,30 +20,17 @@ fn mesh() -> Mesh {
 fn requests_are_counted_at_both_ends_by_who_called_whom() {
     let mesh = mesh();
     for _ in 0..7 {
-        assert_eq!(
-            mesh.curl("shop/client", &["http://server.shop/"]).status,
-            200
-        );
+        assert_eq!(mesh.curl("shop/client", &["http://server.shop/"]).status, 200);
     }
     let count = |pod: &str, needles: &[&str]| {
-        let text = mesh
-            .curl(pod, &["http://127.0.0.1:15020/stats/prometheus"])
-            .body;
+        let text = mesh.curl(pod, &["http://127.0.0.1:15020/stats/prometheus"]).body;
         let fits = |line: &&str| {
-            line.starts_with("leno_requests_total{")
-                && needles.iter().all(|needle| line.contains(needle))
+            line.starts_with("leno_requests_total{") && needles.iter().all(|needle| line.contains(needle))
         };
-        text.lines()
-            .filter(fits)
-            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-            .sum::<f64>()
+        text.lines().filter(fits).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>()
     };
-    let client = [
-        "direction=\"outbound\"",
-        "destination_service=\"shop/server\"",
-        "response_code=\"200\"",
-        "mtls=\"true\"",
-    ];
+    let client =
+        ["direction=\"outbound\"", "destination_service=\"shop/server\"", "response_code=\"200\"", "mtls=\"true\""];
     let server = [
         "direction=\"inbound\"",
         "source_identity=\"spiffe://cluster.local/ns/shop/sa/client\"",
@@ -52,16 +39,8 @@ fn requests_are_counted_at_both_ends_by_who_called_whom() {
         "mtls=\"true\"",
         "protocol=\"http1\"",
     ];
-    wait::until(
-        "the client's sidecar counted seven",
-        || count("shop/client", &client),
-        |count| *count == 7.0,
-    );
-    wait::until(
-        "the server's sidecar counted seven",
-        || count("shop/server", &server),
-        |count| *count == 7.0,
-    );
+    wait::until("the client's sidecar counted seven", || count("shop/client", &client), |count| *count == 7.0);
+    wait::until("the server's sidecar counted seven", || count("shop/server", &server), |count| *count == 7.0);
 }
 
 #[test]
@@ -69,17 +48,8 @@ fn the_access_log_is_json_and_the_trace_goes_on() {
     let mesh = mesh();
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
     let header = format!("traceparent: 00-{trace}-00f067aa0ba902b7-01");
-    let seen = mesh
-        .curl_until(
-            "shop/client",
-            &["-H", &header, "http://server.shop/traced"],
-            200,
-        )
-        .json();
-    assert!(
-        seen["headers"]["traceparent"].to_string().contains(trace),
-        "{seen}"
-    );
+    let seen = mesh.curl_until("shop/client", &["-H", &header, "http://server.shop/traced"], 200).json();
+    assert!(seen["headers"]["traceparent"].to_string().contains(trace), "{seen}");
     let pod = mesh.pods("shop/server").remove(0);
     let line = wait::until(
         "the access log has the request",

@@ -35,24 +35,9 @@ fn plaintext_never_crosses_between_meshed_pods() {
         let (namespace, _) = pod.split_once('/').expect("namespace/name");
         let name = mesh.pods(pod).remove(0);
         let mut tcpdump = Command::new(e2e::mesh::leno());
-        tcpdump.args([
-            "--mesh",
-            mesh.name(),
-            "exec",
-            "--privileged",
-            "-n",
-            namespace,
-            &name,
-            "--",
-        ]);
-        tcpdump
-            .args([
-                "timeout", "4", "tcpdump", "-Z", "root", "-i", "eth0", "-U", "-w", "-",
-            ])
-            .stdin(Stdio::null());
-        tcpdump
-            .stdout(std::fs::File::create(&file).expect("a file"))
-            .stderr(Stdio::null());
+        tcpdump.args(["--mesh", mesh.name(), "exec", "--privileged", "-n", namespace, &name, "--"]);
+        tcpdump.args(["timeout", "4", "tcpdump", "-Z", "root", "-i", "eth0", "-U", "-w", "-"]).stdin(Stdio::null());
+        tcpdump.stdout(std::fs::File::create(&file).expect("a file")).stderr(Stdio::null());
         let mut tcpdump = tcpdump.spawn().expect("tcpdump starts");
         wait::until(
             "tcpdump writes its header",
@@ -63,38 +48,17 @@ fn plaintext_never_crosses_between_meshed_pods() {
         let _ended = tcpdump.wait().expect("it is our child");
         std::fs::read(&file).expect("the capture")
     };
-    let found = |capture: &[u8], word: &str| {
-        capture
-            .windows(word.len())
-            .any(|window| window == word.as_bytes())
-    };
+    let found = |capture: &[u8], word: &str| capture.windows(word.len()).any(|window| window == word.as_bytes());
     let seen = capture("plain/server", "plain", &|| {
-        mesh.curl_until(
-            "plain/client",
-            &["-d", "open-secret", "http://server.plain/"],
-            200,
-        );
+        mesh.curl_until("plain/client", &["-d", "open-secret", "http://server.plain/"], 200);
     });
-    assert!(
-        found(&seen, "open-secret"),
-        "the capture of plain pods has what they said"
-    );
+    assert!(found(&seen, "open-secret"), "the capture of plain pods has what they said");
     let seen = capture("shop/server", "meshed", &|| {
-        mesh.curl_until(
-            "shop/client",
-            &["-d", "open-secret", "http://server.shop/"],
-            200,
-        );
-        assert_eq!(
-            mesh.tcp("shop/client", "server.shop", 9000, "open-secret"),
-            "open-secret"
-        );
+        mesh.curl_until("shop/client", &["-d", "open-secret", "http://server.shop/"], 200);
+        assert_eq!(mesh.tcp("shop/client", "server.shop", 9000, "open-secret"), "open-secret");
     });
     assert!(seen.len() > 2000, "the capture has the connections");
-    assert!(
-        !found(&seen, "open-secret") && !found(&seen, "HTTP/1.1"),
-        "plaintext crossed between meshed pods"
-    );
+    assert!(!found(&seen, "open-secret") && !found(&seen, "HTTP/1.1"), "plaintext crossed between meshed pods");
 }
 
 /// In strict mode a client without a certificate is refused, one with a certificate of another root too.
@@ -138,30 +102,16 @@ fn no_or_a_foreign_certificate_is_refused() {
         let output = mesh.exec("plain/client", &["sh", "-c", &script]);
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
-    for flags in [
-        String::new(),
-        format!("-cert {} -key {}", file("cert"), file("key")),
-    ] {
+    for flags in [String::new(), format!("-cert {} -key {}", file("cert"), file("key"))] {
         let said = connect(&flags);
-        assert!(
-            !said.contains("HTTP/1.1 200") && !said.contains("\"pod\""),
-            "openssl {flags} was served: {said}"
-        );
-        assert!(
-            said.contains("alert"),
-            "the handshake was refused by an alert: {said}"
-        );
+        assert!(!said.contains("HTTP/1.1 200") && !said.contains("\"pod\""), "openssl {flags} was served: {said}");
+        assert!(said.contains("alert"), "the handshake was refused by an alert: {said}");
     }
     let counted = wait::until(
         "failed handshakes are counted",
-        || {
-            mesh.curl("shop/server", &["http://127.0.0.1:15020/stats/prometheus"])
-                .body
-        },
+        || mesh.curl("shop/server", &["http://127.0.0.1:15020/stats/prometheus"]).body,
         |text| {
-            text.lines().any(|line| {
-                line.starts_with("leno_tls_handshakes_total") && !line.contains("result=\"ok\"")
-            })
+            text.lines().any(|line| line.starts_with("leno_tls_handshakes_total") && !line.contains("result=\"ok\""))
         },
     );
     assert!(counted.contains("leno_tls_handshakes_total"));

@@ -10,29 +10,20 @@ use crate::run::{output, root};
 
 /// Holds licences, sources and bans.
 pub(crate) fn check() -> anyhow::Result<()> {
-    let deny: toml::Table = std::fs::read_to_string(root().join("deny.toml"))
-        .context("read deny.toml")?
-        .parse()?;
+    let deny: toml::Table = std::fs::read_to_string(root().join("deny.toml")).context("read deny.toml")?.parse()?;
     let allowed = strings(&deny, "licenses", "allow");
-    let metadata =
-        output(Command::new("cargo").args(["metadata", "--format-version", "1", "--locked"]))?;
+    let metadata = output(Command::new("cargo").args(["metadata", "--format-version", "1", "--locked"]))?;
     let metadata: Value = serde_json::from_str(&metadata)?;
-    let packages = metadata["packages"]
-        .as_array()
-        .context("metadata has packages")?;
+    let packages = metadata["packages"].as_array().context("metadata has packages")?;
     let mut wrong = Vec::new();
     for package in packages {
         let name = package["name"].as_str().unwrap_or_default();
         let licence = package["license"].as_str().unwrap_or("none stated");
         if !licence_allowed(licence, &allowed) {
-            wrong.push(format!(
-                "{name}: licence {licence} is not in deny.toml's list"
-            ));
+            wrong.push(format!("{name}: licence {licence} is not in deny.toml's list"));
         }
         let source = package["source"].as_str().unwrap_or_default();
-        if !source.is_empty()
-            && !source.starts_with("registry+https://github.com/rust-lang/crates.io-index")
-        {
+        if !source.is_empty() && !source.starts_with("registry+https://github.com/rust-lang/crates.io-index") {
             wrong.push(format!("{name}: comes from {source}, expected crates.io"));
         }
     }
@@ -54,42 +45,23 @@ fn banned(deny: &toml::Table) -> anyhow::Result<Vec<String>> {
         "{p}",
         "--locked",
     ]))?;
-    let linked: BTreeSet<_> = tree
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .collect();
-    let bans = deny
-        .get("bans")
-        .and_then(|bans| bans.get("deny"))
-        .and_then(toml::Value::as_array);
+    let linked: BTreeSet<_> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let bans = deny.get("bans").and_then(|bans| bans.get("deny")).and_then(toml::Value::as_array);
     let bans = bans.context("deny.toml has a list bans.deny")?;
-    let names = bans
-        .iter()
-        .filter_map(|ban| ban.get("crate").and_then(toml::Value::as_str));
-    Ok(names
-        .filter(|name| linked.contains(name))
-        .map(|name| format!("{name}: banned by deny.toml"))
-        .collect())
+    let names = bans.iter().filter_map(|ban| ban.get("crate").and_then(toml::Value::as_str));
+    Ok(names.filter(|name| linked.contains(name)).map(|name| format!("{name}: banned by deny.toml")).collect())
 }
 
 fn strings(table: &toml::Table, section: &str, key: &str) -> BTreeSet<String> {
-    let list = table
-        .get(section)
-        .and_then(|section| section.get(key))
-        .and_then(toml::Value::as_array);
-    list.into_iter()
-        .flatten()
-        .filter_map(|value| value.as_str().map(str::to_owned))
-        .collect()
+    let list = table.get(section).and_then(|section| section.get(key)).and_then(toml::Value::as_array);
+    list.into_iter().flatten().filter_map(|value| value.as_str().map(str::to_owned)).collect()
 }
 
 /// Whether an SPDX expression can be met: any side of an OR, every side of an AND.
 fn licence_allowed(expression: &str, allowed: &BTreeSet<String>) -> bool {
     let expression = expression.replace('/', " OR ");
     let expression = expression.trim();
-    if let Some(inner) = expression
-        .strip_prefix('(')
-        .and_then(|rest| rest.strip_suffix(')'))
+    if let Some(inner) = expression.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'))
         && !inner.contains('(')
     {
         return licence_allowed(inner, allowed);
@@ -126,9 +98,7 @@ mod tests {
 
     #[test]
     fn expressions_are_met_by_any_or_and_every_and() {
-        let allowed: BTreeSet<_> = ["MIT", "Apache-2.0", "Unicode-3.0", "ISC"]
-            .map(str::to_owned)
-            .into();
+        let allowed: BTreeSet<_> = ["MIT", "Apache-2.0", "Unicode-3.0", "ISC"].map(str::to_owned).into();
         for met in [
             "MIT",
             "GPL-3.0 OR MIT",
@@ -138,12 +108,7 @@ mod tests {
         ] {
             assert!(licence_allowed(met, &allowed), "{met}");
         }
-        for unmet in [
-            "GPL-3.0",
-            "MIT AND GPL-3.0",
-            "(GPL-2.0 OR GPL-3.0) AND MIT",
-            "",
-        ] {
+        for unmet in ["GPL-3.0", "MIT AND GPL-3.0", "(GPL-2.0 OR GPL-3.0) AND MIT", ""] {
             assert!(!licence_allowed(unmet, &allowed), "{unmet}");
         }
     }

@@ -37,14 +37,7 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Ci => {
-            let stages = [
-                Command::Fmt,
-                Command::Tidy,
-                Command::Deps,
-                Command::Clippy,
-                Command::Doc,
-                Command::Test,
-            ];
+            let stages = [Command::Fmt, Command::Tidy, Command::Deps, Command::Clippy, Command::Doc, Command::Test];
             stages.into_iter().try_for_each(stage)
         }
         one => stage(one),
@@ -57,18 +50,8 @@ fn stage(command: Command) -> anyhow::Result<()> {
         Command::Fmt => run::cargo(&["fmt", "--all", "--check"]),
         Command::Tidy => tidy::check(),
         Command::Deps => dependency::check(),
-        Command::Clippy => run::cargo(&[
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ]),
-        Command::Doc => run::cargo_with(
-            &["doc", "--workspace", "--no-deps"],
-            &[("RUSTDOCFLAGS", "-D warnings")],
-        ),
+        Command::Clippy => run::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        Command::Doc => run::cargo_with(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")]),
         Command::Test => test(),
     }
 }
@@ -78,8 +61,5 @@ fn stage(command: Command) -> anyhow::Result<()> {
 fn test() -> anyhow::Result<()> {
     let path = tool::install()?;
     run::cargo(&["build", "--workspace", "--bins"])?;
-    run::cargo_with(
-        &["test", "--workspace", "--", "--include-ignored"],
-        &[("PATH", &path)],
-    )
+    run::cargo_with(&["test", "--workspace", "--", "--include-ignored"], &[("PATH", &path)])
 }

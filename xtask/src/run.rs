@@ -9,10 +9,7 @@ use anyhow::{Context as _, ensure};
 
 /// The top of the tree.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .map(Path::to_owned)
-        .unwrap_or_default()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
 }
 
 /// Runs cargo at the top of the tree.
@@ -30,25 +27,15 @@ pub(crate) fn cargo_with(args: &[&str], environment: &[(&str, &str)]) -> anyhow:
 /// Runs a command at the top of the tree and fails when it does.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     say(&format!("$ {command:?}"));
-    let status = command
-        .current_dir(root())
-        .status()
-        .with_context(|| format!("start {command:?}"))?;
+    let status = command.current_dir(root()).status().with_context(|| format!("start {command:?}"))?;
     ensure!(status.success(), "{command:?} ended with {status}");
     Ok(())
 }
 
 /// Runs a command at the top of the tree and returns what it printed.
 pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
-    let output = command
-        .current_dir(root())
-        .output()
-        .with_context(|| format!("start {command:?}"))?;
-    ensure!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = command.current_dir(root()).output().with_context(|| format!("start {command:?}"))?;
+    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
 }
 

@@ -24,10 +24,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("leno-tls", &["leno-model"]),
     ("leno-api", &["leno-model"]),
     ("leno-xds", &["leno-proto", "leno-runtime"]),
-    (
-        "leno-source",
-        &["leno-inject", "leno-manifest", "leno-model", "leno-runtime"],
-    ),
+    ("leno-source", &["leno-inject", "leno-manifest", "leno-model", "leno-runtime"]),
     ("leno-inject", &["leno-manifest", "leno-model"]),
     ("leno-compiler", &["leno-model", "leno-proto"]),
     ("leno-ca", &["leno-model", "leno-proto", "leno-tls"]),
@@ -88,8 +85,7 @@ const MAX_CODE_LINES: usize = 400;
 /// Checks everything and reports all that is wrong at once.
 pub(crate) fn check() -> anyhow::Result<()> {
     let mut wrong = crate_graph()?;
-    let map =
-        std::fs::read_to_string(root().join("ARCHITECTURE.md")).context("read ARCHITECTURE.md")?;
+    let map = std::fs::read_to_string(root().join("ARCHITECTURE.md")).context("read ARCHITECTURE.md")?;
     for (name, _) in MAY_USE {
         if name.starts_with("leno-") && !map.contains(&format!("`{name}`")) {
             wrong.push(format!("ARCHITECTURE.md does not name `{name}`"));
@@ -98,24 +94,12 @@ pub(crate) fn check() -> anyhow::Result<()> {
     for file in rust_files(&root())? {
         let text = std::fs::read_to_string(&file)?;
         let lines = code_lines(&text);
-        let name = file
-            .strip_prefix(root())
-            .unwrap_or(&file)
-            .display()
-            .to_string();
+        let name = file.strip_prefix(root()).unwrap_or(&file).display().to_string();
         if lines > MAX_CODE_LINES && !is_test(&name) {
-            wrong.push(format!(
-                "{name}: {lines} code lines, expected at most {MAX_CODE_LINES}; split it by idea"
-            ));
+            wrong.push(format!("{name}: {lines} code lines, expected at most {MAX_CODE_LINES}; split it by idea"));
         }
-        if !text.starts_with("//!")
-            && !name.contains("/tests/")
-            && !name.ends_with("build.rs")
-            && !is_test(&name)
-        {
-            wrong.push(format!(
-                "{name}: no `//!` head that says what the file is for"
-            ));
+        if !text.starts_with("//!") && !name.contains("/tests/") && !name.ends_with("build.rs") && !is_test(&name) {
+            wrong.push(format!("{name}: no `//!` head that says what the file is for"));
         }
     }
     ensure!(wrong.is_empty(), "tidy:\n{}", wrong.join("\n"));
@@ -124,28 +108,19 @@ pub(crate) fn check() -> anyhow::Result<()> {
 
 /// Edges between our crates that the table does not have. Development dependencies are free.
 fn crate_graph() -> anyhow::Result<Vec<String>> {
-    let metadata =
-        output(Command::new("cargo").args(["metadata", "--format-version", "1", "--no-deps"]))?;
+    let metadata = output(Command::new("cargo").args(["metadata", "--format-version", "1", "--no-deps"]))?;
     let metadata: Value = serde_json::from_str(&metadata)?;
     let allowed: BTreeMap<_, _> = MAY_USE.into_iter().collect();
     let mut wrong = Vec::new();
-    for package in metadata["packages"]
-        .as_array()
-        .context("metadata has packages")?
-    {
+    for package in metadata["packages"].as_array().context("metadata has packages")? {
         let name = package["name"].as_str().unwrap_or_default();
         let ours = package["dependencies"].as_array().into_iter().flatten();
-        let ours =
-            ours.filter(|dependency| dependency["path"].is_string() && dependency["kind"] != "dev");
-        let used: Vec<_> = ours
-            .filter_map(|dependency| dependency["name"].as_str())
-            .collect();
+        let ours = ours.filter(|dependency| dependency["path"].is_string() && dependency["kind"] != "dev");
+        let used: Vec<_> = ours.filter_map(|dependency| dependency["name"].as_str()).collect();
         match allowed.get(name) {
             Some(may) => {
                 let over = used.iter().filter(|used| !may.contains(used));
-                wrong.extend(over.map(|used| {
-                    format!("{name} uses {used}: not in the table of xtask/src/tidy.rs")
-                }));
+                wrong.extend(over.map(|used| format!("{name} uses {used}: not in the table of xtask/src/tidy.rs")));
             }
             None if used.is_empty() || name == "e2e" || name == "fuzz" || name == "bench" => {}
             None => wrong.push(format!("{name}: not in the table of xtask/src/tidy.rs")),
@@ -155,18 +130,8 @@ fn crate_graph() -> anyhow::Result<Vec<String>> {
 }
 
 fn rust_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let listed = output(Command::new("git").args([
-        "ls-files",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-        "*.rs",
-    ]))?;
-    Ok(listed
-        .lines()
-        .map(|line| folder.join(line))
-        .filter(|file| file.exists())
-        .collect())
+    let listed = output(Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard", "*.rs"]))?;
+    Ok(listed.lines().map(|line| folder.join(line)).filter(|file| file.exists()).collect())
 }
 
 fn is_test(name: &str) -> bool {
@@ -178,14 +143,8 @@ fn is_test(name: &str) -> bool {
 }
 
 fn code_lines(text: &str) -> usize {
-    let code = text
-        .split("\n#[cfg(test)]\nmod tests {")
-        .next()
-        .unwrap_or(text);
-    code.lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with("//"))
-        .count()
+    let code = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or(text);
+    code.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).count()
 }
 
 #[cfg(test)]

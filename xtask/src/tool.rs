@@ -21,10 +21,7 @@ const PROGRAMS: [(&str, &str); 7] = [
 pub(crate) fn install() -> anyhow::Result<String> {
     debian()?;
     python()?;
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the build system has no runtime crate to ask"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the build system has no runtime crate to ask")]
     let path = std::env::var("PATH").context("PATH is not set")?;
     let venv = root().join("target/venv/bin");
     // nft and nginx live where an ordinary user's PATH may not look.
@@ -32,20 +29,14 @@ pub(crate) fn install() -> anyhow::Result<String> {
 }
 
 fn debian() -> anyhow::Result<()> {
-    let missing: Vec<_> = PROGRAMS
-        .into_iter()
-        .filter(|(program, _)| !present(program))
-        .collect();
+    let missing: Vec<_> = PROGRAMS.into_iter().filter(|(program, _)| !present(program)).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
     let root_user = output(Command::new("id").arg("-u"))?.trim() == "0";
     if !root_user || !present("apt-get") {
-        anyhow::bail!(
-            "these programs are missing: install the packages {} and try again",
-            packages.join(" ")
-        );
+        anyhow::bail!("these programs are missing: install the packages {} and try again", packages.join(" "));
     }
     say(&format!("installing {}", packages.join(" ")));
     run(Command::new("apt-get").args(["-q", "update"]))?;
@@ -56,20 +47,10 @@ fn debian() -> anyhow::Result<()> {
 }
 
 fn present(program: &str) -> bool {
-    let folders = [
-        "/usr/bin",
-        "/usr/sbin",
-        "/bin",
-        "/sbin",
-        "/usr/local/bin",
-        "/usr/local/sbin",
-    ];
+    let folders = ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin", "/usr/local/sbin"];
     let found = |folder: &str| std::path::Path::new(folder).join(program).exists();
     folders.into_iter().any(found)
-        || Command::new("sh")
-            .args(["-c", &format!("command -v {program}")])
-            .output()
-            .is_ok_and(|o| o.status.success())
+        || Command::new("sh").args(["-c", &format!("command -v {program}")]).output().is_ok_and(|o| o.status.success())
 }
 
 /// The pinned Python clients and servers.
@@ -77,14 +58,11 @@ fn python() -> anyhow::Result<()> {
     let venv = root().join("target/venv");
     let pinned = root().join("e2e/requirements.txt");
     let installed = venv.join("installed.txt");
-    let wanted =
-        std::fs::read_to_string(&pinned).with_context(|| format!("read {}", pinned.display()))?;
+    let wanted = std::fs::read_to_string(&pinned).with_context(|| format!("read {}", pinned.display()))?;
     if std::fs::read_to_string(&installed).is_ok_and(|have| have == wanted) {
         return Ok(());
     }
     run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-    run(Command::new(venv.join("bin/pip"))
-        .args(["install", "-q", "-r"])
-        .arg(&pinned))?;
+    run(Command::new(venv.join("bin/pip")).args(["install", "-q", "-r"]).arg(&pinned))?;
     std::fs::write(&installed, wanted).context("remember what is installed")
 }

@@ -40,17 +40,10 @@ pub fn detect(bytes: &[u8]) -> Detected {
 fn request_line(bytes: &[u8]) -> Detected {
     let Some(space) = bytes.iter().position(|byte| *byte == b' ') else {
         let method = bytes.len() <= MAX_METHOD && bytes.iter().all(|byte| is_method_byte(*byte));
-        return if method {
-            Detected::NeedMore
-        } else {
-            Detected::Tcp
-        };
+        return if method { Detected::NeedMore } else { Detected::Tcp };
     };
     let (method, rest) = bytes.split_at(space);
-    if method.is_empty()
-        || method.len() > MAX_METHOD
-        || !method.iter().all(|byte| is_method_byte(*byte))
-    {
+    if method.is_empty() || method.len() > MAX_METHOD || !method.iter().all(|byte| is_method_byte(*byte)) {
         return Detected::Tcp;
     }
     let rest = rest.get(1..).unwrap_or_default();
@@ -109,12 +102,7 @@ mod tests {
             (b"get / HTTP/1.1\r\n", Detected::Tcp),
             (b" / HTTP/1.1\r\n", Detected::Tcp),
         ] {
-            assert_eq!(
-                detect(bytes),
-                verdict,
-                "{:?}",
-                String::from_utf8_lossy(bytes)
-            );
+            assert_eq!(detect(bytes), verdict, "{:?}", String::from_utf8_lossy(bytes));
         }
     }
 

@@ -36,12 +36,10 @@ pub trait RequestHead {
     fn query(&self, name: &str) -> Option<&str> {
         let (_, query) = self.target().split_once('?')?;
         let query = query.split('#').next().unwrap_or_default();
-        query
-            .split('&')
-            .find_map(|pair| match pair.split_once('=') {
-                Some((key, value)) => (key == name).then_some(value),
-                None => (pair == name).then_some(""),
-            })
+        query.split('&').find_map(|pair| match pair.split_once('=') {
+            Some((key, value)) => (key == name).then_some(value),
+            None => (pair == name).then_some(""),
+        })
     }
 }
 
@@ -62,12 +60,7 @@ impl SimpleRequest {
     /// A request without headers.
     #[must_use]
     pub fn new(method: &str, target: &str, authority: &str) -> Self {
-        Self {
-            method: method.into(),
-            target: target.into(),
-            authority: authority.into(),
-            headers: vec![],
-        }
+        Self { method: method.into(), target: target.into(), authority: authority.into(), headers: vec![] }
     }
 
     /// The same with one more header.
@@ -92,20 +85,12 @@ impl RequestHead for SimpleRequest {
     }
 
     fn header(&self, name: &str) -> Option<Cow<'_, [u8]>> {
-        let mut found = self
-            .headers
-            .iter()
-            .filter(|(key, _)| key == name)
-            .map(|(_, value)| value);
+        let mut found = self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
         let first = found.next()?;
         Some(match found.next() {
             None => Cow::Borrowed(first.as_bytes()),
             Some(second) => {
-                let joined = [first, second]
-                    .into_iter()
-                    .chain(found)
-                    .map(String::as_str)
-                    .collect::<Vec<_>>();
+                let joined = [first, second].into_iter().chain(found).map(String::as_str).collect::<Vec<_>>();
                 Cow::Owned(joined.join(",").into_bytes())
             }
         })
@@ -118,9 +103,7 @@ mod tests {
 
     #[test]
     fn fields_and_queries_are_found() {
-        let request = SimpleRequest::new("GET", "/a/b?x=1&y&x=2#f", "host:80")
-            .with("X-A", "1")
-            .with("x-a", "2");
+        let request = SimpleRequest::new("GET", "/a/b?x=1&y&x=2#f", "host:80").with("X-A", "1").with("x-a", "2");
         assert_eq!(request.path(), "/a/b");
         assert_eq!(request.query("x"), Some("1"));
         assert_eq!(request.query("y"), Some(""));

@@ -2,11 +2,7 @@
 
 /// The item that a number in `0..sum of weights` falls on; `None` when every weight is 0. `draw` is asked once, with the
 /// sum, for a number below it.
-pub fn choose<T>(
-    items: &[T],
-    weight: impl Fn(&T) -> u32,
-    draw: impl FnOnce(u64) -> u64,
-) -> Option<&T> {
+pub fn choose<T>(items: &[T], weight: impl Fn(&T) -> u32, draw: impl FnOnce(u64) -> u64) -> Option<&T> {
     let sum: u64 = items.iter().map(|item| u64::from(weight(item))).sum();
     if sum == 0 {
         return None;

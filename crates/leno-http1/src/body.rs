@@ -114,11 +114,7 @@ impl Body {
     ///
     /// # Errors
     /// When the framing is not sound; the connection cannot be used any more.
-    pub fn advance(
-        &mut self,
-        bytes: &[u8],
-        mut content: impl FnMut(&[u8]),
-    ) -> Result<Advanced, BodyError> {
+    pub fn advance(&mut self, bytes: &[u8], mut content: impl FnMut(&[u8])) -> Result<Advanced, BodyError> {
         let mut advanced = Advanced::default();
         while !self.is_complete() {
             let rest = bytes.get(advanced.framed..).unwrap_or_default();
@@ -174,9 +170,7 @@ impl Body {
         }
         match (self.state, byte) {
             (State::TrailerStart, b'\r') => Ok(State::LastLf),
-            (State::TrailerStart | State::TrailerName, _) if is_token(byte) => {
-                Ok(State::TrailerName)
-            }
+            (State::TrailerStart | State::TrailerName, _) if is_token(byte) => Ok(State::TrailerName),
             (State::TrailerName, b':') => Ok(State::TrailerValue),
             (State::TrailerValue, b'\r') => Ok(State::TrailerEnd),
             (State::TrailerValue, b'\t' | b' '..=b'~' | 0x80..) => Ok(State::TrailerValue),

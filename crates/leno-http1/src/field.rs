@@ -21,18 +21,13 @@ impl Place {
     pub(crate) fn of(part: &[u8], whole: &[u8]) -> Self {
         let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
         let clamp = |at: usize| u32::try_from(at.min(whole.len())).unwrap_or(u32::MAX);
-        Self {
-            start: clamp(start),
-            end: clamp(start + part.len()),
-        }
+        Self { start: clamp(start), end: clamp(start + part.len()) }
     }
 
     /// The bytes at this place.
     #[must_use]
     pub fn of_bytes(self, bytes: &[u8]) -> &[u8] {
-        bytes
-            .get(self.start as usize..self.end as usize)
-            .unwrap_or_default()
+        bytes.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
     /// The text at this place; empty where it is no UTF-8.
@@ -62,10 +57,7 @@ impl Place {
 
 /// The elements of a comma-separated list, trimmed, without empty ones.
 pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value
-        .split(|byte| *byte == b',')
-        .map(<[u8]>::trim_ascii)
-        .filter(|element| !element.is_empty())
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }
 
 /// Whether two names are the same, case aside.

@@ -20,13 +20,8 @@ pub fn is_hop_by_hop(name: &[u8]) -> bool {
 }
 
 /// The names that `Connection` lists: these fields concern one connection only as well.
-pub fn connection_options<'a>(
-    bytes: &'a [u8],
-    fields: &'a [Field],
-) -> impl Iterator<Item = &'a [u8]> {
-    let connection = fields
-        .iter()
-        .filter(|field| same(field.name.of_bytes(bytes), "connection"));
+pub fn connection_options<'a>(bytes: &'a [u8], fields: &'a [Field]) -> impl Iterator<Item = &'a [u8]> {
+    let connection = fields.iter().filter(|field| same(field.name.of_bytes(bytes), "connection"));
     connection.flat_map(|field| list(field.value.of_bytes(bytes)))
 }
 

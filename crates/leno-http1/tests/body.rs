@@ -24,24 +24,12 @@ fn feed(framing: Framing, bytes: &[u8], piece: usize) -> Fed {
 fn every_framing_ends_where_it_should() {
     for piece in [1, 2, 3, 100] {
         assert_eq!(feed(Framing::None, b"next", piece), Ok((vec![], 0, true)));
-        assert_eq!(
-            feed(Framing::Length(3), b"abcnext", piece),
-            Ok((b"abc".to_vec(), 3, true))
-        );
-        assert_eq!(
-            feed(Framing::Length(9), b"abc", piece),
-            Ok((b"abc".to_vec(), 3, false))
-        );
-        assert_eq!(
-            feed(Framing::UntilClose, b"abc", piece),
-            Ok((b"abc".to_vec(), 3, false))
-        );
+        assert_eq!(feed(Framing::Length(3), b"abcnext", piece), Ok((b"abc".to_vec(), 3, true)));
+        assert_eq!(feed(Framing::Length(9), b"abc", piece), Ok((b"abc".to_vec(), 3, false)));
+        assert_eq!(feed(Framing::UntilClose, b"abc", piece), Ok((b"abc".to_vec(), 3, false)));
         let chunked = b"3\r\nabc\r\nA\r\n0123456789\r\n0\r\nx-t: v\r\n\r\n";
         let with_next = [&chunked[..], b"GET"].concat();
-        assert_eq!(
-            feed(Framing::Chunked, &with_next, piece),
-            Ok((b"abc0123456789".to_vec(), chunked.len(), true))
-        );
+        assert_eq!(feed(Framing::Chunked, &with_next, piece), Ok((b"abc0123456789".to_vec(), chunked.len(), true)));
     }
 }
 
@@ -68,18 +56,11 @@ fn unsound_chunks_are_refused() {
         b"0\r\nx: \0\r\n\r\n",
     ] {
         for piece in [1, 100] {
-            assert!(
-                feed(Framing::Chunked, bytes, piece).is_err(),
-                "{:?}",
-                String::from_utf8_lossy(bytes)
-            );
+            assert!(feed(Framing::Chunked, bytes, piece).is_err(), "{:?}", String::from_utf8_lossy(bytes));
         }
     }
     let endless = [&b"0\r\n"[..], &b"x: y\r\n".repeat(2000)].concat();
-    assert_eq!(
-        feed(Framing::Chunked, &endless, 100),
-        Err(BodyError::Trailers)
-    );
+    assert_eq!(feed(Framing::Chunked, &endless, 100), Err(BodyError::Trailers));
 }
 
 proptest! {

@@ -5,20 +5,13 @@ use proptest::prelude::*;
 
 fn request(text: &str) -> RequestHead {
     let mut head = RequestHead::default();
-    assert_eq!(
-        head.parse(text.as_bytes(), Limits::default()),
-        Ok(Parsed::Complete(text.len())),
-        "{text:?}"
-    );
+    assert_eq!(head.parse(text.as_bytes(), Limits::default()), Ok(Parsed::Complete(text.len())), "{text:?}");
     head
 }
 
 fn response(text: &str, to_head: bool) -> ResponseHead {
     let mut head = ResponseHead::default();
-    assert_eq!(
-        head.parse(text.as_bytes(), Limits::default(), to_head, false),
-        Ok(Parsed::Complete(text.len()))
-    );
+    assert_eq!(head.parse(text.as_bytes(), Limits::default(), to_head, false), Ok(Parsed::Complete(text.len())));
     head
 }
 
@@ -29,11 +22,7 @@ fn targets_and_hosts() {
         ("GET http://y/a HTTP/1.1\r\nHost: x\r\n\r\n", "/a", "y"),
         ("GET HTTP://y HTTP/1.1\r\nHost: x\r\n\r\n", "", "y"),
         ("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", "*", "x"),
-        (
-            "CONNECT [::1]:443 HTTP/1.1\r\nHost: x\r\n\r\n",
-            "",
-            "[::1]:443",
-        ),
+        ("CONNECT [::1]:443 HTTP/1.1\r\nHost: x\r\n\r\n", "", "[::1]:443"),
         ("GET / HTTP/1.0\r\n\r\n", "/", ""),
     ] {
         let head = request(text);
@@ -46,37 +35,18 @@ fn targets_and_hosts() {
 fn framing_and_persistence_of_requests() {
     for (text, framing, keep) in [
         ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", Framing::None, true),
-        (
-            "GET / HTTP/1.1\r\nHost: x\r\nConnection: foo, Close\r\n\r\n",
-            Framing::None,
-            false,
-        ),
+        ("GET / HTTP/1.1\r\nHost: x\r\nConnection: foo, Close\r\n\r\n", Framing::None, false),
         ("GET / HTTP/1.0\r\n\r\n", Framing::None, false),
-        (
-            "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-            Framing::None,
-            true,
-        ),
-        (
-            "POST / HTTP/1.1\r\nHost: x\r\ncontent-length: 12\r\n\r\n",
-            Framing::Length(12),
-            true,
-        ),
-        (
-            "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\n\r\n",
-            Framing::Chunked,
-            true,
-        ),
+        ("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", Framing::None, true),
+        ("POST / HTTP/1.1\r\nHost: x\r\ncontent-length: 12\r\n\r\n", Framing::Length(12), true),
+        ("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\n\r\n", Framing::Chunked, true),
     ] {
         let head = request(text);
         assert_eq!((head.framing, head.keep_alive), (framing, keep), "{text:?}");
     }
     let text = "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nExpect: 100-continue\r\n\r\n";
     let head = request(text);
-    assert_eq!(
-        head.upgrade.map(|place| place.text(text.as_bytes())),
-        Some("websocket")
-    );
+    assert_eq!(head.upgrade.map(|place| place.text(text.as_bytes())), Some("websocket"));
     assert!(head.expect_continue);
     assert_eq!(head.version, Version::Http11);
     let without = request("GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n\r\n");
@@ -86,45 +56,15 @@ fn framing_and_persistence_of_requests() {
 #[test]
 fn framing_and_persistence_of_responses() {
     for (text, to_head, framing, keep) in [
-        (
-            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n",
-            false,
-            Framing::Length(5),
-            true,
-        ),
-        (
-            "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n",
-            true,
-            Framing::None,
-            true,
-        ),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", false, Framing::Length(5), true),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n", true, Framing::None, true),
         ("HTTP/1.1 204\r\n\r\n", false, Framing::None, true),
-        (
-            "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n",
-            false,
-            Framing::None,
-            true,
-        ),
+        ("HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n", false, Framing::None, true),
         ("HTTP/1.1 100 Continue\r\n\r\n", false, Framing::None, true),
         ("HTTP/1.1 200 OK\r\n\r\n", false, Framing::UntilClose, false),
-        (
-            "HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\n",
-            false,
-            Framing::Length(5),
-            false,
-        ),
-        (
-            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
-            false,
-            Framing::Chunked,
-            true,
-        ),
-        (
-            "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
-            false,
-            Framing::Length(0),
-            false,
-        ),
+        ("HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\n", false, Framing::Length(5), false),
+        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", false, Framing::Chunked, true),
+        ("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", false, Framing::Length(0), false),
     ] {
         let head = response(text, to_head);
         assert_eq!((head.framing, head.keep_alive), (framing, keep), "{text:?}");
@@ -136,11 +76,7 @@ fn framing_and_persistence_of_responses() {
         "HTTP/2 200\r\n\r\n",
     ] {
         let mut head = ResponseHead::default();
-        assert!(
-            head.parse(text.as_bytes(), Limits::default(), false, false)
-                .is_err(),
-            "{text:?}"
-        );
+        assert!(head.parse(text.as_bytes(), Limits::default(), false, false).is_err(), "{text:?}");
     }
 }
 

@@ -7,17 +7,9 @@ fn copied(text: &str, drop: &[&str]) -> String {
     let mut head = RequestHead::default();
     assert!(head.parse(text.as_bytes(), Limits::default()).is_ok());
     let mut out = Vec::new();
-    write::fields(
-        &mut out,
-        text.as_bytes(),
-        &head.fields,
-        text.len(),
-        |name, _| {
-            !drop
-                .iter()
-                .any(|dropped| name.eq_ignore_ascii_case(dropped.as_bytes()))
-        },
-    );
+    write::fields(&mut out, text.as_bytes(), &head.fields, text.len(), |name, _| {
+        !drop.iter().any(|dropped| name.eq_ignore_ascii_case(dropped.as_bytes()))
+    });
     String::from_utf8(out).unwrap()
 }
 

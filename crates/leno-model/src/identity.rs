@@ -18,10 +18,7 @@ pub struct ServiceAccountName {
 impl ServiceAccountName {
     /// A name from its parts.
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            namespace: namespace.into(),
-            name: name.into(),
-        }
+        Self { namespace: namespace.into(), name: name.into() }
     }
 }
 
@@ -57,8 +54,7 @@ impl TrustDomain {
     /// [`IdentityError::TrustDomain`] when a character or the length is not allowed.
     pub fn new(text: impl Into<String>) -> Result<Self, IdentityError> {
         let text = text.into();
-        let legal =
-            |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
+        let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
         if text.is_empty() || text.len() > 255 || !text.chars().all(legal) {
             return Err(IdentityError::TrustDomain(text));
         }
@@ -112,10 +108,7 @@ impl SpiffeId {
     /// The identity of a service account in a trust domain.
     #[must_use]
     pub fn new(trust_domain: TrustDomain, service_account: ServiceAccountName) -> Self {
-        Self {
-            trust_domain,
-            service_account,
-        }
+        Self { trust_domain, service_account }
     }
 }
 
@@ -133,23 +126,15 @@ impl FromStr for SpiffeId {
         let form = || IdentityError::Form(text.to_owned());
         let rest = text.strip_prefix("spiffe://").ok_or_else(form)?;
         let mut parts = rest.split('/');
-        let (Some(domain), Some("ns"), Some(namespace), Some("sa"), Some(name), None) = (
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-            parts.next(),
-        ) else {
+        let (Some(domain), Some("ns"), Some(namespace), Some("sa"), Some(name), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(form());
         };
         if namespace.is_empty() || name.is_empty() {
             return Err(form());
         }
-        Ok(Self::new(
-            TrustDomain::new(domain)?,
-            ServiceAccountName::new(namespace, name),
-        ))
+        Ok(Self::new(TrustDomain::new(domain)?, ServiceAccountName::new(namespace, name)))
     }
 }
 

@@ -52,11 +52,7 @@ impl fmt::Display for Invalid {
         if let Some(object) = &self.object {
             write!(f, "{object}: ")?;
         }
-        let field = if self.field.is_empty() {
-            "it"
-        } else {
-            &self.field
-        };
+        let field = if self.field.is_empty() { "it" } else { &self.field };
         write!(f, "{field} is {}, expected {}", self.value, self.expected)?;
         if !self.fix.is_empty() {
             write!(f, "; {}", self.fix)?;
@@ -72,11 +68,7 @@ mod tests {
     #[test]
     fn text_names_place_object_field_value_expectation_and_fix() {
         let invalid = Invalid {
-            location: Some(Location {
-                file: "mesh.yaml".into(),
-                line: 14,
-                column: 9,
-            }),
+            location: Some(Location { file: "mesh.yaml".into(), line: 14, column: 9 }),
             object: Some(ObjectRef::new("TrafficSplit", "shop", "cart")),
             field: "spec.backends[1].weight".into(),
             value: "-5".into(),

@@ -17,16 +17,8 @@ pub struct ObjectRef {
 
 impl ObjectRef {
     /// A reference from its parts.
-    pub fn new(
-        kind: impl Into<String>,
-        namespace: impl Into<String>,
-        name: impl Into<String>,
-    ) -> Self {
-        Self {
-            kind: kind.into(),
-            namespace: namespace.into(),
-            name: name.into(),
-        }
+    pub fn new(kind: impl Into<String>, namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { kind: kind.into(), namespace: namespace.into(), name: name.into() }
     }
 }
 
@@ -91,18 +83,9 @@ mod tests {
 
     #[test]
     fn names_display_as_people_write_them() {
-        assert_eq!(
-            ObjectRef::new("TrafficSplit", "shop", "cart").to_string(),
-            "TrafficSplit shop/cart"
-        );
-        assert_eq!(
-            ObjectRef::new("MeshConfig", "", "leno").to_string(),
-            "MeshConfig leno"
-        );
+        assert_eq!(ObjectRef::new("TrafficSplit", "shop", "cart").to_string(), "TrafficSplit shop/cart");
+        assert_eq!(ObjectRef::new("MeshConfig", "", "leno").to_string(), "MeshConfig leno");
         assert_eq!(ServiceName::new("shop", "cart").to_string(), "shop/cart");
-        assert_eq!(
-            ServiceName::new("shop", "cart").fqdn("cluster.local"),
-            "cart.shop.svc.cluster.local"
-        );
+        assert_eq!(ServiceName::new("shop", "cart").fqdn("cluster.local"), "cart.shop.svc.cluster.local");
     }
 }

@@ -58,11 +58,7 @@ pub fn outbound_listener(destination: SocketAddr) -> String {
 /// The original destination that a listener's name stands for.
 #[must_use]
 pub fn outbound_destination(listener: &str) -> Option<SocketAddr> {
-    listener
-        .strip_prefix(OUTBOUND)?
-        .strip_prefix('/')?
-        .parse()
-        .ok()
+    listener.strip_prefix(OUTBOUND)?.strip_prefix('/')?.parse().ok()
 }
 
 /// The routes, cluster and endpoints of a service port.
@@ -74,10 +70,7 @@ pub fn service_port(service: &ServiceName, port: u16) -> String {
 /// The service port that a route, cluster or endpoint name stands for.
 #[must_use]
 pub fn parse_service_port(name: &str) -> Option<(ServiceName, u16)> {
-    let (service, port) = name
-        .strip_prefix(OUTBOUND)?
-        .strip_prefix('/')?
-        .rsplit_once(':')?;
+    let (service, port) = name.strip_prefix(OUTBOUND)?.strip_prefix('/')?.rsplit_once(':')?;
     let (namespace, name) = service.split_once('/')?;
     Some((ServiceName::new(namespace, name), port.parse().ok()?))
 }
@@ -101,15 +94,9 @@ mod tests {
     #[test]
     fn names_can_be_read_back() {
         let address: SocketAddr = "10.96.0.7:80".parse().unwrap();
-        assert_eq!(
-            outbound_destination(&outbound_listener(address)),
-            Some(address)
-        );
+        assert_eq!(outbound_destination(&outbound_listener(address)), Some(address));
         let cart = ServiceName::new("shop", "cart");
-        assert_eq!(
-            parse_service_port(&service_port(&cart, 80)),
-            Some((cart, 80))
-        );
+        assert_eq!(parse_service_port(&service_port(&cart, 80)), Some((cart, 80)));
         assert_eq!(parse_direct(&direct(address)), Some(address));
         assert_eq!(outbound_destination("outbound/shop/cart:80"), None);
         assert_eq!(outbound_destination(OUTBOUND), None);

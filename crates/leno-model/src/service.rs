@@ -38,12 +38,8 @@ impl Service {
     /// The service accounts that its endpoints run as: the identities a client accepts from it. Sorted, no repeats.
     #[must_use]
     pub fn service_accounts(&self) -> Vec<&ServiceAccountName> {
-        let mut accounts: Vec<_> = self
-            .endpoints
-            .values()
-            .flatten()
-            .filter_map(|endpoint| endpoint.service_account.as_ref())
-            .collect();
+        let mut accounts: Vec<_> =
+            self.endpoints.values().flatten().filter_map(|endpoint| endpoint.service_account.as_ref()).collect();
         accounts.sort();
         accounts.dedup();
         accounts
@@ -91,8 +87,8 @@ impl Protocol {
         match word.to_ascii_lowercase().as_str() {
             "http" | "http1" | "kubernetes.io/ws" | "ws" => Self::Http,
             "http2" | "h2c" | "grpc" | "kubernetes.io/h2c" => Self::Http2,
-            "tcp" | "tcp-server-first" | "tls" | "https" | "kubernetes.io/wss" | "wss"
-            | "mysql" | "mongo" | "redis" | "postgres" | "leno.dev/opaque" => Self::Tcp,
+            "tcp" | "tcp-server-first" | "tls" | "https" | "kubernetes.io/wss" | "wss" | "mysql" | "mongo"
+            | "redis" | "postgres" | "leno.dev/opaque" => Self::Tcp,
             "udp" => Self::Udp,
             _ => Self::Detect,
         }
@@ -125,9 +121,6 @@ mod tests {
         assert_eq!(Protocol::declared(None, "grpc"), Protocol::Http2);
         assert_eq!(Protocol::declared(None, "web"), Protocol::Detect);
         assert_eq!(Protocol::declared(None, ""), Protocol::Detect);
-        assert_eq!(
-            Protocol::declared(Some("kubernetes.io/h2c"), ""),
-            Protocol::Http2
-        );
+        assert_eq!(Protocol::declared(Some("kubernetes.io/h2c"), ""), Protocol::Http2);
     }
 }

@@ -45,20 +45,15 @@ impl Snapshot {
         let ip = address.ip();
         let by_ip = |service: &&Arc<Service>| service.cluster_ips.contains(&ip);
         if let Some(service) = self.services.values().find(by_ip) {
-            return service
-                .port(address.port())
-                .map(|port| Destination::Service(service, port.port));
+            return service.port(address.port()).map(|port| Destination::Service(service, port.port));
         }
-        self.workload_by_ip(ip)
-            .map(|workload| Destination::Workload(workload, address.port()))
+        self.workload_by_ip(ip).map(|workload| Destination::Workload(workload, address.port()))
     }
 
     /// The workload with this address.
     #[must_use]
     pub fn workload_by_ip(&self, ip: IpAddr) -> Option<&Arc<Workload>> {
-        self.workloads
-            .values()
-            .find(|workload| workload.addresses.contains(&ip))
+        self.workloads.values().find(|workload| workload.addresses.contains(&ip))
     }
 
     /// The service ports that lead to this workload: service, service port, and the workload's own (target) port.

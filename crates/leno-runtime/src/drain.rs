@@ -32,16 +32,12 @@ impl Drain {
     /// Another holder.
     #[must_use]
     pub fn holder(&self) -> Drained {
-        Drained {
-            draining: self.draining.subscribe(),
-        }
+        Drained { draining: self.draining.subscribe() }
     }
 
     /// Waits until every [`Drained`] is dropped; `false` when `deadline` came first.
     pub async fn finish(&self, deadline: Duration) -> bool {
-        tokio::time::timeout(deadline, self.draining.closed())
-            .await
-            .is_ok()
+        tokio::time::timeout(deadline, self.draining.closed()).await.is_ok()
     }
 }
 

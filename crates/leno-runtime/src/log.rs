@@ -2,9 +2,7 @@
 
 use std::{io, str::FromStr};
 
-use tracing_subscriber::{
-    EnvFilter, Registry, fmt, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _,
-};
+use tracing_subscriber::{EnvFilter, Registry, fmt, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _};
 
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,30 +58,17 @@ impl LogLevel {
 }
 
 fn parse(directive: &str) -> Result<EnvFilter, LogError> {
-    EnvFilter::builder()
-        .parse(directive)
-        .map_err(|_| LogError::Directive(directive.to_owned()))
+    EnvFilter::builder().parse(directive).map_err(|_| LogError::Directive(directive.to_owned()))
 }
 
 pub(crate) fn install(directive: &str, format: LogFormat) -> Result<LogLevel, LogError> {
     let (filter, handle) = reload::Layer::new(parse(directive)?);
     let registry = Registry::default().with(filter);
     let installed = match format {
-        LogFormat::Text => registry
-            .with(fmt::layer().with_writer(io::stderr).with_ansi(false))
-            .try_init(),
-        LogFormat::Json => registry
-            .with(
-                fmt::layer()
-                    .json()
-                    .flatten_event(true)
-                    .with_writer(io::stderr),
-            )
-            .try_init(),
+        LogFormat::Text => registry.with(fmt::layer().with_writer(io::stderr).with_ansi(false)).try_init(),
+        LogFormat::Json => registry.with(fmt::layer().json().flatten_event(true).with_writer(io::stderr)).try_init(),
     };
-    Ok(LogLevel {
-        handle: installed.is_ok().then_some(handle),
-    })
+    Ok(LogLevel { handle: installed.is_ok().then_some(handle) })
 }
 
 #[cfg(test)]

@@ -62,14 +62,8 @@ impl Rbac {
     /// Decides on a request.
     pub fn check<R: RequestHead>(&self, subject: &Subject<'_>, request: &R) -> Verdict<'_> {
         let fits = |policy: &&Policy| {
-            policy
-                .permissions
-                .iter()
-                .any(|permission| permission.fits(subject, request))
-                && policy
-                    .principals
-                    .iter()
-                    .any(|principal| principal.fits(subject, request))
+            policy.permissions.iter().any(|permission| permission.fits(subject, request))
+                && policy.principals.iter().any(|principal| principal.fits(subject, request))
         };
         let policy = self.policies.iter().find(fits).map(|policy| &*policy.name);
         match (self.action, policy) {
@@ -105,19 +99,12 @@ mod tests {
     }
 
     fn policy(name: &str, permission: Permission, principal: Principal) -> Policy {
-        Policy {
-            name: name.into(),
-            permissions: vec![permission],
-            principals: vec![principal],
-        }
+        Policy { name: name.into(), permissions: vec![permission], principals: vec![principal] }
     }
 
     fn path(regex: &str) -> Permission {
         let fits = StringMatch::Regex(Pattern::new(regex).unwrap());
-        Permission::UrlPath(StringMatcher {
-            fits,
-            ignore_case: false,
-        })
+        Permission::UrlPath(StringMatcher { fits, ignore_case: false })
     }
 
     fn method(name: &str) -> Permission {
@@ -136,50 +123,22 @@ mod tests {
     #[test]
     fn the_policy_that_decides_is_named() {
         let rules = Permission::And(vec![path("/buy/.*"), method("GET")]);
-        let rbac = Rbac {
-            action: Action::Allow,
-            policies: vec![policy("p", rules, id("spiffe://a"))],
-        };
+        let rbac = Rbac { action: Action::Allow, policies: vec![policy("p", rules, id("spiffe://a"))] };
         let get = SimpleRequest::new("GET", "/buy/1?x=/other", "a");
-        assert_eq!(
-            rbac.check(&subject(Some("spiffe://a")), &get),
-            Verdict::Allowed(Some("p"))
-        );
-        assert_eq!(
-            rbac.check(&subject(Some("spiffe://b")), &get),
-            Verdict::Denied(None)
-        );
+        assert_eq!(rbac.check(&subject(Some("spiffe://a")), &get), Verdict::Allowed(Some("p")));
+        assert_eq!(rbac.check(&subject(Some("spiffe://b")), &get), Verdict::Denied(None));
         assert_eq!(rbac.check(&subject(None), &get), Verdict::Denied(None));
         let post = SimpleRequest::new("POST", "/buy/1", "a");
-        assert_eq!(
-            rbac.check(&subject(Some("spiffe://a")), &post),
-            Verdict::Denied(None)
-        );
-        let deny = Rbac {
-            action: Action::Deny,
-            ..rbac
-        };
-        assert_eq!(
-            deny.check(&subject(Some("spiffe://a")), &get),
-            Verdict::Denied(Some("p"))
-        );
-        assert_eq!(
-            deny.check(&subject(Some("spiffe://a")), &post),
-            Verdict::Allowed(None)
-        );
+        assert_eq!(rbac.check(&subject(Some("spiffe://a")), &post), Verdict::Denied(None));
+        let deny = Rbac { action: Action::Deny, ..rbac };
+        assert_eq!(deny.check(&subject(Some("spiffe://a")), &get), Verdict::Denied(Some("p")));
+        assert_eq!(deny.check(&subject(Some("spiffe://a")), &post), Verdict::Allowed(None));
     }
 
     #[test]
     fn nothing_is_allowed_without_policies() {
-        let rbac = Rbac {
-            action: Action::Allow,
-            policies: vec![],
-        };
-        assert!(
-            !rbac
-                .check_connection(&subject(Some("spiffe://a")))
-                .is_allowed()
-        );
+        let rbac = Rbac { action: Action::Allow, policies: vec![] };
+        assert!(!rbac.check_connection(&subject(Some("spiffe://a"))).is_allowed());
     }
 
     #[test]
@@ -188,30 +147,14 @@ mod tests {
             (Permission::Any, true),
             (Permission::DestinationPort(80), true),
             (Permission::DestinationPort(81), false),
-            (
-                Permission::DestinationIp("10.0.0.0/24".parse().unwrap()),
-                true,
-            ),
+            (Permission::DestinationIp("10.0.0.0/24".parse().unwrap()), true),
             (path(".*"), false),
             (method("GET"), false),
-            (
-                Permission::Not(Box::new(Permission::DestinationPort(80))),
-                false,
-            ),
-            (
-                Permission::Or(vec![path(".*"), Permission::DestinationPort(80)]),
-                true,
-            ),
+            (Permission::Not(Box::new(Permission::DestinationPort(80))), false),
+            (Permission::Or(vec![path(".*"), Permission::DestinationPort(80)]), true),
         ] {
-            let rbac = Rbac {
-                action: Action::Allow,
-                policies: vec![policy("p", permission.clone(), Principal::Any)],
-            };
-            assert_eq!(
-                rbac.check_connection(&subject(None)).is_allowed(),
-                allowed,
-                "{permission:?}"
-            );
+            let rbac = Rbac { action: Action::Allow, policies: vec![policy("p", permission.clone(), Principal::Any)] };
+            assert_eq!(rbac.check_connection(&subject(None)).is_allowed(), allowed, "{permission:?}");
         }
     }
 
@@ -224,25 +167,11 @@ mod tests {
             (id("spiffe://b"), false),
             (Principal::SourceIp("10.0.0.1/32".parse().unwrap()), true),
             (Principal::SourceIp("10.0.1.0/24".parse().unwrap()), false),
-            (
-                Principal::And(vec![
-                    id("spiffe://a"),
-                    Principal::SourceIp("10.0.0.0/8".parse().unwrap()),
-                ]),
-                true,
-            ),
+            (Principal::And(vec![id("spiffe://a"), Principal::SourceIp("10.0.0.0/8".parse().unwrap())]), true),
             (Principal::Not(Box::new(id("spiffe://a"))), false),
         ] {
-            let rbac = Rbac {
-                action: Action::Allow,
-                policies: vec![policy("p", Permission::Any, principal.clone())],
-            };
-            assert_eq!(
-                rbac.check_connection(&subject(Some("spiffe://a")))
-                    .is_allowed(),
-                allowed,
-                "{principal:?}"
-            );
+            let rbac = Rbac { action: Action::Allow, policies: vec![policy("p", Permission::Any, principal.clone())] };
+            assert_eq!(rbac.check_connection(&subject(Some("spiffe://a"))).is_allowed(), allowed, "{principal:?}");
         }
         let anybody = Rbac {
             action: Action::Allow,

@@ -38,14 +38,10 @@ impl Principal {
             Self::Or(any) => any.iter().any(|one| one.fits(subject, request)),
             Self::Not(one) => !one.fits(subject, request),
             Self::Authenticated(None) => subject.identity.is_some(),
-            Self::Authenticated(Some(name)) => subject
-                .identity
-                .is_some_and(|id| name.matches(id.as_bytes())),
+            Self::Authenticated(Some(name)) => subject.identity.is_some_and(|id| name.matches(id.as_bytes())),
             Self::SourceIp(range) => range.contains(subject.source.ip()),
             Self::Header(header) => header.matches(request),
-            Self::UrlPath(path) => {
-                request.field(":path").is_some() && path.matches(request.path().as_bytes())
-            }
+            Self::UrlPath(path) => request.field(":path").is_some() && path.matches(request.path().as_bytes()),
         }
     }
 }

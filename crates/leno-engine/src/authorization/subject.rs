@@ -77,15 +77,11 @@ impl Cidr {
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address) {
             (IpAddr::V4(range), IpAddr::V4(address)) => {
-                let mask = u32::MAX
-                    .checked_shl(32 - u32::from(self.prefix))
-                    .unwrap_or(0);
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix)).unwrap_or(0);
                 u32::from(range) & mask == u32::from(address) & mask
             }
             (IpAddr::V6(range), IpAddr::V6(address)) => {
-                let mask = u128::MAX
-                    .checked_shl(128 - u32::from(self.prefix))
-                    .unwrap_or(0);
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
                 u128::from(range) & mask == u128::from(address) & mask
             }
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
@@ -119,14 +115,7 @@ mod tests {
             ("::/0", "1.2.3.4", false),
             ("fd00::/8", "fd12::1", true),
         ] {
-            assert_eq!(
-                range
-                    .parse::<Cidr>()
-                    .unwrap()
-                    .contains(address.parse().unwrap()),
-                held,
-                "{range} {address}"
-            );
+            assert_eq!(range.parse::<Cidr>().unwrap().contains(address.parse().unwrap()), held, "{range} {address}");
         }
         for text in ["10.0.0.0", "10.0.0.0/33", "x/8", "::/129", ""] {
             assert!(text.parse::<Cidr>().is_err(), "{text}");

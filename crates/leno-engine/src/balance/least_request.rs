@@ -11,16 +11,9 @@ pub(super) fn choose<'a, T: Target>(targets: &'a [T], random: &mut impl Rng) -> 
     let first = random.random_range(0..targets.len());
     // Drawn from the others: the two are never the same.
     let step = random.random_range(1..targets.len());
-    let (one, two) = (
-        targets.get(first)?,
-        targets.get((first + step) % targets.len())?,
-    );
+    let (one, two) = (targets.get(first)?, targets.get((first + step) % targets.len())?);
     let load = |target: &T| u64::from(target.active()) + 1;
     let weight = |target: &T| u64::from(target.weight().max(1));
     // load / weight, compared without division.
-    Some(if load(one) * weight(two) <= load(two) * weight(one) {
-        one
-    } else {
-        two
-    })
+    Some(if load(one) * weight(two) <= load(two) * weight(one) { one } else { two })
 }

@@ -28,12 +28,7 @@ pub enum LoadBalancer {
 
 impl LoadBalancer {
     /// The chosen one of `targets`; `None` when there is none. `turn` counts the choices made before for this cluster.
-    pub fn choose<'a, T: Target>(
-        self,
-        targets: &'a [T],
-        turn: u64,
-        random: &mut impl Rng,
-    ) -> Option<&'a T> {
+    pub fn choose<'a, T: Target>(self, targets: &'a [T], turn: u64, random: &mut impl Rng) -> Option<&'a T> {
         match targets {
             [] => None,
             [only] => Some(only),
@@ -90,13 +85,7 @@ mod tests {
     }
 
     fn servers(weights: &[u32]) -> Vec<Server> {
-        weights
-            .iter()
-            .map(|weight| Server {
-                weight: *weight,
-                active: Cell::new(0),
-            })
-            .collect()
+        weights.iter().map(|weight| Server { weight: *weight, active: Cell::new(0) }).collect()
     }
 
     fn spread(balancer: LoadBalancer, weights: &[u32], finish: bool) -> Vec<u32> {
@@ -105,10 +94,7 @@ mod tests {
         let mut hits = vec![0; weights.len()];
         for turn in 0..10_000 {
             let chosen = balancer.choose(&servers, turn, &mut random).unwrap();
-            let index = servers
-                .iter()
-                .position(|server| std::ptr::eq(server, chosen))
-                .unwrap();
+            let index = servers.iter().position(|server| std::ptr::eq(server, chosen)).unwrap();
             hits[index] += 1;
             if !finish {
                 chosen.active.set(chosen.active.get() + 1);
@@ -119,11 +105,7 @@ mod tests {
 
     #[test]
     fn equal_servers_get_equal_shares() {
-        for balancer in [
-            LoadBalancer::LeastRequest,
-            LoadBalancer::RoundRobin,
-            LoadBalancer::Random,
-        ] {
+        for balancer in [LoadBalancer::LeastRequest, LoadBalancer::RoundRobin, LoadBalancer::Random] {
             for hits in spread(balancer, &[1, 1, 1, 1], true) {
                 assert!((2200..2800).contains(&hits), "{balancer:?}: {hits}");
             }
@@ -147,23 +129,14 @@ mod tests {
         servers[0].active.set(100);
         let mut random = StdRng::seed_from_u64(7);
         for turn in 0..1000 {
-            let chosen = LoadBalancer::LeastRequest
-                .choose(&servers, turn, &mut random)
-                .unwrap();
-            assert!(
-                !std::ptr::eq(chosen, &servers[0]),
-                "two are compared, so the loaded one never wins"
-            );
+            let chosen = LoadBalancer::LeastRequest.choose(&servers, turn, &mut random).unwrap();
+            assert!(!std::ptr::eq(chosen, &servers[0]), "two are compared, so the loaded one never wins");
         }
     }
 
     #[test]
     fn nobody_is_chosen_from_nobody() {
         let mut random = StdRng::seed_from_u64(7);
-        assert!(
-            LoadBalancer::Random
-                .choose::<Server>(&[], 0, &mut random)
-                .is_none()
-        );
+        assert!(LoadBalancer::Random.choose::<Server>(&[], 0, &mut random).is_none());
     }
 }

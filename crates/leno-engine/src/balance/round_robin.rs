@@ -12,11 +12,7 @@ pub(super) fn choose<T: Target>(targets: &[T], turn: u64) -> Option<&T> {
         targets,
         |target| target.weight().max(1),
         |sum| {
-            if targets.iter().all(|target| target.weight() == 1) {
-                turn % sum
-            } else {
-                turn.wrapping_mul(STRIDE) % sum
-            }
+            if targets.iter().all(|target| target.weight() == 1) { turn % sum } else { turn.wrapping_mul(STRIDE) % sum }
         },
     )
 }

@@ -51,9 +51,7 @@ impl HeaderMatcher {
             HeaderMatch::Present(_) => true,
             HeaderMatch::Text(text) => text.matches(value),
             HeaderMatch::Range { start, end } => {
-                let number = std::str::from_utf8(value)
-                    .ok()
-                    .and_then(|text| text.trim().parse::<i64>().ok());
+                let number = std::str::from_utf8(value).ok().and_then(|text| text.trim().parse::<i64>().ok());
                 number.is_some_and(|number| (*start..*end).contains(&number))
             }
         };
@@ -67,12 +65,7 @@ mod tests {
     use crate::request::SimpleRequest;
 
     fn matcher(fits: HeaderMatch, invert: bool) -> HeaderMatcher {
-        HeaderMatcher {
-            name: "x".into(),
-            fits,
-            invert,
-            missing_as_empty: false,
-        }
+        HeaderMatcher { name: "x".into(), fits, invert, missing_as_empty: false }
     }
 
     #[test]
@@ -85,26 +78,13 @@ mod tests {
         let one = HeaderMatch::Text(StringMatcher::exact("1"));
         assert!(matcher(one.clone(), false).matches(&with("1")));
         assert!(matcher(one.clone(), true).matches(&with("2")));
-        assert!(
-            !matcher(one.clone(), true).matches(&without),
-            "what is not there fits no inverse"
-        );
+        assert!(!matcher(one.clone(), true).matches(&without), "what is not there fits no inverse");
         let mut empty = matcher(one, true);
         empty.missing_as_empty = true;
         assert!(empty.matches(&without));
         let range = HeaderMatch::Range { start: -5, end: 10 };
-        for (value, expected) in [
-            ("-5", true),
-            ("9", true),
-            ("10", false),
-            ("x", false),
-            ("1.5", false),
-        ] {
-            assert_eq!(
-                matcher(range.clone(), false).matches(&with(value)),
-                expected,
-                "{value}"
-            );
+        for (value, expected) in [("-5", true), ("9", true), ("10", false), ("x", false), ("1.5", false)] {
+            assert_eq!(matcher(range.clone(), false).matches(&with(value)), expected, "{value}");
         }
     }
 }

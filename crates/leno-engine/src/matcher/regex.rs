@@ -32,32 +32,14 @@ impl Pattern {
     /// When it is not of RE2's syntax, or too large.
     pub fn new(text: &str) -> Result<Self, PatternError> {
         let whole = format!("^(?:{text})$");
-        let compile = |text: &str| {
-            RegexBuilder::new(text)
-                .size_limit(MAX_SIZE)
-                .dfa_size_limit(MAX_SIZE)
-                .build()
-        };
+        let compile = |text: &str| RegexBuilder::new(text).size_limit(MAX_SIZE).dfa_size_limit(MAX_SIZE).build();
         // Compiled alone as well: in `a)(b` the parentheses would close the group that is put around it.
         let built = compile(text).and_then(|anywhere| Ok((anywhere, compile(&whole)?)));
         match built {
-            Ok((anywhere, regex)) => Ok(Self {
-                text: text.into(),
-                regex,
-                anywhere,
-            }),
+            Ok((anywhere, regex)) => Ok(Self { text: text.into(), regex, anywhere }),
             Err(error) => {
-                let reason = error
-                    .to_string()
-                    .lines()
-                    .last()
-                    .unwrap_or_default()
-                    .trim()
-                    .to_owned();
-                Err(PatternError {
-                    text: text.to_owned(),
-                    reason,
-                })
+                let reason = error.to_string().lines().last().unwrap_or_default().trim().to_owned();
+                Err(PatternError { text: text.to_owned(), reason })
             }
         }
     }
@@ -72,33 +54,22 @@ impl Pattern {
     /// `Rewrite`.
     #[must_use]
     pub fn replace(&self, text: &str, substitution: &str) -> String {
-        let replaced =
-            self.anywhere
-                .replace_all(text.as_bytes(), |groups: &Captures<'_>| {
-                    let mut filled = Vec::new();
-                    let mut characters = substitution.chars();
-                    while let Some(character) = characters.next() {
-                        let group = if character == '\\' {
-                            characters.next()
-                        } else {
-                            None
-                        };
-                        match group.map(|group| (group, group.to_digit(10))) {
-                            Some((_, Some(number))) => {
-                                let number = usize::try_from(number).unwrap_or(usize::MAX);
-                                filled.extend_from_slice(
-                                    groups.get(number).map_or(b"", |group| group.as_bytes()),
-                                );
-                            }
-                            Some((other, None)) => {
-                                filled.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes())
-                            }
-                            None => filled
-                                .extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
-                        }
+        let replaced = self.anywhere.replace_all(text.as_bytes(), |groups: &Captures<'_>| {
+            let mut filled = Vec::new();
+            let mut characters = substitution.chars();
+            while let Some(character) = characters.next() {
+                let group = if character == '\\' { characters.next() } else { None };
+                match group.map(|group| (group, group.to_digit(10))) {
+                    Some((_, Some(number))) => {
+                        let number = usize::try_from(number).unwrap_or(usize::MAX);
+                        filled.extend_from_slice(groups.get(number).map_or(b"", |group| group.as_bytes()));
                     }
-                    filled
-                });
+                    Some((other, None)) => filled.extend_from_slice(other.encode_utf8(&mut [0; 4]).as_bytes()),
+                    None => filled.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+                }
+            }
+            filled
+        });
         String::from_utf8_lossy(&replaced).into_owned()
     }
 

@@ -32,10 +32,7 @@ impl StringMatcher {
     /// Exactly this text.
     #[must_use]
     pub fn exact(text: &str) -> Self {
-        Self {
-            fits: StringMatch::Exact(text.into()),
-            ignore_case: false,
-        }
+        Self { fits: StringMatch::Exact(text.into()), ignore_case: false }
     }
 
     /// Whether the value fits.
@@ -43,29 +40,19 @@ impl StringMatcher {
     pub fn matches(&self, value: &[u8]) -> bool {
         match &self.fits {
             StringMatch::Exact(text) => self.same(value, text),
-            StringMatch::Prefix(text) => value
-                .get(..text.len())
-                .is_some_and(|start| self.same(start, text)),
+            StringMatch::Prefix(text) => value.get(..text.len()).is_some_and(|start| self.same(start, text)),
             StringMatch::Suffix(text) => {
                 let start = value.len().checked_sub(text.len());
-                start
-                    .and_then(|start| value.get(start..))
-                    .is_some_and(|end| self.same(end, text))
+                start.and_then(|start| value.get(start..)).is_some_and(|end| self.same(end, text))
             }
             StringMatch::Contains(text) if text.is_empty() => true,
-            StringMatch::Contains(text) => {
-                value.windows(text.len()).any(|part| self.same(part, text))
-            }
+            StringMatch::Contains(text) => value.windows(text.len()).any(|part| self.same(part, text)),
             StringMatch::Regex(pattern) => pattern.fits(value),
         }
     }
 
     fn same(&self, value: &[u8], text: &str) -> bool {
-        if self.ignore_case {
-            value.eq_ignore_ascii_case(text.as_bytes())
-        } else {
-            value == text.as_bytes()
-        }
+        if self.ignore_case { value.eq_ignore_ascii_case(text.as_bytes()) } else { value == text.as_bytes() }
     }
 }
 
@@ -94,15 +81,8 @@ mod tests {
             (&contains, "", false, false),
         ] {
             for (ignore_case, expected) in [(false, with), (true, without)] {
-                let matcher = StringMatcher {
-                    fits: fits.clone(),
-                    ignore_case,
-                };
-                assert_eq!(
-                    matcher.matches(value.as_bytes()),
-                    expected,
-                    "{matcher:?} on {value:?}"
-                );
+                let matcher = StringMatcher { fits: fits.clone(), ignore_case };
+                assert_eq!(matcher.matches(value.as_bytes()), expected, "{matcher:?} on {value:?}");
             }
         }
     }

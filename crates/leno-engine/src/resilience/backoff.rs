@@ -18,10 +18,7 @@ pub struct Backoff {
 impl Default for Backoff {
     /// Envoy's: 25 ms, and ten times as much.
     fn default() -> Self {
-        Self {
-            base: Duration::from_millis(25),
-            max: Duration::from_millis(250),
-        }
+        Self { base: Duration::from_millis(25), max: Duration::from_millis(250) }
     }
 }
 
@@ -45,18 +42,9 @@ mod tests {
         let mut random = StdRng::seed_from_u64(1);
         let backoff = Backoff::default();
         for retry in 0..100 {
-            let longest = (0..200)
-                .map(|_| backoff.wait(retry, &mut random))
-                .max()
-                .unwrap();
-            let bound = backoff
-                .base
-                .saturating_mul(1 << retry.min(20))
-                .min(backoff.max);
-            assert!(
-                longest <= bound && longest > bound / 2,
-                "retry {retry}: {longest:?}, bound {bound:?}"
-            );
+            let longest = (0..200).map(|_| backoff.wait(retry, &mut random)).max().unwrap();
+            let bound = backoff.base.saturating_mul(1 << retry.min(20)).min(backoff.max);
+            assert!(longest <= bound && longest > bound / 2, "retry {retry}: {longest:?}, bound {bound:?}");
         }
     }
 }

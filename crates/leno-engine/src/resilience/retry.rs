@@ -144,20 +144,14 @@ mod tests {
     fn attempts(policy: Option<&RetryPolicy>, failure: Failure, replayable: bool) -> u32 {
         let mut random = StdRng::seed_from_u64(1);
         let mut retry = Retry::default();
-        while retry
-            .next(policy, failure, replayable, &mut random)
-            .is_some()
-        {}
+        while retry.next(policy, failure, replayable, &mut random).is_some() {}
         retry.resends()
     }
 
     #[test]
     fn without_a_policy_only_what_was_not_processed_is_sent_again() {
         assert_eq!(attempts(None, Failure::Connect, true), MAX_SAFE_RESENDS);
-        assert_eq!(
-            attempts(None, Failure::NotProcessed, true),
-            MAX_SAFE_RESENDS
-        );
+        assert_eq!(attempts(None, Failure::NotProcessed, true), MAX_SAFE_RESENDS);
         for failure in [Failure::Reset, Failure::PerTryTimeout, Failure::Status(503)] {
             assert_eq!(attempts(None, failure, true), 0, "{failure:?}");
         }
@@ -167,11 +161,7 @@ mod tests {
     #[test]
     fn a_policy_bounds_its_retries() {
         let policy = RetryPolicy {
-            on: RetryOn {
-                server_error: true,
-                statuses: vec![418],
-                ..RetryOn::default()
-            },
+            on: RetryOn { server_error: true, statuses: vec![418], ..RetryOn::default() },
             retries: 5,
             ..RetryPolicy::default()
         };

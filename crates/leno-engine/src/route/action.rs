@@ -118,11 +118,7 @@ impl Clusters {
         match self {
             Self::One(name) => Some((name, None)),
             Self::Weighted(clusters) => {
-                let chosen = split::choose(
-                    clusters,
-                    |cluster| cluster.weight,
-                    |sum| random.random_range(0..sum),
-                )?;
+                let chosen = split::choose(clusters, |cluster| cluster.weight, |sum| random.random_range(0..sum))?;
                 Some((&chosen.cluster, Some(chosen)))
             }
         }
@@ -134,12 +130,7 @@ impl Clusters {
             Self::One(name) => (Some(&**name), None),
             Self::Weighted(clusters) => (None, Some(clusters)),
         };
-        one.into_iter().chain(
-            weighted
-                .into_iter()
-                .flatten()
-                .map(|cluster| &*cluster.cluster),
-        )
+        one.into_iter().chain(weighted.into_iter().flatten().map(|cluster| &*cluster.cluster))
     }
 }
 
@@ -179,13 +170,7 @@ impl PathRewrite {
 impl Redirect {
     /// The `location` of a request for `target` at `authority` that `matched` matched, made over `scheme`.
     #[must_use]
-    pub fn location(
-        &self,
-        matched: &PathMatch,
-        scheme: &str,
-        authority: &str,
-        target: &str,
-    ) -> String {
+    pub fn location(&self, matched: &PathMatch, scheme: &str, authority: &str, target: &str) -> String {
         let end = target.find(['?', '#']).unwrap_or(target.len());
         let (path, query) = target.split_at(end);
         let query = if self.strip_query { "" } else { query };
@@ -194,12 +179,8 @@ impl Redirect {
         let host = self.host.as_deref().unwrap_or(old_host);
         // A new scheme has its own usual port: the old one is dropped if it was the old scheme's.
         let usual = |scheme: &str| if scheme == "https" { 443 } else { 80 };
-        let port = self
-            .port
-            .or(if self.host.is_some() { None } else { old_port });
-        let port = port.filter(|port| {
-            *port != usual(new_scheme) && (self.port.is_some() || *port != usual(scheme))
-        });
+        let port = self.port.or(if self.host.is_some() { None } else { old_port });
+        let port = port.filter(|port| *port != usual(new_scheme) && (self.port.is_some() || *port != usual(scheme)));
         let port = port.map(|port| format!(":{port}")).unwrap_or_default();
         let path = match &self.path {
             None => format!("{path}{query}"),
@@ -232,8 +213,7 @@ mod tests {
     #[test]
     fn rewrites_keep_the_query() {
         let matched = PathMatch::SeparatedPrefix("/old".into());
-        let rewrite =
-            |to: &str, target: &str| PathRewrite::Prefix(to.into()).apply(&matched, target);
+        let rewrite = |to: &str, target: &str| PathRewrite::Prefix(to.into()).apply(&matched, target);
         assert_eq!(rewrite("/new", "/old/a?b=c"), "/new/a?b=c");
         assert_eq!(rewrite("/new", "/old?b"), "/new?b");
         let regex = PathRewrite::Regex(Pattern::new("/([a-z]+)/").unwrap(), r"/x-\1/".into());
@@ -242,58 +222,18 @@ mod tests {
 
     #[test]
     fn locations_change_only_what_is_said() {
-        let none = Redirect {
-            status: 302,
-            scheme: None,
-            host: None,
-            port: None,
-            path: None,
-            strip_query: false,
-        };
+        let none = Redirect { status: 302, scheme: None, host: None, port: None, path: None, strip_query: false };
         let matched = PathMatch::SeparatedPrefix("/old".into());
-        let location = |redirect: &Redirect| {
-            redirect.location(&matched, "http", "a.example:8080", "/old/x?q=1")
-        };
+        let location = |redirect: &Redirect| redirect.location(&matched, "http", "a.example:8080", "/old/x?q=1");
         assert_eq!(location(&none), "http://a.example:8080/old/x?q=1");
-        assert_eq!(
-            location(&Redirect {
-                host: Some("b".into()),
-                ..none.clone()
-            }),
-            "http://b/old/x?q=1"
-        );
-        assert_eq!(
-            location(&Redirect {
-                port: Some(8083),
-                ..none.clone()
-            }),
-            "http://a.example:8083/old/x?q=1"
-        );
-        assert_eq!(
-            location(&Redirect {
-                port: Some(80),
-                ..none.clone()
-            }),
-            "http://a.example/old/x?q=1"
-        );
-        let https = Redirect {
-            scheme: Some("https".into()),
-            ..none.clone()
-        };
-        assert_eq!(
-            https.location(&matched, "http", "a.example:80", "/old"),
-            "https://a.example/old"
-        );
-        let path = Redirect {
-            path: Some(PathRedirect::Prefix("/new".into())),
-            strip_query: true,
-            ..none.clone()
-        };
+        assert_eq!(location(&Redirect { host: Some("b".into()), ..none.clone() }), "http://b/old/x?q=1");
+        assert_eq!(location(&Redirect { port: Some(8083), ..none.clone() }), "http://a.example:8083/old/x?q=1");
+        assert_eq!(location(&Redirect { port: Some(80), ..none.clone() }), "http://a.example/old/x?q=1");
+        let https = Redirect { scheme: Some("https".into()), ..none.clone() };
+        assert_eq!(https.location(&matched, "http", "a.example:80", "/old"), "https://a.example/old");
+        let path = Redirect { path: Some(PathRedirect::Prefix("/new".into())), strip_query: true, ..none.clone() };
         assert_eq!(location(&path), "http://a.example:8080/new/x");
-        let full = Redirect {
-            path: Some(PathRedirect::Full("/all".into())),
-            ..none
-        };
+        let full = Redirect { path: Some(PathRedirect::Full("/all".into())), ..none };
         assert_eq!(location(&full), "http://a.example:8080/all?q=1");
     }
 }

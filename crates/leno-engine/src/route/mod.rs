@@ -8,8 +8,7 @@ mod path;
 mod table;
 
 pub use action::{
-    Action, ClusterWeight, Clusters, DirectResponse, Forward, HostRewrite, PathRedirect,
-    PathRewrite, Redirect,
+    Action, ClusterWeight, Clusters, DirectResponse, Forward, HostRewrite, PathRedirect, PathRewrite, Redirect,
 };
 pub use header_edit::{HeaderAppend, HeaderEdits, HeaderWrite};
 pub use path::PathMatch;

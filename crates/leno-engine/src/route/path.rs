@@ -22,25 +22,15 @@ impl PathMatch {
     #[must_use]
     pub fn matches(&self, path: &str, ignore_case: bool) -> bool {
         let same = |one: &[u8], two: &str| {
-            if ignore_case {
-                one.eq_ignore_ascii_case(two.as_bytes())
-            } else {
-                one == two.as_bytes()
-            }
+            if ignore_case { one.eq_ignore_ascii_case(two.as_bytes()) } else { one == two.as_bytes() }
         };
         let bytes = path.as_bytes();
-        let starts = |prefix: &str| {
-            bytes
-                .get(..prefix.len())
-                .is_some_and(|start| same(start, prefix))
-        };
+        let starts = |prefix: &str| bytes.get(..prefix.len()).is_some_and(|start| same(start, prefix));
         match self {
             Self::Prefix(prefix) => starts(prefix),
             Self::Exact(exact) => same(bytes, exact),
             Self::Regex(pattern) => pattern.fits(bytes),
-            Self::SeparatedPrefix(prefix) => {
-                starts(prefix) && matches!(bytes.get(prefix.len()), None | Some(b'/'))
-            }
+            Self::SeparatedPrefix(prefix) => starts(prefix) && matches!(bytes.get(prefix.len()), None | Some(b'/')),
         }
     }
 
@@ -63,35 +53,15 @@ mod tests {
         for (pattern, path, expected) in [
             (PathMatch::Prefix("/v2".into()), "/v2example", true),
             (PathMatch::Prefix("/v2".into()), "/V2", false),
-            (
-                PathMatch::SeparatedPrefix("/v2".into()),
-                "/v2example",
-                false,
-            ),
-            (
-                PathMatch::SeparatedPrefix("/v2".into()),
-                "/v2/example",
-                true,
-            ),
+            (PathMatch::SeparatedPrefix("/v2".into()), "/v2example", false),
+            (PathMatch::SeparatedPrefix("/v2".into()), "/v2/example", true),
             (PathMatch::SeparatedPrefix("/v2".into()), "/v2", true),
             (PathMatch::Exact("/v2".into()), "/v2", true),
             (PathMatch::Exact("/v2".into()), "/v2/", false),
-            (
-                PathMatch::Regex(Pattern::new("/v[0-9]").unwrap()),
-                "/v2",
-                true,
-            ),
-            (
-                PathMatch::Regex(Pattern::new("/v[0-9]").unwrap()),
-                "/v22",
-                false,
-            ),
+            (PathMatch::Regex(Pattern::new("/v[0-9]").unwrap()), "/v2", true),
+            (PathMatch::Regex(Pattern::new("/v[0-9]").unwrap()), "/v22", false),
         ] {
-            assert_eq!(
-                pattern.matches(path, false),
-                expected,
-                "{pattern:?} on {path}"
-            );
+            assert_eq!(pattern.matches(path, false), expected, "{pattern:?} on {path}");
         }
         assert!(PathMatch::Prefix("/v2".into()).matches("/V2x", true));
     }

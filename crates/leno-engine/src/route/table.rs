@@ -95,10 +95,12 @@ impl Domain {
         match self {
             Self::Exact(exact) => (host == &**exact).then_some((3, exact.len())),
             // The wildcard stands for at least one character.
-            Self::Suffix(suffix) => (host.len() > suffix.len() && host.ends_with(&**suffix))
-                .then_some((2, suffix.len())),
-            Self::Prefix(prefix) => (host.len() > prefix.len() && host.starts_with(&**prefix))
-                .then_some((1, prefix.len())),
+            Self::Suffix(suffix) => {
+                (host.len() > suffix.len() && host.ends_with(&**suffix)).then_some((2, suffix.len()))
+            }
+            Self::Prefix(prefix) => {
+                (host.len() > prefix.len() && host.starts_with(&**prefix)).then_some((1, prefix.len()))
+            }
             Self::Any => Some((0, 0)),
         }
     }
@@ -108,10 +110,7 @@ impl RouteTable {
     /// The virtual host and route of a request; `None` when none fits.
     pub fn select<R: RequestHead>(&self, request: &R) -> Option<(&VirtualHost, &Route)> {
         let host = self.host(request)?;
-        let route = host
-            .routes
-            .iter()
-            .find(|route| route.matches.fits(request))?;
+        let route = host.routes.iter().find(|route| route.matches.fits(request))?;
         Some((host, route))
     }
 
@@ -129,12 +128,7 @@ impl RouteTable {
         {
             name = host.to_owned();
         }
-        let rank = |host: &VirtualHost| {
-            host.domains
-                .iter()
-                .filter_map(|domain| domain.rank(&name))
-                .max()
-        };
+        let rank = |host: &VirtualHost| host.domains.iter().filter_map(|domain| domain.rank(&name)).max();
         self.hosts
             .iter()
             .filter_map(|host| Some((rank(host)?, host)))
@@ -144,13 +138,10 @@ impl RouteTable {
 
     /// Every cluster that a route may choose.
     pub fn clusters(&self) -> impl Iterator<Item = &str> {
-        self.hosts
-            .iter()
-            .flat_map(|host| &host.routes)
-            .flat_map(|route| match &route.action {
-                Action::Forward(forward) => Some(forward.clusters.names()).into_iter().flatten(),
-                Action::Redirect(_) | Action::DirectResponse(_) => None.into_iter().flatten(),
-            })
+        self.hosts.iter().flat_map(|host| &host.routes).flat_map(|route| match &route.action {
+            Action::Forward(forward) => Some(forward.clusters.names()).into_iter().flatten(),
+            Action::Redirect(_) | Action::DirectResponse(_) => None.into_iter().flatten(),
+        })
     }
 }
 
@@ -158,13 +149,7 @@ impl RouteMatch {
     /// Every request whose path begins with this.
     #[must_use]
     pub fn prefix(prefix: &str) -> Self {
-        Self {
-            path: PathMatch::Prefix(prefix.into()),
-            ignore_case: false,
-            headers: vec![],
-            query: vec![],
-            grpc: false,
-        }
+        Self { path: PathMatch::Prefix(prefix.into()), ignore_case: false, headers: vec![], query: vec![], grpc: false }
     }
 
     /// Whether a request fits.
@@ -180,9 +165,7 @@ impl RouteMatch {
 
 fn is_grpc<R: RequestHead>(request: &R) -> bool {
     request.header("content-type").is_some_and(|value| {
-        value
-            .strip_prefix(b"application/grpc")
-            .is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+        value.strip_prefix(b"application/grpc").is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
     })
 }
 
@@ -207,12 +190,7 @@ mod tests {
 
     fn host(domains: &[&str], routes: Vec<Route>) -> VirtualHost {
         let domains: Vec<_> = domains.iter().copied().map(Domain::parse).collect();
-        VirtualHost {
-            name: "h".into(),
-            domains,
-            routes,
-            ..VirtualHost::default()
-        }
+        VirtualHost { name: "h".into(), domains, routes, ..VirtualHost::default() }
     }
 
     fn chosen<'a>(table: &'a RouteTable, request: &SimpleRequest) -> Option<&'a str> {
@@ -243,25 +221,12 @@ mod tests {
             ("other:81", "exact"),
             ("www.example.com:80", "prefix"),
         ] {
-            assert_eq!(
-                chosen(&table, &SimpleRequest::new("GET", "/", authority)),
-                Some(expected),
-                "{authority}"
-            );
+            assert_eq!(chosen(&table, &SimpleRequest::new("GET", "/", authority)), Some(expected), "{authority}");
         }
         table.ignore_port = true;
-        assert_eq!(
-            chosen(
-                &table,
-                &SimpleRequest::new("GET", "/", "www.example.com:80")
-            ),
-            Some("exact")
-        );
+        assert_eq!(chosen(&table, &SimpleRequest::new("GET", "/", "www.example.com:80")), Some("exact"));
         table.hosts.remove(0);
-        assert_eq!(
-            chosen(&table, &SimpleRequest::new("GET", "/", "nobody")),
-            None
-        );
+        assert_eq!(chosen(&table, &SimpleRequest::new("GET", "/", "nobody")), None);
     }
 
     #[test]
@@ -274,10 +239,7 @@ mod tests {
             missing_as_empty: false,
         });
         let mut query = RouteMatch::prefix("/q");
-        query.query.push(QueryMatcher {
-            name: "animal".into(),
-            fits: QueryMatch::Text(StringMatcher::exact("whale")),
-        });
+        query.query.push(QueryMatcher { name: "animal".into(), fits: QueryMatch::Text(StringMatcher::exact("whale")) });
         let mut grpc = RouteMatch::prefix("/");
         grpc.grpc = true;
         let table = RouteTable {
@@ -293,31 +255,13 @@ mod tests {
             ..RouteTable::default()
         };
         let get = |target: &str| SimpleRequest::new("GET", target, "a");
-        assert_eq!(
-            chosen(&table, &get("/v1").with("version", "two")),
-            Some("header")
-        );
+        assert_eq!(chosen(&table, &get("/v1").with("version", "two")), Some("header"));
         assert_eq!(chosen(&table, &get("/q?animal=whale")), Some("query"));
         assert_eq!(chosen(&table, &get("/q?animal=cat")), None);
-        assert_eq!(
-            chosen(
-                &table,
-                &get("/x").with("content-type", "application/grpc+proto")
-            ),
-            Some("grpc")
-        );
-        assert_eq!(
-            chosen(
-                &table,
-                &get("/x").with("content-type", "application/grpc-web")
-            ),
-            None
-        );
+        assert_eq!(chosen(&table, &get("/x").with("content-type", "application/grpc+proto")), Some("grpc"));
+        assert_eq!(chosen(&table, &get("/x").with("content-type", "application/grpc-web")), None);
         assert_eq!(chosen(&table, &get("/v1/a")), Some("v1"));
-        assert_eq!(
-            table.clusters().collect::<Vec<_>>(),
-            ["header", "query", "grpc", "v1"]
-        );
+        assert_eq!(table.clusters().collect::<Vec<_>>(), ["header", "query", "grpc", "v1"]);
     }
 
     #[test]
@@ -326,13 +270,7 @@ mod tests {
             hosts: vec![host(&["*"], vec![route("all", RouteMatch::prefix("/"))])],
             ..RouteTable::default()
         };
-        assert_eq!(
-            chosen(&table, &SimpleRequest::new("CONNECT", "", "a:443")),
-            Some("all")
-        );
-        assert_eq!(
-            chosen(&table, &SimpleRequest::new("OPTIONS", "*", "a")),
-            Some("all")
-        );
+        assert_eq!(chosen(&table, &SimpleRequest::new("CONNECT", "", "a:443")), Some("all"));
+        assert_eq!(chosen(&table, &SimpleRequest::new("OPTIONS", "*", "a")), Some("all"));
     }
 }

@@ -35,10 +35,7 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            bytes: 64 * 1024,
-            fields: 100,
-        }
+        Self { bytes: 64 * 1024, fields: 100 }
     }
 }
 

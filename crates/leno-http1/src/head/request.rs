@@ -39,13 +39,9 @@ impl RequestHead {
     /// # Errors
     /// When the head is refused; what this leaves in `self` means nothing.
     pub fn parse(&mut self, bytes: &[u8], limits: Limits) -> Result<Parsed, HeadError> {
-        let window = bytes
-            .get(..limits.bytes.min(bytes.len()))
-            .unwrap_or_default();
+        let window = bytes.get(..limits.bytes.min(bytes.len())).unwrap_or_default();
         let mut storage = [httparse::EMPTY_HEADER; Limits::MAX_FIELDS];
-        let fields = storage
-            .get_mut(..limits.fields.min(Limits::MAX_FIELDS))
-            .unwrap_or_default();
+        let fields = storage.get_mut(..limits.fields.min(Limits::MAX_FIELDS)).unwrap_or_default();
         let mut parser = httparse::Request::new(fields);
         let length = match parser.parse(window).map_err(refused)? {
             httparse::Status::Complete(length) => length,
@@ -70,10 +66,7 @@ impl RequestHead {
         self.fields.clear();
         for header in parser.headers.iter() {
             let (name, value) = (header.name.as_bytes(), header.value.trim_ascii());
-            self.fields.push(Field {
-                name: Place::of(name, bytes),
-                value: Place::of(value, bytes),
-            });
+            self.fields.push(Field { name: Place::of(name, bytes), value: Place::of(value, bytes) });
         }
         self.fields_start = memchr::memchr(b'\n', head).map_or(length, |at| at + 1);
         self.meaning(bytes, absolute)?;
@@ -86,13 +79,8 @@ impl RequestHead {
             return Err(HeadError::Target);
         }
         if method == "CONNECT" {
-            let port = target
-                .iter()
-                .rposition(|byte| *byte == b':')
-                .and_then(|colon| target.get(colon + 1..));
-            if !port.is_some_and(|port| !port.is_empty() && port.iter().all(u8::is_ascii_digit))
-                || !is_host(target)
-            {
+            let port = target.iter().rposition(|byte| *byte == b':').and_then(|colon| target.get(colon + 1..));
+            if !port.is_some_and(|port| !port.is_empty() && port.iter().all(u8::is_ascii_digit)) || !is_host(target) {
                 return Err(HeadError::Target);
             }
             self.authority = Place::of(target, bytes);
@@ -106,23 +94,14 @@ impl RequestHead {
         }
         // Absolute form: only that of this protocol.
         let scheme = target.get(..7).filter(|scheme| same(scheme, "http://"));
-        let rest = scheme
-            .and_then(|_| target.get(7..))
-            .ok_or(HeadError::Target)?;
-        let end = rest
-            .iter()
-            .position(|byte| matches!(byte, b'/' | b'?'))
-            .unwrap_or(rest.len());
+        let rest = scheme.and_then(|_| target.get(7..)).ok_or(HeadError::Target)?;
+        let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
         if authority.is_empty() || !is_host(authority) || path.starts_with(b"?") {
             return Err(HeadError::Target);
         }
         self.authority = Place::of(authority, bytes);
-        self.target = if path.is_empty() {
-            Place::default()
-        } else {
-            Place::of(path, bytes)
-        };
+        self.target = if path.is_empty() { Place::default() } else { Place::of(path, bytes) };
         Ok(true)
     }
 
@@ -162,11 +141,7 @@ impl RequestHead {
             (false, false, None) => Framing::None,
         };
         self.keep_alive = common.keeps_alive(self.version);
-        self.upgrade = if common.upgrade && self.version == Version::Http11 {
-            upgrade
-        } else {
-            None
-        };
+        self.upgrade = if common.upgrade && self.version == Version::Http11 { upgrade } else { None };
         Ok(())
     }
 
@@ -183,6 +158,5 @@ impl RequestHead {
 ///
 /// [RFC 3986, 3.2.2]: https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2
 fn is_host(host: &[u8]) -> bool {
-    host.iter()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(byte))
+    host.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(byte))
 }

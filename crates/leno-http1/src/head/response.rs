@@ -34,13 +34,9 @@ impl ResponseHead {
         to_head: bool,
         to_connect: bool,
     ) -> Result<Parsed, HeadError> {
-        let window = bytes
-            .get(..limits.bytes.min(bytes.len()))
-            .unwrap_or_default();
+        let window = bytes.get(..limits.bytes.min(bytes.len())).unwrap_or_default();
         let mut storage = [httparse::EMPTY_HEADER; Limits::MAX_FIELDS];
-        let fields = storage
-            .get_mut(..limits.fields.min(Limits::MAX_FIELDS))
-            .unwrap_or_default();
+        let fields = storage.get_mut(..limits.fields.min(Limits::MAX_FIELDS)).unwrap_or_default();
         let mut parser = httparse::Response::new(fields);
         let length = match parser.parse(window).map_err(refused)? {
             httparse::Status::Complete(length) => length,
@@ -52,20 +48,14 @@ impl ResponseHead {
         let head = window.get(..length).unwrap_or_default();
         scan::line_ends(head)?;
         self.version = version(parser.version)?;
-        self.status = parser
-            .code
-            .filter(|code| (100..=999).contains(code))
-            .ok_or(HeadError::StartLine)?;
+        self.status = parser.code.filter(|code| (100..=999).contains(code)).ok_or(HeadError::StartLine)?;
         self.reason = Place::of(parser.reason.unwrap_or_default().as_bytes(), bytes);
         self.fields.clear();
         let mut common = scan::Common::default();
         for header in parser.headers.iter() {
             let (name, value) = (header.name.as_bytes(), header.value.trim_ascii());
             common.field(name, value)?;
-            self.fields.push(Field {
-                name: Place::of(name, bytes),
-                value: Place::of(value, bytes),
-            });
+            self.fields.push(Field { name: Place::of(name, bytes), value: Place::of(value, bytes) });
         }
         self.fields_start = memchr::memchr(b'\n', head).map_or(length, |at| at + 1);
         common.check(self.version)?;

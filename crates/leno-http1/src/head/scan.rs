@@ -62,9 +62,7 @@ impl Common {
         if self.length.is_some() || !digits {
             return Err(HeadError::ContentLength);
         }
-        let number = value
-            .iter()
-            .fold(0u64, |number, digit| number * 10 + u64::from(digit - b'0'));
+        let number = value.iter().fold(0u64, |number, digit| number * 10 + u64::from(digit - b'0'));
         self.length = Some(number);
         Ok(())
     }

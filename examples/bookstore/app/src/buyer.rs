@@ -40,20 +40,9 @@ struct Counts {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let counts = Arc::new(Mutex::new(Counts::default()));
-    spawn(buy_for_ever(
-        args.name.clone(),
-        args.store,
-        args.every,
-        Arc::clone(&counts),
-    ));
+    spawn(buy_for_ever(args.name.clone(), args.store, args.every, Arc::clone(&counts)));
     serve(args.port, move |request| {
-        let page = page(
-            &args.name,
-            &counts
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner),
-            &request,
-        );
+        let page = page(&args.name, &counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner), &request);
         let name = args.name.clone();
         async move { answer(200, &name, page) }
     })
@@ -62,29 +51,18 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
 
 async fn buy_for_ever(name: String, store: String, every: u64, counts: Arc<Mutex<Counts>>) {
     let client = Client::new();
-    let headers = [
-        ("client-app", name.as_str()),
-        ("user-agent", "leno-http-client/1.1"),
-    ];
+    let headers = [("client-app", name.as_str()), ("user-agent", "leno-http-client/1.1")];
     let mut ticks = tokio::time::interval(Duration::from_millis(every.max(1)));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let outcome = client
-            .send("GET", &format!("{store}/buy-a-book/new"), &headers)
-            .await;
-        let mut counts = counts
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let outcome = client.send("GET", &format!("{store}/buy-a-book/new"), &headers).await;
+        let mut counts = counts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         match outcome {
             Ok(got) if got.status == 200 => {
                 let total = counts.bought.entry(got.identity.clone()).or_default();
                 *total += 1;
-                say(&format!(
-                    "bought from {}: {} ({total} from there so far)",
-                    got.identity,
-                    got.body.trim()
-                ));
+                say(&format!("bought from {}: {} ({total} from there so far)", got.identity, got.body.trim()));
             }
             Ok(got) if got.status == 403 => {
                 counts.refused += 1;
@@ -110,11 +88,7 @@ fn page<B>(name: &str, counts: &Counts, request: &Request<B>) -> String {
     if request.uri().path() == "/counts" {
         return json.to_string();
     }
-    let rows: String = counts
-        .bought
-        .iter()
-        .map(|(store, count)| format!("<tr><td>{store}<td>{count}</tr>"))
-        .collect();
+    let rows: String = counts.bought.iter().map(|(store, count)| format!("<tr><td>{store}<td>{count}</tr>")).collect();
     format!(
         "<!doctype html><meta http-equiv=refresh content=1><title>{name}</title><h1>{name}</h1>\
          <table border=1 cellpadding=6><tr><th>bought from<th>books</tr>{rows}\

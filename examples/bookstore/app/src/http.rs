@@ -22,9 +22,7 @@ where
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
 {
     let address = SocketAddr::from(([0, 0, 0, 0], port));
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("listen on {address}"))?;
+    let listener = TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))?;
     loop {
         let (stream, _) = listener.accept().await?;
         let handler = handler.clone();
@@ -32,8 +30,7 @@ where
             let answer = handler(request);
             async move { Ok::<_, Infallible>(answer.await) }
         });
-        let connection = hyper::server::conn::http1::Builder::new()
-            .serve_connection(TokioIo::new(stream), service);
+        let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         spawn(async move {
             if let Err(error) = connection.await {
                 say(&format!("connection ended: {error}"));
@@ -58,18 +55,11 @@ pub(crate) struct Answer {
 
 impl Client {
     pub(crate) fn new() -> Self {
-        Self {
-            client: PooledClient::builder(TokioExecutor::new()).build_http(),
-        }
+        Self { client: PooledClient::builder(TokioExecutor::new()).build_http() }
     }
 
     /// Sends one request with extra headers and reads the whole answer, within five seconds.
-    pub(crate) async fn send(
-        &self,
-        method: &str,
-        url: &str,
-        headers: &[(&str, &str)],
-    ) -> anyhow::Result<Answer> {
+    pub(crate) async fn send(&self, method: &str, url: &str, headers: &[(&str, &str)]) -> anyhow::Result<Answer> {
         let mut request = Request::builder().method(method).uri(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -78,30 +68,20 @@ impl Client {
         let exchange = async {
             let response = self.client.request(request).await?;
             let status = response.status().as_u16();
-            let identity = response
-                .headers()
-                .get("identity")
-                .and_then(|value| value.to_str().ok());
+            let identity = response.headers().get("identity").and_then(|value| value.to_str().ok());
             let identity = identity.unwrap_or_default().to_owned();
             let body = Limited::new(response.into_body(), MAX_BODY).collect().await;
             let body = body.map_err(|error| anyhow::anyhow!("{error}"))?.to_bytes();
-            Ok(Answer {
-                status,
-                identity,
-                body: String::from_utf8_lossy(&body).into_owned(),
-            })
+            Ok(Answer { status, identity, body: String::from_utf8_lossy(&body).into_owned() })
         };
-        tokio::time::timeout(Duration::from_secs(5), exchange)
-            .await
-            .context("no answer within 5 s")?
+        tokio::time::timeout(Duration::from_secs(5), exchange).await.context("no answer within 5 s")?
     }
 }
 
 /// An answer with a text.
 pub(crate) fn answer(status: u16, identity: &str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() =
-        hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
     if let Ok(value) = identity.parse() {
         response.headers_mut().insert("identity", value);
     }
@@ -109,10 +89,7 @@ pub(crate) fn answer(status: u16, identity: &str, body: impl Into<Bytes>) -> Res
 }
 
 /// Runs something beside the rest of the role.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "an application, not the mesh: it has nothing to drain"
-)]
+#[expect(clippy::disallowed_methods, reason = "an application, not the mesh: it has nothing to drain")]
 pub(crate) fn spawn(work: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(work);
 }

@@ -27,9 +27,7 @@ pub struct Args {
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
     let address = SocketAddr::from(([0, 0, 0, 0], args.port));
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("listen on {address}"))?;
+    let listener = TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))?;
     let total = Arc::new(AtomicU64::new(0));
     loop {
         let (stream, peer) = listener.accept().await?;
@@ -48,10 +46,7 @@ async fn keep(mut stream: TcpStream, total: &AtomicU64) -> anyhow::Result<()> {
     let mut lines = BufReader::new(read).lines();
     while let Some(line) = lines.next_line().await? {
         let reply = match line.strip_prefix("ADD ").map(str::parse::<u64>) {
-            Some(Ok(count)) => format!(
-                "{} in the ledger\n",
-                total.fetch_add(count, Ordering::Relaxed) + count
-            ),
+            Some(Ok(count)) => format!("{} in the ledger\n", total.fetch_add(count, Ordering::Relaxed) + count),
             Some(Err(_)) | None => format!("ERR {line:?} is not of the form ADD <count>\n"),
         };
         write.write_all(reply.as_bytes()).await?;

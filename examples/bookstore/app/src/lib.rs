@@ -35,17 +35,13 @@ pub enum Role {
 /// # Errors
 /// When its port cannot be opened.
 pub fn run(role: Role) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(async {
-            let mut terminate =
-                tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-            tokio::select! {
-                result = play(role) => result,
-                _ = terminate.recv() => Ok(()),
-            }
-        })
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        tokio::select! {
+            result = play(role) => result,
+            _ = terminate.recv() => Ok(()),
+        }
+    })
 }
 
 async fn play(role: Role) -> anyhow::Result<()> {

@@ -34,12 +34,8 @@ struct Store {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
-    let store = Arc::new(Store {
-        name: args.name,
-        warehouse: args.warehouse,
-        sold: AtomicU64::new(0),
-        client: Client::new(),
-    });
+    let store =
+        Arc::new(Store { name: args.name, warehouse: args.warehouse, sold: AtomicU64::new(0), client: Client::new() });
     serve(args.port, move |request| {
         let store = Arc::clone(&store);
         async move { store.handle(&request).await }
@@ -51,11 +47,7 @@ impl Store {
     async fn handle(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         match request.uri().path() {
             "/healthz" => answer(200, &self.name, "ok"),
-            "/books-bought" => answer(
-                200,
-                &self.name,
-                self.sold.load(Ordering::Relaxed).to_string(),
-            ),
+            "/books-bought" => answer(200, &self.name, self.sold.load(Ordering::Relaxed).to_string()),
             "/buy-a-book/new" => self.sell().await,
             path => answer(404, &self.name, format!("no page {path}")),
         }
@@ -64,25 +56,13 @@ impl Store {
     async fn sell(&self) -> Response<Full<Bytes>> {
         let number = self.sold.fetch_add(1, Ordering::Relaxed) + 1;
         let restock = format!("{}/restock-books", self.warehouse);
-        match self
-            .client
-            .send("POST", &restock, &[("client-app", "bookstore")])
-            .await
-        {
+        match self.client.send("POST", &restock, &[("client-app", "bookstore")]).await {
             Ok(got) if got.status == 200 => {
                 say(&format!("sold book {number}, {}", got.body.trim()));
                 answer(200, &self.name, format!("book {number}"))
             }
-            Ok(got) => answer(
-                502,
-                &self.name,
-                format!("the warehouse answered {}: {}", got.status, got.body),
-            ),
-            Err(error) => answer(
-                502,
-                &self.name,
-                format!("the warehouse did not answer: {error:#}"),
-            ),
+            Ok(got) => answer(502, &self.name, format!("the warehouse answered {}: {}", got.status, got.body)),
+            Err(error) => answer(502, &self.name, format!("the warehouse did not answer: {error:#}")),
         }
     }
 }

@@ -39,11 +39,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<()> {
                         say(&format!("delivered, {total}"));
                         answer(200, "bookwarehouse", total)
                     }
-                    Err(error) => answer(
-                        502,
-                        "bookwarehouse",
-                        format!("the ledger did not answer: {error:#}"),
-                    ),
+                    Err(error) => answer(502, "bookwarehouse", format!("the ledger did not answer: {error:#}")),
                 },
                 (method, path) => answer(404, "bookwarehouse", format!("no {method} {path}")),
             }
@@ -60,15 +56,10 @@ async fn write_down(line: &Line, ledger: &str) -> anyhow::Result<String> {
     {
         return Ok(total);
     }
-    let stream = TcpStream::connect(ledger)
-        .await
-        .with_context(|| format!("connect to {ledger}"))?;
+    let stream = TcpStream::connect(ledger).await.with_context(|| format!("connect to {ledger}"))?;
     let mut open = BufReader::new(stream);
     let greeting = read_line(&mut open).await?;
-    anyhow::ensure!(
-        greeting.starts_with("LEDGER"),
-        "unexpected greeting {greeting:?}"
-    );
+    anyhow::ensure!(greeting.starts_with("LEDGER"), "unexpected greeting {greeting:?}");
     let total = add(&mut open).await?;
     *line = Some(open);
     Ok(total)

@@ -38,9 +38,7 @@ pub(crate) type Body = BoxBody<Bytes, hyper::Error>;
 
 /// Serves HTTP/1.1 and HTTP/2 on one port, for ever.
 pub(crate) async fn serve(address: SocketAddr, name: String) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("listen on {address}"))?;
+    let listener = TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))?;
     loop {
         let (stream, peer) = listener.accept().await?;
         let name = name.clone();
@@ -50,10 +48,7 @@ pub(crate) async fn serve(address: SocketAddr, name: String) -> anyhow::Result<(
         });
         crate::spawn(async move {
             let connection = auto::Builder::new(TokioExecutor::new());
-            if let Err(error) = connection
-                .serve_connection_with_upgrades(TokioIo::new(stream), service)
-                .await
-            {
+            if let Err(error) = connection.serve_connection_with_upgrades(TokioIo::new(stream), service).await {
                 crate::say(&format!("http: {error}"));
             }
         });
@@ -71,34 +66,17 @@ async fn handle(request: Request<Incoming>, name: &str, peer: SocketAddr) -> Res
     response
 }
 
-async fn dispatch(
-    request: Request<Incoming>,
-    name: &str,
-    peer: SocketAddr,
-) -> anyhow::Result<Response<Body>> {
-    let content_type = request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .map(HeaderValue::as_bytes);
+async fn dispatch(request: Request<Incoming>, name: &str, peer: SocketAddr) -> anyhow::Result<Response<Body>> {
+    let content_type = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     if content_type.is_some_and(|value| value.starts_with(b"application/grpc")) {
         return Ok(crate::grpc::echo(request));
     }
     let path = request.uri().path().to_owned();
-    match path
-        .trim_start_matches('/')
-        .split_once('/')
-        .unwrap_or((path.trim_start_matches('/'), ""))
-    {
+    match path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), "")) {
         ("ws", _) => websocket(request),
-        ("status", code) => Ok(text(
-            code.parse().context("the path is /status/<code>")?,
-            format!("{code}\n"),
-        )),
+        ("status", code) => Ok(text(code.parse().context("the path is /status/<code>")?, format!("{code}\n"))),
         ("delay", millis) => {
-            tokio::time::sleep(Duration::from_millis(
-                millis.parse().context("the path is /delay/<ms>")?,
-            ))
-            .await;
+            tokio::time::sleep(Duration::from_millis(millis.parse().context("the path is /delay/<ms>")?)).await;
             seen(request, name, peer).await
         }
         ("bytes", count) => {
@@ -110,16 +88,9 @@ async fn dispatch(
     }
 }
 
-async fn seen(
-    request: Request<Incoming>,
-    name: &str,
-    peer: SocketAddr,
-) -> anyhow::Result<Response<Body>> {
+async fn seen(request: Request<Incoming>, name: &str, peer: SocketAddr) -> anyhow::Result<Response<Body>> {
     let (parts, body) = request.into_parts();
-    let body = Limited::new(body, MAX_SHOWN)
-        .collect()
-        .await
-        .map_err(|error| anyhow::anyhow!("{error}"))?;
+    let body = Limited::new(body, MAX_SHOWN).collect().await.map_err(|error| anyhow::anyhow!("{error}"))?;
     let trailers = body.trailers().map(listed).unwrap_or_default();
     let json = serde_json::json!({
         "pod": name,
@@ -133,35 +104,25 @@ async fn seen(
         "body": String::from_utf8_lossy(&body.to_bytes()),
     });
     let mut response = text(StatusCode::OK, format!("{json}\n"));
-    response.headers_mut().insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
 }
 
 fn listed(headers: &HeaderMap) -> BTreeMap<String, Vec<String>> {
     let mut listed: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in headers {
-        listed
-            .entry(name.to_string())
-            .or_default()
-            .push(String::from_utf8_lossy(value.as_bytes()).into_owned());
+        listed.entry(name.to_string()).or_default().push(String::from_utf8_lossy(value.as_bytes()).into_owned());
     }
     listed
 }
 
 fn websocket(mut request: Request<Incoming>) -> anyhow::Result<Response<Body>> {
-    let key = request
-        .headers()
-        .get(header::SEC_WEBSOCKET_KEY)
-        .context("this path speaks WebSocket")?;
+    let key = request.headers().get(header::SEC_WEBSOCKET_KEY).context("this path speaks WebSocket")?;
     let accept = HeaderValue::from_str(&derive_accept_key(key.as_bytes()))?;
     let upgrade = hyper::upgrade::on(&mut request);
     crate::spawn(async move {
         let Ok(upgraded) = upgrade.await else { return };
-        let socket =
-            WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
+        let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await;
         let (mut write, mut read) = socket.split();
         while let Some(Ok(message)) = read.next().await {
             let data = message.is_text() || message.is_binary();
@@ -179,11 +140,7 @@ fn websocket(mut request: Request<Incoming>) -> anyhow::Result<Response<Body>> {
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {
-    let mut response = Response::new(
-        Full::new(body.into())
-            .map_err(|never| match never {})
-            .boxed(),
-    );
+    let mut response = Response::new(Full::new(body.into()).map_err(|never| match never {}).boxed());
     *response.status_mut() = status;
     response
 }

@@ -50,20 +50,16 @@ pub struct Serve {
 /// # Errors
 /// When a port cannot be opened.
 pub fn run(command: Command) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(async {
-            let mut terminate =
-                tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-            match command {
-                Command::Serve(args) => tokio::select! {
-                    result = serve(args) => result,
-                    _ = terminate.recv() => Ok(()),
-                },
-                Command::Load(args) => load::run(args, terminate).await,
-            }
-        })
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        match command {
+            Command::Serve(args) => tokio::select! {
+                result = serve(args) => result,
+                _ = terminate.recv() => Ok(()),
+            },
+            Command::Load(args) => load::run(args, terminate).await,
+        }
+    })
 }
 
 async fn serve(args: Serve) -> anyhow::Result<()> {
@@ -75,15 +71,9 @@ async fn serve(args: Serve) -> anyhow::Result<()> {
         servers.spawn(tcp::serve((args.bind, port).into(), None));
     }
     for port in args.server_first {
-        servers.spawn(tcp::serve(
-            (args.bind, port).into(),
-            Some(format!("HELLO from {}\n", args.name)),
-        ));
+        servers.spawn(tcp::serve((args.bind, port).into(), Some(format!("HELLO from {}\n", args.name))));
     }
-    anyhow::ensure!(
-        !servers.is_empty(),
-        "give at least one of --http, --tcp, --server-first"
-    );
+    anyhow::ensure!(!servers.is_empty(), "give at least one of --http, --tcp, --server-first");
     while let Some(ended) = servers.join_next().await {
         ended??;
     }
@@ -91,10 +81,7 @@ async fn serve(args: Serve) -> anyhow::Result<()> {
 }
 
 /// Runs something beside the rest.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "an application, not the mesh: it has nothing to drain"
-)]
+#[expect(clippy::disallowed_methods, reason = "an application, not the mesh: it has nothing to drain")]
 fn spawn(work: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(work);
 }

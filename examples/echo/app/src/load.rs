@@ -65,11 +65,7 @@ pub(crate) async fn run(args: Args, mut terminate: Signal) -> anyhow::Result<()>
     let args = Arc::new(args);
     let mut loops = JoinSet::new();
     for _ in 0..args.clients {
-        loops.spawn(call_again(
-            Arc::clone(&args),
-            client.clone(),
-            Arc::clone(&counts),
-        ));
+        loops.spawn(call_again(Arc::clone(&args), client.clone(), Arc::clone(&counts)));
     }
     tokio::select! {
         () = async { while loops.join_next().await.is_some() {} } => (),
@@ -84,11 +80,7 @@ pub(crate) async fn run(args: Args, mut terminate: Signal) -> anyhow::Result<()>
     Ok(())
 }
 
-async fn call_again(
-    args: Arc<Args>,
-    client: Client<HttpConnector, Full<Bytes>>,
-    counts: Arc<Mutex<Counts>>,
-) {
+async fn call_again(args: Arc<Args>, client: Client<HttpConnector, Full<Bytes>>, counts: Arc<Mutex<Counts>>) {
     let mut left = args.count;
     loop {
         let outcome = call(&args, &client).await;
@@ -119,26 +111,16 @@ async fn call_again(
     }
 }
 
-async fn call(
-    args: &Args,
-    client: &Client<HttpConnector, Full<Bytes>>,
-) -> anyhow::Result<(u16, String)> {
+async fn call(args: &Args, client: &Client<HttpConnector, Full<Bytes>>) -> anyhow::Result<(u16, String)> {
     let mut request = Request::get(&args.url);
     for header in &args.header {
-        let (name, value) = header
-            .split_once(':')
-            .ok_or_else(|| anyhow::anyhow!("{header:?} is not name: value"))?;
+        let (name, value) = header.split_once(':').ok_or_else(|| anyhow::anyhow!("{header:?} is not name: value"))?;
         request = request.header(name.trim(), value.trim());
     }
     let exchange = async {
         let response = client.request(request.body(Full::default())?).await?;
         let status = response.status().as_u16();
-        let pod = response
-            .headers()
-            .get("x-pod")
-            .and_then(|pod| pod.to_str().ok())
-            .unwrap_or("-")
-            .to_owned();
+        let pod = response.headers().get("x-pod").and_then(|pod| pod.to_str().ok()).unwrap_or("-").to_owned();
         // The whole body counts as part of the answer: a connection that breaks in the middle is an error.
         let mut body = response.into_body();
         while let Some(frame) = body.frame().await {

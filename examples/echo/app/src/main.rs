@@ -3,10 +3,7 @@
 use clap::Parser;
 
 #[derive(Parser)]
-#[command(
-    name = "echo",
-    about = "An echo service, and a client that keeps count"
-)]
+#[command(name = "echo", about = "An echo service, and a client that keeps count")]
 struct Cli {
     #[command(subcommand)]
     command: echo::Command,

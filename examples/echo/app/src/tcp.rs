@@ -10,9 +10,7 @@ use tokio::{
 
 /// Echoes every connection; a server that speaks first says `greeting` before it listens.
 pub(crate) async fn serve(address: SocketAddr, greeting: Option<String>) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(address)
-        .await
-        .with_context(|| format!("listen on {address}"))?;
+    let listener = TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))?;
     loop {
         let (stream, _) = listener.accept().await?;
         let greeting = greeting.clone().unwrap_or_default();
