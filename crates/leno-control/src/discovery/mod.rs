@@ -27,6 +27,10 @@ use tracing::{debug, info};
 
 pub(crate) use client::{Client, workload_name};
 
+/// How many compiled resources are kept. There are more names than resources (any port of a workload, any spelling of a
+/// gRPC target), so clients could make it grow for ever.
+const COMPILED: usize = 50_000;
+
 /// The mesh of the moment, and what proxies are told of it.
 pub(crate) struct Mesh {
     state: ArcSwap<State>,
@@ -45,7 +49,7 @@ impl fmt::Debug for Mesh {
 pub(crate) struct State {
     snapshot: Arc<Snapshot>,
     trust_bundle: Resource,
-    /// What was asked for and is there; shared by all who ask for the same. It holds no more than the mesh has.
+    /// What was asked for and is there; shared by all who ask for the same. Bounded by [`COMPILED`].
     compiled: Mutex<HashMap<Key, Resource>>,
 }
 
@@ -177,7 +181,11 @@ impl View<Client> for Arc<State> {
         // Not under the lock: two streams may compile the same, which is wasteful but right.
         let body = leno_compiler::resource(&self.snapshot, &client.scope, kind, name)?;
         let resource = Resource::new(name, body);
-        self.compiled().insert(key, resource.clone());
+        let mut compiled = self.compiled();
+        if compiled.len() >= COMPILED {
+            compiled.clear();
+        }
+        compiled.insert(key, resource.clone());
         Some(resource)
     }
 

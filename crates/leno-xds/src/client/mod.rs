@@ -13,7 +13,7 @@ mod backoff;
 mod handle;
 mod run;
 mod state;
-mod wanted;
+pub(crate) mod wanted;
 
 use std::{error::Error, fmt, sync::Arc};
 

@@ -15,7 +15,7 @@ use leno_proto::{
 };
 use tokio::{
     sync::{mpsc, watch},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming, transport::Endpoint};
@@ -35,6 +35,8 @@ const REQUESTS: usize = 16;
 const ACKNOWLEDGEMENTS: usize = 64;
 /// How long connecting and opening the stream may take.
 const CONNECT: Duration = Duration::from_secs(10);
+/// A stream that lasted this long was a good one, even if there was nothing to say.
+const GOOD: Duration = Duration::from_secs(5);
 /// How large one answer may be.
 const ANSWER_BYTES: usize = 64 << 20;
 
@@ -100,8 +102,8 @@ struct Stream {
     answers: Streaming<DeltaDiscoveryResponse>,
     /// Said next, before anything is asked.
     acknowledgements: VecDeque<DeltaDiscoveryRequest>,
-    /// Whether the server has said anything.
-    answered: bool,
+    /// When it was opened.
+    since: Instant,
 }
 
 impl<H: Handler> Client<H> {
@@ -110,7 +112,14 @@ impl<H: Handler> Client<H> {
         loop {
             self.set_connection(Connection::Connecting);
             let end = match self.open().await {
-                Ok(stream) => self.serve(stream).await,
+                Ok(stream) => {
+                    let since = stream.since;
+                    let end = self.serve(stream).await;
+                    if since.elapsed() >= GOOD {
+                        self.config.backoff.reset();
+                    }
+                    end
+                }
                 Err(end) => end,
             };
             let status = match end {
@@ -149,11 +158,15 @@ impl<H: Handler> Client<H> {
 
     async fn open(&mut self) -> Result<Stream, End> {
         self.wanted.restart();
+        // The first request says who we are. There is no stream without one: the server would wait in vain.
+        let Some(mut first) = self.wanted.request() else {
+            return Err(self.wait_for_names().await);
+        };
+        first.node = Some(self.config.node.clone());
         let (requests, outbound) = mpsc::channel(REQUESTS);
+        let full = |_| End::Lost(Status::internal("the request queue is full"));
+        requests.try_send(first).map_err(full)?;
         let connector = Arc::clone(&self.config.connector);
-        // The first request carries the node; it goes out with the stream, whatever else there is to say.
-        let mut first = self.wanted.request();
-        let node = self.config.node.clone();
         let opening = async move {
             let channel = connector()
                 .await
@@ -164,17 +177,6 @@ impl<H: Handler> Client<H> {
                 .delta_aggregated_resources(ReceiverStream::new(outbound))
                 .await
         };
-        // Without a name the server has to wait for who we are until there is one.
-        if let Some(request) = &mut first {
-            request.node = Some(node);
-        }
-        if let Some(request) = first.take() {
-            requests
-                .try_send(request)
-                .map_err(|_| End::Lost(Status::internal("the request queue is full")))?;
-        } else {
-            return Err(self.wait_for_names().await);
-        }
         let opening = timeout(CONNECT, opening);
         tokio::pin!(opening);
         let answers = loop {
@@ -205,7 +207,7 @@ impl<H: Handler> Client<H> {
             requests,
             answers,
             acknowledgements: VecDeque::new(),
-            answered: false,
+            since: Instant::now(),
         })
     }
 
@@ -242,9 +244,7 @@ impl<H: Handler> Client<H> {
                 },
                 answer = stream.answers.message(), if stream.acknowledgements.len() < ACKNOWLEDGEMENTS => match answer {
                     Ok(Some(answer)) => {
-                        if !std::mem::replace(&mut stream.answered, true) {
-                            self.config.backoff.reset();
-                        }
+                        self.config.backoff.reset();
                         let acknowledgement = self.take(answer);
                         stream.acknowledgements.push_back(acknowledgement);
                     }

@@ -12,7 +12,7 @@ use crate::{ResourceType, resource::WILDCARD};
 
 /// Every name of every type.
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     types: BTreeMap<ResourceType, Names>,
 }
 
@@ -30,7 +30,7 @@ struct Names {
 }
 
 /// A name with its new version, or without when it was removed.
-pub(super) type Change = (Arc<str>, Option<Arc<str>>);
+pub(crate) type Change = (Arc<str>, Option<Arc<str>>);
 
 impl Names {
     fn wants(&self, name: &str) -> bool {
@@ -40,7 +40,7 @@ impl Names {
 
 impl Wanted {
     /// Holds this version of a name, from before.
-    pub(super) fn hold(&mut self, resource_type: ResourceType, name: String, version: &str) {
+    pub(crate) fn hold(&mut self, resource_type: ResourceType, name: String, version: &str) {
         self.types
             .entry(resource_type)
             .or_default()
@@ -48,7 +48,7 @@ impl Wanted {
             .insert(name, version.into());
     }
 
-    pub(super) fn subscribe(&mut self, resource_type: ResourceType, names: Vec<String>) {
+    pub(crate) fn subscribe(&mut self, resource_type: ResourceType, names: Vec<String>) {
         let of_type = self.types.entry(resource_type).or_default();
         for name in names {
             if of_type.wanted.insert(name.clone()) && of_type.introduced {
@@ -58,7 +58,7 @@ impl Wanted {
         }
     }
 
-    pub(super) fn unsubscribe(&mut self, resource_type: ResourceType, names: Vec<String>) {
+    pub(crate) fn unsubscribe(&mut self, resource_type: ResourceType, names: Vec<String>) {
         let Some(of_type) = self.types.get_mut(&resource_type) else {
             return;
         };
@@ -80,7 +80,7 @@ impl Wanted {
     }
 
     /// A new stream: the server knows nothing.
-    pub(super) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         for names in self.types.values_mut() {
             names.introduced = false;
             names.subscribe.clear();
@@ -89,19 +89,19 @@ impl Wanted {
     }
 
     /// What is still to be said to the server; `None` when it knows all.
-    pub(super) fn request(&mut self) -> Option<DeltaDiscoveryRequest> {
+    pub(crate) fn request(&mut self) -> Option<DeltaDiscoveryRequest> {
         self.types
             .iter_mut()
             .find_map(|(resource_type, names)| names.request(*resource_type))
     }
 
     /// Whether [`Wanted::request`] has something to say.
-    pub(super) fn has_request(&self) -> bool {
+    pub(crate) fn has_request(&self) -> bool {
         self.types.values().any(Names::has_request)
     }
 
     /// Leaves in an update what is (still) wanted.
-    pub(super) fn relevant(&self, mut update: Update) -> Update {
+    pub(crate) fn relevant(&self, mut update: Update) -> Update {
         let Some(names) = self.types.get(&update.resource_type) else {
             update.resources.clear();
             update.removed.clear();
@@ -116,7 +116,7 @@ impl Wanted {
 
     /// Notes what is held once an update was applied: `changes` are its names with their versions, or without when
     /// they were removed.
-    pub(super) fn applied(
+    pub(crate) fn applied(
         &mut self,
         resource_type: ResourceType,
         changes: Vec<Change>,

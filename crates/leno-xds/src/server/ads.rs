@@ -25,6 +25,8 @@ pub struct Limits {
     pub streams: usize,
     /// How many names one stream may hold, of all types.
     pub names: usize,
+    /// How long one name may be, in bytes.
+    pub name_bytes: usize,
     /// How large one request may be, in bytes.
     pub request_bytes: usize,
 }
@@ -34,6 +36,7 @@ impl Default for Limits {
         Self {
             streams: 20_000,
             names: 100_000,
+            name_bytes: 1_024,
             request_bytes: 16 << 20,
         }
     }

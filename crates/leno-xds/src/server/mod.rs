@@ -17,6 +17,8 @@ mod source;
 mod status;
 mod stream;
 mod subscription;
+#[cfg(test)]
+mod together;
 
 pub use ads::{Ads, Limits};
 pub use feed::ChangeFeed;

@@ -28,7 +28,7 @@ pub enum Flavour {
 pub struct StreamStatus {
     /// Counts up with every stream of the process.
     pub id: u64,
-    /// Who the client says it is; admitted by the source.
+    /// Who the client says it is, without metadata and lists of features; admitted by the source.
     pub node: Arc<Node>,
     /// Which protocol it speaks.
     pub flavour: Flavour,

@@ -135,6 +135,15 @@ fn enter(
         )));
     }
     let rewarm = node.user_agent_name == "envoy";
+    // The rest (Envoy lists its extensions, some 100 kB) is not worth keeping as long as the stream.
+    let node = Node {
+        id: node.id,
+        cluster: node.cluster,
+        locality: node.locality,
+        user_agent_name: node.user_agent_name,
+        user_agent_version_type: node.user_agent_version_type,
+        ..Node::default()
+    };
     Ok(board.enter(node, Session::new(flavour, rewarm), flavour))
 }
 
@@ -198,6 +207,16 @@ impl<S: ResourceSource, W: Wire> Open<S, W> {
                 return Ok(());
             }
         };
+        if let Some(name) = ask
+            .names
+            .iter()
+            .find(|name| name.len() > self.limits.name_bytes)
+        {
+            let (found, limit) = (name.len(), self.limits.name_bytes);
+            return Err(Status::invalid_argument(format!(
+                "a name has {found} bytes, expected at most {limit}"
+            )));
+        }
         let resource_type = ask.resource_type;
         let (verdict, names) = {
             let mut session = self.entry.session();

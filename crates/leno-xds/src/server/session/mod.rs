@@ -46,6 +46,21 @@ pub(super) enum Names {
     Whole(Vec<String>),
 }
 
+impl Names {
+    /// Every name that the request makes the server remember.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &String> {
+        let (names, initial) = match self {
+            Self::Delta {
+                subscribe, initial, ..
+            } => (subscribe, Some(initial)),
+            Self::Whole(names) => (names, None),
+        };
+        names
+            .iter()
+            .chain(initial.into_iter().flat_map(HashMap::keys))
+    }
+}
+
 /// What became of the answer that a request speaks of.
 #[derive(Debug, PartialEq)]
 pub(super) enum Verdict {
