@@ -23,35 +23,20 @@ pub struct Buffers {
 
 impl fmt::Debug for Buffers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} small and {} large buffers",
-            self.small.borrow().len(),
-            self.large.borrow().len()
-        )
+        write!(f, "{} small and {} large buffers", self.small.borrow().len(), self.large.borrow().len())
     }
 }
 
 impl Buffers {
     /// A buffer; its content is what the last user left.
     pub(crate) fn take(&self, large: bool) -> Buffer {
-        let (kept, size) = if large {
-            (&self.large, LARGE)
-        } else {
-            (&self.small, SMALL)
-        };
-        kept.borrow_mut()
-            .pop()
-            .unwrap_or_else(|| vec![0; size].into())
+        let (kept, size) = if large { (&self.large, LARGE) } else { (&self.small, SMALL) };
+        kept.borrow_mut().pop().unwrap_or_else(|| vec![0; size].into())
     }
 
     /// Takes a buffer back.
     pub(crate) fn put(&self, buffer: Buffer) {
-        let (kept, keep) = if self.is_large(&buffer) {
-            (&self.large, KEEP_LARGE)
-        } else {
-            (&self.small, KEEP_SMALL)
-        };
+        let (kept, keep) = if self.is_large(&buffer) { (&self.large, KEEP_LARGE) } else { (&self.small, KEEP_SMALL) };
         let mut kept = kept.borrow_mut();
         if kept.len() < keep {
             kept.push(buffer);

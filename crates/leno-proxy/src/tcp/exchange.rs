@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
+use leno_engine::split;
 use rand::RngExt as _;
 use tokio::io::AsyncReadExt as _;
 
@@ -69,11 +70,7 @@ pub async fn run(connection: &Rc<Connection>, proxy: &TcpProxy, io: Io, ready: O
     match attempt {
         Ok(opened) => relay(connection, proxy, io, opened).await,
         Err(failed) => {
-            let Failed {
-                error,
-                callee,
-                cluster,
-            } = failed;
+            let Failed { error, callee, cluster } = failed;
             tracing::debug!(%error, destination = %connection.original_destination, "no upstream");
             TcpFinished {
                 connection,
@@ -93,31 +90,10 @@ pub async fn run(connection: &Rc<Connection>, proxy: &TcpProxy, io: Io, ready: O
 
 /// Passes bytes on until both sides are done.
 async fn relay(connection: &Rc<Connection>, proxy: &TcpProxy, io: Io, opened: Opened) {
-    let Opened {
-        io: upstream,
-        greeting,
-        callee,
-        cluster,
-        active,
-    } = opened;
-    let cells = TcpOpened {
-        connection,
-        callee: &callee,
-    }
-    .emit();
-    let Relayed {
-        sent,
-        received,
-        end,
-    } = relay::run(
-        io,
-        upstream,
-        greeting,
-        proxy.idle_timeout,
-        &connection.worker.buffers,
-        &cells,
-    )
-    .await;
+    let Opened { io: upstream, greeting, callee, cluster, active } = opened;
+    let cells = TcpOpened { connection, callee: &callee }.emit();
+    let Relayed { sent, received, end } =
+        relay::run(io, upstream, greeting, proxy.idle_timeout, &connection.worker.buffers, &cells).await;
     drop(active);
     let (flags, detail) = match &end {
         End::Complete => ("-", String::new()),
@@ -156,31 +132,15 @@ pub async fn open(connection: &Rc<Connection>, proxy: &TcpProxy) -> Attempt {
     };
     let cluster = Arc::clone(name);
     match dialed {
-        Ok((io, active)) => Ok(Opened {
-            io,
-            greeting: Vec::new(),
-            callee,
-            cluster,
-            active,
-        }),
-        Err(error) => Err(Failed {
-            error,
-            callee,
-            cluster,
-        }),
+        Ok((io, active)) => Ok(Opened { io, greeting: Vec::new(), callee, cluster, active }),
+        Err(error) => Err(Failed { error, callee, cluster }),
     }
 }
 
 /// Dials an endpoint, another if that fails; notes in `callee` who it is.
-async fn dial(
-    connection: &Rc<Connection>,
-    cluster: &Cluster,
-    callee: &mut Callee,
-) -> Result<(Io, Active), ProxyError> {
+async fn dial(connection: &Rc<Connection>, cluster: &Cluster, callee: &mut Callee) -> Result<(Io, Active), ProxyError> {
     let worker = &connection.worker;
-    let limit = cluster
-        .max_connections
-        .unwrap_or(worker.shared.settings.limits.connections_per_endpoint);
+    let limit = cluster.max_connections.unwrap_or(worker.shared.settings.limits.connections_per_endpoint);
     let mut tried: Vec<SocketAddr> = Vec::new();
     let mut last = ProxyError::from(ErrorKind::NoHealthyUpstream);
     while tried.len() < ATTEMPTS {
@@ -189,10 +149,7 @@ async fn dial(
         };
         tried.push(endpoint.address);
         if endpoint.active() >= limit {
-            last = ProxyError::new(
-                ErrorKind::UpstreamOverflow,
-                format!("{limit} connections are open already"),
-            );
+            last = ProxyError::new(ErrorKind::UpstreamOverflow, format!("{limit} connections are open already"));
             continue;
         }
         let active = endpoint.enter();
@@ -201,13 +158,7 @@ async fn dial(
         }
         callee.address = Some(endpoint.address);
         // Boxed, as it is over before the long part of a connection's life.
-        let dialing = Box::pin(dial::dial(
-            worker,
-            connection.direction,
-            cluster,
-            &endpoint,
-            Payload::Tcp,
-        ));
+        let dialing = Box::pin(dial::dial(worker, connection.direction, cluster, &endpoint, Payload::Tcp));
         match dialing.await {
             Ok(dialed) => {
                 callee.mtls = dialed.identity.is_some();
@@ -221,42 +172,43 @@ async fn dial(
 
 /// The cluster for a new connection, by lot according to the weights.
 fn choose(proxy: &TcpProxy) -> Option<&Arc<Slot<Cluster>>> {
-    let total: u64 = proxy
-        .clusters
-        .iter()
-        .map(|cluster| u64::from(cluster.weight))
-        .sum();
-    if total == 0 {
-        return None;
-    }
-    let mut lot = rand::rng().random_range(0..total);
-    for cluster in &proxy.clusters {
-        let weight = u64::from(cluster.weight);
-        if lot < weight {
-            return Some(&cluster.cluster);
-        }
-        lot -= weight;
-    }
-    None
+    let draw = |sum| rand::rng().random_range(0..sum);
+    split::choose(&proxy.clusters, |cluster| cluster.weight, draw).map(|chosen| &chosen.cluster)
 }
 
 /// The cluster in a slot.
 async fn cluster(slot: Option<&Arc<Slot<Cluster>>>) -> Result<Arc<Cluster>, ProxyError> {
     let Some(slot) = slot else {
-        return Err(ProxyError::new(
-            ErrorKind::NoCluster,
-            "every cluster has the weight 0",
-        ));
+        return Err(ProxyError::new(ErrorKind::NoCluster, "every cluster has the weight 0"));
     };
     match slot.known(CONFIG).await {
         Ok(Some(cluster)) => Ok(cluster),
-        Ok(None) => Err(ProxyError::new(
-            ErrorKind::NoCluster,
-            format!("there is no cluster {}", slot.name()),
-        )),
-        Err(_) => Err(ProxyError::new(
-            ErrorKind::ConfigTimeout,
-            format!("cluster {} is not known yet", slot.name()),
-        )),
+        Ok(None) => Err(ProxyError::new(ErrorKind::NoCluster, format!("there is no cluster {}", slot.name()))),
+        Err(_) => Err(ProxyError::new(ErrorKind::ConfigTimeout, format!("cluster {} is not known yet", slot.name()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::WeightedCluster;
+
+    #[test]
+    fn clusters_get_connections_by_weight() {
+        let weighted = |name: &str, weight| WeightedCluster { weight, cluster: Slot::pending(name) };
+        let proxy = TcpProxy {
+            stat_prefix: "split".into(),
+            clusters: vec![weighted("none", 0), weighted("many", 9), weighted("few", 1)],
+            idle_timeout: Duration::ZERO,
+            access_log: false,
+        };
+        let mut hits = std::collections::HashMap::new();
+        for _ in 0..2000 {
+            *hits.entry(choose(&proxy).unwrap().name().to_string()).or_insert(0) += 1;
+        }
+        assert!(!hits.contains_key("none"));
+        assert!((100..300).contains(&hits["few"]), "{hits:?}");
+        let nobody = TcpProxy { clusters: vec![weighted("none", 0)], ..proxy };
+        assert!(choose(&nobody).is_none());
     }
 }

@@ -70,18 +70,16 @@ pub async fn run(
     let mut watch = Watch::new(idle);
     let end = poll_fn(|cx| {
         let before = request.moved + response.moved;
-        let sent = request.poll(cx, &mut downstream, &mut upstream, buffers, |n| {
-            cells.add_sent(n)
-        });
-        let received = response.poll(cx, &mut upstream, &mut downstream, buffers, |n| {
-            cells.add_received(n)
-        });
+        let sent = request.poll(cx, &mut downstream, &mut upstream, buffers, |n| cells.add_sent(n));
+        let received = response.poll(cx, &mut upstream, &mut downstream, buffers, |n| cells.add_received(n));
         let moved = request.moved + response.moved > before;
         match (sent, received) {
-            (Poll::Ready(Err(Broken::Reading(error))), _)
-            | (_, Poll::Ready(Err(Broken::Writing(error)))) => Poll::Ready(End::Downstream(error)),
-            (Poll::Ready(Err(Broken::Writing(error))), _)
-            | (_, Poll::Ready(Err(Broken::Reading(error)))) => Poll::Ready(End::Upstream(error)),
+            (Poll::Ready(Err(Broken::Reading(error))), _) | (_, Poll::Ready(Err(Broken::Writing(error)))) => {
+                Poll::Ready(End::Downstream(error))
+            }
+            (Poll::Ready(Err(Broken::Writing(error))), _) | (_, Poll::Ready(Err(Broken::Reading(error)))) => {
+                Poll::Ready(End::Upstream(error))
+            }
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(End::Complete),
             (Poll::Pending, _) | (_, Poll::Pending) => watch.poll(cx, moved).map(|()| End::Idle),
         }
@@ -89,11 +87,7 @@ pub async fn run(
     .await;
     request.release(buffers);
     response.release(buffers);
-    Relayed {
-        sent: request.moved,
-        received: response.moved,
-        end,
-    }
+    Relayed { sent: request.moved, received: response.moved, end }
 }
 
 /// Ends a relay on which nothing moves. Movement only notes the time: the timer is set again when it fires.
@@ -162,16 +156,7 @@ const ROUNDS: usize = 32;
 impl Direction {
     fn new(first: Vec<u8>) -> Self {
         let step = Step::Copy;
-        Self {
-            step,
-            first,
-            buffer: None,
-            start: 0,
-            end: 0,
-            large: false,
-            unflushed: false,
-            moved: 0,
-        }
+        Self { step, first, buffer: None, start: 0, end: 0, large: false, unflushed: false, moved: 0 }
     }
 
     /// Gives the buffer back.
@@ -221,23 +206,14 @@ impl Direction {
     }
 
     /// Writes all that was read.
-    fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        to: &mut Io,
-        count: &impl Fn(u64),
-    ) -> Poll<io::Result<()>> {
+    fn poll_write(&mut self, cx: &mut Context<'_>, to: &mut Io, count: &impl Fn(u64)) -> Poll<io::Result<()>> {
         while !self.first.is_empty() {
             let written = ready!(Pin::new(&mut *to).poll_write(cx, &self.first))?;
             self.wrote(written, count)?;
             self.first.drain(..written);
         }
         while self.start < self.end {
-            let bytes = self
-                .buffer
-                .as_ref()
-                .and_then(|buffer| buffer.get(self.start..self.end))
-                .unwrap_or_default();
+            let bytes = self.buffer.as_ref().and_then(|buffer| buffer.get(self.start..self.end)).unwrap_or_default();
             let written = ready!(Pin::new(&mut *to).poll_write(cx, bytes))?;
             self.wrote(written, count)?;
             self.start += written;
@@ -258,18 +234,8 @@ impl Direction {
     }
 
     /// Reads into a buffer of the right size; 0 at the end.
-    fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        from: &mut Io,
-        buffers: &Buffers,
-    ) -> Poll<io::Result<usize>> {
-        if self.large
-            && self
-                .buffer
-                .as_ref()
-                .is_some_and(|buffer| !buffers.is_large(buffer))
-        {
+    fn poll_read(&mut self, cx: &mut Context<'_>, from: &mut Io, buffers: &Buffers) -> Poll<io::Result<usize>> {
+        if self.large && self.buffer.as_ref().is_some_and(|buffer| !buffers.is_large(buffer)) {
             self.release(buffers);
         }
         let buffer = self.buffer.get_or_insert_with(|| buffers.take(self.large));
