@@ -97,10 +97,7 @@ impl Callee {
                 address: Some(connection.original_destination),
                 mtls: false,
             },
-            Direction::Outbound => Self {
-                service: services.of(stat_prefix),
-                ..Self::default()
-            },
+            Direction::Outbound => Self { service: services.of(stat_prefix), ..Self::default() },
         }
     }
 }

@@ -49,24 +49,12 @@ pub async fn dial(
     let all = async {
         let stream = tcp(&worker.shared.settings, direction, to)
             .await
-            .map_err(|error| {
-                ProxyError::new(
-                    ErrorKind::UpstreamConnect,
-                    format!("connecting to {to}: {error}"),
-                )
-            })?;
+            .map_err(|error| ProxyError::new(ErrorKind::UpstreamConnect, format!("connecting to {to}: {error}")))?;
         match cluster.transport(endpoint) {
-            Transport::Plain => Ok(Dialed {
-                io: Io::Plain(Buffered::new(stream)),
-                identity: None,
-            }),
+            Transport::Plain => Ok(Dialed { io: Io::Plain(Buffered::new(stream)), identity: None }),
             Transport::MeshTls(config) => {
-                let (io, identity) =
-                    tls::connect::connect(worker, config, payload, stream, to).await?;
-                Ok(Dialed {
-                    io,
-                    identity: Some(identity),
-                })
+                let (io, identity) = tls::connect::connect(worker, config, payload, stream, to).await?;
+                Ok(Dialed { io, identity: Some(identity) })
             }
         }
     };
@@ -74,10 +62,7 @@ pub async fn dial(
         Ok(result) => result,
         Err(_) => Err(ProxyError::new(
             ErrorKind::UpstreamConnect,
-            format!(
-                "connecting to {to} took longer than {:?}",
-                cluster.connect_timeout
-            ),
+            format!("connecting to {to} took longer than {:?}", cluster.connect_timeout),
         )),
     }
 }
@@ -122,9 +107,7 @@ fn open(to: SocketAddr) -> io::Result<Socket> {
 }
 
 async fn connect(socket: Socket, to: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpSocket::from_std_stream(socket.into())
-        .connect(to)
-        .await?;
+    let stream = TcpSocket::from_std_stream(socket.into()).connect(to).await?;
     tune(&stream);
     Ok(stream)
 }
@@ -133,9 +116,7 @@ async fn connect(socket: Socket, to: SocketAddr) -> io::Result<TcpStream> {
 /// Failures are ignored: a connection without them still works.
 pub(crate) fn tune(stream: &TcpStream) {
     drop(stream.set_nodelay(true));
-    let probes = TcpKeepalive::new()
-        .with_time(Duration::from_secs(180))
-        .with_interval(Duration::from_secs(15))
-        .with_retries(9);
+    let probes =
+        TcpKeepalive::new().with_time(Duration::from_secs(180)).with_interval(Duration::from_secs(15)).with_retries(9);
     drop(SockRef::from(stream).set_tcp_keepalive(&probes));
 }

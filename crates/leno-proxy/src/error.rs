@@ -134,11 +134,7 @@ pub struct ProxyError {
 impl ProxyError {
     /// An error of this kind.
     pub fn new(kind: ErrorKind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            kind,
-            detail: detail.into(),
-            retryable: kind.retryable(),
-        }
+        Self { kind, detail: detail.into(), retryable: kind.retryable() }
     }
 }
 

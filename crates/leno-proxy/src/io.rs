@@ -50,13 +50,7 @@ impl Socket {
     /// A stream nothing was read from yet.
     #[must_use]
     pub fn new(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            ahead: Vec::new(),
-            start: 0,
-            end: 0,
-            chunk: 0,
-        }
+        Self { stream, ahead: Vec::new(), start: 0, end: 0, chunk: 0 }
     }
 
     /// The connection itself. Reading from it directly loses what was read ahead.
@@ -83,11 +77,7 @@ impl Socket {
     ///
     /// # Errors
     /// When reading fails, or when `limit` bytes are buffered already.
-    pub fn poll_peek_more(
-        &mut self,
-        cx: &mut Context<'_>,
-        limit: usize,
-    ) -> Poll<io::Result<usize>> {
+    pub fn poll_peek_more(&mut self, cx: &mut Context<'_>, limit: usize) -> Poll<io::Result<usize>> {
         if self.start > 0 {
             self.ahead.copy_within(self.start..self.end, 0);
             self.end -= self.start;
@@ -115,11 +105,7 @@ impl Socket {
     /// Moves what was read ahead to the caller, and gives the buffer back once it is empty and traffic is small.
     fn take(&mut self, out: &mut ReadBuf<'_>) {
         let length = out.remaining().min(self.end - self.start);
-        out.put_slice(
-            self.ahead
-                .get(self.start..self.start + length)
-                .unwrap_or_default(),
-        );
+        out.put_slice(self.ahead.get(self.start..self.start + length).unwrap_or_default());
         self.start += length;
         if self.start == self.end {
             let small = self.end < BULK;
@@ -133,11 +119,7 @@ impl Socket {
 }
 
 impl AsyncRead for Socket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        out: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.start < this.end {
             this.take(out);
@@ -171,11 +153,7 @@ impl AsyncRead for Socket {
 }
 
 impl AsyncWrite for Socket {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -243,21 +221,13 @@ macro_rules! each {
 }
 
 impl AsyncRead for Io {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        out: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         each!(self, poll_read, cx, out)
     }
 }
 
 impl AsyncWrite for Io {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         each!(self, poll_write, cx, bytes)
     }
 

@@ -36,10 +36,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            downstream_connections: 8192,
-            connections_per_endpoint: 1024,
-        }
+        Self { downstream_connections: 8192, connections_per_endpoint: 1024 }
     }
 }
 
@@ -47,10 +44,7 @@ impl Limits {
     /// Raises the limit of open files to what the system allows: shells and containers often start with 1024.
     pub fn raise_descriptors() {
         let limit = getrlimit(Resource::Nofile);
-        let raised = Rlimit {
-            current: limit.maximum,
-            ..limit
-        };
+        let raised = Rlimit { current: limit.maximum, ..limit };
         if let Err(error) = setrlimit(Resource::Nofile, raised) {
             tracing::warn!(%error, "cannot raise the limit of open files");
         }
@@ -60,10 +54,7 @@ impl Limits {
     #[must_use]
     pub fn for_process(connections: u32) -> Self {
         let descriptors = getrlimit(Resource::Nofile).current;
-        Self {
-            downstream_connections: downstream(connections, descriptors),
-            ..Self::default()
-        }
+        Self { downstream_connections: downstream(connections, descriptors), ..Self::default() }
     }
 }
 

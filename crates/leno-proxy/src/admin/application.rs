@@ -31,13 +31,8 @@ impl Application {
     /// Why they could not be had.
     pub async fn scrape(&self) -> Result<String, String> {
         match tokio::time::timeout(WITHIN, self.fetch()).await {
-            Ok(page) => {
-                page.map_err(|error| format!("127.0.0.1:{}{}: {error}", self.port, self.path))
-            }
-            Err(_) => Err(format!(
-                "127.0.0.1:{}{}: took longer than {WITHIN:?}",
-                self.port, self.path
-            )),
+            Ok(page) => page.map_err(|error| format!("127.0.0.1:{}{}: {error}", self.port, self.path)),
+            Err(_) => Err(format!("127.0.0.1:{}{}: took longer than {WITHIN:?}", self.port, self.path)),
         }
     }
 
@@ -45,25 +40,16 @@ impl Application {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let driver = task::spawn(connection);
-        let request = Request::get(&self.path)
-            .header(HOST, format!("127.0.0.1:{}", self.port))
-            .body(Empty::<Bytes>::new())?;
+        let request =
+            Request::get(&self.path).header(HOST, format!("127.0.0.1:{}", self.port)).body(Empty::<Bytes>::new())?;
         let response = sender.send_request(request).await?;
         if !response.status().is_success() {
             return Err(format!("answered {}", response.status()).into());
         }
-        let body = Limited::new(response.into_body(), MAX)
-            .collect()
-            .await?
-            .to_bytes();
+        let body = Limited::new(response.into_body(), MAX).collect().await?.to_bytes();
         driver.abort();
         // OpenMetrics ends with a mark that must not come in the middle of a page.
         let text = String::from_utf8(body.into())?;
-        Ok(text
-            .trim_end()
-            .trim_end_matches("# EOF")
-            .trim_end()
-            .to_owned()
-            + "\n")
+        Ok(text.trim_end().trim_end_matches("# EOF").trim_end().to_owned() + "\n")
     }
 }

@@ -72,19 +72,14 @@ impl Admin {
         match (request.method(), request.uri().path()) {
             (&Method::GET, "/stats/prometheus" | "/metrics") => self.prometheus().await,
             (&Method::GET, "/healthz/ready") => self.ready(),
-            _ => text(
-                StatusCode::NOT_FOUND,
-                "paths: /stats/prometheus, /healthz/ready\n",
-            ),
+            _ => text(StatusCode::NOT_FOUND, "paths: /stats/prometheus, /healthz/ready\n"),
         }
     }
 
     /// Answers on the loopback port.
     pub(crate) async fn private(self: Arc<Self>, request: Request<Incoming>) -> Answer {
         match (request.method(), request.uri().path()) {
-            (&Method::GET, "/stats" | "/stats/prometheus") => {
-                answer(StatusCode::OK, PROMETHEUS, self.metrics().await)
-            }
+            (&Method::GET, "/stats" | "/stats/prometheus") => answer(StatusCode::OK, PROMETHEUS, self.metrics().await),
             (&Method::GET, "/ready") => self.ready(),
             (&Method::GET, "/certs") => json(&view::certificates(&self.shared.credentials)),
             (&Method::GET, "/config_dump") => self.view(view::dump).await,
@@ -121,10 +116,7 @@ impl Admin {
         if missing.is_empty() {
             return text(StatusCode::OK, "ready\n");
         }
-        text(
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!("{}\n", missing.join(", ")),
-        )
+        text(StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", missing.join(", ")))
     }
 
     /// Our metrics, and the application's after them.
@@ -168,19 +160,13 @@ impl Admin {
     async fn view(&self, view: fn(&Snapshot) -> serde_json::Value) -> Answer {
         match self.shared.config.snapshot().await {
             Some(snapshot) => json(&view(&snapshot)),
-            None => text(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "the control thread does not answer\n",
-            ),
+            None => text(StatusCode::SERVICE_UNAVAILABLE, "the control thread does not answer\n"),
         }
     }
 
     /// Changes the log level.
     fn logging(&self, query: &str) -> Answer {
-        let Some(level) = query
-            .split('&')
-            .find_map(|pair| pair.strip_prefix("level="))
-        else {
+        let Some(level) = query.split('&').find_map(|pair| pair.strip_prefix("level=")) else {
             return text(StatusCode::BAD_REQUEST, "expected /logging?level=info\n");
         };
         match self.log.set(&level.replace("%3D", "=").replace("%2C", ",")) {
@@ -194,9 +180,7 @@ impl Admin {
 fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Answer {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, http::HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(content_type));
     response
 }
 

@@ -20,11 +20,7 @@ type Handler<F> = fn(Arc<Admin>, Request<Incoming>) -> F;
 ///
 /// # Errors
 /// When the address cannot be had.
-pub async fn start<F>(
-    address: SocketAddr,
-    admin: Arc<Admin>,
-    handle: Handler<F>,
-) -> io::Result<SocketAddr>
+pub async fn start<F>(address: SocketAddr, admin: Arc<Admin>, handle: Handler<F>) -> io::Result<SocketAddr>
 where
     F: Future<Output = Answer> + Send + 'static,
 {

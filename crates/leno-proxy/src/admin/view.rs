@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     config::{
-        Cluster, ClusterKind, Endpoint, EndpointSet, FilterChain, Listener, RouteSource, Slot,
-        Terminal, Transport,
+        Cluster, ClusterKind, Endpoint, EndpointSet, FilterChain, Listener, RouteSource, Slot, Terminal, Transport,
     },
     discovery::{Rejection, Snapshot},
     identity::Credentials,
@@ -33,9 +32,7 @@ pub(crate) fn certificates(credentials: &Credentials) -> Value {
 
 /// Seconds since the epoch.
 fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// Everything.
@@ -59,20 +56,12 @@ pub(crate) fn dump(snapshot: &Snapshot) -> Value {
 
 /// The listeners.
 pub(crate) fn listeners(snapshot: &Snapshot) -> Value {
-    snapshot
-        .listeners
-        .iter()
-        .map(|slot| with_state(slot, listener))
-        .collect()
+    snapshot.listeners.iter().map(|slot| with_state(slot, listener)).collect()
 }
 
 /// The clusters.
 pub(crate) fn clusters(snapshot: &Snapshot) -> Value {
-    snapshot
-        .clusters
-        .iter()
-        .map(|slot| with_state(slot, cluster))
-        .collect()
+    snapshot.clusters.iter().map(|slot| with_state(slot, cluster)).collect()
 }
 
 /// A slot's name and state, and what its value shows.
@@ -146,10 +135,7 @@ fn cluster(cluster: &Cluster) -> Value {
 }
 
 fn endpoints(cluster: &Cluster, set: &EndpointSet) -> Value {
-    set.endpoints
-        .iter()
-        .map(|one| endpoint(cluster, one))
-        .collect()
+    set.endpoints.iter().map(|one| endpoint(cluster, one)).collect()
 }
 
 fn endpoint(cluster: &Cluster, endpoint: &Endpoint) -> Value {

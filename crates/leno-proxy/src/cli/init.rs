@@ -11,12 +11,7 @@ use crate::redirect::{self, Owner, Redirect};
 #[derive(Args, Clone, Debug)]
 pub struct InitArgs {
     /// The mark of the sidecar's outbound connections; those to the application have the next higher one
-    #[arg(
-        long,
-        env = "LENO_MARK",
-        required_unless_present = "proxy_uid",
-        conflicts_with = "proxy_uid"
-    )]
+    #[arg(long, env = "LENO_MARK", required_unless_present = "proxy_uid", conflicts_with = "proxy_uid")]
     mark: Option<u32>,
     /// The user that the sidecar runs as, where it may not set marks
     #[arg(long, env = "LENO_PROXY_UID")]
@@ -78,8 +73,7 @@ pub(super) fn run(args: InitArgs) -> anyhow::Result<()> {
             exclude_uids: args.exclude_uids,
         },
     };
-    redirect::install(&redirect)
-        .context("cannot redirect the pod's traffic (is CAP_NET_ADMIN there?)")?;
+    redirect::install(&redirect).context("cannot redirect the pod's traffic (is CAP_NET_ADMIN there?)")?;
     tracing::info!(owner = ?redirect.owner, "redirection is in force");
     Ok(())
 }

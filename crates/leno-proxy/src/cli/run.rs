@@ -111,14 +111,9 @@ pub struct RunArgs {
 
 /// An address that only this machine (or pod) reaches.
 fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr = text
-        .parse()
-        .map_err(|_| "expected address:port".to_owned())?;
+    let address: SocketAddr = text.parse().map_err(|_| "expected address:port".to_owned())?;
     if !address.ip().is_loopback() {
-        return Err(
-            "expected a loopback address: whoever reaches the admin interface can end the process"
-                .to_owned(),
-        );
+        return Err("expected a loopback address: whoever reaches the admin interface can end the process".to_owned());
     }
     Ok(address)
 }
@@ -127,9 +122,7 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
 pub(super) fn run(args: RunArgs) -> anyhow::Result<()> {
     let log = leno_runtime::init(&args.log_level, args.log_format)?;
     Limits::raise_descriptors();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(process(args, log));
     // Connections to the control plane need no farewell.
     runtime.shutdown_background();
@@ -182,36 +175,19 @@ async fn start(args: &RunArgs, log: LogLevel, drain: &Drain) -> anyhow::Result<A
     let config = discover(args, control, &credentials)?;
     let access_log = AccessLog::start(std::io::stdout())?;
     let connections = AtomicU32::new(0);
-    let shared = Arc::new(Shared {
-        settings,
-        credentials,
-        config,
-        access_log,
-        connections,
-    });
+    let shared = Arc::new(Shared { settings, credentials, config, access_log, connections });
     let mut workers = Vec::new();
     for id in 0..usize::from(args.concurrency) {
         let worker = worker::run::start(id, Arc::clone(&shared), drain.holder());
-        workers.push(worker.await.with_context(|| {
-            format!(
-                "cannot listen on {} and {}",
-                args.outbound_port, args.inbound_port
-            )
-        })?);
+        workers.push(
+            worker
+                .await
+                .with_context(|| format!("cannot listen on {} and {}", args.outbound_port, args.inbound_port))?,
+        );
     }
-    let application = args.app_metrics_port.map(|port| Application {
-        port,
-        path: args.app_metrics_path.clone(),
-    });
+    let application = args.app_metrics_port.map(|port| Application { port, path: args.app_metrics_path.clone() });
     let (stop, draining) = (Notify::new(), AtomicBool::new(false));
-    let admin = Arc::new(Admin {
-        shared,
-        workers,
-        log,
-        application,
-        stop,
-        draining,
-    });
+    let admin = Arc::new(Admin { shared, workers, log, application, stop, draining });
     serve::start(args.admin_address, Arc::clone(&admin), Admin::private)
         .await
         .with_context(|| format!("cannot listen on {}", args.admin_address))?;
@@ -223,17 +199,9 @@ async fn start(args: &RunArgs, log: LogLevel, drain: &Drain) -> anyhow::Result<A
 
 /// What does not change while the process runs.
 fn settings(args: &RunArgs) -> Settings {
-    let id = identity(
-        args,
-        TrustDomain::new(args.trust_domain.clone()).unwrap_or_default(),
-    );
+    let id = identity(args, TrustDomain::new(args.trust_domain.clone()).unwrap_or_default());
     let workload = WorkloadLabels {
-        workload: args
-            .owner
-            .as_ref()
-            .unwrap_or(&args.workload_name)
-            .as_str()
-            .into(),
+        workload: args.owner.as_ref().unwrap_or(&args.workload_name).as_str().into(),
         pod: args.workload_name.as_str().into(),
         namespace: args.workload_namespace.as_str().into(),
         identity: id.to_string().into(),
@@ -255,36 +223,22 @@ fn identity(args: &RunArgs, trust_domain: TrustDomain) -> SpiffeId {
 }
 
 /// Starts to get and renew the certificate.
-fn renew_certificate(
-    args: &RunArgs,
-    control: &ControlPlane,
-    credentials: &Arc<Credentials>,
-) -> anyhow::Result<()> {
+fn renew_certificate(args: &RunArgs, control: &ControlPlane, credentials: &Arc<Credentials>) -> anyhow::Result<()> {
     let trust_domain = TrustDomain::new(args.trust_domain.clone()).context("--trust-domain")?;
     let id = identity(args, trust_domain);
     let control = control.clone();
     // Fails early when the roots are not there; renewals read them again.
     control.channel(None).map_err(anyhow::Error::from_boxed)?;
     let connect = move || control.channel(None);
-    task::spawn(renew::run(
-        Arc::clone(credentials),
-        connect,
-        args.token_file.clone(),
-        id,
-    ));
+    task::spawn(renew::run(Arc::clone(credentials), connect, args.token_file.clone(), id));
     Ok(())
 }
 
 /// Starts to get configuration.
-fn discover(
-    args: &RunArgs,
-    control: ControlPlane,
-    credentials: &Arc<Credentials>,
-) -> anyhow::Result<Lookup> {
+fn discover(args: &RunArgs, control: ControlPlane, credentials: &Arc<Credentials>) -> anyhow::Result<Lookup> {
     let cache = Cache::open(args.state_dir.as_deref()).context("cannot use the state directory")?;
     let store = Store::new(Arc::clone(credentials));
-    let (lookup, questions) =
-        Lookup::new(Arc::clone(store.inbound()), Arc::clone(store.outbound()));
+    let (lookup, questions) = Lookup::new(Arc::clone(store.inbound()), Arc::clone(store.outbound()));
     let discovery = Discovery::new(store, cache);
     let credentials = Arc::clone(credentials);
     let connector = move || -> futures_util::future::BoxFuture<'static, _> {
@@ -294,20 +248,12 @@ fn discover(
     };
     let node = Node {
         id: format!("{}/{}", args.workload_namespace, args.workload_name),
-        cluster: args
-            .owner
-            .clone()
-            .unwrap_or_else(|| args.workload_name.clone()),
+        cluster: args.owner.clone().unwrap_or_else(|| args.workload_name.clone()),
         user_agent_name: "leno-proxy".into(),
         ..Node::default()
     };
     let backoff = Backoff::default();
-    let config = Config {
-        node,
-        connector: Arc::new(connector),
-        backoff,
-        held: Vec::new(),
-    };
+    let config = Config { node, connector: Arc::new(connector), backoff, held: Vec::new() };
     let handler = discovery.clone();
     let (handle, client) = client::client(config, move |update| handler.apply(update));
     task::spawn(client.run());

@@ -87,11 +87,7 @@ impl UpstreamTls {
     pub fn new(identities: Vec<SpiffeId>) -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let id = LAST.fetch_add(1, Ordering::Relaxed) + 1;
-        Self {
-            identities,
-            id,
-            configs: Default::default(),
-        }
+        Self { identities, id, configs: Default::default() }
     }
 
     /// A number that no other settings in this process have; never 0.
@@ -104,11 +100,7 @@ impl UpstreamTls {
     ///
     /// # Errors
     /// When rustls refuses it.
-    pub fn config(
-        &self,
-        identity: &Identity,
-        payload: Payload,
-    ) -> Result<Arc<rustls::ClientConfig>, TlsError> {
+    pub fn config(&self, identity: &Identity, payload: Payload) -> Result<Arc<rustls::ClientConfig>, TlsError> {
         let [http1, http2, tcp] = &self.configs;
         let place = match payload {
             Payload::Http1 => http1,
@@ -135,51 +127,27 @@ impl Cluster {
     pub async fn endpoints(&self, original_destination: SocketAddr) -> Arc<EndpointSet> {
         match &self.kind {
             ClusterKind::Static(set) => Arc::clone(set),
-            ClusterKind::Eds(slot) => slot
-                .known(ENDPOINTS)
-                .await
-                .ok()
-                .flatten()
-                .unwrap_or_default(),
+            ClusterKind::Eds(slot) => slot.known(ENDPOINTS).await.ok().flatten().unwrap_or_default(),
             ClusterKind::OriginalDst => {
                 let only = Endpoint::new(original_destination, 1, Vec::new(), Arc::default());
-                Arc::new(EndpointSet {
-                    endpoints: vec![Arc::new(only)],
-                })
+                Arc::new(EndpointSet { endpoints: vec![Arc::new(only)] })
             }
         }
     }
 
     /// An endpoint for a new connection, none of those that were tried.
-    pub async fn pick(
-        &self,
-        original_destination: SocketAddr,
-        tried: &[SocketAddr],
-    ) -> Option<Arc<Endpoint>> {
+    pub async fn pick(&self, original_destination: SocketAddr, tried: &[SocketAddr]) -> Option<Arc<Endpoint>> {
         let set = self.endpoints(original_destination).await;
-        let left: Vec<_> = set
-            .endpoints
-            .iter()
-            .filter(|endpoint| !tried.contains(&endpoint.address))
-            .collect();
+        let left: Vec<_> = set.endpoints.iter().filter(|endpoint| !tried.contains(&endpoint.address)).collect();
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
-        self.load_balancer
-            .choose(&left, turn, &mut rand::rng())
-            .map(|chosen| Arc::clone(chosen))
+        self.load_balancer.choose(&left, turn, &mut rand::rng()).map(|chosen| Arc::clone(chosen))
     }
 
     /// How this endpoint is reached.
     #[must_use]
     pub fn transport(&self, endpoint: &Endpoint) -> &Transport {
-        let matches = |wanted: &&TransportMatch| {
-            wanted
-                .labels
-                .iter()
-                .all(|label| endpoint.transport_labels.contains(label))
-        };
-        self.transports
-            .iter()
-            .find(matches)
-            .map_or(&PLAIN, |found| &found.transport)
+        let matches =
+            |wanted: &&TransportMatch| wanted.labels.iter().all(|label| endpoint.transport_labels.contains(label));
+        self.transports.iter().find(matches).map_or(&PLAIN, |found| &found.transport)
     }
 }

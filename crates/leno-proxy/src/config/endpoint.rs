@@ -56,19 +56,8 @@ pub struct Active(Arc<Endpoint>);
 impl Endpoint {
     /// An endpoint without load.
     #[must_use]
-    pub fn new(
-        address: SocketAddr,
-        weight: u32,
-        transport_labels: MatchLabels,
-        workload: Arc<WorkloadLabels>,
-    ) -> Self {
-        Self {
-            address,
-            weight,
-            transport_labels,
-            workload,
-            active: AtomicU32::new(0),
-        }
+    pub fn new(address: SocketAddr, weight: u32, transport_labels: MatchLabels, workload: Arc<WorkloadLabels>) -> Self {
+        Self { address, weight, transport_labels, workload, active: AtomicU32::new(0) }
     }
 
     /// Counts a request or connection until the guard is dropped.
@@ -122,11 +111,8 @@ impl EndpointSet {
     /// and pooled connections survive.
     #[must_use]
     pub fn new(previous: Option<&Self>, endpoints: Vec<Endpoint>) -> Self {
-        let known: HashMap<SocketAddr, &Arc<Endpoint>> = previous
-            .iter()
-            .flat_map(|set| &set.endpoints)
-            .map(|endpoint| (endpoint.address, endpoint))
-            .collect();
+        let known: HashMap<SocketAddr, &Arc<Endpoint>> =
+            previous.iter().flat_map(|set| &set.endpoints).map(|endpoint| (endpoint.address, endpoint)).collect();
         let keep = |endpoint: Endpoint| match known.get(&endpoint.address) {
             Some(old) if old.same(&endpoint) => Arc::clone(old),
             _ => Arc::new(endpoint),
@@ -142,12 +128,7 @@ mod tests {
     use super::*;
 
     fn endpoint(port: u16, weight: u32) -> Endpoint {
-        Endpoint::new(
-            SocketAddr::from(([10, 0, 0, 1], port)),
-            weight,
-            vec![],
-            Arc::default(),
-        )
+        Endpoint::new(SocketAddr::from(([10, 0, 0, 1], port)), weight, vec![], Arc::default())
     }
 
     #[test]

@@ -94,10 +94,7 @@ impl DownstreamTls {
     /// TLS that offers these protocols.
     #[must_use]
     pub fn new(alpn: Vec<Box<str>>) -> Self {
-        Self {
-            alpn,
-            config: OnceLock::new(),
-        }
+        Self { alpn, config: OnceLock::new() }
     }
 
     /// The rustls configuration for a handshake as this workload.
@@ -121,40 +118,23 @@ impl Listener {
     ///
     /// [Envoy's order]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/listener/v3/listener_components.proto#config-listener-v3-filterchainmatch
     #[must_use]
-    pub fn choose(
-        &self,
-        port: u16,
-        transport: TransportProtocol,
-        protocols: &[&str],
-    ) -> Option<&Arc<FilterChain>> {
-        let with_port =
-            |chain: &FilterChain| chain.matches.destination_port.map(|wanted| wanted == port);
-        let with_transport =
-            |chain: &FilterChain| chain.matches.transport.map(|wanted| wanted == transport);
+    pub fn choose(&self, port: u16, transport: TransportProtocol, protocols: &[&str]) -> Option<&Arc<FilterChain>> {
+        let with_port = |chain: &FilterChain| chain.matches.destination_port.map(|wanted| wanted == port);
+        let with_transport = |chain: &FilterChain| chain.matches.transport.map(|wanted| wanted == transport);
         let with_protocol = |chain: &FilterChain| {
             let wanted = &chain.matches.application_protocols;
-            (!wanted.is_empty()).then(|| {
-                protocols
-                    .iter()
-                    .any(|protocol| wanted.iter().any(|w| **w == **protocol))
-            })
+            (!wanted.is_empty()).then(|| protocols.iter().any(|protocol| wanted.iter().any(|w| **w == **protocol)))
         };
         let chains: Vec<_> = self.filter_chains.iter().collect();
         let chains = narrow(chains, with_port);
         let chains = narrow(chains, with_transport);
         let chains = narrow(chains, with_protocol);
-        chains
-            .first()
-            .copied()
-            .or(self.default_filter_chain.as_ref())
+        chains.first().copied().or(self.default_filter_chain.as_ref())
     }
 }
 
 /// The chains that ask for this very value; when there are none, those that ask for nothing.
-fn narrow(
-    chains: Vec<&Arc<FilterChain>>,
-    matches: impl Fn(&FilterChain) -> Option<bool>,
-) -> Vec<&Arc<FilterChain>> {
+fn narrow(chains: Vec<&Arc<FilterChain>>, matches: impl Fn(&FilterChain) -> Option<bool>) -> Vec<&Arc<FilterChain>> {
     let (mut exact, mut any) = (Vec::new(), Vec::new());
     for chain in chains {
         match matches(chain) {
@@ -210,9 +190,7 @@ mod tests {
             inspect: Inspect::default(),
         };
         let choose = |port, transport, protocols: &[&str]| {
-            listener
-                .choose(port, transport, protocols)
-                .map_or("-".to_owned(), |chain| chain.name.to_string())
+            listener.choose(port, transport, protocols).map_or("-".to_owned(), |chain| chain.name.to_string())
         };
         assert_eq!(choose(80, Tls, &["leno-tcp"]), "80 tcp");
         assert_eq!(choose(80, Tls, &["x", "leno-h2"]), "80 http");

@@ -20,9 +20,7 @@ pub mod tcp;
 pub use cluster::{Cluster, ClusterKind, LoadBalancer, Transport, TransportMatch, UpstreamTls};
 pub use endpoint::{Endpoint, EndpointSet, WorkloadLabels};
 pub use http::{Codec, HttpConnectionManager, HttpLimits, RouteSource, Routes};
-pub use listener::{
-    ChainMatch, DownstreamTls, FilterChain, Inspect, Listener, Terminal, TransportProtocol,
-};
+pub use listener::{ChainMatch, DownstreamTls, FilterChain, Inspect, Listener, Terminal, TransportProtocol};
 pub use registry::{Registry, ResourceKind};
 pub use slot::{Slot, SlotState};
 pub use tcp::{TcpProxy, WeightedCluster};

@@ -41,42 +41,22 @@ pub struct Registry {
 impl Registry {
     /// The slot of a listener, made (and so subscribed) if nobody has it.
     pub fn listener(&mut self, name: &str) -> Arc<Slot<Listener>> {
-        slot(
-            &mut self.listeners,
-            &mut self.wanted,
-            ResourceKind::Listener,
-            name,
-        )
+        slot(&mut self.listeners, &mut self.wanted, ResourceKind::Listener, name)
     }
 
     /// The slot of a route configuration, made (and so subscribed) if nobody has it.
     pub fn routes(&mut self, name: &str) -> Arc<Slot<Routes>> {
-        slot(
-            &mut self.routes,
-            &mut self.wanted,
-            ResourceKind::Routes,
-            name,
-        )
+        slot(&mut self.routes, &mut self.wanted, ResourceKind::Routes, name)
     }
 
     /// The slot of a cluster, made (and so subscribed) if nobody has it.
     pub fn cluster(&mut self, name: &str) -> Arc<Slot<Cluster>> {
-        slot(
-            &mut self.clusters,
-            &mut self.wanted,
-            ResourceKind::Cluster,
-            name,
-        )
+        slot(&mut self.clusters, &mut self.wanted, ResourceKind::Cluster, name)
     }
 
     /// The slot of a cluster's endpoints, made (and so subscribed) if nobody has it.
     pub fn endpoints(&mut self, name: &str) -> Arc<Slot<EndpointSet>> {
-        slot(
-            &mut self.endpoints,
-            &mut self.wanted,
-            ResourceKind::Endpoints,
-            name,
-        )
+        slot(&mut self.endpoints, &mut self.wanted, ResourceKind::Endpoints, name)
     }
 
     /// The slot of a listener that somebody has.
@@ -176,10 +156,7 @@ mod tests {
         let first = registry.cluster("a");
         let second = registry.cluster("a");
         assert!(Arc::ptr_eq(&first, &second));
-        assert_eq!(
-            registry.take_wanted(),
-            [(ResourceKind::Cluster, "a".into())]
-        );
+        assert_eq!(registry.take_wanted(), [(ResourceKind::Cluster, "a".into())]);
         assert!(registry.sweep().is_empty());
         drop((first, second));
         assert_eq!(registry.sweep(), [(ResourceKind::Cluster, "a".into())]);

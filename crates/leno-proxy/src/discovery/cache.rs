@@ -42,14 +42,9 @@ impl Cache {
         };
         let folder = state.join("resources");
         for kind in ResourceType::ALL {
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(folder.join(resource_folder(kind)))?;
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder.join(resource_folder(kind)))?;
         }
-        let cache = Self {
-            folder: Some(folder),
-        };
+        let cache = Self { folder: Some(folder) };
         cache.prune();
         Ok(cache)
     }
@@ -58,9 +53,7 @@ impl Cache {
     /// not been dialled since.
     fn prune(&self) {
         let folders = ResourceType::ALL.map(resource_folder);
-        let files = folders
-            .iter()
-            .filter_map(|kind| fs::read_dir(self.folder.as_ref()?.join(kind)).ok());
+        let files = folders.iter().filter_map(|kind| fs::read_dir(self.folder.as_ref()?.join(kind)).ok());
         for file in files.flatten().flatten() {
             let modified = file.metadata().and_then(|data| data.modified());
             let old = modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > KEEP));
@@ -127,12 +120,7 @@ fn resource_folder(kind: ResourceType) -> &'static str {
 /// Replaces a file as a whole.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&fresh)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
     file.write_all(bytes)?;
     drop(file);
     fs::rename(&fresh, path)
@@ -149,10 +137,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(Some(folder.path())).unwrap();
         let name = "outbound/../shop/cart:80";
-        let known = Known::Is(Any {
-            type_url: "t".into(),
-            value: vec![1, 2],
-        });
+        let known = Known::Is(Any { type_url: "t".into(), value: vec![1, 2] });
         assert_eq!(cache.read(ResourceType::Cluster, name), None);
         cache.write(ResourceType::Cluster, name, &known);
         assert_eq!(cache.read(ResourceType::Cluster, name), Some(known));
@@ -160,10 +145,7 @@ mod tests {
         cache.write(ResourceType::Cluster, name, &Known::Absent);
         assert_eq!(cache.read(ResourceType::Cluster, name), Some(Known::Absent));
         let path = cache.path(ResourceType::Cluster, name).unwrap();
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         cache.forget(ResourceType::Cluster, name);
         assert_eq!(cache.read(ResourceType::Cluster, name), None);
     }

@@ -44,22 +44,12 @@ impl ControlPlane {
     /// # Errors
     /// When the roots cannot be read.
     pub fn channel(&self, identity: Option<&Identity>) -> Result<Channel, ConnectError> {
-        let pem = std::fs::read_to_string(&self.ca_file).map_err(|error| {
-            format!(
-                "read the control plane's roots {}: {error}",
-                self.ca_file.display()
-            )
-        })?;
+        let pem = std::fs::read_to_string(&self.ca_file)
+            .map_err(|error| format!("read the control plane's roots {}: {error}", self.ca_file.display()))?;
         let tls = dns_client(&pem, identity, &["h2"])?;
         let name = ServerName::try_from(self.name.clone())?;
-        let connector = Connector {
-            to: Arc::new(Target {
-                address: self.address.clone(),
-                name,
-                mark: self.mark,
-                tls,
-            }),
-        };
+        let connector =
+            Connector { to: Arc::new(Target { address: self.address.clone(), name, mark: self.mark, tls }) };
         // The connector does TLS itself; tonic would refuse "https" without its own.
         let endpoint = Endpoint::from_shared(format!("http://{}", self.name))?
             .origin(Uri::try_from(format!("https://{}", self.name))?);
@@ -77,16 +67,11 @@ struct Target {
 
 impl Target {
     async fn connect(&self) -> io::Result<TlsStream<TcpStream>> {
-        let mut last = io::Error::new(
-            io::ErrorKind::NotFound,
-            format!("{} has no address", self.address),
-        );
+        let mut last = io::Error::new(io::ErrorKind::NotFound, format!("{} has no address", self.address));
         for address in lookup_host(&self.address).await? {
             match dial::marked(self.mark, address).await {
                 Ok(stream) => {
-                    return TlsConnector::from(Arc::clone(&self.tls))
-                        .connect(self.name.clone(), stream)
-                        .await;
+                    return TlsConnector::from(Arc::clone(&self.tls)).connect(self.name.clone(), stream).await;
                 }
                 Err(error) => last = error,
             }

@@ -86,19 +86,9 @@ pub struct Lookup {
 impl Lookup {
     /// The workers' end, and the control thread's.
     #[must_use]
-    pub fn new(
-        inbound: Arc<Slot<Listener>>,
-        outbound: Arc<Slot<Listener>>,
-    ) -> (Self, mpsc::Receiver<Question>) {
+    pub fn new(inbound: Arc<Slot<Listener>>, outbound: Arc<Slot<Listener>>) -> (Self, mpsc::Receiver<Question>) {
         let (questions, receiver) = mpsc::channel(QUESTIONS);
-        (
-            Self {
-                questions,
-                inbound,
-                outbound,
-            },
-            receiver,
-        )
+        (Self { questions, inbound, outbound }, receiver)
     }
 
     /// The listener of all that reaches the workload.
@@ -116,10 +106,7 @@ impl Lookup {
     /// The listener of an original destination, subscribed if it was not; `None` when the control thread is gone.
     pub async fn destination(&self, destination: SocketAddr) -> Option<Arc<Slot<Listener>>> {
         let (reply, answer) = oneshot::channel();
-        self.questions
-            .send(Question::Destination(destination, reply))
-            .await
-            .ok()?;
+        self.questions.send(Question::Destination(destination, reply)).await.ok()?;
         answer.await.ok()
     }
 

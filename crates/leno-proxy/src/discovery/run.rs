@@ -48,15 +48,8 @@ impl Discovery {
     /// Discovery with nothing known yet.
     #[must_use]
     pub fn new(store: Store, cache: Cache) -> Self {
-        let inner = Inner {
-            store,
-            cache,
-            rejected: BTreeMap::new(),
-        };
-        Self {
-            inner: Arc::new(Mutex::new(inner)),
-            changed: Arc::default(),
-        }
+        let inner = Inner { store, cache, rejected: BTreeMap::new() };
+        Self { inner: Arc::new(Mutex::new(inner)), changed: Arc::default() }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -70,21 +63,13 @@ impl Discovery {
     pub fn apply(&self, update: Update) -> Result<(), Refused> {
         let refused = self.inner().apply(update);
         self.changed.notify_one();
-        if refused.resources.is_empty() {
-            Ok(())
-        } else {
-            Err(refused)
-        }
+        if refused.resources.is_empty() { Ok(()) } else { Err(refused) }
     }
 
     /// Answers workers and keeps the subscriptions, for ever.
     pub async fn run(self, handle: Handle, mut questions: mpsc::Receiver<Question>) {
         let trust_bundle = [resource_name::TRUST_BUNDLE];
-        if handle
-            .subscribe(ResourceType::Secret, trust_bundle)
-            .await
-            .is_err()
-        {
+        if handle.subscribe(ResourceType::Secret, trust_bundle).await.is_err() {
             return;
         }
         let mut state = handle.state();
@@ -92,13 +77,8 @@ impl Discovery {
         let mut offline_since = Some(Instant::now());
         loop {
             let connected = state.borrow().is_connected();
-            offline_since = if connected {
-                None
-            } else {
-                Some(offline_since.unwrap_or_else(Instant::now))
-            };
-            let patience = offline_since
-                .map(|since| (since + PATIENCE).saturating_duration_since(Instant::now()));
+            offline_since = if connected { None } else { Some(offline_since.unwrap_or_else(Instant::now)) };
+            let patience = offline_since.map(|since| (since + PATIENCE).saturating_duration_since(Instant::now()));
             let offline = patience.is_some_and(|left| left.is_zero());
             let next = {
                 let mut inner = self.inner();
@@ -175,8 +155,7 @@ impl Inner {
             match self.store.update(kind, &resource.name, &resource.body, now) {
                 Ok(()) => {
                     self.rejected.remove(&key);
-                    self.cache
-                        .write(kind, &resource.name, &Known::Is((*resource.body).clone()));
+                    self.cache.write(kind, &resource.name, &Known::Is((*resource.body).clone()));
                 }
                 Err(rejected) => {
                     let reason = rejected.to_string();
@@ -203,9 +182,7 @@ impl Inner {
             let mut found = false;
             for (kind, name) in self.store.pending() {
                 match self.cache.read(kind, &name) {
-                    Some(Known::Is(body)) => {
-                        found |= self.store.update(kind, &name, &body, now).is_ok()
-                    }
+                    Some(Known::Is(body)) => found |= self.store.update(kind, &name, &body, now).is_ok(),
                     // Nothing is known of it, and nobody can be asked: waiting goes on.
                     None => {}
                     Some(Known::Absent) => {

@@ -21,8 +21,8 @@ use leno_xds::ResourceType;
 use super::trust;
 use crate::{
     config::{
-        Cluster, ClusterKind, EndpointSet, Listener, Registry, ResourceKind, RouteSource, Routes,
-        Slot, SlotState, Terminal, convert,
+        Cluster, ClusterKind, EndpointSet, Listener, Registry, ResourceKind, RouteSource, Routes, Slot, SlotState,
+        Terminal, convert,
     },
     identity::Credentials,
 };
@@ -49,11 +49,7 @@ pub enum Rejected {
 
 /// Every field that is wrong, in one line.
 fn list(invalid: &[Invalid]) -> String {
-    invalid
-        .iter()
-        .map(Invalid::to_string)
-        .collect::<Vec<_>>()
-        .join("; ")
+    invalid.iter().map(Invalid::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// A decoded resource with its place.
@@ -103,14 +99,7 @@ impl Store {
         let mut registry = Registry::default();
         let inbound = registry.listener(resource_name::INBOUND);
         let outbound = registry.listener(resource_name::OUTBOUND);
-        Self {
-            registry,
-            staged: HashMap::new(),
-            credentials,
-            counts: Counts::default(),
-            inbound,
-            outbound,
-        }
+        Self { registry, staged: HashMap::new(), credentials, counts: Counts::default(), inbound, outbound }
     }
 
     /// The listener of all that reaches the workload.
@@ -146,18 +135,11 @@ impl Store {
     ///
     /// # Errors
     /// Why it is refused; what was in use before still is.
-    pub fn update(
-        &mut self,
-        kind: ResourceType,
-        name: &str,
-        body: &Any,
-        now: Instant,
-    ) -> Result<(), Rejected> {
+    pub fn update(&mut self, kind: ResourceType, name: &str, body: &Any, now: Instant) -> Result<(), Rejected> {
         match self.decode(kind, name, body) {
             Ok(Some(value)) => {
                 let until = now + SETTLE;
-                self.staged
-                    .insert((value.kind(), name.into()), Staged { value, until });
+                self.staged.insert((value.kind(), name.into()), Staged { value, until });
                 Ok(())
             }
             Ok(None) => Ok(()),
@@ -169,12 +151,7 @@ impl Store {
     }
 
     /// Decodes and converts a resource; `None` when nobody wants it any more, or it was taken at once.
-    fn decode(
-        &mut self,
-        kind: ResourceType,
-        name: &str,
-        body: &Any,
-    ) -> Result<Option<Value>, Rejected> {
+    fn decode(&mut self, kind: ResourceType, name: &str, body: &Any) -> Result<Option<Value>, Rejected> {
         let value = match kind {
             ResourceType::Secret => {
                 let secret = any::unpack::<tls::Secret>(body)?;
@@ -187,8 +164,7 @@ impl Store {
             ResourceType::Listener => match self.registry.find_listener(name) {
                 Some(slot) => {
                     let message = any::unpack::<listener::Listener>(body)?;
-                    let value = convert::listener(&message, &mut self.registry)
-                        .map_err(Rejected::Invalid)?;
+                    let value = convert::listener(&message, &mut self.registry).map_err(Rejected::Invalid)?;
                     Some(Value::Listener(slot, Arc::new(value)))
                 }
                 None => None,
@@ -196,8 +172,7 @@ impl Store {
             ResourceType::Route => match self.registry.find_routes(name) {
                 Some(slot) => {
                     let message = any::unpack::<route::RouteConfiguration>(body)?;
-                    let value =
-                        convert::routes(&message, &mut self.registry).map_err(Rejected::Invalid)?;
+                    let value = convert::routes(&message, &mut self.registry).map_err(Rejected::Invalid)?;
                     Some(Value::Routes(slot, Arc::new(value)))
                 }
                 None => None,
@@ -205,8 +180,7 @@ impl Store {
             ResourceType::Cluster => match self.registry.find_cluster(name) {
                 Some(slot) => {
                     let message = any::unpack::<cluster::Cluster>(body)?;
-                    let value = convert::cluster(&message, &mut self.registry)
-                        .map_err(Rejected::Invalid)?;
+                    let value = convert::cluster(&message, &mut self.registry).map_err(Rejected::Invalid)?;
                     Some(Value::Cluster(slot, Arc::new(value)))
                 }
                 None => None,
@@ -215,8 +189,7 @@ impl Store {
                 Some(slot) => {
                     let message = any::unpack::<endpoint::ClusterLoadAssignment>(body)?;
                     let previous = slot.get();
-                    let value = convert::endpoints(&message, previous.as_deref())
-                        .map_err(Rejected::Invalid)?;
+                    let value = convert::endpoints(&message, previous.as_deref()).map_err(Rejected::Invalid)?;
                     Some(Value::Endpoints(slot, Arc::new(value)))
                 }
                 None => None,
@@ -232,26 +205,10 @@ impl Store {
         };
         self.staged.remove(&(of, Arc::from(name)));
         match of {
-            ResourceKind::Listener => self
-                .registry
-                .find_listener(name)
-                .iter()
-                .for_each(|slot| slot.set_absent()),
-            ResourceKind::Routes => self
-                .registry
-                .find_routes(name)
-                .iter()
-                .for_each(|slot| slot.set_absent()),
-            ResourceKind::Cluster => self
-                .registry
-                .find_cluster(name)
-                .iter()
-                .for_each(|slot| slot.set_absent()),
-            ResourceKind::Endpoints => self
-                .registry
-                .find_endpoints(name)
-                .iter()
-                .for_each(|slot| slot.set_absent()),
+            ResourceKind::Listener => self.registry.find_listener(name).iter().for_each(|slot| slot.set_absent()),
+            ResourceKind::Routes => self.registry.find_routes(name).iter().for_each(|slot| slot.set_absent()),
+            ResourceKind::Cluster => self.registry.find_cluster(name).iter().for_each(|slot| slot.set_absent()),
+            ResourceKind::Endpoints => self.registry.find_endpoints(name).iter().for_each(|slot| slot.set_absent()),
         }
     }
 
@@ -259,12 +216,8 @@ impl Store {
     pub fn settle(&mut self, now: Instant) -> Option<Instant> {
         loop {
             let ready = |staged: &Staged| staged.until <= now || !staged.value.waits();
-            let keys: Vec<_> = self
-                .staged
-                .iter()
-                .filter(|(_, staged)| ready(staged))
-                .map(|(key, _)| key.clone())
-                .collect();
+            let keys: Vec<_> =
+                self.staged.iter().filter(|(_, staged)| ready(staged)).map(|(key, _)| key.clone()).collect();
             if keys.is_empty() {
                 return self.staged.values().map(|staged| staged.until).min();
             }
@@ -279,42 +232,24 @@ impl Store {
 
     /// What has been wanted since this was last called.
     pub fn take_wanted(&mut self) -> Vec<Key> {
-        self.registry
-            .take_wanted()
-            .into_iter()
-            .map(resource_type)
-            .collect()
+        self.registry.take_wanted().into_iter().map(resource_type).collect()
     }
 
     /// What nobody wants any more.
     pub fn sweep(&mut self) -> Vec<Key> {
-        self.registry
-            .sweep()
-            .into_iter()
-            .map(resource_type)
-            .collect()
+        self.registry.sweep().into_iter().map(resource_type).collect()
     }
 
     /// What is wanted and of which nothing is known, not even that it is on its way into use.
     #[must_use]
     pub fn pending(&self) -> Vec<Key> {
         let registry = &self.registry;
-        let listeners = registry
-            .listeners()
-            .filter_map(|slot| pending(ResourceKind::Listener, &slot));
-        let routes = registry
-            .all_routes()
-            .filter_map(|slot| pending(ResourceKind::Routes, &slot));
-        let clusters = registry
-            .clusters()
-            .filter_map(|slot| pending(ResourceKind::Cluster, &slot));
-        let endpoints = registry
-            .all_endpoints()
-            .filter_map(|slot| pending(ResourceKind::Endpoints, &slot));
+        let listeners = registry.listeners().filter_map(|slot| pending(ResourceKind::Listener, &slot));
+        let routes = registry.all_routes().filter_map(|slot| pending(ResourceKind::Routes, &slot));
+        let clusters = registry.clusters().filter_map(|slot| pending(ResourceKind::Cluster, &slot));
+        let endpoints = registry.all_endpoints().filter_map(|slot| pending(ResourceKind::Endpoints, &slot));
         let all = listeners.chain(routes).chain(clusters).chain(endpoints);
-        all.filter(|key| !self.staged.contains_key(key))
-            .map(resource_type)
-            .collect()
+        all.filter(|key| !self.staged.contains_key(key)).map(resource_type).collect()
     }
 }
 
@@ -359,19 +294,13 @@ impl Value {
     fn waits(&self) -> bool {
         match self {
             Self::Listener(_, listener) => {
-                let chains = listener
-                    .filter_chains
-                    .iter()
-                    .chain(&listener.default_filter_chain);
+                let chains = listener.filter_chains.iter().chain(&listener.default_filter_chain);
                 chains.into_iter().any(|chain| match &chain.terminal {
                     Terminal::Http(manager) => match &manager.routes {
                         RouteSource::Inline(routes) => routes_wait(routes),
                         RouteSource::Named(slot) => is_pending(slot),
                     },
-                    Terminal::Tcp(proxy) => proxy
-                        .clusters
-                        .iter()
-                        .any(|cluster| is_pending(&cluster.cluster)),
+                    Terminal::Tcp(proxy) => proxy.clusters.iter().any(|cluster| is_pending(&cluster.cluster)),
                 })
             }
             Self::Routes(_, routes) => routes_wait(routes),

@@ -53,24 +53,13 @@ const ANSWER: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// What went wrong.
-pub async fn issue(
-    channel: Channel,
-    token_file: &Path,
-    id: &SpiffeId,
-) -> Result<(Svid, TrustBundle), IssueError> {
+pub async fn issue(channel: Channel, token_file: &Path, id: &SpiffeId) -> Result<(Svid, TrustBundle), IssueError> {
     let token = tokio::fs::read_to_string(token_file)
         .await
-        .map_err(|source| IssueError::Token {
-            path: token_file.to_path_buf(),
-            source,
-        })?;
+        .map_err(|source| IssueError::Token { path: token_file.to_path_buf(), source })?;
     let key = PrivateKey::generate().map_err(IssueError::Request)?;
     let csr = csr::workload(&key, id).map_err(IssueError::Request)?;
-    let mut request = Request::new(IstioCertificateRequest {
-        csr,
-        validity_duration: 0,
-        metadata: None,
-    });
+    let mut request = Request::new(IstioCertificateRequest { csr, validity_duration: 0, metadata: None });
     let mut bearer = MetadataValue::try_from(format!("Bearer {}", token.trim()))
         .map_err(|_| IssueError::TokenText(token_file.to_path_buf()))?;
     bearer.set_sensitive(true);
@@ -85,10 +74,7 @@ pub async fn issue(
 
 /// The certificate and root in an answer: the leaf first, the root last.
 fn read(key: &PrivateKey, chain: &[String]) -> Result<(Svid, TrustBundle), TlsError> {
-    let root = chain
-        .last()
-        .filter(|_| chain.len() > 1)
-        .ok_or(TlsError::NoCertificate)?;
+    let root = chain.last().filter(|_| chain.len() > 1).ok_or(TlsError::NoCertificate)?;
     let svid = Svid::new(key, &chain.join("\n"))?;
     let bundle = TrustBundle::from_pem(svid.id().trust_domain.clone(), root)?;
     Ok((svid, bundle))

@@ -76,17 +76,13 @@ impl Credentials {
     /// When the certificate expires; `None` before the first.
     #[must_use]
     pub fn expiry(&self) -> Option<SystemTime> {
-        self.identity
-            .get()
-            .map(|identity| identity.svid().credential().not_after())
+        self.identity.get().map(|identity| identity.svid().credential().not_after())
     }
 
     /// As [`Self::expiry`], in seconds since the epoch; 0 for none.
     #[must_use]
     pub fn expiry_seconds(&self) -> u64 {
-        let since_epoch = self
-            .expiry()
-            .and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let since_epoch = self.expiry().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         since_epoch.map_or(0, |time| time.as_secs())
     }
 
@@ -106,12 +102,7 @@ impl Credentials {
 /// not arrived yet.
 fn add_roots(identity: &Identity, bundle: &TrustBundle) -> Result<(), TlsError> {
     let current = identity.bundle();
-    let roots = current
-        .roots()
-        .iter()
-        .chain(bundle.roots())
-        .cloned()
-        .collect();
+    let roots = current.roots().iter().chain(bundle.roots()).cloned().collect();
     identity.replace_bundle(TrustBundle::new(bundle.trust_domain().clone(), roots)?);
     Ok(())
 }

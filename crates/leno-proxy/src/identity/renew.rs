@@ -37,12 +37,7 @@ pub async fn run(
                 failures += 1;
                 credentials.count_failure();
                 let cause = chain(&error);
-                tracing::warn!(
-                    error = cause,
-                    failures,
-                    expiry = credentials.expiry_seconds(),
-                    "no new certificate"
-                );
+                tracing::warn!(error = cause, failures, expiry = credentials.expiry_seconds(), "no new certificate");
                 rotate::retry_in(failures, lot())
             }
         };
@@ -59,9 +54,7 @@ async fn renew(
 ) -> Result<(), IssueError> {
     let channel = connect().map_err(IssueError::Connect)?;
     let (svid, bundle) = issue::issue(channel, token_file, id).await?;
-    credentials
-        .install(svid, bundle)
-        .map_err(IssueError::Answer)
+    credentials.install(svid, bundle).map_err(IssueError::Answer)
 }
 
 /// A random number from 0 to 1.
@@ -76,12 +69,7 @@ fn until_renewal(credentials: &Credentials) -> std::time::Duration {
     };
     let svid = identity.svid();
     let credential = svid.credential();
-    let wait = rotate::renew_in(
-        credential.not_before(),
-        credential.not_after(),
-        SystemTime::now(),
-        lot(),
-    );
+    let wait = rotate::renew_in(credential.not_before(), credential.not_after(), SystemTime::now(), lot());
     // A clock that is wrong, or certificates that live for seconds, must not make a loop.
     wait.max(std::time::Duration::from_secs(1))
 }

@@ -30,10 +30,7 @@ const BACKLOG: i32 = 4096;
 /// When the IPv4 socket cannot be had.
 pub fn listen(port: u16) -> io::Result<Vec<TcpListener>> {
     let mut listeners = vec![open(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))?];
-    let port = listeners
-        .first()
-        .and_then(|listener| listener.local_addr().ok())
-        .map_or(port, |address| address.port());
+    let port = listeners.first().and_then(|listener| listener.local_addr().ok()).map_or(port, |address| address.port());
     // Without IPv6 in the kernel there is nothing to accept.
     listeners.extend(open(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))));
     Ok(listeners)
@@ -41,11 +38,7 @@ pub fn listen(port: u16) -> io::Result<Vec<TcpListener>> {
 
 /// Opens one socket.
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM.nonblocking(),
-        None,
-    )?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     if address.is_ipv6() {
@@ -75,13 +68,7 @@ pub async fn run(worker: Rc<Worker>, listener: TcpListener, direction: Direction
 /// Starts to serve a connection, or turns it away when there are too many.
 fn take(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, direction: Direction) {
     let Some(open) = Open::new(&worker.shared) else {
-        ConnectionRefused {
-            worker,
-            direction,
-            peer,
-            reason: ErrorKind::Overload,
-        }
-        .emit();
+        ConnectionRefused { worker, direction, peer, reason: ErrorKind::Overload }.emit();
         return;
     };
     dial::tune(&stream);

@@ -69,11 +69,7 @@ impl Destinations {
     /// # Errors
     /// [`ErrorKind::Overload`] when more are in use than can be known, [`ErrorKind::ConfigTimeout`] when the control
     /// thread does not answer.
-    pub async fn find(
-        &self,
-        config: &Lookup,
-        address: SocketAddr,
-    ) -> Result<Rc<Destination>, ErrorKind> {
+    pub async fn find(&self, config: &Lookup, address: SocketAddr) -> Result<Rc<Destination>, ErrorKind> {
         if let Some(known) = self.touch(address) {
             return Ok(known);
         }
@@ -83,22 +79,13 @@ impl Destinations {
                 return Err(ErrorKind::Overload);
             }
         }
-        let listener = config
-            .destination(address)
-            .await
-            .ok_or(ErrorKind::ConfigTimeout)?;
+        let listener = config.destination(address).await.ok_or(ErrorKind::ConfigTimeout)?;
         // Another connection may have asked at the same time: then its entry stays.
         if let Some(known) = self.touch(address) {
             return Ok(known);
         }
-        let destination = Rc::new(Destination {
-            listener,
-            used: Cell::new(Instant::now()),
-            habit: Cell::new(None),
-        });
-        self.known
-            .borrow_mut()
-            .insert(address, Rc::clone(&destination));
+        let destination = Rc::new(Destination { listener, used: Cell::new(Instant::now()), habit: Cell::new(None) });
+        self.known.borrow_mut().insert(address, Rc::clone(&destination));
         Ok(destination)
     }
 

@@ -31,10 +31,7 @@ pub fn admit(rbac: &Rbac, connection: &Connection) -> Result<(), String> {
 /// A denial in words: who, where to, and by which policy.
 #[must_use]
 pub fn describe(connection: &Connection, policy: Option<&str>) -> String {
-    let who = connection.identity.as_ref().map_or_else(
-        || "a caller without identity".to_owned(),
-        ToString::to_string,
-    );
+    let who = connection.identity.as_ref().map_or_else(|| "a caller without identity".to_owned(), ToString::to_string);
     let me = &connection.worker.shared.settings.workload.identity;
     let to = connection.original_destination;
     match policy {

@@ -33,9 +33,7 @@ const FIRST_BYTES: Duration = Duration::from_secs(10);
 /// Serves one connection.
 pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
     let settings = &worker.shared.settings;
-    let Some(destination) =
-        original_dst::of(&stream, [settings.inbound_port, settings.outbound_port])
-    else {
+    let Some(destination) = original_dst::of(&stream, [settings.inbound_port, settings.outbound_port]) else {
         refuse(&worker, peer, ErrorKind::UnknownDestination);
         return;
     };
@@ -43,36 +41,19 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
 }
 
 /// Serves one connection whose destination is known.
-pub async fn serve_to(
-    worker: Rc<Worker>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    destination: SocketAddr,
-) {
+pub async fn serve_to(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, destination: SocketAddr) {
     let opened = Instant::now();
     let Ok(Some(listener)) = worker.shared.config.inbound().known(CONFIG).await else {
         refuse(&worker, peer, ErrorKind::ConfigTimeout);
         return;
     };
-    let meeting = Meeting {
-        worker,
-        listener,
-        peer,
-        destination,
-        opened,
-    };
+    let meeting = Meeting { worker, listener, peer, destination, opened };
     meeting.serve(Socket::new(stream)).await;
 }
 
 /// Counts and logs a connection that goes nowhere.
 fn refuse(worker: &Worker, peer: SocketAddr, reason: ErrorKind) {
-    ConnectionRefused {
-        worker,
-        direction: Direction::Inbound,
-        peer,
-        reason,
-    }
-    .emit();
+    ConnectionRefused { worker, direction: Direction::Inbound, peer, reason }.emit();
 }
 
 /// A connection of which it is not known yet what it is.
@@ -88,20 +69,14 @@ impl Meeting {
     /// Looks at the first bytes, chooses a chain and serves.
     async fn serve(self, mut socket: Socket) {
         let greets = self.greeting_chain();
-        let wait = if greets.is_some() {
-            MOMENT
-        } else {
-            FIRST_BYTES
-        };
+        let wait = if greets.is_some() { MOMENT } else { FIRST_BYTES };
         match detect::hello(&mut socket, wait).await {
             First::Tls(offered) => self.tls(socket, &offered).await,
             First::Other => self.plaintext(socket).await,
             // Probes connect and close; nothing was asked for.
             First::Closed => {}
             First::Silent => match greets {
-                Some(chain) if socket.buffered().is_empty() => {
-                    Box::pin(self.silent(socket, &chain)).await
-                }
+                Some(chain) if socket.buffered().is_empty() => Box::pin(self.silent(socket, &chain)).await,
                 Some(_) | None => self.late(socket).await,
             },
         }
@@ -135,9 +110,7 @@ impl Meeting {
             let connection = self.connection(None, false);
             return super::serve(connection, &chain, Io::Plain(socket), Some(Payload::Tcp)).await;
         };
-        if let Ok((io, identity)) =
-            Box::pin(tls::accept::accept(&self.worker, config, socket, self.peer)).await
-        {
+        if let Ok((io, identity)) = Box::pin(tls::accept::accept(&self.worker, config, socket, self.peer)).await {
             let payload = payload(io.alpn());
             let connection = self.connection(Some(identity), true);
             super::serve(connection, &chain, io, payload).await;
@@ -174,46 +147,28 @@ impl Meeting {
             // Not even dialled; what the caller says decides how it is refused.
             return self.late(socket).await;
         }
-        let inspect = Inspect {
-            http: true,
-            ..self.listener.inspect
-        };
+        let inspect = Inspect { http: true, ..self.listener.inspect };
         let habit = self.worker.habits.of(self.destination.port());
-        let Some(heard) =
-            speak_first::listen(&connection, &habit, inspect, Some(proxy), socket).await
-        else {
+        let Some(heard) = speak_first::listen(&connection, &habit, inspect, Some(proxy), socket).await else {
             return;
         };
         if heard.upstream.is_some() && heard.socket.buffered().is_empty() {
-            return tcp::exchange::run(&connection, proxy, Io::Plain(heard.socket), heard.upstream)
-                .await;
+            return tcp::exchange::run(&connection, proxy, Io::Plain(heard.socket), heard.upstream).await;
         }
         self.late(heard.socket).await;
     }
 
     fn choose(&self, transport: TransportProtocol, protocols: &[&str]) -> Option<Arc<FilterChain>> {
-        self.listener
-            .choose(self.destination.port(), transport, protocols)
-            .map(Arc::clone)
+        self.listener.choose(self.destination.port(), transport, protocols).map(Arc::clone)
     }
 
     /// Refuses what is not mesh TLS: counted and logged.
     fn refuse_plaintext(self, what: &str) {
         let connection = self.connection(None, false);
         let callee = Callee::of(&connection, &self.listener.name);
-        let detail = format!(
-            "{what} from {} to {} where mesh TLS is demanded",
-            self.peer, self.destination
-        );
+        let detail = format!("{what} from {} to {} where mesh TLS is demanded", self.peer, self.destination);
         let reason = ErrorKind::PlaintextRefused;
-        Denied {
-            connection: &connection,
-            callee: &callee,
-            reason,
-            detail: &detail,
-            request: None,
-        }
-        .emit();
+        Denied { connection: &connection, callee: &callee, reason, detail: &detail, request: None }.emit();
     }
 
     /// The connection, now that it is known what it is.
@@ -233,7 +188,5 @@ impl Meeting {
 
 /// What ALPN says is inside.
 fn payload(alpn: Option<&[u8]>) -> Option<Payload> {
-    [Payload::Http1, Payload::Http2, Payload::Tcp]
-        .into_iter()
-        .find(|payload| Some(payload.alpn().as_bytes()) == alpn)
+    [Payload::Http1, Payload::Http2, Payload::Tcp].into_iter().find(|payload| Some(payload.alpn().as_bytes()) == alpn)
 }

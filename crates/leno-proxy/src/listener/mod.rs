@@ -46,9 +46,7 @@ async fn serve(connection: Rc<Connection>, chain: &FilterChain, io: Io, payload:
         return;
     }
     match &chain.terminal {
-        Terminal::Http(manager) => {
-            Box::pin(http::serve(connection, Arc::clone(manager), io, payload)).await
-        }
+        Terminal::Http(manager) => Box::pin(http::serve(connection, Arc::clone(manager), io, payload)).await,
         Terminal::Tcp(proxy) => tcp::exchange::run(&connection, proxy, io, None).await,
     }
 }

@@ -15,7 +15,5 @@ pub fn of(stream: &TcpStream, proxy_ports: [u16; 2]) -> Option<SocketAddr> {
     };
     // With connection tracking the kernel knows an "original destination" for every connection: for one that was not
     // redirected it is the address that it came to.
-    original
-        .ok()
-        .filter(|original| *original != local && !proxy_ports.contains(&original.port()))
+    original.ok().filter(|original| *original != local && !proxy_ports.contains(&original.port()))
 }

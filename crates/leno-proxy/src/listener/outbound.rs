@@ -36,12 +36,7 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
 }
 
 /// Serves one connection whose destination is known.
-pub async fn serve_to(
-    worker: Rc<Worker>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    address: SocketAddr,
-) {
+pub async fn serve_to(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, address: SocketAddr) {
     let connection = Rc::new(Connection {
         direction: Direction::Outbound,
         peer,
@@ -54,11 +49,7 @@ pub async fn serve_to(
     });
     let worker = &connection.worker;
     // Held for as long as the connection lives: a destination in use is not unsubscribed.
-    let destination = match worker
-        .destinations
-        .find(&worker.shared.config, address)
-        .await
-    {
+    let destination = match worker.destinations.find(&worker.shared.config, address).await {
         Ok(destination) => destination,
         Err(kind) => return refuse(worker, peer, kind),
     };
@@ -85,31 +76,18 @@ async fn listener(worker: &Worker, destination: &Destination) -> Result<Arc<List
 
 /// Counts and logs a connection that goes nowhere.
 fn refuse(worker: &Worker, peer: SocketAddr, reason: ErrorKind) {
-    ConnectionRefused {
-        worker,
-        direction: Direction::Outbound,
-        peer,
-        reason,
-    }
-    .emit();
+    ConnectionRefused { worker, direction: Direction::Outbound, peer, reason }.emit();
 }
 
 /// Finds out what is spoken, if nothing is declared, and serves.
-async fn route(
-    connection: &Rc<Connection>,
-    destination: &Destination,
-    listener: &Listener,
-    socket: Socket,
-) {
+async fn route(connection: &Rc<Connection>, destination: &Destination, listener: &Listener, socket: Socket) {
     let choose = |protocols: &[&str]| {
         let port = connection.original_destination.port();
         listener.choose(port, TransportProtocol::Raw, protocols)
     };
     if !listener.inspect.http {
         return match choose(&[]) {
-            Some(chain) => {
-                super::serve(Rc::clone(connection), chain, Io::Plain(socket), None).await
-            }
+            Some(chain) => super::serve(Rc::clone(connection), chain, Io::Plain(socket), None).await,
             None => unknown(connection, listener),
         };
     }
@@ -117,14 +95,7 @@ async fn route(
         Terminal::Tcp(proxy) => Some(&**proxy),
         Terminal::Http(_) => None,
     });
-    let heard = Box::pin(speak_first::listen(
-        connection,
-        destination.habit(),
-        listener.inspect,
-        bytes,
-        socket,
-    ))
-    .await;
+    let heard = Box::pin(speak_first::listen(connection, destination.habit(), listener.inspect, bytes, socket)).await;
     let Some(heard) = heard else { return };
     let protocols = heard.payload.map_or(&[][..], detect::protocol_names);
     let Some(chain) = choose(protocols) else {
@@ -138,13 +109,7 @@ async fn serve_heard(connection: &Rc<Connection>, chain: &FilterChain, heard: sp
     let io = Io::Plain(heard.socket);
     match &chain.terminal {
         Terminal::Http(manager) => {
-            Box::pin(http::serve(
-                Rc::clone(connection),
-                Arc::clone(manager),
-                io,
-                heard.payload,
-            ))
-            .await
+            Box::pin(http::serve(Rc::clone(connection), Arc::clone(manager), io, heard.payload)).await
         }
         Terminal::Tcp(proxy) => tcp::exchange::run(connection, proxy, io, heard.upstream).await,
     }
@@ -153,17 +118,7 @@ async fn serve_heard(connection: &Rc<Connection>, chain: &FilterChain, heard: sp
 /// Closes a connection that no chain is for: counted and logged.
 fn unknown(connection: &Rc<Connection>, listener: &Listener) {
     let callee = Callee::of(connection, &listener.name);
-    let detail = format!(
-        "{} is no known destination and only those are allowed",
-        connection.original_destination
-    );
+    let detail = format!("{} is no known destination and only those are allowed", connection.original_destination);
     let reason = ErrorKind::UnknownDestination;
-    Denied {
-        connection,
-        callee: &callee,
-        reason,
-        detail: &detail,
-        request: None,
-    }
-    .emit();
+    Denied { connection, callee: &callee, reason, detail: &detail, request: None }.emit();
 }

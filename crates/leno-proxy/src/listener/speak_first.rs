@@ -45,12 +45,7 @@ pub(crate) async fn listen(
     mut socket: Socket,
 ) -> Option<Heard> {
     let now = Instant::now();
-    let end = now
-        + if inspect.timeout.is_zero() {
-            FOR_EVER
-        } else {
-            inspect.timeout
-        };
+    let end = now + if inspect.timeout.is_zero() { FOR_EVER } else { inspect.timeout };
     let dial_at = match habit.get() {
         _ if bytes.is_none() => end,
         None => now + MOMENT,
@@ -103,20 +98,11 @@ async fn greeting(upstream: Option<&mut Attempt>) {
 }
 
 /// The end of listening: for bytes the dialled upstream is used, for HTTP it is given up.
-async fn finish(
-    socket: Socket,
-    payload: Payload,
-    dialling: Option<Dialling<'_>>,
-    upstream: Option<Attempt>,
-) -> Heard {
+async fn finish(socket: Socket, payload: Payload, dialling: Option<Dialling<'_>>, upstream: Option<Attempt>) -> Heard {
     let upstream = match (payload, dialling, upstream) {
         (Payload::Http1 | Payload::Http2, _, _) | (Payload::Tcp, None, None) => None,
         (Payload::Tcp, _, Some(upstream)) => Some(upstream),
         (Payload::Tcp, Some(dialling), None) => Some(dialling.await),
     };
-    Heard {
-        socket,
-        payload: Some(payload),
-        upstream,
-    }
+    Heard { socket, payload: Some(payload), upstream }
 }

@@ -60,13 +60,8 @@ impl AccessLog {
                 }
             }
         };
-        std::thread::Builder::new()
-            .name("access-log".into())
-            .spawn(write)?;
-        Ok(Self {
-            sender,
-            dropped: Arc::default(),
-        })
+        std::thread::Builder::new().name("access-log".into()).spawn(write)?;
+        Ok(Self { sender, dropped: Arc::default() })
     }
 
     /// Waits until all that was handed over is written, at most this long: for the end of the process.
@@ -183,20 +178,14 @@ impl WorkerLog {
 
     /// Writes the brace and the time, formatting a second only once.
     fn start_line(&self, out: &mut Vec<u8>) {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let (second, text) = &mut *self.second.borrow_mut();
         if *second != now.as_secs() || text.is_empty() {
             *second = now.as_secs();
             *text = rfc3339(now.as_secs());
         }
         // Writing to a Vec cannot fail.
-        drop(write!(
-            out,
-            "{{\"time\":\"{text}.{:06}Z\"",
-            now.subsec_micros()
-        ));
+        drop(write!(out, "{{\"time\":\"{text}.{:06}Z\"", now.subsec_micros()));
     }
 }
 
@@ -210,9 +199,7 @@ impl Drop for WorkerLog {
 fn rfc3339(second: u64) -> String {
     let second = i64::try_from(second).unwrap_or_default();
     let time = OffsetDateTime::from_unix_timestamp(second).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    time.format(&Rfc3339)
-        .map(|text| text.trim_end_matches('Z').to_owned())
-        .unwrap_or_default()
+    time.format(&Rfc3339).map(|text| text.trim_end_matches('Z').to_owned()).unwrap_or_default()
 }
 
 fn micros(duration: Duration) -> u64 {
@@ -300,10 +287,7 @@ mod tests {
         line.number("n", 3);
         out.push(b'}');
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!(
-            value,
-            serde_json::json!({"a": 1, "path": "/\"\n\u{fffd}", "n": 3})
-        );
+        assert_eq!(value, serde_json::json!({"a": 1, "path": "/\"\n\u{fffd}", "n": 3}));
     }
 
     #[test]

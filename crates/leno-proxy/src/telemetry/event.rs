@@ -211,9 +211,7 @@ impl RequestFinished<'_> {
         key.code = self.status;
         key.flags = self.flags;
         let worker = &self.connection.worker;
-        worker.telemetry.request(key, |cells| {
-            cells.add(self.duration, self.request_bytes, self.response_bytes)
-        });
+        worker.telemetry.request(key, |cells| cells.add(self.duration, self.request_bytes, self.response_bytes));
         if let Some(log) = &self.log {
             worker.access_log.request(self, log);
         }
@@ -224,11 +222,7 @@ impl TcpOpened<'_> {
     /// Counts it. The connection adds its bytes to the cells while they flow.
     #[must_use]
     pub fn emit(&self) -> Rc<TcpCells> {
-        let cells = self
-            .connection
-            .worker
-            .telemetry
-            .tcp(self.connection, self.callee);
+        let cells = self.connection.worker.telemetry.tcp(self.connection, self.callee);
         cells.add_opened();
         cells
     }
@@ -239,16 +233,10 @@ impl TcpFinished<'_> {
     pub fn emit(&self) {
         let worker = &self.connection.worker;
         if !self.opened {
-            let key = Key {
-                flags: self.flags,
-                ..Key::new(self.connection, self.callee, Protocol::Tcp)
-            };
+            let key = Key { flags: self.flags, ..Key::new(self.connection, self.callee, Protocol::Tcp) };
             worker.telemetry.occasion(Occasion::TcpFailed, &key);
         } else {
-            worker
-                .telemetry
-                .tcp(self.connection, self.callee)
-                .add_closed();
+            worker.telemetry.tcp(self.connection, self.callee).add_closed();
         }
         if let Some(cluster) = self.log {
             worker.access_log.tcp(self, cluster);
@@ -259,22 +247,9 @@ impl TcpFinished<'_> {
 impl Denied<'_> {
     /// Counts and logs it.
     pub fn emit(&self) {
-        let Self {
-            connection,
-            callee,
-            reason,
-            detail,
-            request,
-        } = self;
-        let protocol = if request.is_some() {
-            Protocol::Http1
-        } else {
-            Protocol::Tcp
-        };
-        let key = Key {
-            flags: reason.label(),
-            ..Key::new(connection, callee, protocol)
-        };
+        let Self { connection, callee, reason, detail, request } = self;
+        let protocol = if request.is_some() { Protocol::Http1 } else { Protocol::Tcp };
+        let key = Key { flags: reason.label(), ..Key::new(connection, callee, protocol) };
         connection.worker.telemetry.occasion(Occasion::Denied, &key);
         let (method, path) = request.unwrap_or_default();
         tracing::info!(
@@ -296,14 +271,8 @@ impl Denied<'_> {
 impl Retried<'_> {
     /// Counts it.
     pub fn emit(&self) {
-        let key = Key {
-            flags: self.reason.label(),
-            ..Key::new(self.connection, self.callee, Protocol::Http1)
-        };
-        self.connection
-            .worker
-            .telemetry
-            .occasion(Occasion::Retried, &key);
+        let key = Key { flags: self.reason.label(), ..Key::new(self.connection, self.callee, Protocol::Http1) };
+        self.connection.worker.telemetry.occasion(Occasion::Retried, &key);
     }
 }
 
@@ -311,9 +280,7 @@ impl HandshakeFinished<'_> {
     /// Counts it, and logs it if it failed.
     pub fn emit(&self) {
         let error = self.error.map(|(kind, _)| kind);
-        self.worker
-            .telemetry
-            .handshake(self.direction, error, self.resumed);
+        self.worker.telemetry.handshake(self.direction, error, self.resumed);
         if let Some((kind, detail)) = self.error {
             let direction = self.direction.label();
             tracing::warn!(direction, peer = %self.peer, reason = kind.label(), detail, "TLS handshake failed");

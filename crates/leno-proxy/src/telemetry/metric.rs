@@ -33,27 +33,13 @@ const TRAFFIC: &str = "direction, protocol, mtls, source_workload, source_namesp
                        destination_workload, destination_namespace, destination_service, destination_identity";
 
 /// Builds a row.
-const fn row(
-    name: &'static str,
-    kind: &'static str,
-    help: &'static str,
-    labels: &'static str,
-) -> Metric {
-    Metric {
-        name,
-        kind,
-        help,
-        labels,
-    }
+const fn row(name: &'static str, kind: &'static str, help: &'static str, labels: &'static str) -> Metric {
+    Metric { name, kind, help, labels }
 }
 
 /// Requests that came to their end.
-const REQUESTS: Metric = row(
-    "leno_requests_total",
-    "counter",
-    "Requests finished",
-    "traffic, response_code, response_flags",
-);
+const REQUESTS: Metric =
+    row("leno_requests_total", "counter", "Requests finished", "traffic, response_code, response_flags");
 /// Their durations.
 const DURATION: Metric = row(
     "leno_request_duration_seconds",
@@ -62,47 +48,21 @@ const DURATION: Metric = row(
     "traffic, response_code, response_flags",
 );
 /// Their bodies.
-const REQUEST_BYTES: Metric = row(
-    "leno_request_bytes_total",
-    "counter",
-    "Bytes of requests' bodies",
-    "traffic, response_code, response_flags",
-);
+const REQUEST_BYTES: Metric =
+    row("leno_request_bytes_total", "counter", "Bytes of requests' bodies", "traffic, response_code, response_flags");
 /// Their answers' bodies.
-const RESPONSE_BYTES: Metric = row(
-    "leno_response_bytes_total",
-    "counter",
-    "Bytes of answers' bodies",
-    "traffic, response_code, response_flags",
-);
+const RESPONSE_BYTES: Metric =
+    row("leno_response_bytes_total", "counter", "Bytes of answers' bodies", "traffic, response_code, response_flags");
 /// TCP connections opened.
-const TCP_OPENED: Metric = row(
-    "leno_tcp_connections_opened_total",
-    "counter",
-    "TCP connections opened",
-    "traffic",
-);
+const TCP_OPENED: Metric = row("leno_tcp_connections_opened_total", "counter", "TCP connections opened", "traffic");
 /// TCP connections closed.
-const TCP_CLOSED: Metric = row(
-    "leno_tcp_connections_closed_total",
-    "counter",
-    "TCP connections closed",
-    "traffic",
-);
+const TCP_CLOSED: Metric = row("leno_tcp_connections_closed_total", "counter", "TCP connections closed", "traffic");
 /// TCP bytes towards the callee.
-const TCP_SENT: Metric = row(
-    "leno_tcp_sent_bytes_total",
-    "counter",
-    "Bytes from callers to callees over TCP",
-    "traffic",
-);
+const TCP_SENT: Metric =
+    row("leno_tcp_sent_bytes_total", "counter", "Bytes from callers to callees over TCP", "traffic");
 /// TCP bytes towards the caller.
-const TCP_RECEIVED: Metric = row(
-    "leno_tcp_received_bytes_total",
-    "counter",
-    "Bytes from callees to callers over TCP",
-    "traffic",
-);
+const TCP_RECEIVED: Metric =
+    row("leno_tcp_received_bytes_total", "counter", "Bytes from callees to callers over TCP", "traffic");
 /// TCP connections that got nowhere.
 const TCP_FAILED: Metric = row(
     "leno_tcp_connections_failed_total",
@@ -111,19 +71,10 @@ const TCP_FAILED: Metric = row(
     "traffic, reason",
 );
 /// Denials.
-const DENIED: Metric = row(
-    "leno_denied_total",
-    "counter",
-    "Requests and connections that a policy refused",
-    "traffic, reason",
-);
+const DENIED: Metric =
+    row("leno_denied_total", "counter", "Requests and connections that a policy refused", "traffic, reason");
 /// Retries.
-const RETRIES: Metric = row(
-    "leno_retries_total",
-    "counter",
-    "Requests sent again",
-    "traffic, reason",
-);
+const RETRIES: Metric = row("leno_retries_total", "counter", "Requests sent again", "traffic, reason");
 /// Handshakes.
 const HANDSHAKES: Metric = row(
     "leno_tls_handshakes_total",
@@ -132,19 +83,10 @@ const HANDSHAKES: Metric = row(
     "direction, result, resumed",
 );
 /// Connections turned away.
-const REFUSED: Metric = row(
-    "leno_connections_refused_total",
-    "counter",
-    "Connections turned away by a limit",
-    "direction, reason",
-);
+const REFUSED: Metric =
+    row("leno_connections_refused_total", "counter", "Connections turned away by a limit", "direction, reason");
 /// Connections open.
-const ACTIVE: Metric = row(
-    "leno_connections_active",
-    "gauge",
-    "Accepted connections that are open",
-    "",
-);
+const ACTIVE: Metric = row("leno_connections_active", "gauge", "Accepted connections that are open", "");
 /// The certificate's end.
 const EXPIRY: Metric = row(
     "leno_certificate_expiry_timestamp_seconds",
@@ -153,40 +95,16 @@ const EXPIRY: Metric = row(
     "",
 );
 /// Renewals that failed.
-const RENEWALS_FAILED: Metric = row(
-    "leno_certificate_renewals_failed_total",
-    "counter",
-    "Attempts to renew the certificate that failed",
-    "",
-);
+const RENEWALS_FAILED: Metric =
+    row("leno_certificate_renewals_failed_total", "counter", "Attempts to renew the certificate that failed", "");
 /// Whether the control plane is reached.
-const XDS_CONNECTED: Metric = row(
-    "leno_xds_connected",
-    "gauge",
-    "1 while the control plane is connected",
-    "",
-);
+const XDS_CONNECTED: Metric = row("leno_xds_connected", "gauge", "1 while the control plane is connected", "");
 /// Resources in use.
-const XDS_RESOURCES: Metric = row(
-    "leno_xds_resources",
-    "gauge",
-    "Resources subscribed to",
-    "kind",
-);
+const XDS_RESOURCES: Metric = row("leno_xds_resources", "gauge", "Resources subscribed to", "kind");
 /// Refused configuration.
-const XDS_REJECTED: Metric = row(
-    "leno_xds_rejected_total",
-    "counter",
-    "Resources refused (NACK)",
-    "",
-);
+const XDS_REJECTED: Metric = row("leno_xds_rejected_total", "counter", "Resources refused (NACK)", "");
 /// Accepted configuration.
-const XDS_UPDATES: Metric = row(
-    "leno_xds_updates_total",
-    "counter",
-    "Resources put into use",
-    "",
-);
+const XDS_UPDATES: Metric = row("leno_xds_updates_total", "counter", "Resources put into use", "");
 /// Lines lost.
 const LOG_DROPPED: Metric = row(
     "leno_access_log_dropped_total",
@@ -226,12 +144,7 @@ pub fn reference() -> String {
     let mut page = format!(
         "| metric | kind | what | labels |\n|---|---|---|---|\n{}",
         METRICS.iter().fold(String::new(), |mut rows, metric| {
-            let Metric {
-                name,
-                kind,
-                help,
-                labels,
-            } = metric;
+            let Metric { name, kind, help, labels } = metric;
             // Writing to a String cannot fail.
             writeln!(rows, "| `{name}` | {kind} | {help} | {labels} |").ok();
             rows
@@ -278,18 +191,13 @@ pub fn render(totals: Totals, process: Process) -> String {
 /// OpenMetrics names a counter without its suffix in `# TYPE` and `# HELP`; the older text format, which every scraper
 /// reads and which applications' own metrics come in, names it with it.
 fn plain(open_metrics: &str) -> String {
-    let counters: Vec<_> = METRICS
-        .iter()
-        .filter_map(|metric| metric.name.strip_suffix("_total"))
-        .collect();
+    let counters: Vec<_> = METRICS.iter().filter_map(|metric| metric.name.strip_suffix("_total")).collect();
     let mut out = String::with_capacity(open_metrics.len() + 1024);
     for line in open_metrics.lines() {
         let mut words = line.splitn(4, ' ');
         let header = (words.next(), words.next(), words.next(), words.next());
         match header {
-            (Some("#"), Some(keyword @ ("HELP" | "TYPE")), Some(name), Some(rest))
-                if counters.contains(&name) =>
-            {
+            (Some("#"), Some(keyword @ ("HELP" | "TYPE")), Some(name), Some(rest)) if counters.contains(&name) => {
                 writeln!(out, "# {keyword} {name}_total {rest}").ok();
             }
             _ => {
@@ -323,82 +231,40 @@ impl Collector for Scrape {
 
 impl Scrape {
     fn requests(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let rows: Vec<_> = self
-            .totals
-            .requests
-            .iter()
-            .map(|(labels, total)| (response(labels), total))
-            .collect();
-        let count = |pick: fn(&RequestTotal) -> u64| {
-            rows.iter().map(move |(pairs, total)| (pairs, pick(total)))
-        };
+        let rows: Vec<_> = self.totals.requests.iter().map(|(labels, total)| (response(labels), total)).collect();
+        let count = |pick: fn(&RequestTotal) -> u64| rows.iter().map(move |(pairs, total)| (pairs, pick(total)));
         counters(encoder, &REQUESTS, count(RequestTotal::count))?;
         counters(encoder, &REQUEST_BYTES, count(|total| total.request_bytes))?;
-        counters(
-            encoder,
-            &RESPONSE_BYTES,
-            count(|total| total.response_bytes),
-        )?;
-        let mut metric =
-            encoder.encode_descriptor(DURATION.name, DURATION.help, None, MetricType::Histogram)?;
+        counters(encoder, &RESPONSE_BYTES, count(|total| total.response_bytes))?;
+        let mut metric = encoder.encode_descriptor(DURATION.name, DURATION.help, None, MetricType::Histogram)?;
         let bounds = DURATION_BOUNDS.iter().copied().chain([f64::INFINITY]);
         for (pairs, total) in &rows {
             let buckets: Vec<_> = bounds.clone().zip(total.buckets).collect();
-            metric
-                .encode_family(pairs)?
-                .encode_histogram::<NoLabelSet>(total.seconds, total.count(), &buckets, None)?;
+            metric.encode_family(pairs)?.encode_histogram::<NoLabelSet>(
+                total.seconds,
+                total.count(),
+                &buckets,
+                None,
+            )?;
         }
         Ok(())
     }
 
     fn tcp(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        let rows: Vec<_> = self
-            .totals
-            .tcp
-            .iter()
-            .map(|(labels, total)| (traffic(labels), total))
-            .collect();
-        counters(
-            encoder,
-            &TCP_OPENED,
-            rows.iter().map(|(pairs, total)| (pairs, total.opened)),
-        )?;
-        counters(
-            encoder,
-            &TCP_CLOSED,
-            rows.iter().map(|(pairs, total)| (pairs, total.closed)),
-        )?;
-        counters(
-            encoder,
-            &TCP_SENT,
-            rows.iter().map(|(pairs, total)| (pairs, total.sent)),
-        )?;
-        counters(
-            encoder,
-            &TCP_RECEIVED,
-            rows.iter().map(|(pairs, total)| (pairs, total.received)),
-        )
+        let rows: Vec<_> = self.totals.tcp.iter().map(|(labels, total)| (traffic(labels), total)).collect();
+        counters(encoder, &TCP_OPENED, rows.iter().map(|(pairs, total)| (pairs, total.opened)))?;
+        counters(encoder, &TCP_CLOSED, rows.iter().map(|(pairs, total)| (pairs, total.closed)))?;
+        counters(encoder, &TCP_SENT, rows.iter().map(|(pairs, total)| (pairs, total.sent)))?;
+        counters(encoder, &TCP_RECEIVED, rows.iter().map(|(pairs, total)| (pairs, total.received)))
     }
 
     fn occasions(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        for (metric, wanted) in [
-            (&DENIED, Occasion::Denied),
-            (&RETRIES, Occasion::Retried),
-            (&TCP_FAILED, Occasion::TcpFailed),
-        ] {
-            let of_kind = self
-                .totals
-                .occasions
-                .iter()
-                .filter(|((occasion, _), _)| *occasion == wanted);
-            let rows: Vec<_> = of_kind
-                .map(|((_, labels), count)| (reason(labels), *count))
-                .collect();
-            counters(
-                encoder,
-                metric,
-                rows.iter().map(|(pairs, count)| (pairs, *count)),
-            )?;
+        for (metric, wanted) in
+            [(&DENIED, Occasion::Denied), (&RETRIES, Occasion::Retried), (&TCP_FAILED, Occasion::TcpFailed)]
+        {
+            let of_kind = self.totals.occasions.iter().filter(|((occasion, _), _)| *occasion == wanted);
+            let rows: Vec<_> = of_kind.map(|((_, labels), count)| (reason(labels), *count)).collect();
+            counters(encoder, metric, rows.iter().map(|(pairs, count)| (pairs, *count)))?;
         }
         Ok(())
     }
@@ -407,43 +273,17 @@ impl Scrape {
         let row = |(direction, error, resumed): Handshake| {
             vec![
                 ("direction", direction.label().to_owned()),
-                (
-                    "result",
-                    error
-                        .map_or("ok", super::event::HandshakeError::label)
-                        .to_owned(),
-                ),
+                ("result", error.map_or("ok", super::event::HandshakeError::label).to_owned()),
                 ("resumed", resumed.to_string()),
             ]
         };
-        let rows: Vec<_> = self
-            .totals
-            .handshakes
-            .iter()
-            .map(|(key, count)| (row(*key), *count))
-            .collect();
-        counters(
-            encoder,
-            &HANDSHAKES,
-            rows.iter().map(|(pairs, count)| (pairs, *count)),
-        )?;
+        let rows: Vec<_> = self.totals.handshakes.iter().map(|(key, count)| (row(*key), *count)).collect();
+        counters(encoder, &HANDSHAKES, rows.iter().map(|(pairs, count)| (pairs, *count)))?;
         let row = |(direction, reason): (crate::connection::Direction, crate::error::ErrorKind)| {
-            vec![
-                ("direction", direction.label().to_owned()),
-                ("reason", reason.label().to_owned()),
-            ]
+            vec![("direction", direction.label().to_owned()), ("reason", reason.label().to_owned())]
         };
-        let rows: Vec<_> = self
-            .totals
-            .refused
-            .iter()
-            .map(|(key, count)| (row(*key), *count))
-            .collect();
-        counters(
-            encoder,
-            &REFUSED,
-            rows.iter().map(|(pairs, count)| (pairs, *count)),
-        )
+        let rows: Vec<_> = self.totals.refused.iter().map(|(key, count)| (row(*key), *count)).collect();
+        counters(encoder, &REFUSED, rows.iter().map(|(pairs, count)| (pairs, *count)))
     }
 
     fn process(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -451,26 +291,11 @@ impl Scrape {
         let none = Pairs::new();
         gauge(encoder, &ACTIVE, [(&none, u64::from(process.connections))])?;
         gauge(encoder, &EXPIRY, [(&none, process.certificate_expiry)])?;
-        counters(
-            encoder,
-            &RENEWALS_FAILED,
-            [(&none, process.renewals_failed)],
-        )?;
-        gauge(
-            encoder,
-            &XDS_CONNECTED,
-            [(&none, u64::from(process.connected))],
-        )?;
-        let kinds: Vec<_> = process
-            .resources
-            .iter()
-            .map(|(kind, n)| (vec![("kind", (*kind).to_owned())], *n))
-            .collect();
-        gauge(
-            encoder,
-            &XDS_RESOURCES,
-            kinds.iter().map(|(pairs, count)| (pairs, *count)),
-        )?;
+        counters(encoder, &RENEWALS_FAILED, [(&none, process.renewals_failed)])?;
+        gauge(encoder, &XDS_CONNECTED, [(&none, u64::from(process.connected))])?;
+        let kinds: Vec<_> =
+            process.resources.iter().map(|(kind, n)| (vec![("kind", (*kind).to_owned())], *n)).collect();
+        gauge(encoder, &XDS_RESOURCES, kinds.iter().map(|(pairs, count)| (pairs, *count)))?;
         counters(encoder, &XDS_REJECTED, [(&none, process.rejected)])?;
         counters(encoder, &XDS_UPDATES, [(&none, process.updates)])?;
         counters(encoder, &LOG_DROPPED, [(&none, process.log_dropped)])
@@ -502,8 +327,7 @@ fn gauge<'a>(
     metric: &Metric,
     samples: impl IntoIterator<Item = (&'a Pairs, u64)>,
 ) -> fmt::Result {
-    let mut family =
-        encoder.encode_descriptor(metric.name, metric.help, None, MetricType::Gauge)?;
+    let mut family = encoder.encode_descriptor(metric.name, metric.help, None, MetricType::Gauge)?;
     for (pairs, value) in samples {
         let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
         if pairs.is_empty() {
@@ -567,14 +391,8 @@ mod tests {
             mtls: true,
             code: 200,
             flags: "-",
-            source: End {
-                workload: "buyer".into(),
-                ..End::default()
-            },
-            destination: End {
-                workload: "store".into(),
-                ..End::default()
-            },
+            source: End { workload: "buyer".into(), ..End::default() },
+            destination: End { workload: "store".into(), ..End::default() },
             service: "shop/store".into(),
         };
         let cells = RequestCells::default();
@@ -582,37 +400,13 @@ mod tests {
         cells.add(Duration::from_secs(100), 5, 10);
         let mut totals = Totals::default();
         totals.add_request(labels, &cells.total());
-        let text = render(
-            totals,
-            Process {
-                connected: true,
-                ..Process::default()
-            },
-        );
-        assert!(
-            text.contains("# TYPE leno_requests_total counter"),
-            "{text}"
-        );
+        let text = render(totals, Process { connected: true, ..Process::default() });
+        assert!(text.contains("# TYPE leno_requests_total counter"), "{text}");
         assert!(!text.contains("_total_total"), "{text}");
-        let line = |start: &str, end: &str| {
-            text.lines()
-                .any(|line| line.starts_with(start) && line.ends_with(end))
-        };
-        assert!(
-            line(
-                "leno_requests_total{direction=\"outbound\",protocol=\"http1\",mtls=\"true\"",
-                "} 2"
-            ),
-            "{text}"
-        );
-        assert!(
-            line("leno_request_duration_seconds_bucket{le=\"0.005\"", "} 1"),
-            "{text}"
-        );
-        assert!(
-            line("leno_request_duration_seconds_bucket{le=\"+Inf\"", "} 2"),
-            "{text}"
-        );
+        let line = |start: &str, end: &str| text.lines().any(|line| line.starts_with(start) && line.ends_with(end));
+        assert!(line("leno_requests_total{direction=\"outbound\",protocol=\"http1\",mtls=\"true\"", "} 2"), "{text}");
+        assert!(line("leno_request_duration_seconds_bucket{le=\"0.005\"", "} 1"), "{text}");
+        assert!(line("leno_request_duration_seconds_bucket{le=\"+Inf\"", "} 2"), "{text}");
         assert!(line("leno_xds_connected", " 1"), "{text}");
     }
 
@@ -620,11 +414,7 @@ mod tests {
     fn every_metric_is_rendered() {
         let text = render(Totals::default(), Process::default());
         for metric in METRICS {
-            assert!(
-                text.contains(&format!("# TYPE {} {}", metric.name, metric.kind)),
-                "{} in {text}",
-                metric.name
-            );
+            assert!(text.contains(&format!("# TYPE {} {}", metric.name, metric.kind)), "{} in {text}", metric.name);
         }
         assert!(reference().contains("leno_denied_total"));
     }

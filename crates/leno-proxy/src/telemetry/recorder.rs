@@ -57,9 +57,7 @@ impl Recorder {
         let tables = &mut *self.tables.borrow_mut();
         if tables.requests.len() >= MAX_LIVE && !tables.requests.contains_key(&key) {
             for (key, cells) in tables.requests.drain() {
-                tables
-                    .totals
-                    .add_request(Labels::from(&key), &cells.total());
+                tables.totals.add_request(Labels::from(&key), &cells.total());
             }
         }
         add(tables.requests.entry(key).or_default());
@@ -90,34 +88,17 @@ impl Recorder {
 
     /// Counts a denial or a retry.
     pub(crate) fn occasion(&self, occasion: Occasion, key: &Key) {
-        self.tables
-            .borrow_mut()
-            .totals
-            .add_occasion(occasion, Labels::from(key), 1);
+        self.tables.borrow_mut().totals.add_occasion(occasion, Labels::from(key), 1);
     }
 
     /// Counts a handshake.
-    pub(crate) fn handshake(
-        &self,
-        direction: Direction,
-        error: Option<HandshakeError>,
-        resumed: bool,
-    ) {
+    pub(crate) fn handshake(&self, direction: Direction, error: Option<HandshakeError>, resumed: bool) {
         let totals = &mut self.tables.borrow_mut().totals;
-        *totals
-            .handshakes
-            .entry((direction, error, resumed))
-            .or_default() += 1;
+        *totals.handshakes.entry((direction, error, resumed)).or_default() += 1;
     }
 
     /// Counts a connection turned away.
     pub(crate) fn refused(&self, direction: Direction, reason: ErrorKind) {
-        *self
-            .tables
-            .borrow_mut()
-            .totals
-            .refused
-            .entry((direction, reason))
-            .or_default() += 1;
+        *self.tables.borrow_mut().totals.refused.entry((direction, reason)).or_default() += 1;
     }
 }

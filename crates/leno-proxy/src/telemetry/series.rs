@@ -14,10 +14,8 @@ use crate::{
 };
 
 /// Upper bounds of the duration histogram, in seconds; one more bucket holds the rest.
-pub const DURATION_BOUNDS: [f64; 16] = [
-    0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
-    10.0, 30.0,
-];
+pub const DURATION_BOUNDS: [f64; 16] =
+    [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// The labels of traffic, compared by identity of the shared parts: cheap enough to look up on every request. The
 /// same labels may appear behind several addresses; [`Labels`] folds them.
@@ -61,13 +59,7 @@ impl Key {
             Arc::as_ptr(&self.destination).addr(),
             self.service.as_ptr().addr(),
         ];
-        (
-            self.direction,
-            self.protocol,
-            self.mtls,
-            self.code,
-            addresses,
-        )
+        (self.direction, self.protocol, self.mtls, self.code, addresses)
     }
 }
 
@@ -148,16 +140,8 @@ impl From<&Key> for Labels {
 impl Labels {
     /// Where what does not fit into the bounded table is counted: same kind of traffic, ends unknown.
     pub(crate) fn overflow(&self) -> Self {
-        let other = || End {
-            workload: "overflow".into(),
-            ..End::default()
-        };
-        Self {
-            source: other(),
-            destination: other(),
-            service: "overflow".into(),
-            ..self.clone()
-        }
+        let other = || End { workload: "overflow".into(), ..End::default() };
+        Self { source: other(), destination: other(), service: "overflow".into(), ..self.clone() }
     }
 }
 
@@ -178,10 +162,8 @@ impl RequestCells {
         if let Some(bucket) = self.buckets.get(bucket) {
             bucket.set(bucket.get() + 1);
         }
-        self.request_bytes
-            .set(self.request_bytes.get() + request_bytes);
-        self.response_bytes
-            .set(self.response_bytes.get() + response_bytes);
+        self.request_bytes.set(self.request_bytes.get() + request_bytes);
+        self.response_bytes.set(self.response_bytes.get() + response_bytes);
     }
 
     pub(crate) fn total(&self) -> RequestTotal {

@@ -75,11 +75,7 @@ impl Totals {
 }
 
 /// The place of a key in a bounded table.
-fn place<K: Eq + Hash, V: Default>(
-    table: &mut HashMap<K, V>,
-    key: K,
-    overflow: impl Fn(&K) -> K,
-) -> &mut V {
+fn place<K: Eq + Hash, V: Default>(table: &mut HashMap<K, V>, key: K, overflow: impl Fn(&K) -> K) -> &mut V {
     let fits = table.len() < MAX_SERIES || table.contains_key(&key);
     let key = if fits { key } else { overflow(&key) };
     table.entry(key).or_default()

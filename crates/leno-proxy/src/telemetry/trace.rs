@@ -18,10 +18,7 @@ pub fn start(trace: u128, span: u64) -> String {
 pub fn is_legal(value: &[u8]) -> bool {
     let hex = |part: Option<&[u8]>, length: usize| {
         part.is_some_and(|part| {
-            part.len() == length
-                && part
-                    .iter()
-                    .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b))
+            part.len() == length && part.iter().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(b))
         })
     };
     let nonzero = |part: Option<&[u8]>| part.is_some_and(|part| part.iter().any(|b| *b != b'0'));
@@ -33,12 +30,7 @@ pub fn is_legal(value: &[u8]) -> bool {
         Some(b"ff") => false,
         _ => true,
     };
-    ends && hex(version, 2)
-        && hex(trace, 32)
-        && nonzero(trace)
-        && hex(span, 16)
-        && nonzero(span)
-        && hex(flags, 2)
+    ends && hex(version, 2) && hex(trace, 32) && nonzero(trace) && hex(span, 16) && nonzero(span) && hex(flags, 2)
 }
 
 #[cfg(test)]

@@ -31,18 +31,8 @@ pub async fn accept(
 ) -> Result<(Io, SpiffeId), ProxyError> {
     let result = handshake(worker, tls, socket).await;
     let resumed = matches!(&result, Ok((_, _, true)));
-    let error = result
-        .as_ref()
-        .err()
-        .map(|failure| (failure.kind, failure.detail.as_str()));
-    HandshakeFinished {
-        worker,
-        direction: Direction::Inbound,
-        peer: from,
-        error,
-        resumed,
-    }
-    .emit();
+    let error = result.as_ref().err().map(|failure| (failure.kind, failure.detail.as_str()));
+    HandshakeFinished { worker, direction: Direction::Inbound, peer: from, error, resumed }.emit();
     match result {
         Ok((io, identity, _)) => Ok((io, identity)),
         Err(failure) => Err(ProxyError::new(ErrorKind::DownstreamTls, failure.detail)),
@@ -50,28 +40,16 @@ pub async fn accept(
 }
 
 /// Shakes hands; also says whether a session was resumed.
-async fn handshake(
-    worker: &Rc<Worker>,
-    tls: &DownstreamTls,
-    socket: Socket,
-) -> Result<(Io, SpiffeId, bool), Failure> {
-    let broken = |detail: String| Failure {
-        kind: HandshakeError::Io,
-        detail,
-    };
+async fn handshake(worker: &Rc<Worker>, tls: &DownstreamTls, socket: Socket) -> Result<(Io, SpiffeId, bool), Failure> {
+    let broken = |detail: String| Failure { kind: HandshakeError::Io, detail };
     let Some(identity) = worker.shared.credentials.identity() else {
         return Err(broken("the proxy has no certificate yet".into()));
     };
-    let config = tls
-        .config(identity)
-        .map_err(|error| broken(error.to_string()))?;
+    let config = tls.config(identity).map_err(|error| broken(error.to_string()))?;
     let stream = match timeout(HANDSHAKE, TlsAcceptor::from(config).accept(socket)).await {
         Ok(stream) => stream.map_err(|error| failure(&error))?,
         Err(_) => {
-            return Err(Failure {
-                kind: HandshakeError::Timeout,
-                detail: "took too long".into(),
-            });
+            return Err(Failure { kind: HandshakeError::Timeout, detail: "took too long".into() });
         }
     };
     let state = stream.get_ref().1;

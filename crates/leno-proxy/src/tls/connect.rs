@@ -30,28 +30,16 @@ pub async fn connect(
 ) -> Result<(Io, SpiffeId), ProxyError> {
     let result = handshake(worker, tls, payload, stream, to).await;
     let resumed = matches!(&result, Ok((_, _, true)));
-    let error = result
-        .as_ref()
-        .err()
-        .map(|failure| (failure.kind, failure.detail.as_str()));
-    HandshakeFinished {
-        worker,
-        direction: Direction::Outbound,
-        peer: to,
-        error,
-        resumed,
-    }
-    .emit();
+    let error = result.as_ref().err().map(|failure| (failure.kind, failure.detail.as_str()));
+    HandshakeFinished { worker, direction: Direction::Outbound, peer: to, error, resumed }.emit();
     match result {
         Ok((io, identity, _)) => Ok((io, identity)),
         Err(failure) => {
             let kind = match failure.kind {
-                HandshakeError::WrongIdentity
-                | HandshakeError::BadCertificate
-                | HandshakeError::NoCertificate => ErrorKind::UpstreamIdentity,
-                HandshakeError::Protocol | HandshakeError::Io | HandshakeError::Timeout => {
-                    ErrorKind::UpstreamTls
+                HandshakeError::WrongIdentity | HandshakeError::BadCertificate | HandshakeError::NoCertificate => {
+                    ErrorKind::UpstreamIdentity
                 }
+                HandshakeError::Protocol | HandshakeError::Io | HandshakeError::Timeout => ErrorKind::UpstreamTls,
             };
             Err(ProxyError::new(kind, failure.detail))
         }
@@ -66,33 +54,21 @@ async fn handshake(
     stream: TcpStream,
     to: SocketAddr,
 ) -> Result<(Io, SpiffeId, bool), Failure> {
-    let broken = |detail: String| Failure {
-        kind: HandshakeError::Io,
-        detail,
-    };
+    let broken = |detail: String| Failure { kind: HandshakeError::Io, detail };
     let Some(identity) = worker.shared.credentials.identity() else {
         return Err(broken("the proxy has no certificate yet".into()));
     };
-    let config = tls
-        .config(identity, payload)
-        .map_err(|error| broken(error.to_string()))?;
+    let config = tls.config(identity, payload).map_err(|error| broken(error.to_string()))?;
     // Only the key of rustls' session memory: who the server is, is checked by its SPIFFE identity.
     let name = ServerName::from(to.ip());
-    let stream = TlsConnector::from(config)
-        .connect(name, Socket::new(stream))
-        .await
-        .map_err(|error| failure(&error))?;
+    let stream =
+        TlsConnector::from(config).connect(name, Socket::new(stream)).await.map_err(|error| failure(&error))?;
     let state = stream.get_ref().1;
     if state.alpn_protocol() != Some(payload.alpn().as_bytes()) {
         let detail = format!("the endpoint did not agree to {}", payload.alpn());
-        return Err(Failure {
-            kind: HandshakeError::Protocol,
-            detail,
-        });
+        return Err(Failure { kind: HandshakeError::Protocol, detail });
     }
     let resumed = is_resumed(state);
-    let server = peer(state, |chain| {
-        identity.verify_server(chain, &tls.identities)
-    })?;
+    let server = peer(state, |chain| identity.verify_server(chain, &tls.identities))?;
     Ok((Io::Dialed(Box::new(stream)), server, resumed))
 }

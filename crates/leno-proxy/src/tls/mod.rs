@@ -21,17 +21,13 @@ pub(crate) struct Failure {
 
 /// Why a handshake failed.
 fn failure(error: &std::io::Error) -> Failure {
-    let tls = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<Error>());
+    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     let kind = match tls {
         Some(Error::NoCertificatesPresented) => HandshakeError::NoCertificate,
-        Some(Error::InvalidCertificate(CertificateError::Other(other))) => {
-            match other.0.downcast_ref::<TlsError>() {
-                Some(TlsError::UnexpectedServer { .. }) => HandshakeError::WrongIdentity,
-                _ => HandshakeError::BadCertificate,
-            }
-        }
+        Some(Error::InvalidCertificate(CertificateError::Other(other))) => match other.0.downcast_ref::<TlsError>() {
+            Some(TlsError::UnexpectedServer { .. }) => HandshakeError::WrongIdentity,
+            _ => HandshakeError::BadCertificate,
+        },
         Some(Error::InvalidCertificate(_)) => HandshakeError::BadCertificate,
         Some(Error::AlertReceived(alert)) => match alert {
             rustls::AlertDescription::CertificateRequired => HandshakeError::NoCertificate,
@@ -45,18 +41,13 @@ fn failure(error: &std::io::Error) -> Failure {
         Some(_) => HandshakeError::Protocol,
         None => HandshakeError::Io,
     };
-    Failure {
-        kind,
-        detail: describe(error, tls),
-    }
+    Failure { kind, detail: describe(error, tls) }
 }
 
 /// The words for an error: for one of ours its whole chain of causes.
 fn describe(error: &std::io::Error, tls: Option<&Error>) -> String {
     let mine = match tls {
-        Some(Error::InvalidCertificate(CertificateError::Other(other))) => {
-            other.0.downcast_ref::<TlsError>()
-        }
+        Some(Error::InvalidCertificate(CertificateError::Other(other))) => other.0.downcast_ref::<TlsError>(),
         _ => None,
     };
     let Some(mine) = mine else {
@@ -81,16 +72,10 @@ fn is_resumed(state: &CommonState) -> bool {
 /// have changed since it was.
 fn peer(
     state: &CommonState,
-    verify_again: impl FnOnce(
-        &[rustls::pki_types::CertificateDer<'static>],
-    ) -> Result<SpiffeId, TlsError>,
+    verify_again: impl FnOnce(&[rustls::pki_types::CertificateDer<'static>]) -> Result<SpiffeId, TlsError>,
 ) -> Result<SpiffeId, Failure> {
     let chain = state.peer_certificates().unwrap_or_default();
-    let identity = if is_resumed(state) {
-        verify_again(chain)
-    } else {
-        leno_tls::peer_identity(chain)
-    };
+    let identity = if is_resumed(state) { verify_again(chain) } else { leno_tls::peer_identity(chain) };
     identity.map_err(|error| {
         let kind = match error {
             TlsError::NoCertificate => HandshakeError::NoCertificate,
@@ -106,9 +91,6 @@ fn peer(
             | TlsError::Chain(_)
             | TlsError::Config(_) => HandshakeError::BadCertificate,
         };
-        Failure {
-            kind,
-            detail: error.to_string(),
-        }
+        Failure { kind, detail: error.to_string() }
     })
 }

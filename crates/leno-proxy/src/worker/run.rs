@@ -46,10 +46,7 @@ impl Handle {
             self.commands.send(Command::Totals(sender)).await.ok()?;
             receiver.await.ok()
         };
-        tokio::time::timeout(Duration::from_secs(2), ask)
-            .await
-            .ok()
-            .flatten()
+        tokio::time::timeout(Duration::from_secs(2), ask).await.ok().flatten()
     }
 }
 
@@ -60,37 +57,32 @@ impl Handle {
 pub async fn start(id: usize, shared: Arc<Shared>, drained: Drained) -> io::Result<Handle> {
     let (commands, receiver) = mpsc::channel(COMMANDS);
     let (started, listening) = oneshot::channel();
-    thread::Builder::new()
-        .name(format!("worker-{id}"))
-        .spawn(move || {
-            let runtime = match Builder::new_current_thread().enable_all().build() {
-                Ok(runtime) => runtime,
+    thread::Builder::new().name(format!("worker-{id}")).spawn(move || {
+        let runtime = match Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(started.send(Err(error))),
+        };
+        let local = LocalSet::new();
+        local.block_on(&runtime, async {
+            let worker = Worker::new(id, shared, drained);
+            match listen(&worker) {
+                // Nobody waits only if the process is ending.
+                Ok(()) => drop(started.send(Ok(()))),
                 Err(error) => return drop(started.send(Err(error))),
-            };
-            let local = LocalSet::new();
-            local.block_on(&runtime, async {
-                let worker = Worker::new(id, shared, drained);
-                match listen(&worker) {
-                    // Nobody waits only if the process is ending.
-                    Ok(()) => drop(started.send(Ok(()))),
-                    Err(error) => return drop(started.send(Err(error))),
-                }
-                work(worker, receiver).await;
-            });
-        })?;
-    listening
-        .await
-        .map_err(|_| io::Error::other("the worker ended while it started"))??;
+            }
+            work(worker, receiver).await;
+        });
+    })?;
+    listening.await.map_err(|_| io::Error::other("the worker ended while it started"))??;
     Ok(Handle { commands })
 }
 
 /// Opens the sockets and starts to accept.
 fn listen(worker: &Rc<Worker>) -> io::Result<()> {
     let settings = &worker.shared.settings;
-    for (port, direction) in [
-        (settings.outbound_port, Direction::Outbound),
-        (settings.inbound_port, Direction::Inbound),
-    ] {
+    for (port, direction) in
+        [(settings.outbound_port, Direction::Outbound), (settings.inbound_port, Direction::Inbound)]
+    {
         for listener in accept::listen(port)? {
             tokio::task::spawn_local(accept::run(Rc::clone(worker), listener, direction));
         }

@@ -15,8 +15,8 @@ use tokio::{
 };
 
 use crate::support::{
-    Authority, Sidecar, echo, greeter, listener, meshed, original_dst, plain, run, strict_inbound,
-    talk, tcp_chain, tcp_proxy, until,
+    Authority, Sidecar, echo, greeter, listener, meshed, original_dst, plain, run, strict_inbound, talk, tcp_chain,
+    tcp_proxy, until,
 };
 
 /// What the compiler makes of a port without a protocol; here the chain for HTTP passes bytes as well.
@@ -27,12 +27,7 @@ fn detecting(server: std::net::SocketAddr) -> Listener {
         name: "detect".into(),
         filter_chains: vec![Arc::new(http)],
         default_filter_chain: Some(Arc::new(tcp_chain(tcp_proxy(plain(&[server]))))),
-        inspect: Inspect {
-            tls: false,
-            http: true,
-            timeout: Duration::from_secs(5),
-            continue_on_timeout: true,
-        },
+        inspect: Inspect { tls: false, http: true, timeout: Duration::from_secs(5), continue_on_timeout: true },
     }
 }
 
@@ -49,11 +44,7 @@ fn a_server_that_speaks_first_is_heard_without_a_stall() {
             let mut greeting = [0; 6];
             stream.read_exact(&mut greeting).await.unwrap();
             assert_eq!(&greeting, b"hello\n");
-            assert!(
-                started.elapsed() < Duration::from_secs(1),
-                "{:?}",
-                started.elapsed()
-            );
+            assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
             stream.write_all(b"and back").await.unwrap();
             let mut answer = [0; 8];
             stream.read_exact(&mut answer).await.unwrap();
@@ -69,12 +60,7 @@ fn bytes_looked_at_are_not_lost() {
         let server = echo().await;
         sidecar.set_destination(server, detecting(server));
         let port = sidecar.open(Direction::Outbound, server).await;
-        for parts in [
-            &["GE", "T / HTTP/1.1\r\n\r\n"][..],
-            &["P", "ING\r\n"],
-            &["\u{16}", "\u{3}abc"],
-            &["slow"],
-        ] {
+        for parts in [&["GE", "T / HTTP/1.1\r\n\r\n"][..], &["P", "ING\r\n"], &["\u{16}", "\u{3}abc"], &["slow"]] {
             let mut stream = TcpStream::connect(port).await.unwrap();
             for part in parts {
                 stream.write_all(part.as_bytes()).await.unwrap();
@@ -105,12 +91,7 @@ fn permissive() -> Listener {
     let raw = tcp_chain(tcp_proxy(original_dst()));
     let mut strict = strict_inbound(None);
     strict.default_filter_chain = Some(Arc::new(raw));
-    strict.inspect = Inspect {
-        tls: true,
-        http: true,
-        timeout: Duration::from_secs(5),
-        continue_on_timeout: true,
-    };
+    strict.inspect = Inspect { tls: true, http: true, timeout: Duration::from_secs(5), continue_on_timeout: true };
     strict
 }
 

@@ -44,8 +44,7 @@ fn agent(control: &Control, state: Option<&Path>) -> Agent {
     };
     let credentials = Arc::<Credentials>::default();
     let store = Store::new(Arc::clone(&credentials));
-    let (lookup, questions) =
-        Lookup::new(Arc::clone(store.inbound()), Arc::clone(store.outbound()));
+    let (lookup, questions) = Lookup::new(Arc::clone(store.inbound()), Arc::clone(store.outbound()));
     let discovery = Discovery::new(store, Cache::open(state).unwrap());
     let (of, who) = (plane.clone(), Arc::clone(&credentials));
     let connector = move || -> futures_util::future::BoxFuture<'static, _> {
@@ -53,34 +52,17 @@ fn agent(control: &Control, state: Option<&Path>) -> Agent {
         Box::pin(async move { of.channel(Some(who.wait().await)) })
     };
     let backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(100));
-    let node = Node {
-        id: "test/client-1".into(),
-        ..Node::default()
-    };
-    let config = Config {
-        node,
-        connector: Arc::new(connector),
-        backoff,
-        held: Vec::new(),
-    };
+    let node = Node { id: "test/client-1".into(), ..Node::default() };
+    let config = Config { node, connector: Arc::new(connector), backoff, held: Vec::new() };
     let handler = discovery.clone();
     let (handle, client) = client::client(config, move |update| handler.apply(update));
     let connect = move || plane.channel(None);
     let tasks = vec![
-        task::spawn(renew::run(
-            Arc::clone(&credentials),
-            connect,
-            control.token_file(),
-            id("client"),
-        )),
+        task::spawn(renew::run(Arc::clone(&credentials), connect, control.token_file(), id("client"))),
         task::spawn(client.run()),
         task::spawn(discovery.run(handle, questions)),
     ];
-    Agent {
-        lookup,
-        credentials,
-        tasks,
-    }
+    Agent { lookup, credentials, tasks }
 }
 
 #[test]
@@ -90,11 +72,7 @@ fn a_certificate_is_had_and_renewed_at_half_its_life() {
         let agent = agent(&control, None);
         let first = agent.credentials.wait().await.svid();
         assert_eq!(first.id(), &id("client"));
-        until(|| {
-            control.signed() >= 2
-                && !Arc::ptr_eq(&first, &agent.credentials.identity().unwrap().svid())
-        })
-        .await;
+        until(|| control.signed() >= 2 && !Arc::ptr_eq(&first, &agent.credentials.identity().unwrap().svid())).await;
         assert_eq!(agent.credentials.failed(), 0);
     });
 }
@@ -121,49 +99,21 @@ fn a_destination_is_asked_for_when_it_is_first_dialled() {
         assert!(inbound.is_some());
         assert!(agent.lookup.outbound().known(LONG).await.unwrap().is_some());
 
-        let unknown = agent
-            .lookup
-            .destination("10.96.0.99:80".parse().unwrap())
-            .await
-            .unwrap();
-        assert!(
-            unknown.known(LONG).await.unwrap().is_none(),
-            "the control plane says that it is not there"
-        );
+        let unknown = agent.lookup.destination("10.96.0.99:80".parse().unwrap()).await.unwrap();
+        assert!(unknown.known(LONG).await.unwrap().is_none(), "the control plane says that it is not there");
 
         let name = "outbound/test/echo:80";
         let endpoints: Vec<SocketAddr> = vec!["10.244.0.9:80".parse().unwrap()];
         control.set(ResourceType::Cluster, name, &eds_cluster(name));
-        control.set(
-            ResourceType::Endpoint,
-            name,
-            &load_assignment(name, &endpoints),
-        );
-        control.set(
-            ResourceType::Listener,
-            "outbound/10.96.0.7:80",
-            &tcp_listener("outbound/10.96.0.7:80", name),
-        );
-        let known = agent
-            .lookup
-            .destination("10.96.0.7:80".parse().unwrap())
-            .await
-            .unwrap();
+        control.set(ResourceType::Endpoint, name, &load_assignment(name, &endpoints));
+        control.set(ResourceType::Listener, "outbound/10.96.0.7:80", &tcp_listener("outbound/10.96.0.7:80", name));
+        let known = agent.lookup.destination("10.96.0.7:80".parse().unwrap()).await.unwrap();
         assert!(known.known(LONG).await.unwrap().is_some());
         // In use only once all that it refers to is.
         let snapshot = agent.lookup.snapshot().await.unwrap();
-        let cluster = snapshot
-            .clusters
-            .iter()
-            .find(|slot| &**slot.name() == name)
-            .unwrap();
+        let cluster = snapshot.clusters.iter().find(|slot| &**slot.name() == name).unwrap();
         assert_eq!(cluster.state(), SlotState::Ready);
-        let found = cluster
-            .get()
-            .unwrap()
-            .pick("10.96.0.7:80".parse().unwrap(), &[])
-            .await
-            .unwrap();
+        let found = cluster.get().unwrap().pick("10.96.0.7:80".parse().unwrap(), &[]).await.unwrap();
         assert_eq!(found.address, endpoints[0]);
         // A service that is deleted is unknown again.
         control.remove(ResourceType::Listener, "outbound/10.96.0.7:80");
@@ -184,17 +134,10 @@ fn a_refused_resource_leaves_the_last_good_one_in_use() {
         control.set(ResourceType::Listener, "inbound", &broken);
         until(|| !control.refused().is_empty()).await;
         let refused = control.refused().remove(0);
-        assert!(
-            refused.contains("inbound") && refused.contains("filter"),
-            "{refused}"
-        );
+        assert!(refused.contains("inbound") && refused.contains("filter"), "{refused}");
         assert!(Arc::ptr_eq(&before, &agent.lookup.inbound().get().unwrap()));
         assert_eq!(agent.lookup.snapshot().await.unwrap().rejected.len(), 1);
-        control.set(
-            ResourceType::Listener,
-            "inbound",
-            &tcp_listener("inbound", "passthrough"),
-        );
+        control.set(ResourceType::Listener, "inbound", &tcp_listener("inbound", "passthrough"));
         until(|| !Arc::ptr_eq(&before, &agent.lookup.inbound().get().unwrap())).await;
         assert_eq!(agent.lookup.snapshot().await.unwrap().rejected.len(), 0);
     });
@@ -209,11 +152,7 @@ fn what_was_known_is_used_after_a_restart_without_control_plane() {
         let destination: SocketAddr = "10.96.0.7:80".parse().unwrap();
         control.set(ResourceType::Cluster, name, &eds_cluster(name));
         control.set(ResourceType::Endpoint, name, &load_assignment(name, &[]));
-        control.set(
-            ResourceType::Listener,
-            "outbound/10.96.0.7:80",
-            &tcp_listener("outbound/10.96.0.7:80", name),
-        );
+        control.set(ResourceType::Listener, "outbound/10.96.0.7:80", &tcp_listener("outbound/10.96.0.7:80", name));
         let state = tempfile::tempdir().unwrap();
         let first = agent(&control, Some(state.path()));
         let slot = first.lookup.destination(destination).await.unwrap();

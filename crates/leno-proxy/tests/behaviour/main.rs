@@ -1,12 +1,6 @@
 //! The proxy's behaviour over real sockets on loopback: configuration injected, identities from a test authority.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    unreachable_pub,
-    reason = "tests"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, unreachable_pub, reason = "tests")]
 
 mod support;
 

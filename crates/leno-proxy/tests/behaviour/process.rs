@@ -32,70 +32,26 @@ impl Drop for Program {
 
 /// A port that is free just now.
 fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 fn start(control: &Control, application: u16) -> Program {
     let (admin, metrics) = (free(), free());
     let child = Command::new(env!("CARGO_BIN_EXE_leno-proxy"))
-        .args([
-            "run",
-            "--workload-name",
-            "client-1",
-            "--workload-namespace",
-            "test",
-            "--service-account",
-            "client",
-        ])
-        .args([
-            "--owner",
-            "client",
-            "--workload-ip",
-            "127.0.0.1",
-            "--mark",
-            "0",
-            "--log-level",
-            "warn",
-        ])
-        .args([
-            "--control-address",
-            &control.address.to_string(),
-            "--drain-seconds",
-            "3",
-        ])
+        .args(["run", "--workload-name", "client-1", "--workload-namespace", "test", "--service-account", "client"])
+        .args(["--owner", "client", "--workload-ip", "127.0.0.1", "--mark", "0", "--log-level", "warn"])
+        .args(["--control-address", &control.address.to_string(), "--drain-seconds", "3"])
         .arg("--control-ca")
         .arg(control.ca_file())
         .arg("--token-file")
         .arg(control.token_file())
-        .args([
-            "--outbound-port",
-            &free().port().to_string(),
-            "--inbound-port",
-            &free().port().to_string(),
-        ])
-        .args([
-            "--admin-address",
-            &admin.to_string(),
-            "--metrics-address",
-            &metrics.to_string(),
-        ])
-        .args([
-            "--app-metrics-port",
-            &application.to_string(),
-            "--app-metrics-path",
-            "/own",
-        ])
+        .args(["--outbound-port", &free().port().to_string(), "--inbound-port", &free().port().to_string()])
+        .args(["--admin-address", &admin.to_string(), "--metrics-address", &metrics.to_string()])
+        .args(["--app-metrics-port", &application.to_string(), "--app-metrics-path", "/own"])
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    Program {
-        child,
-        admin,
-        metrics,
-    }
+    Program { child, admin, metrics }
 }
 
 async fn ask(at: SocketAddr, method: &str, path: &str) -> std::io::Result<String> {
@@ -145,27 +101,13 @@ fn the_program_becomes_ready_and_shows_itself() {
         base(&control);
         until_answer(program.metrics, "/healthz/ready", "200 OK").await;
         let certificates = ask(program.admin, "GET", "/certs").await.unwrap();
-        assert!(
-            certificates.contains("spiffe://cluster.local/ns/test/sa/client"),
-            "{certificates}"
-        );
+        assert!(certificates.contains("spiffe://cluster.local/ns/test/sa/client"), "{certificates}");
         let dump = ask(program.admin, "GET", "/config_dump").await.unwrap();
-        assert!(
-            dump.contains("\"passthrough\"") && dump.contains("original_dst"),
-            "{dump}"
-        );
-        let page = ask(program.metrics, "GET", "/stats/prometheus")
-            .await
-            .unwrap();
+        assert!(dump.contains("\"passthrough\"") && dump.contains("original_dst"), "{dump}");
+        let page = ask(program.metrics, "GET", "/stats/prometheus").await.unwrap();
         assert!(page.contains("leno_xds_connected 1"), "{page}");
-        assert!(
-            page.contains("\nown_total 7\n") && !page.contains("EOF"),
-            "{page}"
-        );
-        assert!(
-            page.contains("leno_certificate_expiry_timestamp_seconds 1"),
-            "{page}"
-        );
+        assert!(page.contains("\nown_total 7\n") && !page.contains("EOF"), "{page}");
+        assert!(page.contains("leno_certificate_expiry_timestamp_seconds 1"), "{page}");
     });
 }
 
@@ -188,10 +130,7 @@ fn the_program_is_told_what_to_log_and_when_to_end() {
         until_answer(program.metrics, "/healthz/ready", "draining").await;
         let started = Instant::now();
         while program.child.try_wait().unwrap().is_none() {
-            assert!(
-                started.elapsed() < Duration::from_secs(3),
-                "it does not end"
-            );
+            assert!(started.elapsed() < Duration::from_secs(3), "it does not end");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         assert!(program.child.wait().unwrap().success());

@@ -9,8 +9,7 @@ use tokio::{
 };
 
 use crate::support::{
-    Authority, Sidecar, echo, greeter, listener, plain, run, serve, talk, tcp_chain, tcp_proxy,
-    until,
+    Authority, Sidecar, echo, greeter, listener, plain, run, serve, talk, tcp_chain, tcp_proxy, until,
 };
 
 #[test]
@@ -25,10 +24,7 @@ fn bytes_pass_both_ways_and_half_close_is_kept() {
         until(|| sidecar.worker.tasks() == 0).await;
         let totals = sidecar.totals();
         let (labels, total) = totals.tcp.iter().next().unwrap();
-        assert_eq!(
-            (total.opened, total.closed, total.sent, total.received),
-            (1, 1, 8_000_000, 8_000_000)
-        );
+        assert_eq!((total.opened, total.closed, total.sent, total.received), (1, 1, 8_000_000, 8_000_000));
         assert_eq!(&*labels.source.workload, "client");
         assert_eq!(&*labels.service, "test/plain");
         assert_eq!(&*labels.destination.workload, "server");
@@ -43,10 +39,7 @@ fn an_answer_after_the_clients_end_of_stream_arrives() {
             let mut all = Vec::new();
             stream.read_to_end(&mut all).await.unwrap();
             tokio::time::sleep(Duration::from_millis(50)).await;
-            stream
-                .write_all(format!("{} bytes", all.len()).as_bytes())
-                .await
-                .unwrap();
+            stream.write_all(format!("{} bytes", all.len()).as_bytes()).await.unwrap();
         })
         .await;
         sidecar.set_destination(server, listener(tcp_chain(tcp_proxy(plain(&[server])))));
@@ -59,16 +52,9 @@ fn an_answer_after_the_clients_end_of_stream_arrives() {
 fn an_endpoint_that_refuses_is_passed_over() {
     run(async {
         let sidecar = Sidecar::new(&Authority::new(), "client");
-        let gone = TcpListener::bind("127.0.0.1:0")
-            .await
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let server = echo().await;
-        sidecar.set_destination(
-            server,
-            listener(tcp_chain(tcp_proxy(plain(&[gone, server])))),
-        );
+        sidecar.set_destination(server, listener(tcp_chain(tcp_proxy(plain(&[gone, server])))));
         let port = sidecar.open(Direction::Outbound, server).await;
         for _ in 0..20 {
             assert_eq!(talk(port, b"x").await.unwrap(), b"x");
@@ -110,9 +96,7 @@ fn a_destination_that_is_not_known_goes_by_the_outbound_listener() {
     run(async {
         let sidecar = Sidecar::new(&Authority::new(), "client");
         let server = echo().await;
-        sidecar.set_outbound(listener(tcp_chain(tcp_proxy(
-            crate::support::original_dst(),
-        ))));
+        sidecar.set_outbound(listener(tcp_chain(tcp_proxy(crate::support::original_dst()))));
         let port = sidecar.open(Direction::Outbound, server).await;
         assert_eq!(talk(port, b"through").await.unwrap(), b"through");
         // Registry only: no chain at all.

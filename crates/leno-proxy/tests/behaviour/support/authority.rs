@@ -6,8 +6,8 @@ use leno_model::SpiffeId;
 use leno_proxy::identity::Credentials;
 use leno_tls::{PrivateKey, Svid, TrustBundle, csr};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer,
-    ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, ExtendedKeyUsagePurpose,
+    IsCa, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
 };
 
 pub struct Authority {
@@ -20,9 +20,7 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
-        Self {
-            issuer: CertifiedIssuer::self_signed(params, key).unwrap(),
-        }
+        Self { issuer: CertifiedIssuer::self_signed(params, key).unwrap() }
     }
 
     pub fn pem(&self) -> String {
@@ -35,13 +33,10 @@ impl Authority {
         let now = std::time::SystemTime::now();
         request.params.not_before = (now - Duration::from_secs(1)).into();
         request.params.not_after = (now + lifetime).into();
-        request.params.subject_alt_names =
-            vec![rcgen::SanType::URI(id.to_string().try_into().unwrap())];
+        request.params.subject_alt_names = vec![rcgen::SanType::URI(id.to_string().try_into().unwrap())];
         request.params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        request.params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
+        request.params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         request.signed_by(&self.issuer).unwrap().pem()
     }
 

@@ -18,13 +18,11 @@ use leno_proto::{
     google::protobuf::Any,
     istio::v1::auth::{
         IstioCertificateRequest, IstioCertificateResponse,
-        istio_certificate_service_server::{
-            IstioCertificateService, IstioCertificateServiceServer,
-        },
+        istio_certificate_service_server::{IstioCertificateService, IstioCertificateServiceServer},
     },
     v3::{
-        cluster as cluster_proto, core, endpoint, listener as listener_proto,
-        tcp_proxy as tcp_proxy_proto, tls as tls_proto,
+        cluster as cluster_proto, core, endpoint, listener as listener_proto, tcp_proxy as tcp_proxy_proto,
+        tls as tls_proto,
     },
 };
 use leno_tls::{Credential, PrivateKey, ServerIdentity, csr};
@@ -74,9 +72,7 @@ impl View<()> for Snapshot {
     }
 
     fn resource(&self, _: &(), kind: ResourceType, name: &str) -> Option<Resource> {
-        self.0
-            .get(&(kind, name.to_owned()))
-            .map(|body| Resource::new(name, body.clone()))
+        self.0.get(&(kind, name.to_owned())).map(|body| Resource::new(name, body.clone()))
     }
 
     fn names(&self, _: &(), _: ResourceType) -> Vec<Arc<str>> {
@@ -125,20 +121,12 @@ impl IstioCertificateService for Signer {
         &self,
         request: Request<IstioCertificateRequest>,
     ) -> Result<Response<IstioCertificateResponse>, Status> {
-        if request
-            .metadata()
-            .get("authorization")
-            .is_none_or(|token| token != "Bearer the-token")
-        {
+        if request.metadata().get("authorization").is_none_or(|token| token != "Bearer the-token") {
             return Err(Status::unauthenticated("bad token"));
         }
         self.signed.fetch_add(1, Ordering::Relaxed);
-        let leaf = self
-            .authority
-            .sign(&request.get_ref().csr, &self.id, self.lifetime);
-        Ok(Response::new(IstioCertificateResponse {
-            cert_chain: vec![leaf, self.authority.pem()],
-        }))
+        let leaf = self.authority.sign(&request.get_ref().csr, &self.id, self.lifetime);
+        Ok(Response::new(IstioCertificateResponse { cert_chain: vec![leaf, self.authority.pem()] }))
     }
 }
 
@@ -158,26 +146,11 @@ impl Control {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("root.pem"), authority.pem()).unwrap();
         std::fs::write(folder.path().join("token"), "the-token\n").unwrap();
-        let signer = Signer {
-            authority,
-            id: id(account),
-            lifetime,
-            signed: Arc::default(),
-        };
+        let signer = Signer { authority, id: id(account), lifetime, signed: Arc::default() };
         let source = Arc::<Source>::default();
         let (address, server) = serve("127.0.0.1:0".parse().unwrap(), &signer, &source).await;
-        let control = Self {
-            address,
-            folder,
-            source,
-            signer,
-            server,
-        };
-        control.set(
-            ResourceType::Secret,
-            "trust-bundle",
-            &trust_bundle(&control.signer.authority.pem()),
-        );
+        let control = Self { address, folder, source, signer, server };
+        control.set(ResourceType::Secret, "trust-bundle", &trust_bundle(&control.signer.authority.pem()));
         control
     }
 
@@ -197,26 +170,13 @@ impl Control {
         self.source.refused.lock().unwrap().clone()
     }
 
-    pub fn set<M: prost::Message + prost::Name>(
-        &self,
-        kind: ResourceType,
-        name: &str,
-        message: &M,
-    ) {
-        self.source
-            .resources
-            .lock()
-            .unwrap()
-            .insert((kind, name.to_owned()), any::pack(message));
+    pub fn set<M: prost::Message + prost::Name>(&self, kind: ResourceType, name: &str, message: &M) {
+        self.source.resources.lock().unwrap().insert((kind, name.to_owned()), any::pack(message));
         self.source.feed.publish(Anything);
     }
 
     pub fn remove(&self, kind: ResourceType, name: &str) {
-        self.source
-            .resources
-            .lock()
-            .unwrap()
-            .remove(&(kind, name.to_owned()));
+        self.source.resources.lock().unwrap().remove(&(kind, name.to_owned()));
         self.source.feed.publish(Anything);
     }
 
@@ -232,11 +192,7 @@ impl Control {
     }
 }
 
-async fn serve(
-    address: SocketAddr,
-    signer: &Signer,
-    source: &Arc<Source>,
-) -> (SocketAddr, JoinHandle<()>) {
+async fn serve(address: SocketAddr, signer: &Signer, source: &Arc<Source>) -> (SocketAddr, JoinHandle<()>) {
     let key = PrivateKey::generate().unwrap();
     let request = csr::server(&key, "leno-control").unwrap();
     let chain = signer.authority.sign_server(&request, "leno-control");
@@ -255,48 +211,33 @@ async fn serve(
         .add_service(IstioCertificateServiceServer::new(signer.clone()))
         .add_service(ads.service())
         .serve_with_incoming(incoming);
-    (
-        address,
-        leno_runtime::task::spawn(async { drop(server.await) }),
-    )
+    (address, leno_runtime::task::spawn(async { drop(server.await) }))
 }
 
 fn trust_bundle(pem: &str) -> tls_proto::Secret {
     let source = core::DataSource {
-        specifier: Some(core::data_source::Specifier::InlineBytes(
-            pem.as_bytes().to_vec(),
-        )),
+        specifier: Some(core::data_source::Specifier::InlineBytes(pem.as_bytes().to_vec())),
         ..core::DataSource::default()
     };
     let context = tls_proto::CertificateValidationContext {
         trusted_ca: Some(source),
         ..tls_proto::CertificateValidationContext::default()
     };
-    tls_proto::Secret {
-        name: "trust-bundle".into(),
-        r#type: Some(tls_proto::secret::Type::ValidationContext(context)),
-    }
+    tls_proto::Secret { name: "trust-bundle".into(), r#type: Some(tls_proto::secret::Type::ValidationContext(context)) }
 }
 
 /// A listener that passes bytes to a cluster.
 pub fn tcp_listener(name: &str, cluster: &str) -> listener_proto::Listener {
     let proxy = tcp_proxy_proto::TcpProxy {
         stat_prefix: cluster.into(),
-        cluster_specifier: Some(tcp_proxy_proto::tcp_proxy::ClusterSpecifier::Cluster(
-            cluster.into(),
-        )),
+        cluster_specifier: Some(tcp_proxy_proto::tcp_proxy::ClusterSpecifier::Cluster(cluster.into())),
         ..tcp_proxy_proto::TcpProxy::default()
     };
     let filter = listener_proto::Filter {
         name: "envoy.filters.network.tcp_proxy".into(),
-        config_type: Some(listener_proto::filter::ConfigType::TypedConfig(any::pack(
-            &proxy,
-        ))),
+        config_type: Some(listener_proto::filter::ConfigType::TypedConfig(any::pack(&proxy))),
     };
-    let chain = listener_proto::FilterChain {
-        filters: vec![filter],
-        ..listener_proto::FilterChain::default()
-    };
+    let chain = listener_proto::FilterChain { filters: vec![filter], ..listener_proto::FilterChain::default() };
     listener_proto::Listener {
         name: name.into(),
         default_filter_chain: Some(chain),
@@ -343,18 +284,11 @@ pub fn load_assignment(name: &str, addresses: &[SocketAddr]) -> endpoint::Cluste
     let of = |address: &SocketAddr| {
         let socket = core::SocketAddress {
             address: address.ip().to_string(),
-            port_specifier: Some(core::socket_address::PortSpecifier::PortValue(
-                address.port().into(),
-            )),
+            port_specifier: Some(core::socket_address::PortSpecifier::PortValue(address.port().into())),
             ..core::SocketAddress::default()
         };
-        let address = core::Address {
-            address: Some(core::address::Address::SocketAddress(socket)),
-        };
-        let endpoint = endpoint::Endpoint {
-            address: Some(address),
-            ..endpoint::Endpoint::default()
-        };
+        let address = core::Address { address: Some(core::address::Address::SocketAddress(socket)) };
+        let endpoint = endpoint::Endpoint { address: Some(address), ..endpoint::Endpoint::default() };
         endpoint::LbEndpoint {
             host_identifier: Some(endpoint::lb_endpoint::HostIdentifier::Endpoint(endpoint)),
             ..endpoint::LbEndpoint::default()
@@ -373,16 +307,8 @@ pub fn load_assignment(name: &str, addresses: &[SocketAddr]) -> endpoint::Cluste
 
 /// What every sidecar wants.
 pub fn base(control: &Control) {
-    control.set(
-        ResourceType::Listener,
-        "inbound",
-        &tcp_listener("inbound", "inbound"),
-    );
-    control.set(
-        ResourceType::Listener,
-        "outbound",
-        &tcp_listener("outbound", "passthrough"),
-    );
+    control.set(ResourceType::Listener, "inbound", &tcp_listener("inbound", "inbound"));
+    control.set(ResourceType::Listener, "outbound", &tcp_listener("outbound", "passthrough"));
     for name in ["inbound", "passthrough"] {
         control.set(ResourceType::Cluster, name, &original_dst_cluster(name));
     }

@@ -14,9 +14,9 @@ use leno_engine::authorization::Rbac;
 use leno_model::{ServiceAccountName, SpiffeId, TrustDomain};
 use leno_proxy::{
     config::{
-        ChainMatch, Cluster, ClusterKind, DownstreamTls, Endpoint, EndpointSet, FilterChain,
-        Inspect, Listener, LoadBalancer, Slot, TcpProxy, Terminal, Transport, TransportMatch,
-        TransportProtocol, UpstreamTls, WeightedCluster, WorkloadLabels,
+        ChainMatch, Cluster, ClusterKind, DownstreamTls, Endpoint, EndpointSet, FilterChain, Inspect, Listener,
+        LoadBalancer, Slot, TcpProxy, Terminal, Transport, TransportMatch, TransportProtocol, UpstreamTls,
+        WeightedCluster, WorkloadLabels,
     },
     connection::Direction,
     discovery::{Lookup, Question},
@@ -41,10 +41,7 @@ pub use authority::Authority;
 /// Runs a test with a deadline, on one thread.
 pub fn run(test: impl Future<Output = ()>) {
     leno_runtime::init::crypto();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     LocalSet::new().block_on(&runtime, async {
         let finished = tokio::time::timeout(Duration::from_secs(30), test).await;
         assert!(finished.is_ok(), "the test takes too long");
@@ -52,19 +49,11 @@ pub fn run(test: impl Future<Output = ()>) {
 }
 
 pub fn id(account: &str) -> SpiffeId {
-    SpiffeId::new(
-        TrustDomain::default(),
-        ServiceAccountName::new("test", account),
-    )
+    SpiffeId::new(TrustDomain::default(), ServiceAccountName::new("test", account))
 }
 
 /// Hands over each connection as a redirected one.
-async fn accept(
-    worker: Rc<Worker>,
-    listener: TcpListener,
-    direction: Direction,
-    destination: SocketAddr,
-) {
+async fn accept(worker: Rc<Worker>, listener: TcpListener, direction: Direction, destination: SocketAddr) {
     loop {
         let (stream, peer) = listener.accept().await.unwrap();
         let own = Rc::clone(&worker);
@@ -90,11 +79,7 @@ async fn answer(mut questions: mpsc::Receiver<Question>, known: Known) {
             slot.set_absent();
             slot
         };
-        let slot = known
-            .borrow_mut()
-            .entry(address)
-            .or_insert_with(unknown)
-            .clone();
+        let slot = known.borrow_mut().entry(address).or_insert_with(unknown).clone();
         reply.send(slot).unwrap();
     }
 }
@@ -140,13 +125,7 @@ impl Sidecar {
         };
         let (drain, drained) = leno_runtime::drain::channel();
         let worker = Worker::new(0, Arc::new(shared), drained);
-        Self {
-            worker,
-            destinations,
-            inbound,
-            outbound,
-            _drain: drain,
-        }
+        Self { worker, destinations, inbound, outbound, _drain: drain }
     }
 
     pub fn set_inbound(&self, listener: Listener) {
@@ -158,21 +137,14 @@ impl Sidecar {
     }
 
     pub fn set_destination(&self, address: SocketAddr, listener: Listener) {
-        self.destinations
-            .borrow_mut()
-            .insert(address, Slot::ready("destination", listener));
+        self.destinations.borrow_mut().insert(address, Slot::ready("destination", listener));
     }
 
     /// Opens a port whose connections are taken as redirected ones to `destination`.
     pub async fn open(&self, direction: Direction, destination: SocketAddr) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        spawn_local(accept(
-            Rc::clone(&self.worker),
-            listener,
-            direction,
-            destination,
-        ));
+        spawn_local(accept(Rc::clone(&self.worker), listener, direction, destination));
         address
     }
 
@@ -182,33 +154,17 @@ impl Sidecar {
 
     /// Handshakes by result.
     pub fn handshakes(&self, result: &str) -> u64 {
-        let label = |error: &Option<leno_proxy::telemetry::event::HandshakeError>| {
-            error.map_or("ok", |e| e.label())
-        };
-        self.totals()
-            .handshakes
-            .iter()
-            .filter(|((_, error, _), _)| label(error) == result)
-            .map(|(_, n)| n)
-            .sum()
+        let label = |error: &Option<leno_proxy::telemetry::event::HandshakeError>| error.map_or("ok", |e| e.label());
+        self.totals().handshakes.iter().filter(|((_, error, _), _)| label(error) == result).map(|(_, n)| n).sum()
     }
 
     /// Denials by reason.
     pub fn denied(&self, reason: &str) -> u64 {
-        self.totals()
-            .occasions
-            .iter()
-            .filter(|((_, labels), _)| labels.flags == reason)
-            .map(|(_, n)| n)
-            .sum()
+        self.totals().occasions.iter().filter(|((_, labels), _)| labels.flags == reason).map(|(_, n)| n).sum()
     }
 }
 
-pub fn cluster(
-    name: &str,
-    kind: ClusterKind,
-    transports: Vec<TransportMatch>,
-) -> Arc<Slot<Cluster>> {
+pub fn cluster(name: &str, kind: ClusterKind, transports: Vec<TransportMatch>) -> Arc<Slot<Cluster>> {
     Slot::ready(
         name,
         Cluster {
@@ -230,27 +186,16 @@ pub fn original_dst() -> Arc<Slot<Cluster>> {
 }
 
 pub fn plain(addresses: &[SocketAddr]) -> Arc<Slot<Cluster>> {
-    cluster(
-        "outbound/test/plain:1",
-        ClusterKind::Static(Arc::new(endpoints(addresses, "server"))),
-        vec![],
-    )
+    cluster("outbound/test/plain:1", ClusterKind::Static(Arc::new(endpoints(addresses, "server"))), vec![])
 }
 
 /// A cluster reached by mesh TLS whose endpoints are these accounts.
 pub fn meshed(addresses: &[SocketAddr], accounts: &[&str]) -> Arc<Slot<Cluster>> {
     let tls = UpstreamTls::new(accounts.iter().map(|account| id(account)).collect());
-    let transport = TransportMatch {
-        name: "mesh".into(),
-        labels: vec![],
-        transport: Transport::MeshTls(Arc::new(tls)),
-    };
+    let transport =
+        TransportMatch { name: "mesh".into(), labels: vec![], transport: Transport::MeshTls(Arc::new(tls)) };
     let set = endpoints(addresses, accounts[0]);
-    cluster(
-        "outbound/test/meshed:1",
-        ClusterKind::Static(Arc::new(set)),
-        vec![transport],
-    )
+    cluster("outbound/test/meshed:1", ClusterKind::Static(Arc::new(set)), vec![transport])
 }
 
 fn endpoints(addresses: &[SocketAddr], account: &str) -> EndpointSet {
@@ -300,11 +245,7 @@ pub fn strict_inbound(rbac: Option<Rbac>) -> Listener {
             transport: Some(TransportProtocol::Tls),
             application_protocols: vec!["leno-tcp".into()],
         },
-        tls: Some(Arc::new(DownstreamTls::new(vec![
-            "leno-http/1.1".into(),
-            "leno-h2".into(),
-            "leno-tcp".into(),
-        ]))),
+        tls: Some(Arc::new(DownstreamTls::new(vec!["leno-http/1.1".into(), "leno-h2".into(), "leno-tcp".into()]))),
         rbac: rbac.map(Arc::new),
         ..tcp_chain(tcp_proxy(original_dst()))
     };
@@ -312,10 +253,7 @@ pub fn strict_inbound(rbac: Option<Rbac>) -> Listener {
         name: "inbound".into(),
         filter_chains: vec![Arc::new(chain)],
         default_filter_chain: None,
-        inspect: Inspect {
-            tls: true,
-            ..Inspect::default()
-        },
+        inspect: Inspect { tls: true, ..Inspect::default() },
     }
 }
 
@@ -339,9 +277,7 @@ pub async fn greeter() -> SocketAddr {
     .await
 }
 
-pub async fn serve<F: Future<Output = ()> + 'static>(
-    handle: impl Fn(TcpStream) -> F + 'static,
-) -> SocketAddr {
+pub async fn serve<F: Future<Output = ()> + 'static>(handle: impl Fn(TcpStream) -> F + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     spawn_local(async move {
