@@ -6,6 +6,7 @@ mod support;
 
 mod detect;
 mod discovery;
+mod http1;
 mod mesh_tls;
 mod process;
 mod tcp;
