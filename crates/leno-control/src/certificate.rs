@@ -21,15 +21,8 @@ const EXPIRIES: usize = 4_096;
 
 /// The mesh settings that issuing depends on.
 pub(crate) fn settings(snapshot: &Snapshot) -> Settings {
-    let MeshConfig {
-        trust_domain,
-        certificate_lifetime,
-        ..
-    } = &*snapshot.mesh;
-    Settings {
-        trust_domain: trust_domain.clone(),
-        certificate_lifetime: *certificate_lifetime,
-    }
+    let MeshConfig { trust_domain, certificate_lifetime, .. } = &*snapshot.mesh;
+    Settings { trust_domain: trust_domain.clone(), certificate_lifetime: *certificate_lifetime }
 }
 
 /// What the control plane needs to renew its own certificate.
@@ -40,23 +33,13 @@ pub(crate) struct Own {
 }
 
 /// The control plane's own identity, with a new key and certificate.
-pub(crate) fn own(
-    authority: &Authority,
-    names: &[String],
-    mesh: &MeshConfig,
-) -> anyhow::Result<ServerIdentity> {
-    let bundle = authority
-        .bundle(mesh.trust_domain.clone())
-        .context("read the authority's roots")?;
+pub(crate) fn own(authority: &Authority, names: &[String], mesh: &MeshConfig) -> anyhow::Result<ServerIdentity> {
+    let bundle = authority.bundle(mesh.trust_domain.clone()).context("read the authority's roots")?;
     let credential = credential(authority, names, mesh.certificate_lifetime)?;
     Ok(ServerIdentity::new(credential, bundle))
 }
 
-fn credential(
-    authority: &Authority,
-    names: &[String],
-    lifetime: std::time::Duration,
-) -> anyhow::Result<Credential> {
+fn credential(authority: &Authority, names: &[String], lifetime: std::time::Duration) -> anyhow::Result<Credential> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let first = names.first().context("the control plane has no name")?;
     let key = PrivateKey::generate()?;
@@ -68,21 +51,12 @@ fn credential(
 }
 
 /// Renews the control plane's certificate at half its life, and follows the trust domain, until it stops.
-pub(crate) async fn rotate(
-    own: Own,
-    mut settings: watch::Receiver<Settings>,
-    mut drained: Drained,
-) {
+pub(crate) async fn rotate(own: Own, mut settings: watch::Receiver<Settings>, mut drained: Drained) {
     let mut failures = 0;
     loop {
         let current = own.identity.credential();
         let wait = match failures {
-            0 => rotate::renew_in(
-                current.not_before(),
-                current.not_after(),
-                SystemTime::now(),
-                rand::random(),
-            ),
+            0 => rotate::renew_in(current.not_before(), current.not_after(), SystemTime::now(), rand::random()),
             failures => rotate::retry_in(failures, rand::random()),
         };
         tokio::select! {

@@ -22,36 +22,16 @@ pub struct Cli {
     #[arg(long, env = "LENO_WORKLOAD_JWKS", value_name = "FILE")]
     pub workload_jwks: PathBuf,
     /// Where proxies connect: discovery and certificate signing over TLS
-    #[arg(
-        long,
-        env = "LENO_XDS_ADDRESS",
-        value_name = "ADDRESS",
-        default_value = "0.0.0.0:15012"
-    )]
+    #[arg(long, env = "LENO_XDS_ADDRESS", value_name = "ADDRESS", default_value = "0.0.0.0:15012")]
     pub xds_address: SocketAddr,
     /// Discovery in plaintext, for development: whoever can connect is believed to be the node that it says it is
-    #[arg(
-        long,
-        env = "LENO_PLAINTEXT_XDS_ADDRESS",
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:15010"
-    )]
+    #[arg(long, env = "LENO_PLAINTEXT_XDS_ADDRESS", value_name = "ADDRESS", default_value = "127.0.0.1:15010")]
     pub plaintext_xds_address: SocketAddr,
     /// Prometheus metrics and health
-    #[arg(
-        long,
-        env = "LENO_METRICS_ADDRESS",
-        value_name = "ADDRESS",
-        default_value = "0.0.0.0:15014"
-    )]
+    #[arg(long, env = "LENO_METRICS_ADDRESS", value_name = "ADDRESS", default_value = "0.0.0.0:15014")]
     pub metrics_address: SocketAddr,
     /// The JSON API
-    #[arg(
-        long,
-        env = "LENO_API_ADDRESS",
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:15080"
-    )]
+    #[arg(long, env = "LENO_API_ADDRESS", value_name = "ADDRESS", default_value = "127.0.0.1:15080")]
     pub api_address: SocketAddr,
     /// The DNS name of the control plane's certificate; may be repeated
     #[arg(
@@ -63,20 +43,10 @@ pub struct Cli {
     )]
     pub names: Vec<String>,
     /// What is logged: a filter directive, e.g. info or leno_control=debug,info
-    #[arg(
-        long,
-        env = "LENO_LOG_LEVEL",
-        value_name = "LEVEL",
-        default_value = "info"
-    )]
+    #[arg(long, env = "LENO_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     pub log_level: String,
     /// How it is logged: text or json
-    #[arg(
-        long,
-        env = "LENO_LOG_FORMAT",
-        value_name = "FORMAT",
-        default_value = "text"
-    )]
+    #[arg(long, env = "LENO_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 }
 
@@ -84,10 +54,7 @@ pub struct Cli {
 ///
 /// # Errors
 /// When it cannot start: a directory that cannot be read, a port in use, an authority that cannot be opened.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the whole program's flags, given away by main"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "the whole program's flags, given away by main")]
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     leno_runtime::init(&cli.log_level, cli.log_format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -42,12 +42,7 @@ const fn describe(
     labels: &'static [&'static str],
     help: &'static str,
 ) -> Description {
-    Description {
-        name,
-        kind,
-        labels,
-        help,
-    }
+    Description { name, kind, labels, help }
 }
 
 const CONNECTED: Description = describe(
@@ -56,30 +51,14 @@ const CONNECTED: Description = describe(
     &["agent"],
     "Open discovery streams, by what is at the other end",
 );
-const PUSHES: Description = describe(
-    "leno_control_pushes_total",
-    "counter",
-    &["type"],
-    "Answers sent to proxies, by type of resource",
-);
-const PUSHED_RESOURCES: Description = describe(
-    "leno_control_pushed_resources_total",
-    "counter",
-    &["type"],
-    "Resources in those answers",
-);
-const PUSH_BYTES: Description = describe(
-    "leno_control_push_bytes_total",
-    "counter",
-    &["type"],
-    "Bytes of those resources",
-);
-const REFUSALS: Description = describe(
-    "leno_control_nacks_total",
-    "counter",
-    &["type"],
-    "Answers that a proxy refused",
-);
+const PUSHES: Description =
+    describe("leno_control_pushes_total", "counter", &["type"], "Answers sent to proxies, by type of resource");
+const PUSHED_RESOURCES: Description =
+    describe("leno_control_pushed_resources_total", "counter", &["type"], "Resources in those answers");
+const PUSH_BYTES: Description =
+    describe("leno_control_push_bytes_total", "counter", &["type"], "Bytes of those resources");
+const REFUSALS: Description =
+    describe("leno_control_nacks_total", "counter", &["type"], "Answers that a proxy refused");
 const CONVERGENCE: Description = describe(
     "leno_control_convergence_seconds",
     "histogram",
@@ -92,42 +71,15 @@ const CERTIFICATES: Description = describe(
     &["result"],
     "Requests for certificates: issued, or why they were refused",
 );
-const INVALID: Description = describe(
-    "leno_control_objects_invalid",
-    "gauge",
-    &[],
-    "Things that are wrong with the objects",
-);
-const OBJECTS: Description = describe(
-    "leno_control_objects",
-    "gauge",
-    &[],
-    "Objects that the mesh is made of",
-);
-const SERVICES: Description = describe(
-    "leno_control_services",
-    "gauge",
-    &[],
-    "Services in the mesh",
-);
-const WORKLOADS: Description = describe(
-    "leno_control_workloads",
-    "gauge",
-    &["meshed"],
-    "Workloads, with and without a sidecar",
-);
-const VERSION: Description = describe(
-    "leno_control_mesh_version",
-    "gauge",
-    &[],
-    "How often the mesh has changed",
-);
-const STARTED: Description = describe(
-    "process_start_time_seconds",
-    "gauge",
-    &[],
-    "When the process started, in seconds since 1970",
-);
+const INVALID: Description =
+    describe("leno_control_objects_invalid", "gauge", &[], "Things that are wrong with the objects");
+const OBJECTS: Description = describe("leno_control_objects", "gauge", &[], "Objects that the mesh is made of");
+const SERVICES: Description = describe("leno_control_services", "gauge", &[], "Services in the mesh");
+const WORKLOADS: Description =
+    describe("leno_control_workloads", "gauge", &["meshed"], "Workloads, with and without a sidecar");
+const VERSION: Description = describe("leno_control_mesh_version", "gauge", &[], "How often the mesh has changed");
+const STARTED: Description =
+    describe("process_start_time_seconds", "gauge", &[], "When the process started, in seconds since 1970");
 
 /// Every metric of the control plane.
 pub const TABLE: [Description; 13] = [
@@ -171,11 +123,7 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn new() -> Self {
         let mut registry = Registry::default();
-        let buckets = || {
-            Histogram::new([
-                0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-            ])
-        };
+        let buckets = || Histogram::new([0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]);
         let started = Gauge::<i64>::default();
         started.set(seconds(SystemTime::now()));
         register(&mut registry, STARTED, started);
@@ -185,11 +133,7 @@ impl Metrics {
             pushed_resources: register(&mut registry, PUSHED_RESOURCES, Counters::default()),
             push_bytes: register(&mut registry, PUSH_BYTES, Counters::default()),
             refusals: register(&mut registry, REFUSALS, Counters::default()),
-            convergence: register(
-                &mut registry,
-                CONVERGENCE,
-                Family::new_with_constructor(buckets),
-            ),
+            convergence: register(&mut registry, CONVERGENCE, Family::new_with_constructor(buckets)),
             certificates: register(&mut registry, CERTIFICATES, Counters::default()),
             invalid: register(&mut registry, INVALID, Gauge::default()),
             objects: register(&mut registry, OBJECTS, Gauge::default()),
@@ -201,15 +145,11 @@ impl Metrics {
     }
 
     pub(crate) fn certificate_issued(&self) {
-        self.certificates
-            .get_or_create(&[("result", "issued")])
-            .inc();
+        self.certificates.get_or_create(&[("result", "issued")]).inc();
     }
 
     pub(crate) fn certificate_refused(&self, refusal: Refusal) {
-        self.certificates
-            .get_or_create(&[("result", refusal.label())])
-            .inc();
+        self.certificates.get_or_create(&[("result", refusal.label())]).inc();
     }
 
     /// Everything in the text format of Prometheus. What has a present value is looked up now.
@@ -219,33 +159,17 @@ impl Metrics {
         self.invalid.set(count(status.invalid.len()));
         self.objects.set(count(status.objects.len()));
         self.services.set(count(snapshot.services.len()));
-        self.version
-            .set(i64::try_from(snapshot.version).unwrap_or(i64::MAX));
-        let meshed = snapshot
-            .workloads
-            .values()
-            .filter(|workload| workload.meshed)
-            .count();
-        self.workloads
-            .get_or_create(&[("meshed", "true".into())])
-            .set(count(meshed));
-        self.workloads
-            .get_or_create(&[("meshed", "false".into())])
-            .set(count(snapshot.workloads.len() - meshed));
+        self.version.set(i64::try_from(snapshot.version).unwrap_or(i64::MAX));
+        let meshed = snapshot.workloads.values().filter(|workload| workload.meshed).count();
+        self.workloads.get_or_create(&[("meshed", "true".into())]).set(count(meshed));
+        self.workloads.get_or_create(&[("meshed", "false".into())]).set(count(snapshot.workloads.len() - meshed));
         self.connected.clear();
-        self.connected
-            .get_or_create(&[("agent", "leno-proxy".into())])
-            .set(0);
+        self.connected.get_or_create(&[("agent", "leno-proxy".into())]).set(0);
         for stream in control.ads.board().streams() {
-            self.connected
-                .get_or_create(&[("agent", agent(&stream.node.user_agent_name).into())])
-                .inc();
+            self.connected.get_or_create(&[("agent", agent(&stream.node.user_agent_name).into())]).inc();
         }
         let mut text = String::new();
-        encode(
-            &mut text,
-            &self.registry.lock().unwrap_or_else(PoisonError::into_inner),
-        )?;
+        encode(&mut text, &self.registry.lock().unwrap_or_else(PoisonError::into_inner))?;
         Ok(text)
     }
 }
@@ -264,24 +188,18 @@ impl Observer for Metrics {
     fn sent(&self, resource_type: ResourceType, resources: usize, bytes: usize) {
         let label = type_label(resource_type);
         self.pushes.get_or_create(&label).inc();
-        self.pushed_resources
-            .get_or_create(&label)
-            .inc_by(resources as u64);
+        self.pushed_resources.get_or_create(&label).inc_by(resources as u64);
         self.push_bytes.get_or_create(&label).inc_by(bytes as u64);
     }
 
     fn acknowledged(&self, resource_type: ResourceType, convergence: Option<Duration>) {
         if let Some(convergence) = convergence {
-            self.convergence
-                .get_or_create(&type_label(resource_type))
-                .observe(convergence.as_secs_f64());
+            self.convergence.get_or_create(&type_label(resource_type)).observe(convergence.as_secs_f64());
         }
     }
 
     fn refused(&self, resource_type: ResourceType, _: &str) {
-        self.refusals
-            .get_or_create(&type_label(resource_type))
-            .inc();
+        self.refusals.get_or_create(&type_label(resource_type)).inc();
     }
 }
 
@@ -289,17 +207,9 @@ fn type_label(resource_type: ResourceType) -> Label {
     [("type", resource::short_name(resource_type.url()))]
 }
 
-fn register<M: prometheus_client::registry::Metric + Clone>(
-    registry: &mut Registry,
-    of: Description,
-    metric: M,
-) -> M {
+fn register<M: prometheus_client::registry::Metric + Clone>(registry: &mut Registry, of: Description, metric: M) -> M {
     // The registry adds the suffix of counters itself.
-    registry.register(
-        of.name.strip_suffix("_total").unwrap_or(of.name),
-        of.help,
-        metric.clone(),
-    );
+    registry.register(of.name.strip_suffix("_total").unwrap_or(of.name), of.help, metric.clone());
     metric
 }
 
@@ -308,9 +218,7 @@ fn count(n: usize) -> i64 {
 }
 
 fn seconds(time: SystemTime) -> i64 {
-    time.duration_since(UNIX_EPOCH).map_or(0, |since| {
-        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-    })
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
 }
 
 /// The port's paths.

@@ -27,8 +27,7 @@ pub(crate) struct Push {
 /// Applies changes until the control plane stops.
 pub(crate) async fn run(mut push: Push, mut drained: Drained) {
     loop {
-        let gathered =
-            async { push.snapshots.changed().await.is_ok() && gather(&mut push.snapshots).await };
+        let gathered = async { push.snapshots.changed().await.is_ok() && gather(&mut push.snapshots).await };
         let more = tokio::select! {
             more = gathered => more,
             () = drained.wait() => return,
@@ -84,11 +83,7 @@ mod tests {
         });
         let started = Instant::now();
         assert!(gather(&mut seen).await);
-        assert!(
-            started.elapsed() >= LONGEST && started.elapsed() <= LONGEST + QUIET,
-            "{:?}",
-            started.elapsed()
-        );
+        assert!(started.elapsed() >= LONGEST && started.elapsed() <= LONGEST + QUIET, "{:?}", started.elapsed());
         restless.abort();
     }
 }

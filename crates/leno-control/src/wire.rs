@@ -93,57 +93,25 @@ pub async fn start(cli: &Cli) -> anyhow::Result<Running> {
 
     let (drain, drained) = drain::channel();
     let (settings_in, settings) = watch::channel(certificate::settings(&control.mesh.snapshot()));
-    let own = certificate::Own {
-        authority: Arc::new(authority),
-        identity,
-        names: cli.names.clone(),
-    };
+    let own = certificate::Own { authority: Arc::new(authority), identity, names: cli.names.clone() };
     let signing = control.signing(&own.authority, &cli.workload_jwks, settings.clone());
-    let push = push::Push {
-        mesh: Arc::clone(&control.mesh),
-        snapshots: source.snapshots(),
-        settings: settings_in,
-    };
+    let push = push::Push { mesh: Arc::clone(&control.mesh), snapshots: source.snapshots(), settings: settings_in };
     task::spawn(push::run(push, drained.clone()));
     task::spawn(certificate::rotate(own, settings, drained.clone()));
-    let router = serve::grpc()
-        .add_service(control.ads.service())
-        .add_service(signing.into_server());
+    let router = serve::grpc().add_service(control.ads.service()).add_service(signing.into_server());
     task::spawn(serve::over_tls(sockets.xds, tls, router, drained.clone()));
     let router = serve::grpc().add_service(control.ads.service());
-    serve_plaintext(
-        sockets.plaintext_xds,
-        ports.plaintext_xds,
-        router,
-        drained.clone(),
-    );
-    task::spawn(serve::http(
-        sockets.metrics,
-        metric::router(control.clone()),
-        drained.clone(),
-    ));
-    task::spawn(serve::http(
-        sockets.api,
-        api::router(control.clone()),
-        drained,
-    ));
-    Ok(Running {
-        ports,
-        control,
-        drain,
-        source,
-    })
+    serve_plaintext(sockets.plaintext_xds, ports.plaintext_xds, router, drained.clone());
+    task::spawn(serve::http(sockets.metrics, metric::router(control.clone()), drained.clone()));
+    task::spawn(serve::http(sockets.api, api::router(control.clone()), drained));
+    Ok(Running { ports, control, drain, source })
 }
 
 impl Control {
     fn new(source: &FileSource, first: Arc<Snapshot>, roots_pem: &str) -> Self {
         let metrics = Arc::new(Metrics::new());
         let mesh = Arc::new(Mesh::new(first, roots_pem));
-        let ads = Ads::new(
-            Arc::clone(&mesh),
-            Arc::clone(&metrics) as _,
-            Limits::default(),
-        );
+        let ads = Ads::new(Arc::clone(&mesh), Arc::clone(&metrics) as _, Limits::default());
         Self {
             mesh,
             ads,
@@ -163,12 +131,7 @@ impl Control {
     ) -> CertificateService {
         let attestor = attest::Attestor::Local(attest::local::LocalAttestor::new(jwks));
         let observer = certificate::observer(Arc::clone(&self.metrics), Arc::clone(&self.expiries));
-        CertificateService::new(
-            Arc::clone(authority),
-            Arc::new(attestor),
-            settings,
-            observer,
-        )
+        CertificateService::new(Arc::clone(authority), Arc::new(attestor), settings, observer)
     }
 }
 
@@ -182,12 +145,7 @@ fn serve_plaintext(socket: TcpListener, address: SocketAddr, router: Router, dra
 impl Running {
     /// Stops: clients are told to go elsewhere, what is in flight may finish, for a bounded time.
     pub async fn stop(self) {
-        let Self {
-            control,
-            drain,
-            source,
-            ..
-        } = self;
+        let Self { control, drain, source, .. } = self;
         control.ready.store(false, Ordering::Relaxed);
         control.ads.close();
         drain.start();
@@ -219,7 +177,5 @@ impl Sockets {
 }
 
 async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("listen on {address} ({flag})"))
+    TcpListener::bind(address).await.with_context(|| format!("listen on {address} ({flag})"))
 }

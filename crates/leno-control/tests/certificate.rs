@@ -16,24 +16,12 @@ use crate::world::{Proxy, World, within};
 async fn a_certificate_names_whom_the_token_names_and_nobody_else() {
     let world = World::start().await;
     let key = PrivateKey::generate().unwrap();
-    let chain = world
-        .sign(&key, &world.token("cart-5", "cart"))
-        .await
-        .unwrap();
+    let chain = world.sign(&key, &world.token("cart-5", "cart")).await.unwrap();
     assert_eq!(chain.len(), 2);
     assert_eq!(chain[1], world.root_pem());
     let svid = Svid::new(&key, &chain.concat()).unwrap();
-    assert_eq!(
-        svid.id().to_string(),
-        "spiffe://cluster.local/ns/shop/sa/cart",
-        "and not what the request asked for"
-    );
-    assert!(
-        world
-            .metrics()
-            .await
-            .contains("leno_control_certificates_total{result=\"issued\"} 1")
-    );
+    assert_eq!(svid.id().to_string(), "spiffe://cluster.local/ns/shop/sa/cart", "and not what the request asked for");
+    assert!(world.metrics().await.contains("leno_control_certificates_total{result=\"issued\"} 1"));
     let proxies = world.get("/api/proxies").await;
     let expires = proxies[0]["certificate_expires"].as_f64().unwrap();
     let in_a_day = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64() + 24.0 * 3600.0;
@@ -57,12 +45,7 @@ async fn without_a_good_token_there_is_no_certificate() {
         let status = world.sign(&key, token).await.unwrap_err();
         assert_eq!(status.code(), Code::Unauthenticated, "{status}");
     }
-    assert!(
-        world
-            .metrics()
-            .await
-            .contains("leno_control_certificates_total{result=\"unauthenticated\"} 3")
-    );
+    assert!(world.metrics().await.contains("leno_control_certificates_total{result=\"unauthenticated\"} 3"));
 }
 
 #[tokio::test]
@@ -72,16 +55,8 @@ async fn discovery_demands_the_certificate_of_the_very_workload() {
     let thief = world.certificate("thief-1", "thief").await;
     for (node, identity, reason) in [
         ("shop/cart-5", None, "discovery needs a client certificate"),
-        (
-            "shop/cart-5",
-            Some(thief),
-            "workload shop/cart-5 runs as shop/cart",
-        ),
-        (
-            "bank/vault-1",
-            Some(cart.clone()),
-            "cannot be workload bank/vault-1",
-        ),
+        ("shop/cart-5", Some(thief), "workload shop/cart-5 runs as shop/cart"),
+        ("bank/vault-1", Some(cart.clone()), "cannot be workload bank/vault-1"),
         ("nonsense", Some(cart.clone()), "expected NAMESPACE/POD"),
     ] {
         let proxy = Proxy::start(&world, node, identity);
@@ -121,11 +96,7 @@ async fn a_certificate_from_elsewhere_does_not_get_through_the_handshake() {
     let proxy = Proxy::start(&world, "shop/cart-5", Some(foreign));
     proxy.subscribe(ResourceType::Listener, &["inbound"]).await;
     let mut state = proxy.handle.state();
-    let lost = within(
-        "refused",
-        state.wait_for(|s| matches!(s.connection, Connection::Disconnected { .. })),
-    )
-    .await;
+    let lost = within("refused", state.wait_for(|s| matches!(s.connection, Connection::Disconnected { .. }))).await;
     drop(lost.unwrap());
     assert!(world.get("/api/proxies").await[0]["connected"] == false);
 }

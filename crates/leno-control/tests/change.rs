@@ -18,17 +18,7 @@ async fn a_sidecar_gets_what_its_connections_need_and_follows_endpoints() {
     proxy.subscribe(Secrets, &["trust-bundle"]).await;
     let bundle: Secret = any::unpack(&proxy.next().await.resources[0].body).unwrap();
     assert_eq!(bundle.name, "trust-bundle");
-    proxy
-        .subscribe(
-            Listener,
-            &[
-                "inbound",
-                "outbound",
-                "outbound/10.96.0.7:80",
-                "outbound/10.96.0.8:80",
-            ],
-        )
-        .await;
+    proxy.subscribe(Listener, &["inbound", "outbound", "outbound/10.96.0.7:80", "outbound/10.96.0.8:80"]).await;
     let (mut told, absent) = proxy.names().await;
     told.sort();
     assert_eq!(told, ["inbound", "outbound", "outbound/10.96.0.7:80"]);
@@ -45,12 +35,7 @@ async fn a_sidecar_gets_what_its_connections_need_and_follows_endpoints() {
     addresses(&mut proxy, 2).await;
     world.write("cart", &endpoints(&[(6, true)]));
     addresses(&mut proxy, 1).await;
-    assert!(
-        world
-            .metrics()
-            .await
-            .contains("leno_control_convergence_seconds_count{type=\"endpoint\"}")
-    );
+    assert!(world.metrics().await.contains("leno_control_convergence_seconds_count{type=\"endpoint\"}"));
 }
 
 /// Waits until the cart has this many endpoints.
@@ -61,11 +46,7 @@ async fn addresses(proxy: &mut Proxy, expected: usize) {
             continue;
         }
         let assignment: ClusterLoadAssignment = any::unpack(&update.resources[0].body).unwrap();
-        let found: usize = assignment
-            .endpoints
-            .iter()
-            .map(|locality| locality.lb_endpoints.len())
-            .sum();
+        let found: usize = assignment.endpoints.iter().map(|locality| locality.lb_endpoints.len()).sum();
         if found == expected {
             return;
         }
@@ -98,20 +79,11 @@ async fn a_broken_file_keeps_the_last_good_state_and_is_reported() {
     let mut proxy = world.proxy("cart-5", "cart").await;
     proxy.subscribe(Endpoint, &[CART]).await;
     addresses(&mut proxy, 1).await;
-    world.write(
-        "cart",
-        &endpoints(&[(5, true)]).replace("10.244.0.5", "not-an-address"),
-    );
+    world.write("cart", &endpoints(&[(5, true)]).replace("10.244.0.5", "not-an-address"));
     assert!(proxy.silent().await);
     let status = world.get("/api/objects/status").await;
     let invalid = status["invalid"].as_array().unwrap();
-    assert!(
-        invalid[0]["value"]
-            .as_str()
-            .unwrap()
-            .contains("not-an-address"),
-        "{status}"
-    );
+    assert!(invalid[0]["value"].as_str().unwrap().contains("not-an-address"), "{status}");
     world.delete("cart");
     world.write("cart", &endpoints(&[(5, true), (6, true)]));
     addresses(&mut proxy, 2).await;
@@ -121,9 +93,7 @@ async fn a_broken_file_keeps_the_last_good_state_and_is_reported() {
 async fn what_a_proxy_was_told_is_shown() {
     let world = World::start().await;
     let mut proxy = world.proxy("cart-5", "cart").await;
-    proxy
-        .subscribe(Listener, &["inbound", "outbound/10.96.0.7:80"])
-        .await;
+    proxy.subscribe(Listener, &["inbound", "outbound/10.96.0.7:80"]).await;
     proxy.next().await;
     proxy.subscribe(Cluster, &[CART]).await;
     proxy.next().await;
@@ -135,39 +105,22 @@ async fn what_a_proxy_was_told_is_shown() {
     .await;
     let proxies = world.get("/api/proxies").await;
     let it = &proxies[0];
-    assert_eq!(
-        (&it["namespace"], &it["pod"], &it["connected"]),
-        (&"shop".into(), &"cart-5".into(), &true.into())
-    );
+    assert_eq!((&it["namespace"], &it["pod"], &it["connected"]), (&"shop".into(), &"cart-5".into(), &true.into()));
     assert_eq!(
         (&it["protocol"], &it["refusing"], &it["service_account"]),
         (&"delta".into(), &false.into(), &"cart".into())
     );
     assert_eq!(it["types"][0]["type"], "cluster");
-    assert_eq!(
-        it["types"][0]["version_acknowledged"],
-        it["types"][0]["version_sent"]
-    );
+    assert_eq!(it["types"][0]["version_acknowledged"], it["types"][0]["version_sent"]);
     let config = world.get("/api/config/shop/cart-5").await;
     let resources = config["resources"].as_array().unwrap();
-    let shown: Vec<_> = resources
-        .iter()
-        .map(|resource| resource["name"].as_str().unwrap())
-        .collect();
+    let shown: Vec<_> = resources.iter().map(|resource| resource["name"].as_str().unwrap()).collect();
     assert_eq!(shown, [CART, "inbound", "outbound/10.96.0.7:80"]);
     for resource in resources {
         assert_eq!(resource["resource"]["name"], resource["name"], "{resource}");
     }
-    assert!(
-        world.get("/api/config/shop/none").await["message"]
-            .as_str()
-            .unwrap()
-            .contains("shop/none")
-    );
-    assert_eq!(
-        world.get("/nowhere").await["message"],
-        "there is no such path"
-    );
+    assert!(world.get("/api/config/shop/none").await["message"].as_str().unwrap().contains("shop/none"));
+    assert_eq!(world.get("/nowhere").await["message"], "there is no such path");
 }
 
 #[tokio::test]
@@ -181,13 +134,31 @@ async fn a_restarted_control_plane_resends_nothing_that_is_unchanged() {
     proxy.next().await;
     let world = within("a restart", world.restart()).await;
     let mut state = proxy.handle.state();
-    within(
-        "connected again",
-        state.wait_for(|state| state.streams == 2 && state.is_connected()),
-    )
-    .await
-    .unwrap();
+    within("connected again", state.wait_for(|state| state.streams == 2 && state.is_connected())).await.unwrap();
     assert!(proxy.silent().await);
     world.write("cart", &endpoints(&[(5, true), (6, true)]));
     addresses(&mut proxy, 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_reaches_two_hundred_proxies_at_once() {
+    let world = World::start().await;
+    world.write("cart", &endpoints(&[(5, true)]));
+    let identity = world.certificate("cart-5", "cart").await;
+    let mut proxies = Vec::new();
+    for _ in 0..200 {
+        let proxy = Proxy::start(&world, "shop/cart-5", Some(identity.clone()));
+        proxy.subscribe(Endpoint, &[CART]).await;
+        proxies.push(proxy);
+    }
+    for proxy in &mut proxies {
+        addresses(proxy, 1).await;
+    }
+    let started = std::time::Instant::now();
+    world.write("cart", &endpoints(&[(5, true), (6, true)]));
+    for proxy in &mut proxies {
+        addresses(proxy, 2).await;
+    }
+    let took = started.elapsed();
+    assert!(took < std::time::Duration::from_secs(2), "{took:?}");
 }

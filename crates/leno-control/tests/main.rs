@@ -2,4 +2,5 @@
 
 mod certificate;
 mod change;
+mod stranger;
 mod world;

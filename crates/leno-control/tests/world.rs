@@ -16,9 +16,7 @@ use leno_control::{
 };
 use leno_model::{ServiceAccountName, SpiffeId, TrustDomain, WorkloadName};
 use leno_proto::{
-    istio::v1::auth::{
-        IstioCertificateRequest, istio_certificate_service_client::IstioCertificateServiceClient,
-    },
+    istio::v1::auth::{IstioCertificateRequest, istio_certificate_service_client::IstioCertificateServiceClient},
     v3::core::Node,
 };
 use leno_tls::{Identity, PrivateKey, Svid, TrustBundle, config::dns_client, csr};
@@ -69,37 +67,20 @@ impl World {
             ("--metrics-address", any.into()),
             ("--api-address", any.into()),
         ];
-        let flags = flags
-            .into_iter()
-            .flat_map(|(flag, value)| [flag.to_owned(), value]);
+        let flags = flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]);
         let cli = Program::parse_from(std::iter::once("control".to_owned()).chain(flags)).cli;
         write(folder.path(), "base", BASE);
         let running = wire::start(&cli).await.unwrap();
-        Self {
-            folder,
-            running,
-            tokens,
-            cli,
-        }
+        Self { folder, running, tokens, cli }
     }
 
     /// Stops it and starts it anew, on the same port.
     pub(crate) async fn restart(self) -> Self {
-        let Self {
-            folder,
-            running,
-            tokens,
-            mut cli,
-        } = self;
+        let Self { folder, running, tokens, mut cli } = self;
         cli.xds_address = running.ports.xds;
         running.stop().await;
         let running = wire::start(&cli).await.unwrap();
-        Self {
-            folder,
-            running,
-            tokens,
-            cli,
-        }
+        Self { folder, running, tokens, cli }
     }
 
     pub(crate) fn write(&self, name: &str, manifests: &str) {
@@ -107,13 +88,7 @@ impl World {
     }
 
     pub(crate) fn delete(&self, name: &str) {
-        fs::remove_file(
-            self.folder
-                .path()
-                .join("source")
-                .join(format!("{name}.yaml")),
-        )
-        .unwrap();
+        fs::remove_file(self.folder.path().join("source").join(format!("{name}.yaml"))).unwrap();
     }
 
     pub(crate) fn root_pem(&self) -> String {
@@ -121,20 +96,13 @@ impl World {
     }
 
     pub(crate) fn token(&self, pod: &str, account: &str) -> String {
-        let (pod, account) = (
-            WorkloadName::new("shop", pod),
-            ServiceAccountName::new("shop", account),
-        );
-        self.tokens
-            .sign(&pod, &account, Duration::from_secs(600), SystemTime::now())
-            .unwrap()
+        let (pod, account) = (WorkloadName::new("shop", pod), ServiceAccountName::new("shop", account));
+        self.tokens.sign(&pod, &account, Duration::from_secs(600), SystemTime::now()).unwrap()
     }
 
     /// A connection to the TLS port, with a client certificate or without.
     pub(crate) async fn channel(&self, identity: Option<&Identity>) -> Channel {
-        connect(self.running.ports.xds, &self.root_pem(), identity.cloned())
-            .await
-            .unwrap()
+        connect(self.running.ports.xds, &self.root_pem(), identity.cloned()).await.unwrap()
     }
 
     /// Asks for a certificate as a proxy does.
@@ -142,32 +110,17 @@ impl World {
         let key = PrivateKey::generate().unwrap();
         let chain = self.sign(&key, &self.token(pod, account)).await.unwrap();
         let svid = Svid::new(&key, &chain.concat()).unwrap();
-        Identity::new(
-            svid,
-            TrustBundle::from_pem(TrustDomain::default(), &chain[1]).unwrap(),
-        )
-        .unwrap()
+        Identity::new(svid, TrustBundle::from_pem(TrustDomain::default(), &chain[1]).unwrap()).unwrap()
     }
 
     pub(crate) async fn sign(&self, key: &PrivateKey, token: &str) -> Result<Vec<String>, Status> {
-        let id = SpiffeId::new(
-            TrustDomain::default(),
-            ServiceAccountName::new("some", "body-else"),
-        );
+        let id = SpiffeId::new(TrustDomain::default(), ServiceAccountName::new("some", "body-else"));
         let csr = csr::workload(key, &id).unwrap();
-        let mut request = Request::new(IstioCertificateRequest {
-            csr,
-            validity_duration: 0,
-            metadata: None,
-        });
+        let mut request = Request::new(IstioCertificateRequest { csr, validity_duration: 0, metadata: None });
         let bearer = MetadataValue::try_from(format!("Bearer {token}")).unwrap();
         request.metadata_mut().insert("authorization", bearer);
         let mut client = IstioCertificateServiceClient::new(self.channel(None).await);
-        Ok(client
-            .create_certificate(request)
-            .await?
-            .into_inner()
-            .cert_chain)
+        Ok(client.create_certificate(request).await?.into_inner().cert_chain)
     }
 
     /// A proxy with a certificate that subscribes to what the test says.
@@ -177,29 +130,25 @@ impl World {
     }
 
     pub(crate) async fn get(&self, path: &str) -> serde_json::Value {
-        let (head, body) = self.http(self.running.ports.api, path).await;
-        serde_json::from_str(&body)
-            .unwrap_or_else(|error| panic!("{path}: {error}: {head}\n{body}"))
+        let (head, body) = get(self.running.ports.api, path).await.unwrap();
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}: {head}\n{body}"))
     }
 
     pub(crate) async fn metrics(&self) -> String {
-        self.http(self.running.ports.metrics, "/metrics").await.1
+        get(self.running.ports.metrics, "/metrics").await.unwrap().1
     }
+}
 
-    async fn http(&self, address: SocketAddr, path: &str) -> (String, String) {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.0\r\nhost: test\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut text = String::new();
-        stream
-            .take(10 << 20)
-            .read_to_string(&mut text)
-            .await
-            .unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        (head.to_owned(), body.to_owned())
-    }
+/// Head and body of an answer; `None` when there is none.
+pub(crate) async fn get(address: SocketAddr, path: &str) -> Option<(String, String)> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut text = String::new();
+    stream.take(10 << 20).read_to_string(&mut text).await.ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    Some((head.to_owned(), body.to_owned()))
 }
 
 /// Writes a file of manifests as the runner does: whole or not at all.
@@ -221,14 +170,10 @@ async fn connect(
         async move {
             let stream = TcpStream::connect(address).await?;
             let name = ServerName::try_from("leno-control").unwrap();
-            std::io::Result::Ok(hyper_util::rt::TokioIo::new(
-                tls.connect(name, stream).await?,
-            ))
+            std::io::Result::Ok(hyper_util::rt::TokioIo::new(tls.connect(name, stream).await?))
         }
     });
-    Ok(client::tune(Endpoint::from_static("http://leno-control"))
-        .connect_with_connector(connector)
-        .await?)
+    Ok(client::tune(Endpoint::from_static("http://leno-control")).connect_with_connector(connector).await?)
 }
 
 /// A discovery client.
@@ -243,11 +188,7 @@ impl Proxy {
         let (updates_in, updates) = mpsc::channel(1_000);
         let (address, root) = (world.running.ports.xds, world.root_pem());
         let config = Config {
-            node: Node {
-                id: node.into(),
-                user_agent_name: "leno-proxy".into(),
-                ..Node::default()
-            },
+            node: Node { id: node.into(), user_agent_name: "leno-proxy".into(), ..Node::default() },
             connector: Arc::new(move || {
                 let (root, identity) = (root.clone(), identity.clone());
                 Box::pin(async move { connect(address, &root, identity).await })
@@ -264,10 +205,7 @@ impl Proxy {
     }
 
     pub(crate) async fn subscribe(&self, resource_type: ResourceType, names: &[&str]) {
-        self.handle
-            .subscribe(resource_type, names.iter().copied())
-            .await
-            .unwrap();
+        self.handle.subscribe(resource_type, names.iter().copied()).await.unwrap();
     }
 
     pub(crate) async fn next(&mut self) -> Update {
@@ -277,29 +215,18 @@ impl Proxy {
     /// The names of the next update, and those that it removes.
     pub(crate) async fn names(&mut self) -> (Vec<String>, Vec<String>) {
         let update = self.next().await;
-        let updated = update
-            .resources
-            .iter()
-            .map(|resource| resource.name.to_string())
-            .collect();
-        (
-            updated,
-            update.removed.iter().map(ToString::to_string).collect(),
-        )
+        let updated = update.resources.iter().map(|resource| resource.name.to_string()).collect();
+        (updated, update.removed.iter().map(ToString::to_string).collect())
     }
 
     /// Whether nothing comes.
     pub(crate) async fn silent(&mut self) -> bool {
-        tokio::time::timeout(Duration::from_millis(300), self.updates.recv())
-            .await
-            .is_err()
+        tokio::time::timeout(Duration::from_millis(300), self.updates.recv()).await.is_err()
     }
 }
 
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future)
-        .await
-        .unwrap_or_else(|_| panic!("in time: {what}"))
+    tokio::time::timeout(Duration::from_secs(20), future).await.unwrap_or_else(|_| panic!("in time: {what}"))
 }
 
 /// A shop with a cart of two pods.

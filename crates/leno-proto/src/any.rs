@@ -29,10 +29,7 @@ pub enum UnpackError {
 /// Packs a message under its type URL (`type.googleapis.com/<full name>`).
 #[must_use]
 pub fn pack<M: Message + Name>(message: &M) -> Any {
-    Any {
-        type_url: M::type_url(),
-        value: message.encode_to_vec(),
-    }
+    Any { type_url: M::type_url(), value: message.encode_to_vec() }
 }
 
 /// The message inside, which must be of this very type.
@@ -42,15 +39,9 @@ pub fn pack<M: Message + Name>(message: &M) -> Any {
 pub fn unpack<M: Message + Name + Default>(any: &Any) -> Result<M, UnpackError> {
     let expected = M::type_url();
     if any.type_url != expected {
-        return Err(UnpackError::Type {
-            found: any.type_url.clone(),
-            expected,
-        });
+        return Err(UnpackError::Type { found: any.type_url.clone(), expected });
     }
-    M::decode(any.value.as_slice()).map_err(|source| UnpackError::Decode {
-        type_url: expected,
-        source,
-    })
+    M::decode(any.value.as_slice()).map_err(|source| UnpackError::Decode { type_url: expected, source })
 }
 
 /// Whether the `Any` holds a message of this type.
@@ -66,10 +57,7 @@ mod tests {
 
     #[test]
     fn a_message_survives_packing() {
-        let cluster = Cluster {
-            name: "inbound".into(),
-            ..Cluster::default()
-        };
+        let cluster = Cluster { name: "inbound".into(), ..Cluster::default() };
         let any = pack(&cluster);
         assert!(is::<Cluster>(&any));
         assert_eq!(unpack::<Cluster>(&any).unwrap(), cluster);
@@ -87,13 +75,7 @@ mod tests {
 
     #[test]
     fn broken_bytes_are_refused() {
-        let any = Any {
-            type_url: Cluster::type_url(),
-            value: vec![0xff],
-        };
-        assert!(matches!(
-            unpack::<Cluster>(&any),
-            Err(UnpackError::Decode { .. })
-        ));
+        let any = Any { type_url: Cluster::type_url(), value: vec![0xff] };
+        assert!(matches!(unpack::<Cluster>(&any), Err(UnpackError::Decode { .. })));
     }
 }

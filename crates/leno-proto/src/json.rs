@@ -49,27 +49,15 @@ pub enum JsonError {
 /// When its type, or that of a message inside, is unknown, or its bytes cannot be decoded.
 pub fn of_any(any: &Any) -> Result<Value, JsonError> {
     let Any { type_url, value } = any;
-    let name = type_url
-        .rsplit_once('/')
-        .map_or(type_url.as_str(), |(_, name)| name);
-    let message = POOL
-        .as_ref()
-        .and_then(|pool| pool.get_message_by_name(name));
+    let name = type_url.rsplit_once('/').map_or(type_url.as_str(), |(_, name)| name);
+    let message = POOL.as_ref().and_then(|pool| pool.get_message_by_name(name));
     let message = message.ok_or_else(|| JsonError::Type(type_url.clone()))?;
-    let message =
-        DynamicMessage::decode(message, value.as_slice()).map_err(|source| JsonError::Decode {
-            type_url: type_url.clone(),
-            source,
-        })?;
-    let options = SerializeOptions::new()
-        .use_proto_field_name(true)
-        .stringify_64_bit_integers(false);
+    let message = DynamicMessage::decode(message, value.as_slice())
+        .map_err(|source| JsonError::Decode { type_url: type_url.clone(), source })?;
+    let options = SerializeOptions::new().use_proto_field_name(true).stringify_64_bit_integers(false);
     message
         .serialize_with_options(serde_json::value::Serializer, &options)
-        .map_err(|source| JsonError::Write {
-            type_url: type_url.clone(),
-            source,
-        })
+        .map_err(|source| JsonError::Write { type_url: type_url.clone(), source })
 }
 
 #[cfg(test)]
@@ -84,37 +72,24 @@ mod tests {
 
     #[test]
     fn messages_inside_messages_are_shown() {
-        let manager = HttpConnectionManager {
-            stat_prefix: "inbound".into(),
-            ..Default::default()
-        };
+        let manager = HttpConnectionManager { stat_prefix: "inbound".into(), ..Default::default() };
         let filter = listener::Filter {
             name: "http".into(),
-            config_type: Some(listener::filter::ConfigType::TypedConfig(any::pack(
-                &manager,
-            ))),
+            config_type: Some(listener::filter::ConfigType::TypedConfig(any::pack(&manager))),
         };
-        let chain = listener::FilterChain {
-            filters: vec![filter],
-            ..Default::default()
-        };
-        let listener = listener::Listener {
-            name: "l".into(),
-            filter_chains: vec![chain],
-            ..Default::default()
-        };
-        let url = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
+        let chain = listener::FilterChain { filters: vec![filter], ..Default::default() };
+        let listener = listener::Listener { name: "l".into(), filter_chains: vec![chain], ..Default::default() };
+        let url =
+            "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager";
         let inside = json!({ "@type": url, "stat_prefix": "inbound" });
-        let expected = json!({ "name": "l", "filter_chains": [{ "filters": [{ "name": "http", "typed_config": inside }] }] });
+        let expected =
+            json!({ "name": "l", "filter_chains": [{ "filters": [{ "name": "http", "typed_config": inside }] }] });
         assert_eq!(of_any(&any::pack(&listener)).unwrap(), expected);
     }
 
     #[test]
     fn what_is_unknown_is_an_error() {
-        let unknown = Any {
-            type_url: "type.googleapis.com/no.Such".into(),
-            value: Vec::new(),
-        };
+        let unknown = Any { type_url: "type.googleapis.com/no.Such".into(), value: Vec::new() };
         assert!(matches!(of_any(&unknown), Err(JsonError::Type(_))));
     }
 }

@@ -2,9 +2,8 @@
 
 pub use crate::envoy::{
     config::{
-        accesslog::v3 as accesslog, bootstrap::v3 as bootstrap, cluster::v3 as cluster,
-        core::v3 as core, endpoint::v3 as endpoint, listener::v3 as listener, rbac::v3 as rbac,
-        route::v3 as route,
+        accesslog::v3 as accesslog, bootstrap::v3 as bootstrap, cluster::v3 as cluster, core::v3 as core,
+        endpoint::v3 as endpoint, listener::v3 as listener, rbac::v3 as rbac, route::v3 as route,
     },
     extensions::{
         access_loggers::{file::v3 as file_access_log, stream::v3 as stream_access_log},

@@ -35,10 +35,7 @@ fn generated_code_is_current() {
     let files = protox::compile(["istio/v1/auth/ca.proto"], [root().join("proto")]).unwrap();
     let out = tempfile::tempdir().unwrap();
     tonic_prost_build::configure()
-        .extern_path(
-            ".google.protobuf.Struct",
-            "::envoy_types::pb::google::protobuf::Struct",
-        )
+        .extern_path(".google.protobuf.Struct", "::envoy_types::pb::google::protobuf::Struct")
         .out_dir(out.path())
         .compile_fds(files)
         .unwrap();
@@ -49,25 +46,12 @@ fn generated_code_is_current() {
 #[test]
 fn the_description_of_messages_is_current() {
     let protos = envoy_types().join("proto");
-    let folders = [
-        "data-plane-api",
-        "googleapis",
-        "protoc-gen-validate",
-        "xds",
-        "opentelemetry-proto",
-        "cel-spec/proto",
-    ]
-    .map(|folder| protos.join(folder));
+    let folders =
+        ["data-plane-api", "googleapis", "protoc-gen-validate", "xds", "opentelemetry-proto", "cel-spec/proto"]
+            .map(|folder| protos.join(folder));
     let mut compiler = protox::Compiler::new(folders).unwrap();
-    compiler
-        .include_imports(true)
-        .include_source_info(false)
-        .open_files(SHOWN)
-        .unwrap();
-    compare(
-        "messages.bin",
-        &compiler.file_descriptor_set().encode_to_vec(),
-    );
+    compiler.include_imports(true).include_source_info(false).open_files(SHOWN).unwrap();
+    compare("messages.bin", &compiler.file_descriptor_set().encode_to_vec());
 }
 
 fn root() -> &'static Path {
@@ -77,40 +61,22 @@ fn root() -> &'static Path {
 /// Where cargo keeps the crate whose messages these are; its proto files come with it.
 fn envoy_types() -> PathBuf {
     let metadata = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--offline",
-            "--manifest-path",
-        ])
+        .args(["metadata", "--format-version", "1", "--offline", "--manifest-path"])
         .arg(root().join("Cargo.toml"))
         .output()
         .unwrap();
     let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
-    let package = packages
-        .iter()
-        .find(|package| package["name"] == "envoy-types")
-        .unwrap();
-    Path::new(package["manifest_path"].as_str().unwrap())
-        .parent()
-        .unwrap()
-        .to_owned()
+    let package = packages.iter().find(|package| package["name"] == "envoy-types").unwrap();
+    Path::new(package["manifest_path"].as_str().unwrap()).parent().unwrap().to_owned()
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "UPDATE_GENERATED asks for the file to be written"
-)]
+#[expect(clippy::disallowed_methods, reason = "UPDATE_GENERATED asks for the file to be written")]
 fn compare(file: &str, generated: &[u8]) {
     let path = root().join("src/generated").join(file);
     if env::var("UPDATE_GENERATED").is_ok() {
         fs::write(&path, generated).unwrap();
     }
     let committed = fs::read(&path).unwrap_or_default();
-    assert!(
-        committed == generated,
-        "{file} is stale: run UPDATE_GENERATED=1 cargo test -p leno-proto"
-    );
+    assert!(committed == generated, "{file} is stale: run UPDATE_GENERATED=1 cargo test -p leno-proto");
 }

@@ -27,20 +27,12 @@ pub enum ResourceType {
 
 impl ResourceType {
     /// Every type, in sending order.
-    pub const ALL: [Self; 5] = [
-        Self::Secret,
-        Self::Cluster,
-        Self::Endpoint,
-        Self::Listener,
-        Self::Route,
-    ];
+    pub const ALL: [Self; 5] = [Self::Secret, Self::Cluster, Self::Endpoint, Self::Listener, Self::Route];
 
     /// The type with this type URL.
     #[must_use]
     pub fn from_url(type_url: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|resource_type| resource_type.url() == type_url)
+        Self::ALL.into_iter().find(|resource_type| resource_type.url() == type_url)
     }
 
     /// The type URL.
@@ -87,11 +79,7 @@ impl Resource {
     #[must_use]
     pub fn new(name: &str, body: Any) -> Self {
         let version = fingerprint(&body.value);
-        Self {
-            name: name.into(),
-            version: format!("{version:016x}").into(),
-            body: Arc::new(body),
-        }
+        Self { name: name.into(), version: format!("{version:016x}").into(), body: Arc::new(body) }
     }
 
     /// How many bytes it takes in an answer, about.
@@ -118,31 +106,16 @@ mod tests {
     #[test]
     fn types_are_known_by_their_urls() {
         for resource_type in ResourceType::ALL {
-            assert_eq!(
-                ResourceType::from_url(resource_type.url()),
-                Some(resource_type)
-            );
+            assert_eq!(ResourceType::from_url(resource_type.url()), Some(resource_type));
         }
         assert_eq!(ResourceType::ALL.map(ResourceType::url), url::ALL);
-        assert_eq!(
-            ResourceType::from_url("type.googleapis.com/no.such.Type"),
-            None
-        );
+        assert_eq!(ResourceType::from_url("type.googleapis.com/no.such.Type"), None);
         assert_eq!(ResourceType::Endpoint.to_string(), "endpoint");
     }
 
     #[test]
     fn the_version_follows_the_bytes() {
-        let of = |bytes: &[u8]| {
-            Resource::new(
-                "a",
-                Any {
-                    type_url: String::new(),
-                    value: bytes.to_vec(),
-                },
-            )
-            .version
-        };
+        let of = |bytes: &[u8]| Resource::new("a", Any { type_url: String::new(), value: bytes.to_vec() }).version;
         assert_eq!(of(b"one"), of(b"one"));
         assert_ne!(of(b"one"), of(b"eno"));
     }

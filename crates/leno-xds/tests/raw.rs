@@ -27,24 +27,14 @@ struct Delta {
 impl Delta {
     async fn open(server: &Server) -> Self {
         let (requests, outbound) = mpsc::channel(16);
-        let mut client =
-            AggregatedDiscoveryServiceClient::connect(format!("http://{}", server.address))
-                .await
-                .unwrap();
-        let answers = client
-            .delta_aggregated_resources(ReceiverStream::new(outbound))
-            .await
-            .unwrap()
-            .into_inner();
+        let mut client = AggregatedDiscoveryServiceClient::connect(format!("http://{}", server.address)).await.unwrap();
+        let answers = client.delta_aggregated_resources(ReceiverStream::new(outbound)).await.unwrap().into_inner();
         Self { requests, answers }
     }
 
     async fn ask(&self, resource_type: ResourceType, subscribe: &[&str], nonce: &str) {
         let request = DeltaDiscoveryRequest {
-            node: Some(Node {
-                id: "ns/pod".into(),
-                ..Node::default()
-            }),
+            node: Some(Node { id: "ns/pod".into(), ..Node::default() }),
             type_url: resource_type.url().into(),
             resource_names_subscribe: subscribe.iter().map(|name| (*name).to_owned()).collect(),
             response_nonce: nonce.into(),
@@ -54,10 +44,7 @@ impl Delta {
     }
 
     async fn next(&mut self) -> DeltaDiscoveryResponse {
-        within("an answer", self.answers.message())
-            .await
-            .unwrap()
-            .unwrap()
+        within("an answer", self.answers.message()).await.unwrap().unwrap()
     }
 
     async fn silent(&mut self) {
@@ -67,11 +54,7 @@ impl Delta {
 }
 
 fn names(answer: &DeltaDiscoveryResponse) -> Vec<&str> {
-    answer
-        .resources
-        .iter()
-        .map(|resource| resource.name.as_str())
-        .collect()
+    answer.resources.iter().map(|resource| resource.name.as_str()).collect()
 }
 
 #[tokio::test]
@@ -86,11 +69,7 @@ async fn no_more_than_one_answer_a_type_is_unacknowledged() {
     stream.silent().await;
     stream.ask(Cluster, &[], &first.nonce).await;
     let second = stream.next().await;
-    assert_eq!(
-        second.resources[0].resource.as_ref().unwrap().value,
-        b"three",
-        "what was overtaken is not sent"
-    );
+    assert_eq!(second.resources[0].resource.as_ref().unwrap().value, b"three", "what was overtaken is not sent");
     stream.ask(Cluster, &[], &second.nonce).await;
     stream.silent().await;
 }
@@ -130,10 +109,7 @@ async fn updates_go_in_order_of_dependence_and_removals_after_them() {
     stream.silent().await;
     stream.ask(Cluster, &[], &nonces[&Cluster]).await;
     let cluster = stream.next().await;
-    assert_eq!(
-        (names(&cluster), cluster.removed_resources.len()),
-        (vec!["new"], 0)
-    );
+    assert_eq!((names(&cluster), cluster.removed_resources.len()), (vec!["new"], 0));
     let listener = stream.next().await;
     assert_eq!(names(&listener), ["l"]);
     stream.ask(Cluster, &[], &cluster.nonce).await;
@@ -161,48 +137,25 @@ struct World {
 impl World {
     async fn open(server: &Server) -> Self {
         let (requests, outbound) = mpsc::channel(16);
-        let mut client =
-            AggregatedDiscoveryServiceClient::connect(format!("http://{}", server.address))
-                .await
-                .unwrap();
-        let answers = client
-            .stream_aggregated_resources(ReceiverStream::new(outbound))
-            .await
-            .unwrap()
-            .into_inner();
+        let mut client = AggregatedDiscoveryServiceClient::connect(format!("http://{}", server.address)).await.unwrap();
+        let answers = client.stream_aggregated_resources(ReceiverStream::new(outbound)).await.unwrap().into_inner();
         Self { requests, answers }
     }
 
-    async fn ask(
-        &self,
-        resource_type: ResourceType,
-        names: &[&str],
-        nonce: &str,
-        error: Option<&str>,
-    ) {
+    async fn ask(&self, resource_type: ResourceType, names: &[&str], nonce: &str, error: Option<&str>) {
         let request = DiscoveryRequest {
-            node: Some(Node {
-                id: "envoy".into(),
-                user_agent_name: "envoy".into(),
-                ..Node::default()
-            }),
+            node: Some(Node { id: "envoy".into(), user_agent_name: "envoy".into(), ..Node::default() }),
             type_url: resource_type.url().into(),
             resource_names: names.iter().map(|name| (*name).to_owned()).collect(),
             response_nonce: nonce.into(),
-            error_detail: error.map(|message| rpc::Status {
-                message: message.into(),
-                ..Default::default()
-            }),
+            error_detail: error.map(|message| rpc::Status { message: message.into(), ..Default::default() }),
             ..Default::default()
         };
         self.requests.send(request).await.unwrap();
     }
 
     async fn next(&mut self) -> DiscoveryResponse {
-        within("an answer", self.answers.message())
-            .await
-            .unwrap()
-            .unwrap()
+        within("an answer", self.answers.message()).await.unwrap().unwrap()
     }
 
     async fn silent(&mut self) {
@@ -212,11 +165,7 @@ impl World {
 }
 
 fn texts(answer: &DiscoveryResponse) -> Vec<&str> {
-    answer
-        .resources
-        .iter()
-        .map(|any| std::str::from_utf8(&any.value).unwrap())
-        .collect()
+    answer.resources.iter().map(|any| std::str::from_utf8(&any.value).unwrap()).collect()
 }
 
 #[tokio::test]
@@ -290,15 +239,10 @@ async fn a_stale_request_changes_nothing_and_a_refusal_is_kept() {
     let first = stream.next().await;
     stream.ask(Listener, &["l", "x"], "stale", None).await;
     stream.silent().await;
-    stream
-        .ask(Listener, &["l"], &first.nonce, Some("no such filter"))
-        .await;
+    stream.ask(Listener, &["l"], &first.nonce, Some("no such filter")).await;
     stream.silent().await;
     let status = server.ads.board().streams();
-    assert_eq!(
-        status[0].types[0].refused.as_ref().unwrap().message,
-        "no such filter"
-    );
+    assert_eq!(status[0].types[0].refused.as_ref().unwrap().message, "no such filter");
     server.memory.put(Listener, "l", "two");
     assert_eq!(texts(&stream.next().await), ["two"]);
 }

@@ -40,10 +40,7 @@ pub(crate) struct Moment(Arc<Contents>);
 impl Memory {
     pub(crate) fn put(&self, resource_type: ResourceType, name: &str, text: &str) {
         self.change(resource_type, &[name], |contents| {
-            contents.insert(
-                (resource_type, name.to_owned()),
-                resource(resource_type, name, text),
-            );
+            contents.insert((resource_type, name.to_owned()), resource(resource_type, name, text));
         });
     }
 
@@ -53,29 +50,15 @@ impl Memory {
         });
     }
 
-    pub(crate) fn change(
-        &self,
-        resource_type: ResourceType,
-        names: &[&str],
-        change: impl FnOnce(&mut Contents),
-    ) {
+    pub(crate) fn change(&self, resource_type: ResourceType, names: &[&str], change: impl FnOnce(&mut Contents)) {
         change(Arc::make_mut(&mut self.contents.lock().unwrap()));
-        let names = names
-            .iter()
-            .map(|name| (resource_type, (*name).to_owned()))
-            .collect();
+        let names = names.iter().map(|name| (resource_type, (*name).to_owned())).collect();
         self.feed.publish(Names(names));
     }
 }
 
 pub(crate) fn resource(resource_type: ResourceType, name: &str, text: &str) -> Resource {
-    Resource::new(
-        name,
-        Any {
-            type_url: resource_type.url().to_owned(),
-            value: text.as_bytes().to_vec(),
-        },
-    )
+    Resource::new(name, Any { type_url: resource_type.url().to_owned(), value: text.as_bytes().to_vec() })
 }
 
 impl ResourceSource for Memory {
@@ -84,11 +67,7 @@ impl ResourceSource for Memory {
     type Change = Names;
 
     fn admit(&self, node: &Node, _: &Extensions) -> Result<(), Status> {
-        if node.id == "stranger" {
-            Err(Status::permission_denied("who?"))
-        } else {
-            Ok(())
-        }
+        if node.id == "stranger" { Err(Status::permission_denied("who?")) } else { Ok(()) }
     }
 
     fn view(&self) -> Moment {
@@ -123,11 +102,7 @@ impl View<()> for Moment {
     }
 
     fn names(&self, (): &(), resource_type: ResourceType) -> Vec<Arc<str>> {
-        self.0
-            .keys()
-            .filter(|(of, _)| *of == resource_type)
-            .map(|(_, name)| name.as_str().into())
-            .collect()
+        self.0.keys().filter(|(of, _)| *of == resource_type).map(|(_, name)| name.as_str().into()).collect()
     }
 }
 
@@ -143,12 +118,7 @@ impl Observer for Counting {
     }
 
     fn refused(&self, _: ResourceType, message: &str) {
-        self.0
-            .counts
-            .lock()
-            .unwrap()
-            .refused
-            .push(message.to_owned());
+        self.0.counts.lock().unwrap().refused.push(message.to_owned());
     }
 }
 
@@ -174,17 +144,9 @@ impl Server {
         let ads = Ads::new(Arc::clone(&memory), observer, Limits::default());
         let router = tonic::transport::Server::builder().add_service(ads.service());
         let task = tokio::spawn(async move {
-            router
-                .serve_with_incoming(TcpListenerStream::new(listener))
-                .await
-                .unwrap();
+            router.serve_with_incoming(TcpListenerStream::new(listener)).await.unwrap();
         });
-        Self {
-            memory,
-            ads,
-            address,
-            task,
-        }
+        Self { memory, ads, address, task }
     }
 
     /// Ends the process, as it were.
@@ -206,19 +168,10 @@ impl Follower {
     pub(crate) fn start(address: SocketAddr, node: &str) -> Self {
         let (updates_in, updates) = mpsc::channel(100_000);
         let handler = move |update: Update| {
-            let bad = update
-                .resources
-                .iter()
-                .filter(|resource| resource.body.value == b"bad");
-            let refused: Vec<_> = bad
-                .map(|resource| (Arc::clone(&resource.name), "it is bad".to_owned()))
-                .collect();
+            let bad = update.resources.iter().filter(|resource| resource.body.value == b"bad");
+            let refused: Vec<_> = bad.map(|resource| (Arc::clone(&resource.name), "it is bad".to_owned())).collect();
             updates_in.try_send(update).unwrap();
-            if refused.is_empty() {
-                Ok(())
-            } else {
-                Err(Refused { resources: refused })
-            }
+            if refused.is_empty() { Ok(()) } else { Err(Refused { resources: refused }) }
         };
         let (handle, client) = client::client(config(address, node), handler);
         spawn(client);
@@ -226,17 +179,11 @@ impl Follower {
     }
 
     pub(crate) async fn subscribe(&self, resource_type: ResourceType, names: &[&str]) {
-        self.handle
-            .subscribe(resource_type, names.iter().copied())
-            .await
-            .unwrap();
+        self.handle.subscribe(resource_type, names.iter().copied()).await.unwrap();
     }
 
     pub(crate) async fn next(&mut self) -> Update {
-        tokio::time::timeout(Duration::from_secs(20), self.updates.recv())
-            .await
-            .expect("an update in time")
-            .unwrap()
+        tokio::time::timeout(Duration::from_secs(20), self.updates.recv()).await.expect("an update in time").unwrap()
     }
 
     /// Names and texts of the next update, and what it removes.
@@ -244,11 +191,7 @@ impl Follower {
         let update = self.next().await;
         let text = |resource: &Resource| String::from_utf8(resource.body.value.clone()).unwrap();
         (
-            update
-                .resources
-                .iter()
-                .map(|resource| (resource.name.to_string(), text(resource)))
-                .collect(),
+            update.resources.iter().map(|resource| (resource.name.to_string(), text(resource))).collect(),
             update.removed.iter().map(ToString::to_string).collect(),
         )
     }
@@ -261,18 +204,11 @@ fn spawn<H: client::Handler>(client: Client<H>) {
 
 fn config(address: SocketAddr, node: &str) -> Config {
     Config {
-        node: Node {
-            id: node.into(),
-            ..Node::default()
-        },
+        node: Node { id: node.into(), ..Node::default() },
         connector: Arc::new(move || {
-            Box::pin(async move {
-                Ok(
-                    client::tune(Endpoint::from_shared(format!("http://{address}"))?)
-                        .connect()
-                        .await?,
-                )
-            })
+            Box::pin(
+                async move { Ok(client::tune(Endpoint::from_shared(format!("http://{address}"))?).connect().await?) },
+            )
         }),
         backoff: Backoff::new(Duration::from_millis(10), Duration::from_millis(100)),
         held: Vec::new(),
@@ -290,14 +226,9 @@ pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future)
-        .await
-        .unwrap_or_else(|_| panic!("in time: {what}"))
+    tokio::time::timeout(Duration::from_secs(20), future).await.unwrap_or_else(|_| panic!("in time: {what}"))
 }
 
 pub(crate) fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs
-        .iter()
-        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
-        .collect()
+    pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
 }

@@ -13,10 +13,7 @@ pub(super) fn of(control: &Control, workload: &WorkloadName) -> Option<ProxyConf
     let board = control.ads.board();
     let streams = board.streams();
     let of_workload = |id: &str| workload_name(id).as_ref() == Some(workload);
-    let stream = streams
-        .iter()
-        .rev()
-        .find(|stream| of_workload(&stream.node.id))?;
+    let stream = streams.iter().rev().find(|stream| of_workload(&stream.node.id))?;
     let told = board.told(stream.id)?;
     Some(ProxyConfig {
         namespace: workload.namespace.clone(),
@@ -26,13 +23,10 @@ pub(super) fn of(control: &Control, workload: &WorkloadName) -> Option<ProxyConf
 }
 
 fn resource(told: &Told) -> ConfigResource {
-    let shown = told
-        .body
-        .as_ref()
-        .map_or(Value::Null, |body| match json::of_any(body) {
-            Ok(value) => value,
-            Err(error) => Value::String(format!("cannot be shown: {error}")),
-        });
+    let shown = told.body.as_ref().map_or(Value::Null, |body| match json::of_any(body) {
+        Ok(value) => value,
+        Err(error) => Value::String(format!("cannot be shown: {error}")),
+    });
     ConfigResource {
         resource_type: told.resource_type.to_string(),
         name: told.name.to_string(),

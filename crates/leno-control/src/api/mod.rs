@@ -35,17 +35,11 @@ async fn proxies(State(control): State<Control>) -> Json<Vec<ProxyStatus>> {
     Json(proxy::list(&control))
 }
 
-async fn config(
-    State(control): State<Control>,
-    Path((namespace, pod)): Path<(String, String)>,
-) -> Response {
+async fn config(State(control): State<Control>, Path((namespace, pod)): Path<(String, String)>) -> Response {
     let workload = WorkloadName::new(namespace, pod);
     match config::of(&control, &workload) {
         Some(config) => Json(config).into_response(),
-        None => problem(
-            StatusCode::NOT_FOUND,
-            format!("no proxy of {workload} is connected"),
-        ),
+        None => problem(StatusCode::NOT_FOUND, format!("no proxy of {workload} is connected")),
     }
 }
 
@@ -63,11 +57,7 @@ async fn mesh(State(control): State<Control>) -> Json<MeshSummary> {
         trust_domain: snapshot.mesh.trust_domain.to_string(),
         services: snapshot.services.len(),
         workloads: snapshot.workloads.len(),
-        meshed: snapshot
-            .workloads
-            .values()
-            .filter(|workload| workload.meshed)
-            .count(),
+        meshed: snapshot.workloads.values().filter(|workload| workload.meshed).count(),
         streams: control.ads.board().len(),
         invalid,
     })
@@ -79,7 +69,5 @@ fn problem(status: StatusCode, message: String) -> Response {
 
 /// Seconds since 1970.
 fn seconds(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs_f64()
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

@@ -16,20 +16,13 @@ pub(super) fn list(control: &Control) -> Vec<ProxyStatus> {
     let lagging = control.statuses.borrow().version != snapshot.version;
     let position = control.mesh.feed().position();
     let mut proxies: BTreeMap<WorkloadName, ProxyStatus> = BTreeMap::new();
-    for workload in snapshot
-        .workloads
-        .values()
-        .filter(|workload| workload.meshed)
-    {
+    for workload in snapshot.workloads.values().filter(|workload| workload.meshed) {
         proxies.insert(workload.name.clone(), absent(control, workload));
     }
     // Streams are in the order in which they opened: a proxy's last one counts.
     for stream in control.ads.board().streams() {
-        let name = workload_name(&stream.node.id)
-            .unwrap_or_else(|| WorkloadName::new("", &stream.node.id));
-        let proxy = proxies
-            .entry(name.clone())
-            .or_insert_with(|| stranger(&name, &stream));
+        let name = workload_name(&stream.node.id).unwrap_or_else(|| WorkloadName::new("", &stream.node.id));
+        let proxy = proxies.entry(name.clone()).or_insert_with(|| stranger(&name, &stream));
         connected(proxy, &stream, lagging || stream.seen < position);
     }
     proxies.into_values().collect()
@@ -83,14 +76,8 @@ fn of_type(status: &leno_xds::server::TypeStatus) -> TypeStatus {
         pending: status.pending,
         version_sent: status.sent.as_ref().map(|sent| sent.version.clone()),
         sent_at: status.sent.as_ref().map(|sent| seconds(sent.at)),
-        version_acknowledged: status
-            .acknowledged
-            .as_ref()
-            .map(|acknowledged| acknowledged.version.clone()),
-        acknowledged_at: status
-            .acknowledged
-            .as_ref()
-            .map(|acknowledged| seconds(acknowledged.at)),
+        version_acknowledged: status.acknowledged.as_ref().map(|acknowledged| acknowledged.version.clone()),
+        acknowledged_at: status.acknowledged.as_ref().map(|acknowledged| seconds(acknowledged.at)),
         error: refusal,
     }
 }

@@ -28,19 +28,12 @@ impl Client {
             return true;
         };
         // Asked each time: the workload may have come, or come anew as somebody else, since the stream opened.
-        snapshot
-            .workloads
-            .get(&self.scope.workload)
-            .is_some_and(|workload| workload.service_account == *identity)
+        snapshot.workloads.get(&self.scope.workload).is_some_and(|workload| workload.service_account == *identity)
     }
 }
 
 /// Who a node is; over TLS its certificate has to say the same.
-pub(super) fn admit(
-    snapshot: &Snapshot,
-    node: &Node,
-    extensions: &Extensions,
-) -> Result<Client, Status> {
+pub(super) fn admit(snapshot: &Snapshot, node: &Node, extensions: &Extensions) -> Result<Client, Status> {
     if node.id.len() > NODE_ID {
         return Err(Status::invalid_argument(format!(
             "node id has {} bytes, expected at most {NODE_ID}",
@@ -55,28 +48,19 @@ pub(super) fn admit(
     };
     let Some(identity) = identity else {
         let workload = workload.unwrap_or_else(|| WorkloadName::new("", &node.id));
-        return Ok(Client {
-            scope: Scope { workload, client },
-            identity: None,
-        });
+        return Ok(Client { scope: Scope { workload, client }, identity: None });
     };
-    let workload = workload.ok_or_else(|| {
-        Status::invalid_argument(format!("node id is {:?}, expected NAMESPACE/POD", node.id))
-    })?;
+    let workload = workload
+        .ok_or_else(|| Status::invalid_argument(format!("node id is {:?}, expected NAMESPACE/POD", node.id)))?;
     check(snapshot, &workload, &identity)?;
-    Ok(Client {
-        scope: Scope { workload, client },
-        identity: Some(identity.service_account),
-    })
+    Ok(Client { scope: Scope { workload, client }, identity: Some(identity.service_account) })
 }
 
 /// The identity in the certificate that the connection was made with. The handshake has verified it.
 fn certified(tls: &TlsConnectInfo<TcpConnectInfo>) -> Result<SpiffeId, Status> {
     let chain = tls.peer_certs().unwrap_or_default();
     if chain.is_empty() {
-        return Err(Status::unauthenticated(
-            "discovery needs a client certificate; ask the signing service for one",
-        ));
+        return Err(Status::unauthenticated("discovery needs a client certificate; ask the signing service for one"));
     }
     leno_tls::peer_identity(&chain).map_err(|error| Status::unauthenticated(error.to_string()))
 }
@@ -84,10 +68,7 @@ fn certified(tls: &TlsConnectInfo<TcpConnectInfo>) -> Result<SpiffeId, Status> {
 fn check(snapshot: &Snapshot, workload: &WorkloadName, identity: &SpiffeId) -> Result<(), Status> {
     let denied = |what: String| Err(Status::permission_denied(what));
     if identity.trust_domain != snapshot.mesh.trust_domain {
-        return denied(format!(
-            "{identity} is not of trust domain {}",
-            snapshot.mesh.trust_domain
-        ));
+        return denied(format!("{identity} is not of trust domain {}", snapshot.mesh.trust_domain));
     }
     if identity.service_account.namespace != workload.namespace {
         return denied(format!("{identity} cannot be workload {workload}"));
@@ -95,10 +76,9 @@ fn check(snapshot: &Snapshot, workload: &WorkloadName, identity: &SpiffeId) -> R
     // A workload that is not known yet may be so in a moment: proxies start while their pods are written down. It is
     // told nothing of its own until then (`may_see`).
     match snapshot.workloads.get(workload) {
-        Some(known) if known.service_account != identity.service_account => denied(format!(
-            "workload {workload} runs as {}, not as {identity}",
-            known.service_account
-        )),
+        Some(known) if known.service_account != identity.service_account => {
+            denied(format!("workload {workload} runs as {}, not as {identity}", known.service_account))
+        }
         Some(_) | None => Ok(()),
     }
 }
@@ -106,8 +86,7 @@ fn check(snapshot: &Snapshot, workload: &WorkloadName, identity: &SpiffeId) -> R
 /// The workload that a node id of the form `NAMESPACE/POD` names.
 pub(crate) fn workload_name(node_id: &str) -> Option<WorkloadName> {
     let (namespace, name) = node_id.split_once('/')?;
-    (!namespace.is_empty() && !name.is_empty() && !name.contains('/'))
-        .then(|| WorkloadName::new(namespace, name))
+    (!namespace.is_empty() && !name.is_empty() && !name.contains('/')).then(|| WorkloadName::new(namespace, name))
 }
 
 #[cfg(test)]
@@ -128,37 +107,21 @@ mod tests {
             meshed: true,
         };
         let mut snapshot = Snapshot::default();
-        snapshot
-            .workloads
-            .insert(workload.name.clone(), Arc::new(workload));
+        snapshot.workloads.insert(workload.name.clone(), Arc::new(workload));
         snapshot
     }
 
     fn id(domain: &str, namespace: &str, name: &str) -> SpiffeId {
-        SpiffeId::new(
-            TrustDomain::new(domain).unwrap(),
-            ServiceAccountName::new(namespace, name),
-        )
+        SpiffeId::new(TrustDomain::new(domain).unwrap(), ServiceAccountName::new(namespace, name))
     }
 
     #[test]
     fn a_certificate_has_to_be_that_of_the_workload() {
         let snapshot = snapshot();
-        let (cart, new) = (
-            WorkloadName::new("shop", "cart-1"),
-            WorkloadName::new("shop", "new-1"),
-        );
+        let (cart, new) = (WorkloadName::new("shop", "cart-1"), WorkloadName::new("shop", "new-1"));
         assert!(check(&snapshot, &cart, &id("cluster.local", "shop", "cart")).is_ok());
-        assert!(
-            check(&snapshot, &new, &id("cluster.local", "shop", "new")).is_ok(),
-            "not known yet"
-        );
-        let error = |workload, id| {
-            check(&snapshot, workload, &id)
-                .unwrap_err()
-                .message()
-                .to_owned()
-        };
+        assert!(check(&snapshot, &new, &id("cluster.local", "shop", "new")).is_ok(), "not known yet");
+        let error = |workload, id| check(&snapshot, workload, &id).unwrap_err().message().to_owned();
         assert_eq!(
             error(&cart, id("cluster.local", "shop", "thief")),
             "workload shop/cart-1 runs as shop/cart, not as spiffe://cluster.local/ns/shop/sa/thief"
@@ -171,27 +134,18 @@ mod tests {
     fn only_the_own_inbound_listener_is_seen() {
         let snapshot = snapshot();
         let client = |account: &str| Client {
-            scope: Scope {
-                workload: WorkloadName::new("shop", "cart-1"),
-                client: Agent::Leno,
-            },
+            scope: Scope { workload: WorkloadName::new("shop", "cart-1"), client: Agent::Leno },
             identity: Some(ServiceAccountName::new("shop", account)),
         };
         assert!(client("cart").may_see(&snapshot, Kind::Listener, "inbound"));
         assert!(!client("thief").may_see(&snapshot, Kind::Listener, "inbound"));
         assert!(client("thief").may_see(&snapshot, Kind::Listener, "outbound"));
-        assert!(
-            !client("cart").may_see(&Snapshot::default(), Kind::Listener, "inbound"),
-            "not known yet"
-        );
+        assert!(!client("cart").may_see(&Snapshot::default(), Kind::Listener, "inbound"), "not known yet");
     }
 
     #[test]
     fn node_ids_name_workloads() {
-        assert_eq!(
-            workload_name("shop/cart-1"),
-            Some(WorkloadName::new("shop", "cart-1"))
-        );
+        assert_eq!(workload_name("shop/cart-1"), Some(WorkloadName::new("shop", "cart-1")));
         for other in ["", "shop", "/cart", "shop/", "a/b/c"] {
             assert_eq!(workload_name(other), None, "{other}");
         }

@@ -39,9 +39,7 @@ pub(crate) struct Mesh {
 
 impl fmt::Debug for Mesh {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mesh")
-            .field("version", &self.state.load().snapshot.version)
-            .finish_non_exhaustive()
+        f.debug_struct("Mesh").field("version", &self.state.load().snapshot.version).finish_non_exhaustive()
     }
 }
 
@@ -65,38 +63,17 @@ impl Key {
     /// Only the inbound listener depends on the workload; all else is compiled once for every client of a kind.
     fn new(scope: &Scope, kind: Kind, name: &str) -> Self {
         let own = kind == Kind::Listener && name == resource_name::INBOUND;
-        let workload = if own {
-            scope.workload.clone()
-        } else {
-            WorkloadName::new("", "")
-        };
-        Self {
-            scope: Scope {
-                workload,
-                client: scope.client,
-            },
-            kind,
-            name: name.into(),
-        }
+        let workload = if own { scope.workload.clone() } else { WorkloadName::new("", "") };
+        Self { scope: Scope { workload, client: scope.client }, kind, name: name.into() }
     }
 }
 
 impl Mesh {
     /// The mesh as it is at first. `roots_pem` are the roots that proxies are to trust.
     pub(crate) fn new(snapshot: Arc<Snapshot>, roots_pem: &str) -> Self {
-        let trust_bundle = Resource::new(
-            resource_name::TRUST_BUNDLE,
-            leno_compiler::trust_bundle(roots_pem),
-        );
-        let state = State {
-            snapshot,
-            trust_bundle,
-            compiled: Mutex::default(),
-        };
-        Self {
-            state: ArcSwap::from_pointee(state),
-            feed: ChangeFeed::new(),
-        }
+        let trust_bundle = Resource::new(resource_name::TRUST_BUNDLE, leno_compiler::trust_bundle(roots_pem));
+        let state = State { snapshot, trust_bundle, compiled: Mutex::default() };
+        Self { state: ArcSwap::from_pointee(state), feed: ChangeFeed::new() }
     }
 
     /// The mesh of the moment.
@@ -110,20 +87,12 @@ impl Mesh {
         let affected = leno_compiler::affected(&old.snapshot, &snapshot);
         let version = snapshot.version;
         let compiled = old.compiled();
-        let kept = compiled
-            .iter()
-            .filter(|(key, _)| !affected.touches(&key.scope, key.kind, &key.name));
-        let kept: HashMap<_, _> = kept
-            .map(|(key, resource)| (key.clone(), resource.clone()))
-            .collect();
+        let kept = compiled.iter().filter(|(key, _)| !affected.touches(&key.scope, key.kind, &key.name));
+        let kept: HashMap<_, _> = kept.map(|(key, resource)| (key.clone(), resource.clone())).collect();
         let (before, after) = (compiled.len(), kept.len());
         drop(compiled);
         let trust_bundle = old.trust_bundle.clone();
-        self.state.store(Arc::new(State {
-            snapshot,
-            trust_bundle,
-            compiled: Mutex::new(kept),
-        }));
+        self.state.store(Arc::new(State { snapshot, trust_bundle, compiled: Mutex::new(kept) }));
         debug!(version, recompile = before - after, "the mesh changed");
         if !affected.is_empty() {
             info!(version, "telling proxies of a change");
@@ -161,12 +130,7 @@ impl View<Client> for Arc<State> {
         self.snapshot.version.to_string()
     }
 
-    fn resource(
-        &self,
-        client: &Client,
-        resource_type: ResourceType,
-        name: &str,
-    ) -> Option<Resource> {
+    fn resource(&self, client: &Client, resource_type: ResourceType, name: &str) -> Option<Resource> {
         let kind = kind(resource_type);
         if kind == Kind::Secret {
             return (name == resource_name::TRUST_BUNDLE).then(|| self.trust_bundle.clone());

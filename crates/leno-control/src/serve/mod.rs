@@ -36,8 +36,7 @@ pub(crate) async fn in_plaintext(listener: TcpListener, router: Router, mut drai
 /// Serves HTTP until the control plane stops.
 pub(crate) async fn http(listener: TcpListener, router: HttpRouter, drained: Drained) {
     let mut stopping = drained.clone();
-    let served =
-        axum::serve(listener, router).with_graceful_shutdown(async move { stopping.wait().await });
+    let served = axum::serve(listener, router).with_graceful_shutdown(async move { stopping.wait().await });
     if let Err(error) = served.await {
         error!(%error, "an HTTP port is closed");
     }

@@ -24,12 +24,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 type Connections = mpsc::Sender<io::Result<TlsStream<TcpStream>>>;
 
 /// Serves gRPC over TLS until the control plane stops.
-pub(crate) async fn over_tls(
-    listener: TcpListener,
-    config: Arc<ServerConfig>,
-    router: Router,
-    drained: Drained,
-) {
+pub(crate) async fn over_tls(listener: TcpListener, config: Arc<ServerConfig>, router: Router, drained: Drained) {
     let (connections, incoming) = mpsc::channel(HANDSHAKES);
     let accepting = task::spawn(accept(listener, TlsAcceptor::from(config), connections));
     let mut stopping = drained.clone();
@@ -63,12 +58,7 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, connections: Conne
     }
 }
 
-async fn handshake(
-    stream: TcpStream,
-    peer: SocketAddr,
-    acceptor: TlsAcceptor,
-    connections: Connections,
-) {
+async fn handshake(stream: TcpStream, peer: SocketAddr, acceptor: TlsAcceptor, connections: Connections) {
     if let Err(error) = stream.set_nodelay(true) {
         debug!(%peer, %error, "could not turn off Nagle's algorithm");
     }

@@ -20,19 +20,12 @@ impl Backoff {
     /// Steps from `first`, doubling, up to `longest`.
     #[must_use]
     pub fn new(first: Duration, longest: Duration) -> Self {
-        Self {
-            first,
-            longest,
-            attempt: 0,
-        }
+        Self { first, longest, attempt: 0 }
     }
 
     /// The next wait. `random` is from 0 to 1.
     pub fn next(&mut self, random: f64) -> Duration {
-        let step = self
-            .first
-            .saturating_mul(2_u32.saturating_pow(self.attempt))
-            .min(self.longest);
+        let step = self.first.saturating_mul(2_u32.saturating_pow(self.attempt)).min(self.longest);
         self.attempt = self.attempt.saturating_add(1);
         step.mul_f64(0.5 + 0.5 * random.clamp(0.0, 1.0))
     }
@@ -52,10 +45,7 @@ mod tests {
         let ms = Duration::from_millis;
         let mut backoff = Backoff::new(ms(100), ms(1_000));
         let waits: Vec<_> = (0..6).map(|_| backoff.next(1.0)).collect();
-        assert_eq!(
-            waits,
-            [ms(100), ms(200), ms(400), ms(800), ms(1_000), ms(1_000)]
-        );
+        assert_eq!(waits, [ms(100), ms(200), ms(400), ms(800), ms(1_000), ms(1_000)]);
         for _ in 0..100 {
             assert_eq!(backoff.next(0.0), ms(500));
         }

@@ -35,10 +35,7 @@ impl Handle {
         I: IntoIterator<Item: Into<String>>,
     {
         let names = names.into_iter().map(Into::into).collect();
-        self.commands
-            .send(Command::Subscribe(resource_type, names))
-            .await
-            .map_err(|_| Gone)
+        self.commands.send(Command::Subscribe(resource_type, names)).await.map_err(|_| Gone)
     }
 
     /// Drops these names and what is held of them.
@@ -50,10 +47,7 @@ impl Handle {
         I: IntoIterator<Item: Into<String>>,
     {
         let names = names.into_iter().map(Into::into).collect();
-        self.commands
-            .send(Command::Unsubscribe(resource_type, names))
-            .await
-            .map_err(|_| Gone)
+        self.commands.send(Command::Unsubscribe(resource_type, names)).await.map_err(|_| Gone)
     }
 
     /// Opens a new stream in place of the present one, for instance with a new certificate.
@@ -61,26 +55,19 @@ impl Handle {
     /// # Errors
     /// When the client has ended.
     pub async fn reconnect(&self) -> Result<(), Gone> {
-        self.commands
-            .send(Command::Reconnect)
-            .await
-            .map_err(|_| Gone)
+        self.commands.send(Command::Reconnect).await.map_err(|_| Gone)
     }
 
     /// Subscribes without waiting; `false` when the client has ended or too many commands wait for it.
     #[must_use]
     pub fn try_subscribe(&self, resource_type: ResourceType, name: &str) -> bool {
-        self.commands
-            .try_send(Command::Subscribe(resource_type, vec![name.to_owned()]))
-            .is_ok()
+        self.commands.try_send(Command::Subscribe(resource_type, vec![name.to_owned()])).is_ok()
     }
 
     /// Drops a name without waiting; `false` when the client has ended or too many commands wait for it.
     #[must_use]
     pub fn try_unsubscribe(&self, resource_type: ResourceType, name: &str) -> bool {
-        self.commands
-            .try_send(Command::Unsubscribe(resource_type, vec![name.to_owned()]))
-            .is_ok()
+        self.commands.try_send(Command::Unsubscribe(resource_type, vec![name.to_owned()])).is_ok()
     }
 
     /// What the client is doing, now and as it changes.

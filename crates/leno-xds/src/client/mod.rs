@@ -32,8 +32,7 @@ use crate::{Resource, ResourceType};
 pub type ConnectError = Box<dyn Error + Send + Sync>;
 
 /// Makes a connection to the server; asked anew each time, so that it can use the certificate of the day.
-pub type Connector =
-    Arc<dyn Fn() -> BoxFuture<'static, Result<Channel, ConnectError>> + Send + Sync>;
+pub type Connector = Arc<dyn Fn() -> BoxFuture<'static, Result<Channel, ConnectError>> + Send + Sync>;
 
 /// What a client needs.
 pub struct Config {
@@ -49,10 +48,7 @@ pub struct Config {
 
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config")
-            .field("node", &self.node.id)
-            .field("backoff", &self.backoff)
-            .finish_non_exhaustive()
+        f.debug_struct("Config").field("node", &self.node.id).field("backoff", &self.backoff).finish_non_exhaustive()
     }
 }
 

@@ -21,10 +21,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming, transport::Endpoint};
 use tracing::{debug, info, warn};
 
-use super::{
-    ClientState, Config, Connection, Handle, Handler, Refused, Update, handle::Command,
-    wanted::Wanted,
-};
+use super::{ClientState, Config, Connection, Handle, Handler, Refused, Update, handle::Command, wanted::Wanted};
 use crate::{Resource, ResourceType};
 
 /// How many commands may wait; more make their senders wait.
@@ -61,19 +58,7 @@ pub fn client<H: Handler>(config: Config, handler: H) -> (Handle, Client<H>) {
     for (resource_type, name, version) in &config.held {
         wanted.hold(*resource_type, name.clone(), version);
     }
-    (
-        Handle {
-            commands: commands_in,
-            state: state_out,
-        },
-        Client {
-            config,
-            handler,
-            wanted,
-            commands,
-            state,
-        },
-    )
+    (Handle { commands: commands_in, state: state_out }, Client { config, handler, wanted, commands, state })
 }
 
 /// A client; see [`client`].
@@ -130,10 +115,7 @@ impl<H: Handler> Client<H> {
             let error = describe(&status);
             let wait = self.config.backoff.next(rand::random());
             warn!(error, retry_in_ms = wait.as_millis(), "no discovery stream");
-            self.set_connection(Connection::Disconnected {
-                since: SystemTime::now(),
-                error,
-            });
+            self.set_connection(Connection::Disconnected { since: SystemTime::now(), error });
             if !self.pause(wait).await {
                 return;
             }
@@ -168,14 +150,9 @@ impl<H: Handler> Client<H> {
         requests.try_send(first).map_err(full)?;
         let connector = Arc::clone(&self.config.connector);
         let opening = async move {
-            let channel = connector()
-                .await
-                .map_err(|error| Status::unavailable(chain(&*error)))?;
-            let mut client = AggregatedDiscoveryServiceClient::new(channel)
-                .max_decoding_message_size(ANSWER_BYTES);
-            client
-                .delta_aggregated_resources(ReceiverStream::new(outbound))
-                .await
+            let channel = connector().await.map_err(|error| Status::unavailable(chain(&*error)))?;
+            let mut client = AggregatedDiscoveryServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES);
+            client.delta_aggregated_resources(ReceiverStream::new(outbound)).await
         };
         let opening = timeout(CONNECT, opening);
         tokio::pin!(opening);
@@ -189,26 +166,15 @@ impl<H: Handler> Client<H> {
             }
         };
         let answers = answers
-            .map_err(|_| {
-                End::Lost(Status::deadline_exceeded(
-                    "the server did not answer in time",
-                ))
-            })?
+            .map_err(|_| End::Lost(Status::deadline_exceeded("the server did not answer in time")))?
             .map_err(End::Lost)?
             .into_inner();
         self.state.send_modify(|state| {
             state.streams += 1;
-            state.connection = Connection::Connected {
-                since: SystemTime::now(),
-            };
+            state.connection = Connection::Connected { since: SystemTime::now() };
         });
         info!("discovery stream open");
-        Ok(Stream {
-            requests,
-            answers,
-            acknowledgements: VecDeque::new(),
-            since: Instant::now(),
-        })
+        Ok(Stream { requests, answers, acknowledgements: VecDeque::new(), since: Instant::now() })
     }
 
     /// Nothing is wanted yet, and a stream without names would be asked for everything.
@@ -224,9 +190,7 @@ impl<H: Handler> Client<H> {
 
     async fn serve(&mut self, mut stream: Stream) -> End {
         loop {
-            let Self {
-                wanted, commands, ..
-            } = self;
+            let Self { wanted, commands, .. } = self;
             let to_say = !stream.acknowledgements.is_empty() || wanted.has_request();
             tokio::select! {
                 permit = stream.requests.reserve(), if to_say => match permit {
@@ -278,30 +242,18 @@ impl<H: Handler> Client<H> {
         });
         if let Err(message) = result {
             warn!(message, "refused an update");
-            reply.error_detail = Some(rpc::Status {
-                code: i32::from(Code::InvalidArgument),
-                message,
-                details: Vec::new(),
-            });
+            reply.error_detail =
+                Some(rpc::Status { code: i32::from(Code::InvalidArgument), message, details: Vec::new() });
         }
         reply
     }
 
-    fn apply(
-        &mut self,
-        resource_type: ResourceType,
-        answer: DeltaDiscoveryResponse,
-    ) -> Result<(), String> {
+    fn apply(&mut self, resource_type: ResourceType, answer: DeltaDiscoveryResponse) -> Result<(), String> {
         let (update, mut refused) = read(resource_type, answer);
         let update = self.wanted.relevant(update);
         debug!(%resource_type, resources = update.resources.len(), removed = update.removed.len(), "an update came");
-        let held = update
-            .resources
-            .iter()
-            .map(|r| (Arc::clone(&r.name), Some(Arc::clone(&r.version))));
-        let changes: Vec<_> = held
-            .chain(update.removed.iter().map(|name| (Arc::clone(name), None)))
-            .collect();
+        let held = update.resources.iter().map(|r| (Arc::clone(&r.name), Some(Arc::clone(&r.version))));
+        let changes: Vec<_> = held.chain(update.removed.iter().map(|name| (Arc::clone(name), None))).collect();
         if !changes.is_empty()
             && let Err(more) = self.handler.apply(update)
         {
@@ -316,8 +268,7 @@ impl<H: Handler> Client<H> {
     }
 
     fn set_connection(&self, connection: Connection) {
-        self.state
-            .send_modify(|state| state.connection = connection);
+        self.state.send_modify(|state| state.connection = connection);
     }
 }
 
@@ -339,43 +290,19 @@ fn read(resource_type: ResourceType, answer: DeltaDiscoveryResponse) -> (Update,
         let name: Arc<str> = resource.name.into();
         match resource.resource {
             Some(body) if body.type_url == resource_type.url() => {
-                resources.push(Resource {
-                    name,
-                    version: resource.version.into(),
-                    body: Arc::new(body),
-                });
+                resources.push(Resource { name, version: resource.version.into(), body: Arc::new(body) });
             }
-            Some(body) => refused
-                .resources
-                .push((name, format!("it is of type {:?}", body.type_url))),
-            None => refused
-                .resources
-                .push((name, "it has no contents".to_owned())),
+            Some(body) => refused.resources.push((name, format!("it is of type {:?}", body.type_url))),
+            None => refused.resources.push((name, "it has no contents".to_owned())),
         }
     }
-    let removed = answer
-        .removed_resources
-        .into_iter()
-        .map(Arc::from)
-        .collect();
-    (
-        Update {
-            resource_type,
-            version: answer.system_version_info,
-            resources,
-            removed,
-        },
-        refused,
-    )
+    let removed = answer.removed_resources.into_iter().map(Arc::from).collect();
+    (Update { resource_type, version: answer.system_version_info, resources, removed }, refused)
 }
 
 fn describe(status: &Status) -> String {
     let message = status.message();
-    if message.is_empty() {
-        format!("{}", status.code())
-    } else {
-        format!("{}: {message}", status.code())
-    }
+    if message.is_empty() { format!("{}", status.code()) } else { format!("{}: {message}", status.code()) }
 }
 
 /// An error with its causes.

@@ -41,11 +41,7 @@ impl Names {
 impl Wanted {
     /// Holds this version of a name, from before.
     pub(crate) fn hold(&mut self, resource_type: ResourceType, name: String, version: &str) {
-        self.types
-            .entry(resource_type)
-            .or_default()
-            .held
-            .insert(name, version.into());
+        self.types.entry(resource_type).or_default().held.insert(name, version.into());
     }
 
     pub(crate) fn subscribe(&mut self, resource_type: ResourceType, names: Vec<String>) {
@@ -90,9 +86,7 @@ impl Wanted {
 
     /// What is still to be said to the server; `None` when it knows all.
     pub(crate) fn request(&mut self) -> Option<DeltaDiscoveryRequest> {
-        self.types
-            .iter_mut()
-            .find_map(|(resource_type, names)| names.request(*resource_type))
+        self.types.iter_mut().find_map(|(resource_type, names)| names.request(*resource_type))
     }
 
     /// Whether [`Wanted::request`] has something to say.
@@ -107,25 +101,17 @@ impl Wanted {
             update.removed.clear();
             return update;
         };
-        update
-            .resources
-            .retain(|resource| names.wants(&resource.name));
+        update.resources.retain(|resource| names.wants(&resource.name));
         update.removed.retain(|name| names.wants(name));
         update
     }
 
     /// Notes what is held once an update was applied: `changes` are its names with their versions, or without when
     /// they were removed.
-    pub(crate) fn applied(
-        &mut self,
-        resource_type: ResourceType,
-        changes: Vec<Change>,
-        refused: Option<&Refused>,
-    ) {
+    pub(crate) fn applied(&mut self, resource_type: ResourceType, changes: Vec<Change>, refused: Option<&Refused>) {
         let names = self.types.entry(resource_type).or_default();
-        let is_refused = |name: &str| {
-            refused.is_some_and(|refused| refused.resources.iter().any(|(n, _)| &**n == name))
-        };
+        let is_refused =
+            |name: &str| refused.is_some_and(|refused| refused.resources.iter().any(|(n, _)| &**n == name));
         for (name, version) in changes {
             if is_refused(&name) {
                 continue;
@@ -152,15 +138,10 @@ impl Names {
         if !self.has_request() {
             return None;
         }
-        let mut request = DeltaDiscoveryRequest {
-            type_url: resource_type.url().to_owned(),
-            ..Default::default()
-        };
+        let mut request = DeltaDiscoveryRequest { type_url: resource_type.url().to_owned(), ..Default::default() };
         if self.introduced {
-            request.resource_names_subscribe =
-                std::mem::take(&mut self.subscribe).into_iter().collect();
-            request.resource_names_unsubscribe =
-                std::mem::take(&mut self.unsubscribe).into_iter().collect();
+            request.resource_names_subscribe = std::mem::take(&mut self.subscribe).into_iter().collect();
+            request.resource_names_unsubscribe = std::mem::take(&mut self.unsubscribe).into_iter().collect();
         } else {
             self.introduced = true;
             request.resource_names_subscribe = self.wanted.iter().cloned().collect();
@@ -171,8 +152,7 @@ impl Names {
 
     fn versions(&self) -> HashMap<String, String> {
         let held = self.held.iter().filter(|(name, _)| self.wants(name));
-        held.map(|(name, version)| (name.clone(), version.to_string()))
-            .collect()
+        held.map(|(name, version)| (name.clone(), version.to_string())).collect()
     }
 }
 
@@ -195,21 +175,13 @@ mod tests {
         assert!(request.initial_resource_versions.is_empty());
         assert!(wanted.request().is_none());
 
-        let changes = vec![
-            ("a".into(), Some("1".into())),
-            ("b".into(), Some("2".into())),
-        ];
-        let refused = Refused {
-            resources: vec![("b".into(), "no".into())],
-        };
+        let changes = vec![("a".into(), Some("1".into())), ("b".into(), Some("2".into()))];
+        let refused = Refused { resources: vec![("b".into(), "no".into())] };
         wanted.applied(Cluster, changes, Some(&refused));
         wanted.restart();
         let request = wanted.request().unwrap();
         assert_eq!(request.resource_names_subscribe, ["a", "b"]);
-        assert_eq!(
-            request.initial_resource_versions,
-            HashMap::from([("a".to_owned(), "1".to_owned())])
-        );
+        assert_eq!(request.initial_resource_versions, HashMap::from([("a".to_owned(), "1".to_owned())]));
     }
 
     #[test]

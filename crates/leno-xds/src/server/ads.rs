@@ -5,9 +5,7 @@ use std::{fmt, pin::Pin, sync::Arc};
 use futures_util::Stream;
 use leno_proto::v3::discovery::{
     DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
-    aggregated_discovery_service_server::{
-        AggregatedDiscoveryService, AggregatedDiscoveryServiceServer,
-    },
+    aggregated_discovery_service_server::{AggregatedDiscoveryService, AggregatedDiscoveryServiceServer},
 };
 use tokio::sync::watch;
 use tonic::{Request, Response, Status, Streaming};
@@ -33,12 +31,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            streams: 20_000,
-            names: 100_000,
-            name_bytes: 1_024,
-            request_bytes: 16 << 20,
-        }
+        Self { streams: 20_000, names: 100_000, name_bytes: 1_024, request_bytes: 16 << 20 }
     }
 }
 
@@ -56,13 +49,7 @@ impl<S: ResourceSource> Ads<S> {
     /// A server of this source.
     #[must_use]
     pub fn new(source: Arc<S>, observer: Arc<dyn Observer>, limits: Limits) -> Self {
-        Self {
-            source,
-            observer,
-            board: StatusBoard::default(),
-            limits,
-            closing: Arc::new(watch::channel(false).0),
-        }
+        Self { source, observer, board: StatusBoard::default(), limits, closing: Arc::new(watch::channel(false).0) }
     }
 
     /// Who is connected, and who was told what.
@@ -79,8 +66,7 @@ impl<S: ResourceSource> Ads<S> {
     /// The service to mount.
     #[must_use]
     pub fn service(&self) -> AggregatedDiscoveryServiceServer<Self> {
-        AggregatedDiscoveryServiceServer::new(self.clone())
-            .max_decoding_message_size(self.limits.request_bytes)
+        AggregatedDiscoveryServiceServer::new(self.clone()).max_decoding_message_size(self.limits.request_bytes)
     }
 }
 
@@ -98,9 +84,7 @@ impl<S> Clone for Ads<S> {
 
 impl<S> fmt::Debug for Ads<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ads")
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
+        f.debug_struct("Ads").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 
@@ -116,9 +100,7 @@ impl<S: ResourceSource> AggregatedDiscoveryService for Ads<S> {
         request: Request<Streaming<DiscoveryRequest>>,
     ) -> Result<Response<Self::StreamAggregatedResourcesStream>, Status> {
         let (_, extensions, inbound) = request.into_parts();
-        Ok(Response::new(Box::pin(
-            stream::answers::<S, StateOfTheWorld>(self.clone(), inbound, extensions),
-        )))
+        Ok(Response::new(Box::pin(stream::answers::<S, StateOfTheWorld>(self.clone(), inbound, extensions))))
     }
 
     async fn delta_aggregated_resources(
@@ -126,10 +108,6 @@ impl<S: ResourceSource> AggregatedDiscoveryService for Ads<S> {
         request: Request<Streaming<DeltaDiscoveryRequest>>,
     ) -> Result<Response<Self::DeltaAggregatedResourcesStream>, Status> {
         let (_, extensions, inbound) = request.into_parts();
-        Ok(Response::new(Box::pin(stream::answers::<S, Delta>(
-            self.clone(),
-            inbound,
-            extensions,
-        ))))
+        Ok(Response::new(Box::pin(stream::answers::<S, Delta>(self.clone(), inbound, extensions))))
     }
 }

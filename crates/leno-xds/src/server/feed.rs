@@ -38,10 +38,7 @@ pub(super) struct Unseen<T> {
 
 impl<T> Default for ChangeFeed<T> {
     fn default() -> Self {
-        Self {
-            log: Mutex::new(VecDeque::with_capacity(REMEMBERED)),
-            bell: watch::channel(0).0,
-        }
+        Self { log: Mutex::new(VecDeque::with_capacity(REMEMBERED)), bell: watch::channel(0).0 }
     }
 }
 
@@ -58,10 +55,7 @@ impl<T> ChangeFeed<T> {
         if log.len() == REMEMBERED {
             log.pop_front();
         }
-        log.push_back(Entry {
-            at: Instant::now(),
-            change: Arc::new(change),
-        });
+        log.push_back(Entry { at: Instant::now(), change: Arc::new(change) });
         // Under the lock, so that positions and entries agree.
         self.bell.send_modify(|position| *position += 1);
     }
@@ -85,17 +79,9 @@ impl<T> ChangeFeed<T> {
         let now = *self.bell.borrow();
         let missed = usize::try_from(now.saturating_sub(position)).unwrap_or(usize::MAX);
         let unseen = log.iter().rev().take(missed);
-        let since = unseen
-            .clone()
-            .next_back()
-            .map_or_else(Instant::now, |entry| entry.at);
-        let changes =
-            (missed <= log.len()).then(|| unseen.map(|entry| Arc::clone(&entry.change)).collect());
-        Some(Unseen {
-            position: now,
-            since,
-            changes,
-        })
+        let since = unseen.clone().next_back().map_or_else(Instant::now, |entry| entry.at);
+        let changes = (missed <= log.len()).then(|| unseen.map(|entry| Arc::clone(&entry.change)).collect());
+        Some(Unseen { position: now, since, changes })
     }
 
     fn log(&self) -> MutexGuard<'_, VecDeque<Entry<T>>> {
@@ -108,10 +94,7 @@ mod tests {
     use super::*;
 
     fn changes(unseen: &Unseen<char>) -> Option<String> {
-        unseen
-            .changes
-            .as_ref()
-            .map(|changes| changes.iter().rev().map(|change| **change).collect())
+        unseen.changes.as_ref().map(|changes| changes.iter().rev().map(|change| **change).collect())
     }
 
     #[test]
@@ -135,9 +118,6 @@ mod tests {
             feed.publish('a');
         }
         assert_eq!(changes(&feed.after(0).unwrap()), None);
-        assert_eq!(
-            changes(&feed.after(1).unwrap()),
-            Some("a".repeat(REMEMBERED))
-        );
+        assert_eq!(changes(&feed.after(1).unwrap()), Some("a".repeat(REMEMBERED)));
     }
 }

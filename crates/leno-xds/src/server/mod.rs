@@ -23,6 +23,4 @@ mod together;
 pub use ads::{Ads, Limits};
 pub use feed::ChangeFeed;
 pub use source::{Change, NoObserver, Observer, ResourceSource, View};
-pub use status::{
-    Acknowledged, Flavour, Refusal, Sent, StatusBoard, StreamStatus, Told, TypeStatus,
-};
+pub use status::{Acknowledged, Flavour, Refusal, Sent, StatusBoard, StreamStatus, Told, TypeStatus};

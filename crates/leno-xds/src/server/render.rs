@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use leno_proto::v3::{
     core::Node,
-    discovery::{
-        self, DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse,
-    },
+    discovery::{self, DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse},
 };
 
 use super::{
@@ -52,26 +50,12 @@ impl Wire for Delta {
             return Err(request.type_url);
         };
         let mut subscribe = request.resource_names_subscribe;
-        subscribe.extend(
-            request
-                .resource_locators_subscribe
-                .into_iter()
-                .map(|locator| locator.name),
-        );
+        subscribe.extend(request.resource_locators_subscribe.into_iter().map(|locator| locator.name));
         let mut unsubscribe = request.resource_names_unsubscribe;
-        unsubscribe.extend(
-            request
-                .resource_locators_unsubscribe
-                .into_iter()
-                .map(|locator| locator.name),
-        );
+        unsubscribe.extend(request.resource_locators_unsubscribe.into_iter().map(|locator| locator.name));
         Ok(Ask {
             resource_type,
-            names: Names::Delta {
-                subscribe,
-                unsubscribe,
-                initial: request.initial_resource_versions,
-            },
+            names: Names::Delta { subscribe, unsubscribe, initial: request.initial_resource_versions },
             nonce: request.response_nonce,
             error: request.error_detail.map(|error| error.message),
         })
@@ -88,11 +72,7 @@ impl Wire for Delta {
             system_version_info: answer.version,
             resources: answer.resources.into_iter().map(resource).collect(),
             type_url: answer.resource_type.url().to_owned(),
-            removed_resources: answer
-                .removed
-                .into_iter()
-                .map(|name| name.to_string())
-                .collect(),
+            removed_resources: answer.removed.into_iter().map(|name| name.to_string()).collect(),
             nonce: answer.nonce,
             ..DeltaDiscoveryResponse::default()
         }
@@ -113,12 +93,7 @@ impl Wire for StateOfTheWorld {
             return Err(request.type_url);
         };
         let mut names = request.resource_names;
-        names.extend(
-            request
-                .resource_locators
-                .into_iter()
-                .map(|locator| locator.name),
-        );
+        names.extend(request.resource_locators.into_iter().map(|locator| locator.name));
         Ok(Ask {
             resource_type,
             names: Names::Whole(names),

@@ -110,17 +110,9 @@ impl Told {
         let (version, body) = match known {
             Known::Nothing | Known::Absent => return None,
             Known::Version(version) => (Arc::clone(version), None),
-            Known::Resource(resource) => (
-                Arc::clone(&resource.version),
-                Some(Arc::clone(&resource.body)),
-            ),
+            Known::Resource(resource) => (Arc::clone(&resource.version), Some(Arc::clone(&resource.body))),
         };
-        Some(Self {
-            resource_type,
-            name: Arc::clone(name),
-            version,
-            body,
-        })
+        Some(Self { resource_type, name: Arc::clone(name), version, body })
     }
 }
 
@@ -167,11 +159,7 @@ impl StatusBoard {
     /// Every open stream.
     #[must_use]
     pub fn streams(&self) -> Vec<StreamStatus> {
-        let streams: Vec<_> = self
-            .lock()
-            .iter()
-            .map(|(id, shared)| (*id, Arc::clone(shared)))
-            .collect();
+        let streams: Vec<_> = self.lock().iter().map(|(id, shared)| (*id, Arc::clone(shared))).collect();
         let status = |(id, shared): (u64, Arc<Shared>)| StreamStatus {
             id,
             node: Arc::clone(&shared.node),
@@ -202,11 +190,7 @@ impl StatusBoard {
             session: Mutex::new(session),
         });
         self.lock().insert(id, Arc::clone(&shared));
-        Entry {
-            id,
-            board: self.clone(),
-            shared,
-        }
+        Entry { id, board: self.clone(), shared }
     }
 
     fn lock(&self) -> MutexGuard<'_, Streams> {

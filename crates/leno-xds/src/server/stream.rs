@@ -31,28 +31,21 @@ pub(super) fn answers<S: ResourceSource, W: Wire>(
     inbound: Streaming<W::Request>,
     extensions: Extensions,
 ) -> impl Stream<Item = Result<W::Response, Status>> + Send + 'static {
-    stream::unfold(
-        State::<S, W>::Hello(Box::new(Hello {
-            ads,
-            inbound,
-            extensions,
-        })),
-        |state| async move {
-            let mut open = match state {
-                State::Hello(hello) => match hello.greet().await {
-                    Ok(open) => open,
-                    Err(status) => return Some((Err(status), State::Closed)),
-                },
-                State::Open(open) => open,
-                State::Closed => return None,
-            };
-            match open.next().await {
-                Ok(Some(answer)) => Some((Ok(W::response(answer)), State::Open(open))),
-                Ok(None) => None,
-                Err(status) => Some((Err(status), State::Closed)),
-            }
-        },
-    )
+    stream::unfold(State::<S, W>::Hello(Box::new(Hello { ads, inbound, extensions })), |state| async move {
+        let mut open = match state {
+            State::Hello(hello) => match hello.greet().await {
+                Ok(open) => open,
+                Err(status) => return Some((Err(status), State::Closed)),
+            },
+            State::Open(open) => open,
+            State::Closed => return None,
+        };
+        match open.next().await {
+            Ok(Some(answer)) => Some((Ok(W::response(answer)), State::Open(open))),
+            Ok(None) => None,
+            Err(status) => Some((Err(status), State::Closed)),
+        }
+    })
 }
 
 enum State<S: ResourceSource, W: Wire> {
@@ -84,22 +77,13 @@ struct Open<S: ResourceSource, W: Wire> {
 
 impl<S: ResourceSource, W: Wire> Hello<S, W> {
     async fn greet(self: Box<Self>) -> Result<Box<Open<S, W>>, Status> {
-        let Self {
-            ads,
-            mut inbound,
-            extensions,
-        } = *self;
+        let Self { ads, mut inbound, extensions } = *self;
         let first = timeout_at(Instant::now() + HELLO, inbound.message()).await;
         let first = first.map_err(|_| Status::deadline_exceeded("no request came"))??;
         let mut request = first.ok_or_else(|| Status::cancelled("no request came"))?;
-        let node = W::node(&mut request)
-            .ok_or_else(|| Status::invalid_argument("the first request names no node"))?;
+        let node = W::node(&mut request).ok_or_else(|| Status::invalid_argument("the first request names no node"))?;
         let client = ads.source.admit(&node, &extensions).inspect_err(|status| {
-            warn!(
-                node = node.id,
-                reason = status.message(),
-                "refused a discovery stream"
-            );
+            warn!(node = node.id, reason = status.message(), "refused a discovery stream");
         })?;
         let entry = enter(&ads.board, &ads.limits, node, W::FLAVOUR)?;
         info!(node = entry.node().id, flavour = ?W::FLAVOUR, "a discovery stream opened");
@@ -122,17 +106,9 @@ impl<S: ResourceSource, W: Wire> Hello<S, W> {
     }
 }
 
-fn enter(
-    board: &StatusBoard,
-    limits: &Limits,
-    node: Node,
-    flavour: super::Flavour,
-) -> Result<Entry, Status> {
+fn enter(board: &StatusBoard, limits: &Limits, node: Node, flavour: super::Flavour) -> Result<Entry, Status> {
     if board.len() >= limits.streams {
-        return Err(Status::resource_exhausted(format!(
-            "more than {} discovery streams",
-            limits.streams
-        )));
+        return Err(Status::resource_exhausted(format!("more than {} discovery streams", limits.streams)));
     }
     let rewarm = node.user_agent_name == "envoy";
     // The rest (Envoy lists its extensions, some 100 kB) is not worth keeping as long as the stream.
@@ -176,23 +152,13 @@ impl<S: ResourceSource, W: Wire> Open<S, W> {
         if let Some(unseen) = self.source.feed().after(self.position) {
             self.position = unseen.position;
             self.entry.seen(unseen.position);
-            session.changed(
-                &Unread {
-                    changes: unseen.changes,
-                    client: &self.client,
-                },
-                unseen.since,
-            );
+            session.changed(&Unread { changes: unseen.changes, client: &self.client }, unseen.since);
         }
         let view = self.source.view();
-        let seen = Seen {
-            view: &view,
-            client: &self.client,
-        };
+        let seen = Seen { view: &view, client: &self.client };
         let answer = session.next(&seen, &View::<S::Client>::version(&view))?;
         let bytes = answer.resources.iter().map(Resource::size).sum();
-        self.observer
-            .sent(answer.resource_type, answer.resources.len(), bytes);
+        self.observer.sent(answer.resource_type, answer.resources.len(), bytes);
         Some(answer)
     }
 
@@ -200,22 +166,13 @@ impl<S: ResourceSource, W: Wire> Open<S, W> {
         let ask = match W::ask(request) {
             Ok(ask) => ask,
             Err(type_url) => {
-                debug!(
-                    node = self.entry.node().id,
-                    type_url, "nothing is known of this type of resource"
-                );
+                debug!(node = self.entry.node().id, type_url, "nothing is known of this type of resource");
                 return Ok(());
             }
         };
-        if let Some(name) = ask
-            .names
-            .iter()
-            .find(|name| name.len() > self.limits.name_bytes)
-        {
+        if let Some(name) = ask.names.iter().find(|name| name.len() > self.limits.name_bytes) {
             let (found, limit) = (name.len(), self.limits.name_bytes);
-            return Err(Status::invalid_argument(format!(
-                "a name has {found} bytes, expected at most {limit}"
-            )));
+            return Err(Status::invalid_argument(format!("a name has {found} bytes, expected at most {limit}")));
         }
         let resource_type = ask.resource_type;
         let (verdict, names) = {
@@ -225,10 +182,7 @@ impl<S: ResourceSource, W: Wire> Open<S, W> {
         match verdict {
             Verdict::None => {}
             Verdict::Acknowledged(changed_at) => {
-                self.observer.acknowledged(
-                    resource_type,
-                    changed_at.map(|changed_at| changed_at.elapsed()),
-                );
+                self.observer.acknowledged(resource_type, changed_at.map(|changed_at| changed_at.elapsed()));
             }
             Verdict::Refused(message) => {
                 warn!(node = self.entry.node().id, %resource_type, message, "a client refused its configuration");
@@ -236,10 +190,7 @@ impl<S: ResourceSource, W: Wire> Open<S, W> {
             }
         }
         if names > self.limits.names {
-            return Err(Status::resource_exhausted(format!(
-                "more than {} names on one stream",
-                self.limits.names
-            )));
+            return Err(Status::resource_exhausted(format!("more than {} names on one stream", self.limits.names)));
         }
         Ok(())
     }
@@ -284,20 +235,12 @@ struct Unread<'a, T, C> {
 
 impl<T: Change<C>, C> Touched for Unread<'_, T, C> {
     fn touches(&self, resource_type: ResourceType, name: &str) -> bool {
-        let touches = |changes: &Vec<Arc<T>>| {
-            changes
-                .iter()
-                .any(|it| it.touches(self.client, resource_type, name))
-        };
+        let touches = |changes: &Vec<Arc<T>>| changes.iter().any(|it| it.touches(self.client, resource_type, name));
         self.changes.as_ref().is_none_or(touches)
     }
 
     fn touches_names(&self, resource_type: ResourceType) -> bool {
-        let touches = |changes: &Vec<Arc<T>>| {
-            changes
-                .iter()
-                .any(|it| it.touches_names(self.client, resource_type))
-        };
+        let touches = |changes: &Vec<Arc<T>>| changes.iter().any(|it| it.touches_names(self.client, resource_type));
         self.changes.as_ref().is_none_or(touches)
     }
 }

@@ -100,13 +100,7 @@ impl Subscription {
         }
         let name: Arc<str> = name.into();
         self.gone.remove(&name);
-        self.entries.insert(
-            Arc::clone(&name),
-            Entry {
-                explicit: true,
-                told: Known::Nothing,
-            },
-        );
+        self.entries.insert(Arc::clone(&name), Entry { explicit: true, told: Known::Nothing });
         self.dirty.insert(name);
     }
 
@@ -116,12 +110,7 @@ impl Subscription {
             self.wildcard = false;
             self.relist = false;
             self.entries.retain(|_, entry| entry.explicit);
-            let Self {
-                entries,
-                dirty,
-                gone,
-                ..
-            } = self;
+            let Self { entries, dirty, gone, .. } = self;
             dirty.retain(|name| entries.contains_key(name));
             gone.retain(|name| entries.contains_key(name));
             return;
@@ -133,13 +122,7 @@ impl Subscription {
         };
         if self.wildcard {
             // The client has dropped it, but the wildcard may hold it: it is to be told either way.
-            self.entries.insert(
-                Arc::clone(&name),
-                Entry {
-                    explicit: false,
-                    told: Known::Nothing,
-                },
-            );
+            self.entries.insert(Arc::clone(&name), Entry { explicit: false, told: Known::Nothing });
             self.dirty.insert(name);
         }
     }
@@ -151,13 +134,7 @@ impl Subscription {
             entry.told = known;
         } else if self.wildcard {
             let name: Arc<str> = name.into();
-            self.entries.insert(
-                Arc::clone(&name),
-                Entry {
-                    explicit: false,
-                    told: known,
-                },
-            );
+            self.entries.insert(Arc::clone(&name), Entry { explicit: false, told: known });
             self.dirty.insert(name);
         }
     }
@@ -240,18 +217,12 @@ impl Subscription {
     /// Everything that the client has now, for answers that list the whole state. What is gone but not removed yet is
     /// among it.
     pub(super) fn told(&self) -> impl Iterator<Item = (&Arc<str>, &Known)> {
-        self.entries
-            .iter()
-            .filter(|(_, entry)| entry.told.version().is_some())
-            .map(|(name, entry)| (name, &entry.told))
+        self.entries.iter().filter(|(_, entry)| entry.told.version().is_some()).map(|(name, entry)| (name, &entry.told))
     }
 
     /// The names asked for by name.
     pub(super) fn explicit(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.entries
-            .iter()
-            .filter(|(_, entry)| entry.explicit)
-            .map(|(name, _)| name)
+        self.entries.iter().filter(|(_, entry)| entry.explicit).map(|(name, _)| name)
     }
 
     pub(super) fn is_wildcard(&self) -> bool {

@@ -45,12 +45,7 @@ enum Op {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let key = || {
-        (
-            prop::sample::select(TYPES.to_vec()),
-            prop::sample::select(NAMES.to_vec()),
-        )
-    };
+    let key = || (prop::sample::select(TYPES.to_vec()), prop::sample::select(NAMES.to_vec()));
     prop_oneof![
         4 => (key(), 0..=BAD).prop_map(|(key, version)| Op::Put(key, version)),
         2 => key().prop_map(Op::Delete),
@@ -67,19 +62,9 @@ struct Source(BTreeMap<Key, u8>);
 
 impl Resources for Source {
     fn resource(&self, resource_type: ResourceType, name: &str) -> Option<Resource> {
-        let ((_, name), version) = self
-            .0
-            .iter()
-            .find(|((of, it), _)| *of == resource_type && *it == name)?;
-        let body = Any {
-            type_url: resource_type.url().into(),
-            value: vec![*version],
-        };
-        Some(Resource {
-            name: (*name).into(),
-            version: version.to_string().into(),
-            body: Arc::new(body),
-        })
+        let ((_, name), version) = self.0.iter().find(|((of, it), _)| *of == resource_type && *it == name)?;
+        let body = Any { type_url: resource_type.url().into(), value: vec![*version] };
+        Some(Resource { name: (*name).into(), version: version.to_string().into(), body: Arc::new(body) })
     }
 
     fn names(&self, _: ResourceType) -> Vec<Arc<str>> {
@@ -180,23 +165,16 @@ impl Run {
             resource_type,
             version: String::new(),
             resources: answer.resources.into_iter().map(resource).collect(),
-            removed: answer
-                .removed_resources
-                .into_iter()
-                .map(Arc::from)
-                .collect(),
+            removed: answer.removed_resources.into_iter().map(Arc::from).collect(),
         });
         let mut refused = Refused::default();
         let mut changes = Vec::new();
         for resource in update.resources {
             let version = resource.body.value[0];
             if version == BAD {
-                refused
-                    .resources
-                    .push((Arc::clone(&resource.name), "bad".into()));
+                refused.resources.push((Arc::clone(&resource.name), "bad".into()));
             } else {
-                self.in_use
-                    .insert((resource_type, resource.name.to_string()), version);
+                self.in_use.insert((resource_type, resource.name.to_string()), version);
             }
             changes.push((resource.name, Some(resource.version)));
         }
@@ -205,10 +183,8 @@ impl Run {
             changes.push((name, None));
         }
         self.wanted.applied(resource_type, changes, Some(&refused));
-        let error = (!refused.resources.is_empty()).then(|| rpc::Status {
-            message: refused.to_string(),
-            ..Default::default()
-        });
+        let error =
+            (!refused.resources.is_empty()).then(|| rpc::Status { message: refused.to_string(), ..Default::default() });
         let reply = DeltaDiscoveryRequest {
             type_url: answer.type_url,
             response_nonce: answer.nonce,

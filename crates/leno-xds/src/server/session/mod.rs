@@ -37,11 +37,7 @@ pub(super) struct Ask {
 #[derive(Debug)]
 pub(super) enum Names {
     /// What is wanted from now on and what is not (incremental), and what the client has from an earlier stream.
-    Delta {
-        subscribe: Vec<String>,
-        unsubscribe: Vec<String>,
-        initial: HashMap<String, String>,
-    },
+    Delta { subscribe: Vec<String>, unsubscribe: Vec<String>, initial: HashMap<String, String> },
     /// All that is wanted (state of the world).
     Whole(Vec<String>),
 }
@@ -50,14 +46,10 @@ impl Names {
     /// Every name that the request makes the server remember.
     pub(super) fn iter(&self) -> impl Iterator<Item = &String> {
         let (names, initial) = match self {
-            Self::Delta {
-                subscribe, initial, ..
-            } => (subscribe, Some(initial)),
+            Self::Delta { subscribe, initial, .. } => (subscribe, Some(initial)),
             Self::Whole(names) => (names, None),
         };
-        names
-            .iter()
-            .chain(initial.into_iter().flat_map(HashMap::keys))
+        names.iter().chain(initial.into_iter().flat_map(HashMap::keys))
     }
 }
 
@@ -123,35 +115,21 @@ struct InFlight {
 
 impl Session {
     pub(super) fn new(flavour: Flavour, rewarm: bool) -> Self {
-        Self {
-            flavour,
-            rewarm,
-            lanes: BTreeMap::new(),
-            nonces: 0,
-        }
+        Self { flavour, rewarm, lanes: BTreeMap::new(), nonces: 0 }
     }
 
     /// Takes in a request.
     pub(super) fn ask(&mut self, ask: Ask) -> Verdict {
         let first = !self.lanes.contains_key(&ask.resource_type);
-        let lane = self
-            .lanes
-            .entry(ask.resource_type)
-            .or_insert_with(|| Lane::new(ask.resource_type));
+        let lane = self.lanes.entry(ask.resource_type).or_insert_with(|| Lane::new(ask.resource_type));
         match ask.names {
-            Names::Delta {
-                subscribe,
-                unsubscribe,
-                initial,
-            } => {
+            Names::Delta { subscribe, unsubscribe, initial } => {
                 let verdict = lane.verdict(&ask.nonce, ask.error);
                 lane.delta(first, &subscribe, &unsubscribe, &initial);
                 verdict
             }
             // An answer is on its way that the client has not seen: what it says is out of date.
-            Names::Whole(_) if !ask.nonce.is_empty() && ask.nonce != lane.last_nonce => {
-                Verdict::None
-            }
+            Names::Whole(_) if !ask.nonce.is_empty() && ask.nonce != lane.last_nonce => Verdict::None,
             Names::Whole(names) => {
                 let verdict = lane.verdict(&ask.nonce, ask.error);
                 lane.whole(first, ask.resource_type, &names);
@@ -163,8 +141,7 @@ impl Session {
     /// Takes in what may have changed: the names of a type, and whether there may be others. It was published `since`.
     pub(super) fn changed(&mut self, touched: &impl Touched, since: Instant) {
         for (resource_type, lane) in &mut self.lanes {
-            lane.subscription
-                .mark(|name| touched.touches(*resource_type, name));
+            lane.subscription.mark(|name| touched.touches(*resource_type, name));
             if touched.touches_names(*resource_type) {
                 lane.subscription.mark_names();
             }
@@ -187,11 +164,7 @@ impl Session {
                 return Some(answer);
             }
             // What was to be removed may have come back.
-            if !self
-                .lanes
-                .values()
-                .any(|lane| lane.subscription.is_pending())
-            {
+            if !self.lanes.values().any(|lane| lane.subscription.is_pending()) {
                 return None;
             }
         }
@@ -199,26 +172,17 @@ impl Session {
 
     /// How many names the client subscribes to, of all types.
     pub(super) fn names(&self) -> usize {
-        self.lanes
-            .values()
-            .map(|lane| lane.subscription.len())
-            .sum()
+        self.lanes.values().map(|lane| lane.subscription.len()).sum()
     }
 
     pub(super) fn status(&self) -> Vec<TypeStatus> {
-        self.lanes
-            .iter()
-            .map(|(resource_type, lane)| lane.status(*resource_type))
-            .collect()
+        self.lanes.iter().map(|(resource_type, lane)| lane.status(*resource_type)).collect()
     }
 
     pub(super) fn told(&self) -> Vec<Told> {
         let of = |(resource_type, lane): (&ResourceType, &Lane)| {
             let resource_type = *resource_type;
-            let told = lane
-                .subscription
-                .told()
-                .filter_map(move |(name, known)| Told::new(resource_type, name, known));
+            let told = lane.subscription.told().filter_map(move |(name, known)| Told::new(resource_type, name, known));
             told.collect::<Vec<_>>()
         };
         self.lanes.iter().flat_map(of).collect()
@@ -252,11 +216,7 @@ impl Session {
 
     fn next_removal(&mut self, source: &impl Resources, version: &str) -> Option<Answer> {
         let flavour = self.flavour;
-        let mut gone = self
-            .lanes
-            .iter_mut()
-            .rev()
-            .filter(|(_, lane)| lane.subscription.has_gone());
+        let mut gone = self.lanes.iter_mut().rev().filter(|(_, lane)| lane.subscription.has_gone());
         let (resource_type, batch) = gone.find_map(|(resource_type, lane)| {
             let batch = lane.subscription.removals(source)?;
             sayable(flavour, *resource_type, &batch).then_some((*resource_type, batch))
@@ -264,42 +224,19 @@ impl Session {
         self.answer(resource_type, batch, version)
     }
 
-    fn answer(
-        &mut self,
-        resource_type: ResourceType,
-        batch: Batch,
-        version: &str,
-    ) -> Option<Answer> {
+    fn answer(&mut self, resource_type: ResourceType, batch: Batch, version: &str) -> Option<Answer> {
         let lane = self.lanes.get_mut(&resource_type)?;
         self.nonces += 1;
         let nonce = self.nonces.to_string();
         let changed_at = lane.changed_at.take();
-        lane.in_flight = Some(InFlight {
-            nonce: nonce.clone(),
-            version: version.to_owned(),
-            changed_at,
-        });
+        lane.in_flight = Some(InFlight { nonce: nonce.clone(), version: version.to_owned(), changed_at });
         lane.last_nonce.clone_from(&nonce);
-        lane.sent = Some(Sent {
-            version: version.to_owned(),
-            nonce: nonce.clone(),
-            at: SystemTime::now(),
-        });
+        lane.sent = Some(Sent { version: version.to_owned(), nonce: nonce.clone(), at: SystemTime::now() });
         let whole = self.flavour == Flavour::StateOfTheWorld && resource_type.is_whole_state();
-        let resources = if whole {
-            lane.everything()
-        } else {
-            batch.updated
-        };
+        let resources = if whole { lane.everything() } else { batch.updated };
         let mut removed = batch.absent;
         removed.extend(batch.removed);
-        Some(Answer {
-            resource_type,
-            version: version.to_owned(),
-            nonce,
-            resources,
-            removed,
-        })
+        Some(Answer { resource_type, version: version.to_owned(), nonce, resources, removed })
     }
 
     /// A changed cluster of Envoy's waits for its endpoints, which have the cluster's name, even if they are unchanged.
@@ -308,10 +245,7 @@ impl Session {
             return;
         }
         if let Some(endpoints) = self.lanes.get_mut(&ResourceType::Endpoint) {
-            batch
-                .updated
-                .iter()
-                .for_each(|cluster| endpoints.subscription.forget(&cluster.name));
+            batch.updated.iter().for_each(|cluster| endpoints.subscription.forget(&cluster.name));
         }
     }
 }
@@ -340,19 +274,10 @@ impl Lane {
     }
 
     fn verdict(&mut self, nonce: &str, error: Option<String>) -> Verdict {
-        if self
-            .in_flight
-            .as_ref()
-            .is_none_or(|in_flight| in_flight.nonce != nonce)
-        {
+        if self.in_flight.as_ref().is_none_or(|in_flight| in_flight.nonce != nonce) {
             return Verdict::None;
         }
-        let Some(InFlight {
-            version,
-            changed_at,
-            nonce,
-        }) = self.in_flight.take()
-        else {
+        let Some(InFlight { version, changed_at, nonce }) = self.in_flight.take() else {
             return Verdict::None;
         };
         let at = SystemTime::now();
@@ -363,24 +288,13 @@ impl Lane {
                 Verdict::Acknowledged(changed_at)
             }
             Some(message) => {
-                self.refused = Some(Refusal {
-                    version,
-                    nonce,
-                    message: message.clone(),
-                    at,
-                });
+                self.refused = Some(Refusal { version, nonce, message: message.clone(), at });
                 Verdict::Refused(message)
             }
         }
     }
 
-    fn delta(
-        &mut self,
-        first: bool,
-        subscribe: &[String],
-        unsubscribe: &[String],
-        initial: &HashMap<String, String>,
-    ) {
+    fn delta(&mut self, first: bool, subscribe: &[String], unsubscribe: &[String], initial: &HashMap<String, String>) {
         // Without names the first request of a type asks for everything; so it was before there was "*".
         if first && subscribe.is_empty() {
             self.subscription.subscribe(WILDCARD);
@@ -401,8 +315,7 @@ impl Lane {
     fn whole(&mut self, first: bool, resource_type: ResourceType, names: &[String]) {
         self.named |= !names.is_empty();
         let wanted: BTreeSet<&str> = names.iter().map(String::as_str).collect();
-        let everything =
-            wanted.contains(WILDCARD) || (!self.named && resource_type.is_whole_state());
+        let everything = wanted.contains(WILDCARD) || (!self.named && resource_type.is_whole_state());
         match (everything, self.subscription.is_wildcard()) {
             (true, false) => self.subscription.subscribe(WILDCARD),
             (false, true) => self.subscription.unsubscribe(WILDCARD),
@@ -412,10 +325,7 @@ impl Lane {
         for name in had.iter().filter(|name| !wanted.contains(&***name)) {
             self.subscription.unsubscribe(name);
         }
-        for name in wanted
-            .into_iter()
-            .filter(|name| *name != WILDCARD && !had.contains(*name))
-        {
+        for name in wanted.into_iter().filter(|name| *name != WILDCARD && !had.contains(*name)) {
             self.subscription.subscribe(name);
         }
         // A client that asked by name for what is not there learns it from a list without it.
@@ -438,9 +348,7 @@ impl Lane {
             resource_type,
             names: self.subscription.len(),
             wildcard: self.subscription.is_wildcard(),
-            pending: self.in_flight.is_some()
-                || self.subscription.is_pending()
-                || self.subscription.has_gone(),
+            pending: self.in_flight.is_some() || self.subscription.is_pending() || self.subscription.has_gone(),
             sent: self.sent.clone(),
             acknowledged: self.acknowledged.clone(),
             refused: self.refused.clone(),

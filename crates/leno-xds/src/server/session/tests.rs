@@ -10,11 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const TYPES: [ResourceType; 3] = [
-    ResourceType::Cluster,
-    ResourceType::Endpoint,
-    ResourceType::Listener,
-];
+const TYPES: [ResourceType; 3] = [ResourceType::Cluster, ResourceType::Endpoint, ResourceType::Listener];
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
 #[derive(Clone, Copy, Debug)]
@@ -49,23 +45,12 @@ struct Source(BTreeMap<(ResourceType, &'static str), u8>);
 
 impl Resources for Source {
     fn resource(&self, resource_type: ResourceType, name: &str) -> Option<Resource> {
-        let (_, version) = self
-            .0
-            .iter()
-            .find(|((of, it), _)| *of == resource_type && *it == name)?;
-        Some(Resource {
-            name: name.into(),
-            version: version.to_string().into(),
-            body: Arc::new(Any::default()),
-        })
+        let (_, version) = self.0.iter().find(|((of, it), _)| *of == resource_type && *it == name)?;
+        Some(Resource { name: name.into(), version: version.to_string().into(), body: Arc::new(Any::default()) })
     }
 
     fn names(&self, resource_type: ResourceType) -> Vec<Arc<str>> {
-        self.0
-            .keys()
-            .filter(|(of, _)| *of == resource_type)
-            .map(|(_, name)| Arc::from(*name))
-            .collect()
+        self.0.keys().filter(|(of, _)| *of == resource_type).map(|(_, name)| Arc::from(*name)).collect()
     }
 }
 
@@ -95,17 +80,12 @@ struct Peer {
 
 impl Peer {
     fn wants(&self, resource_type: ResourceType, name: &str) -> bool {
-        self.wanted
-            .get(&resource_type)
-            .is_some_and(|names| names.contains(name) || names.contains("*"))
+        self.wanted.get(&resource_type).is_some_and(|names| names.contains(name) || names.contains("*"))
     }
 
     fn prune(&mut self) {
         let held = std::mem::take(&mut self.held);
-        self.held = held
-            .into_iter()
-            .filter(|((of, name), _)| self.wants(*of, name))
-            .collect();
+        self.held = held.into_iter().filter(|((of, name), _)| self.wants(*of, name)).collect();
     }
 }
 
@@ -118,12 +98,7 @@ struct Run {
 
 impl Run {
     fn new(flavour: Flavour) -> Self {
-        Self {
-            flavour,
-            source: Source::default(),
-            session: Session::new(flavour, false),
-            peer: Peer::default(),
-        }
+        Self { flavour, source: Source::default(), session: Session::new(flavour, false), peer: Peer::default() }
     }
 
     fn apply(&mut self, op: Op) {
@@ -158,13 +133,7 @@ impl Run {
     fn send(&mut self) {
         while let Some(answer) = self.session.next(&self.source, "1") {
             let of = answer.resource_type;
-            assert!(
-                self.peer
-                    .on_the_way
-                    .iter()
-                    .all(|other| other.resource_type != of),
-                "two answers of one type"
-            );
+            assert!(self.peer.on_the_way.iter().all(|other| other.resource_type != of), "two answers of one type");
             self.peer.on_the_way.push_back(answer);
         }
     }
@@ -180,10 +149,7 @@ impl Run {
         }
         for resource in answer.resources {
             if self.peer.wants(of, &resource.name) {
-                self.peer.held.insert(
-                    (of, resource.name.to_string()),
-                    resource.version.to_string(),
-                );
+                self.peer.held.insert((of, resource.name.to_string()), resource.version.to_string());
             }
         }
         for name in answer.removed {
@@ -200,14 +166,7 @@ impl Run {
         self.peer.nonces.clear();
         self.peer.introduced.clear();
         for of in TYPES {
-            let names: Vec<String> = self
-                .peer
-                .wanted
-                .get(&of)
-                .into_iter()
-                .flatten()
-                .cloned()
-                .collect();
+            let names: Vec<String> = self.peer.wanted.get(&of).into_iter().flatten().cloned().collect();
             if !names.is_empty() {
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
                 self.say(of, &names, &[], String::new(), None);
@@ -227,42 +186,15 @@ impl Run {
         let first = self.peer.introduced.insert(of);
         let ask = match self.flavour {
             Flavour::Delta => {
-                let held = self
-                    .peer
-                    .held
-                    .iter()
-                    .filter(|((other, _), _)| first && *other == of);
-                let initial: HashMap<_, _> = held
-                    .map(|((_, name), v)| (name.clone(), v.clone()))
-                    .collect();
-                let names = Names::Delta {
-                    subscribe: owned(subscribe),
-                    unsubscribe: owned(unsubscribe),
-                    initial,
-                };
-                Ask {
-                    resource_type: of,
-                    names,
-                    nonce,
-                    error,
-                }
+                let held = self.peer.held.iter().filter(|((other, _), _)| first && *other == of);
+                let initial: HashMap<_, _> = held.map(|((_, name), v)| (name.clone(), v.clone())).collect();
+                let names = Names::Delta { subscribe: owned(subscribe), unsubscribe: owned(unsubscribe), initial };
+                Ask { resource_type: of, names, nonce, error }
             }
             Flavour::StateOfTheWorld => {
-                let names = self
-                    .peer
-                    .wanted
-                    .get(&of)
-                    .into_iter()
-                    .flatten()
-                    .cloned()
-                    .collect();
+                let names = self.peer.wanted.get(&of).into_iter().flatten().cloned().collect();
                 let nonce = self.peer.nonces.get(&of).cloned().unwrap_or_default();
-                Ask {
-                    resource_type: of,
-                    names: Names::Whole(names),
-                    nonce,
-                    error,
-                }
+                Ask { resource_type: of, names: Names::Whole(names), nonce, error }
             }
         };
         self.session.ask(ask);
@@ -281,14 +213,8 @@ impl Run {
 
     /// What the client should have in the end.
     fn expected(&self) -> BTreeMap<(ResourceType, String), String> {
-        let wanted = self
-            .source
-            .0
-            .iter()
-            .filter(|((of, name), _)| self.peer.wants(*of, name));
-        wanted
-            .map(|((of, name), version)| ((*of, (*name).to_owned()), version.to_string()))
-            .collect()
+        let wanted = self.source.0.iter().filter(|((of, name), _)| self.peer.wants(*of, name));
+        wanted.map(|((of, name), version)| ((*of, (*name).to_owned()), version.to_string())).collect()
     }
 }
 
