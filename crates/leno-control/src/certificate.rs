@@ -133,3 +133,51 @@ impl Expiries {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use leno_model::TrustDomain;
+    use leno_runtime::{drain, task};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_own_certificate_is_renewed_at_half_its_life() {
+        leno_runtime::init::crypto();
+        let folder = tempfile::tempdir().unwrap();
+        let authority = leno_ca::store::file::open(&folder.path().join("ca"), &TrustDomain::default()).unwrap();
+        let mesh = MeshConfig { certificate_lifetime: Duration::from_secs(2), ..MeshConfig::default() };
+        let names = vec!["leno-control".to_owned()];
+        let identity = own(&authority, &names, &mesh).unwrap();
+        let first = identity.credential();
+        let settings = Settings { trust_domain: mesh.trust_domain, certificate_lifetime: mesh.certificate_lifetime };
+        let (_settings, settings) = watch::channel(settings);
+        let (drain, drained) = drain::channel();
+        let own = Own { authority: Arc::new(authority), identity: identity.clone(), names };
+        let rotation = task::spawn(rotate(own, settings, drained));
+        let renewed = async {
+            while identity.credential().leaf() == first.leaf() {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), renewed).await.unwrap();
+        assert!(first.not_after() > SystemTime::now(), "the first was still valid");
+        drain.start();
+        rotation.await.unwrap();
+    }
+
+    #[test]
+    fn expiries_that_are_past_are_dropped_when_there_are_many() {
+        let expiries = Expiries::default();
+        let past = SystemTime::now() - Duration::from_secs(1);
+        for n in 0..EXPIRIES {
+            expiries.note(WorkloadName::new("shop", n.to_string()), past);
+        }
+        let later = SystemTime::now() + Duration::from_secs(60);
+        expiries.note(WorkloadName::new("shop", "new"), later);
+        assert_eq!(expiries.lock().len(), 1);
+        assert_eq!(expiries.of(&WorkloadName::new("shop", "new")), Some(later));
+    }
+}
