@@ -4,8 +4,7 @@ use std::io;
 
 use rustix::thread::{
     CapabilitySet, CapabilitySets, capability_is_in_bounding_set, clear_ambient_capability_set,
-    configure_capability_in_ambient_set, remove_capability_from_bounding_set, set_capabilities,
-    set_no_new_privs,
+    configure_capability_in_ambient_set, remove_capability_from_bounding_set, set_capabilities, set_no_new_privs,
 };
 
 /// What a process in a pod may do.
@@ -67,14 +66,7 @@ impl Privilege {
         }
         clear_ambient_capability_set()?;
         let given = self.given();
-        set_capabilities(
-            None,
-            CapabilitySets {
-                effective: given,
-                permitted: given,
-                inheritable: given,
-            },
-        )?;
+        set_capabilities(None, CapabilitySets { effective: given, permitted: given, inheritable: given })?;
         for one in given.iter() {
             configure_capability_in_ambient_set(one, true)?;
         }

@@ -9,8 +9,8 @@ use std::{
 use rustix::{
     io::retry_on_intr,
     net::{
-        AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-        SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
+        AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+        SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
     },
 };
 use tokio::{io::unix::AsyncFd, sync::OnceCell};
@@ -42,28 +42,19 @@ impl Received {
 
 /// Both ends. Closed in programs that are executed.
 pub(super) fn pair() -> io::Result<(Channel, Channel)> {
-    let (one, other) = socketpair(
-        AddressFamily::UNIX,
-        SocketType::SEQPACKET,
-        SocketFlags::CLOEXEC,
-        None,
-    )?;
+    let (one, other) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     Ok((Channel { fd: one }, Channel { fd: other }))
 }
 
 impl Channel {
     /// Sends a message; waits while the other side is behind.
     pub(super) fn send(&self, bytes: &[u8], fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        Ok(retry_on_intr(|| {
-            send(self.fd.as_fd(), bytes, fd, SendFlags::NOSIGNAL)
-        })?)
+        Ok(retry_on_intr(|| send(self.fd.as_fd(), bytes, fd, SendFlags::NOSIGNAL))?)
     }
 
     /// Waits for a message; `None` when the other side is gone.
     pub(super) fn receive(&self) -> io::Result<Option<Received>> {
-        Ok(retry_on_intr(|| {
-            receive(self.fd.as_fd(), RecvFlags::CMSG_CLOEXEC)
-        })?)
+        Ok(retry_on_intr(|| receive(self.fd.as_fd(), RecvFlags::CMSG_CLOEXEC))?)
     }
 
     /// Whether the other side is gone.
@@ -84,10 +75,7 @@ pub(super) struct AsyncChannel {
 impl AsyncChannel {
     /// To be used in a runtime later.
     pub(super) fn new(channel: Channel) -> Self {
-        Self {
-            channel,
-            registered: OnceCell::new(),
-        }
+        Self { channel, registered: OnceCell::new() }
     }
 
     async fn fd(&self) -> io::Result<&AsyncFd<OwnedFd>> {
@@ -127,12 +115,7 @@ impl AsyncChannel {
     }
 }
 
-fn send(
-    socket: BorrowedFd<'_>,
-    bytes: &[u8],
-    fd: Option<BorrowedFd<'_>>,
-    flags: SendFlags,
-) -> rustix::io::Result<()> {
+fn send(socket: BorrowedFd<'_>, bytes: &[u8], fd: Option<BorrowedFd<'_>>, flags: SendFlags) -> rustix::io::Result<()> {
     let fds = fd.map(|fd| [fd]);
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
@@ -147,12 +130,7 @@ fn receive(socket: BorrowedFd<'_>, flags: RecvFlags) -> rustix::io::Result<Optio
     let mut bytes = [0; MESSAGE];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    let message = recvmsg(
-        socket,
-        &mut [IoSliceMut::new(&mut bytes)],
-        &mut ancillary,
-        flags,
-    )?;
+    let message = recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut ancillary, flags)?;
     if message.bytes == 0 {
         return Ok(None);
     }
@@ -160,11 +138,7 @@ fn receive(socket: BorrowedFd<'_>, flags: RecvFlags) -> rustix::io::Result<Optio
         RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
         _ => None,
     });
-    Ok(Some(Received {
-        bytes,
-        length: message.bytes,
-        fd,
-    }))
+    Ok(Some(Received { bytes, length: message.bytes, fd }))
 }
 
 #[cfg(test)]
@@ -184,10 +158,7 @@ mod tests {
         let second = inside.receive().await.unwrap();
         assert_eq!((second.bytes(), second.fd.is_none()), (&b"two"[..], true));
         drop(front);
-        assert_eq!(
-            inside.receive().await.unwrap_err().kind(),
-            io::ErrorKind::BrokenPipe
-        );
+        assert_eq!(inside.receive().await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         assert!(inside.send(b"three").await.is_err());
     }
 }

@@ -24,9 +24,7 @@ pub struct ControlListener {
 
 impl ControlListener {
     pub(super) fn new(channel: Channel) -> Self {
-        Self {
-            channel: Arc::new(AsyncChannel::new(channel)),
-        }
+        Self { channel: Arc::new(AsyncChannel::new(channel)) }
     }
 
     /// The next connection, of this user or root.

@@ -34,10 +34,7 @@ pub(super) async fn start(outside: &Outside, drained: Drained) -> Result<u16, Sa
     let what = || "open the way outside".to_owned();
     let listener = TcpListener::bind((GATEWAY, 0)).await.doing(what)?;
     let port = listener.local_addr().doing(what)?.port();
-    let way = Way {
-        own: SocketAddrV4::new(GATEWAY, port),
-        outside: outside.clone(),
-    };
+    let way = Way { own: SocketAddrV4::new(GATEWAY, port), outside: outside.clone() };
     spawn(accept(listener, way, drained));
     Ok(port)
 }
@@ -98,11 +95,7 @@ impl Way {
         if to == self.own || to.ip().is_loopback() || to.ip().is_unspecified() {
             return Ok(None);
         }
-        let ip = if *to.ip() == HOST {
-            Ipv4Addr::LOCALHOST
-        } else {
-            *to.ip()
-        };
+        let ip = if *to.ip() == HOST { Ipv4Addr::LOCALHOST } else { *to.ip() };
         Ok(Some(SocketAddr::from((ip, to.port()))))
     }
 }

@@ -6,9 +6,7 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum EnterError {
     /// A mesh of that name runs for this user.
-    #[error(
-        "mesh {0} is running already; stop it with `leno down`, or give this one another name with --mesh"
-    )]
+    #[error("mesh {0} is running already; stop it with `leno down`, or give this one another name with --mesh")]
     AlreadyRunning(String),
     /// The process has more than one thread. A mistake in the program.
     #[error("the sandbox must be entered before any thread is started")]
@@ -69,9 +67,6 @@ pub(super) trait Doing<T> {
 
 impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
     fn doing(self, what: impl FnOnce() -> String) -> Result<T, SandboxError> {
-        self.map_err(|error| SandboxError::Io {
-            what: what(),
-            source: error.into(),
-        })
+        self.map_err(|error| SandboxError::Io { what: what(), source: error.into() })
     }
 }

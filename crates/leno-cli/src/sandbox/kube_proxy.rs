@@ -14,8 +14,8 @@ use std::{
 };
 
 use leno_nft::{
-    Chain, ChainType, Element, Expr, Family, Hook, Key, KeyPart, Op, Prefix, Reject, Set, SetKind,
-    Table, Transport, Verdict, set::KeyValue,
+    Chain, ChainType, Element, Expr, Family, Hook, Key, KeyPart, Op, Prefix, Reject, Set, SetKind, Table, Transport,
+    Verdict, set::KeyValue,
 };
 
 use super::{
@@ -65,12 +65,7 @@ pub(super) fn table(services: &[Service], egress: Egress) -> Table {
         sets.push(targets(index, port));
         chains.push(choice(index, port));
     }
-    Table {
-        family: Family::Ipv4,
-        name: TABLE.to_owned(),
-        sets,
-        chains,
-    }
+    Table { family: Family::Ipv4, name: TABLE.to_owned(), sets, chains }
 }
 
 /// The ports that have somewhere to go. Of two services that claim the same address and port the first wins, as in
@@ -104,11 +99,7 @@ fn ports(services: &[Service]) -> Vec<Port> {
 }
 
 fn service_key() -> Key {
-    vec![
-        KeyPart::Ipv4Destination,
-        KeyPart::Protocol,
-        KeyPart::DestinationPort,
-    ]
+    vec![KeyPart::Ipv4Destination, KeyPart::Protocol, KeyPart::DestinationPort]
 }
 
 fn pair_key() -> Key {
@@ -133,11 +124,8 @@ fn services_map(ports: &[Port]) -> Set {
 }
 
 fn self_set(ports: &[Port]) -> Set {
-    let addresses: BTreeSet<Ipv4Addr> = ports
-        .iter()
-        .flat_map(|port| &port.targets)
-        .map(|target| *target.ip())
-        .collect();
+    let addresses: BTreeSet<Ipv4Addr> =
+        ports.iter().flat_map(|port| &port.targets).map(|target| *target.ip()).collect();
     let pair = |address| Element::Member(vec![KeyValue::Ipv4(address), KeyValue::Ipv4(address)]);
     Set {
         name: SELF_SET.to_owned(),
@@ -201,20 +189,14 @@ fn output() -> Chain {
 
 fn postrouting() -> Chain {
     let mut chain = Chain::base("postrouting", ChainType::Nat, Hook::Postrouting, AFTER);
-    chain.rule([
-        Expr::InSet(Op::Is, pair_key(), SELF_SET.to_owned()),
-        Expr::Masquerade,
-    ]);
+    chain.rule([Expr::InSet(Op::Is, pair_key(), SELF_SET.to_owned()), Expr::Masquerade]);
     chain
 }
 
 /// Addresses of the mesh's own (lo) pass; other virtual ones that are virtual still have nowhere to go.
 fn refusals(name: &str, hook: Hook) -> Chain {
     let mut chain = Chain::base(name, ChainType::Filter, hook, 0);
-    let lost = [
-        Expr::OutputInterface(Op::IsNot, "lo".to_owned()),
-        Expr::Destination(Op::Is, range(SERVICES)),
-    ];
+    let lost = [Expr::OutputInterface(Op::IsNot, "lo".to_owned()), Expr::Destination(Op::Is, range(SERVICES))];
     let [link, address] = lost.clone();
     chain.rule([link, address, Expr::tcp(), Expr::Reject(Reject::TcpReset)]);
     let [link, address] = lost;
@@ -243,20 +225,11 @@ mod tests {
     };
 
     fn endpoint(last: u8, ready: bool) -> Endpoint {
-        Endpoint {
-            address: [10, 244, 0, last].into(),
-            hostname: None,
-            ready,
-            ports: vec![Some(8080), None],
-        }
+        Endpoint { address: [10, 244, 0, last].into(), hostname: None, ready, ports: vec![Some(8080), None] }
     }
 
     fn service(address: ServiceAddress) -> Service {
-        let port = |port| ServicePort {
-            name: None,
-            protocol: Protocol::Tcp,
-            port,
-        };
+        let port = |port| ServicePort { name: None, protocol: Protocol::Tcp, port };
         Service {
             name: ServiceName::new("shop", "cart"),
             address,
@@ -266,26 +239,16 @@ mod tests {
         }
     }
 
-    const NOWHERE: Egress = Egress {
-        port: None,
-        host_loopback: false,
-    };
+    const NOWHERE: Egress = Egress { port: None, host_loopback: false };
 
     #[test]
     fn connections_go_to_ready_instances_of_ports_that_have_any() {
         let services = [service(ServiceAddress::Virtual([10, 96, 1, 1].into()))];
         let table = table(&services, NOWHERE);
-        let targets: Vec<_> = table
-            .sets
-            .iter()
-            .filter(|set| set.kind == SetKind::Ipv4Targets)
-            .collect();
+        let targets: Vec<_> = table.sets.iter().filter(|set| set.kind == SetKind::Ipv4Targets).collect();
         assert_eq!(targets.len(), 1, "port 81 has no instance");
         let wanted = ["10.244.0.2:8080", "10.244.0.4:8080"].map(|text| text.parse().unwrap());
-        assert_eq!(
-            targets[0].elements,
-            [Element::Target(0, wanted[0]), Element::Target(1, wanted[1])]
-        );
+        assert_eq!(targets[0].elements, [Element::Target(0, wanted[0]), Element::Target(1, wanted[1])]);
     }
 
     #[test]
@@ -307,26 +270,11 @@ mod tests {
         let redirects = |egress| {
             let table = table(&[], egress);
             let rules = table.chains.into_iter().flat_map(|chain| chain.rules);
-            rules
-                .flat_map(|rule| rule.0)
-                .filter(|part| matches!(part, Expr::Redirect(_)))
-                .count()
+            rules.flat_map(|rule| rule.0).filter(|part| matches!(part, Expr::Redirect(_))).count()
         };
         assert_eq!(redirects(NOWHERE), 0);
         let port = Some(1);
-        assert_eq!(
-            redirects(Egress {
-                port,
-                host_loopback: false
-            }),
-            1
-        );
-        assert_eq!(
-            redirects(Egress {
-                port,
-                host_loopback: true
-            }),
-            2
-        );
+        assert_eq!(redirects(Egress { port, host_loopback: false }), 1);
+        assert_eq!(redirects(Egress { port, host_loopback: true }), 2);
     }
 }

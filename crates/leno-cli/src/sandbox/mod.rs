@@ -88,10 +88,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            egress: true,
-            host_loopback: false,
-        }
+        Self { egress: true, host_loopback: false }
     }
 }
 
@@ -122,19 +119,10 @@ impl Sandbox {
             true => Some(egress::start(&outside, drained.clone()).await?),
             false => None,
         };
-        let egress = Egress {
-            port,
-            host_loopback: settings.host_loopback && settings.egress,
-        };
+        let egress = Egress { port, host_loopback: settings.host_loopback && settings.egress };
         let way = settings.egress.then_some(&outside);
         let dns = Dns::start(way, egress.host_loopback, drained).await?;
-        let sandbox = Self {
-            network,
-            egress,
-            dns,
-            outside,
-            drain,
-        };
+        let sandbox = Self { network, egress, dns, outside, drain };
         sandbox.set_services(Vec::new()).await?;
         Ok(sandbox)
     }
@@ -166,11 +154,7 @@ impl Sandbox {
     ///
     /// # Errors
     /// When the host's address cannot be opened, e.g. because it is in use.
-    pub async fn publish(
-        &self,
-        host: SocketAddr,
-        target: SocketAddrV4,
-    ) -> Result<Published, SandboxError> {
+    pub async fn publish(&self, host: SocketAddr, target: SocketAddrV4) -> Result<Published, SandboxError> {
         publish::open(&self.outside, host, target, self.drain.holder()).await
     }
 
@@ -192,7 +176,5 @@ impl Sandbox {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, SandboxError> + Send + 'static,
 ) -> Result<T, SandboxError> {
-    spawn_blocking(work)
-        .await
-        .doing(|| "finish in time".to_owned())?
+    spawn_blocking(work).await.doing(|| "finish in time".to_owned())?
 }

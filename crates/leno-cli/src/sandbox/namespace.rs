@@ -22,10 +22,7 @@ pub struct Namespaces {
 ///
 /// # Errors
 /// When the thread cannot be made or the namespace cannot be entered.
-pub fn in_network<T: Send>(
-    network: BorrowedFd<'_>,
-    work: impl FnOnce() -> T + Send,
-) -> io::Result<T> {
+pub fn in_network<T: Send>(network: BorrowedFd<'_>, work: impl FnOnce() -> T + Send) -> io::Result<T> {
     in_thread(|| {
         move_into_link_name_space(network, Some(LinkNameSpaceType::Network))?;
         Ok(work())
@@ -36,10 +33,7 @@ pub fn in_network<T: Send>(
 ///
 /// # Errors
 /// Those of `unshare(2)` and of `work`.
-pub fn in_new<T: Send>(
-    flags: UnshareFlags,
-    work: impl FnOnce() -> io::Result<T> + Send,
-) -> io::Result<T> {
+pub fn in_new<T: Send>(flags: UnshareFlags, work: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     in_thread(|| {
         // SAFETY: file descriptors stay shared: the flags are those of namespaces.
         unsafe { unshare_unsafe(flags - UnshareFlags::FILES) }?;

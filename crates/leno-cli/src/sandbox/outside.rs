@@ -51,9 +51,7 @@ struct Asking {
 impl Outside {
     pub(super) fn new(channel: Channel) -> Self {
         let channel = AsyncChannel::new(channel);
-        Self {
-            asking: Arc::new(Mutex::new(Asking { channel, number: 0 })),
-        }
+        Self { asking: Arc::new(Mutex::new(Asking { channel, number: 0 })) }
     }
 
     /// Connects to an address in the host's network. The caller sets a deadline.
@@ -93,12 +91,7 @@ impl Outside {
         let mut asking = self.asking.lock().await;
         timeout(PATIENCE, asking.ask(kind, address))
             .await
-            .map_err(|_| {
-                io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "the leno process on the host does not answer",
-                )
-            })?
+            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "the leno process on the host does not answer"))?
     }
 }
 
@@ -137,17 +130,11 @@ pub(super) fn serve(inside: &Channel) {
             return;
         };
         let made = make(kind, address);
-        let code = made
-            .as_ref()
-            .err()
-            .map_or(0, |error| error.raw_os_error().unwrap_or(libc::EIO));
+        let code = made.as_ref().err().map_or(0, |error| error.raw_os_error().unwrap_or(libc::EIO));
         let mut answer = number.to_vec();
         answer.extend(code.to_ne_bytes());
         let fd = made.ok();
-        if inside
-            .send(&answer, fd.as_ref().map(|fd| fd.as_fd()))
-            .is_err()
-        {
+        if inside.send(&answer, fd.as_ref().map(|fd| fd.as_fd())).is_err() {
             return;
         }
     }
@@ -204,10 +191,7 @@ fn decode(bytes: &[u8]) -> Option<(Kind, SocketAddr)> {
         6 => IpAddr::V6(Ipv6Addr::from(*bytes.last_chunk::<16>()?)),
         _ => return None,
     };
-    Some((
-        kind,
-        SocketAddr::new(ip, u16::from_be_bytes([bytes[2], bytes[3]])),
-    ))
+    Some((kind, SocketAddr::new(ip, u16::from_be_bytes([bytes[2], bytes[3]]))))
 }
 
 #[cfg(test)]
@@ -233,10 +217,7 @@ mod tests {
         let (front, inside) = pair().unwrap();
         std::thread::spawn(move || serve(&front));
         let outside = Outside::new(inside);
-        let listener = outside
-            .listen("127.0.0.1:0".parse().unwrap())
-            .await
-            .unwrap();
+        let listener = outside.listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let taken = outside.listen(address).await.unwrap_err();
         assert_eq!(taken.kind(), io::ErrorKind::AddrInUse);

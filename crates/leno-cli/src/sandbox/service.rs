@@ -66,8 +66,6 @@ pub struct Endpoint {
 impl Service {
     /// The instances that DNS names.
     pub fn named_endpoints(&self) -> impl Iterator<Item = &Endpoint> {
-        self.endpoints
-            .iter()
-            .filter(|endpoint| endpoint.ready || self.publish_not_ready)
+        self.endpoints.iter().filter(|endpoint| endpoint.ready || self.publish_not_ready)
     }
 }

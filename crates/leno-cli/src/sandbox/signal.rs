@@ -28,10 +28,7 @@ pub(super) fn next() -> i32 {
 
 /// An exit code as shells count: 128 + signal number for a process that a signal ended.
 pub(super) fn code(status: WaitStatus) -> i32 {
-    status
-        .exit_status()
-        .or_else(|| status.terminating_signal().map(|signal| 128 + signal))
-        .unwrap_or(1)
+    status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal)).unwrap_or(1)
 }
 
 fn signals() -> libc::sigset_t {

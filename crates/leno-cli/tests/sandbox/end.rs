@@ -68,10 +68,8 @@ pub(crate) fn busy_mesh() -> ExitCode {
     both(wait, |inside| async move {
         let sandbox = sandbox(&inside).await;
         let one = pod(&sandbox, 1).await;
-        let _child = shell(&one, "setsid sleep 4242 & exec sleep 4242")
-            .spawn()
-            .unwrap();
-        crate::until("two processes", || crate::mesh::sleeping() == 2).await;
+        let _child = shell(&one, "setsid sleep 4242 & exec sleep 4242").spawn().unwrap();
+        crate::until("two processes", || crate::mesh::sleeping(4242) == 2).await;
         println!("busy");
         std::io::stdout().flush().unwrap();
         std::future::pending::<()>().await;
@@ -81,31 +79,19 @@ pub(crate) fn busy_mesh() -> ExitCode {
 /// Every process of the host whose PID namespace is this one.
 fn processes_in(namespace: &Path) -> usize {
     let all = fs::read_dir("/proc").unwrap().flatten();
-    all.filter(|process| {
-        fs::read_link(process.path().join("ns/pid")).is_ok_and(|it| it == namespace)
-    })
-    .count()
+    all.filter(|process| fs::read_link(process.path().join("ns/pid")).is_ok_and(|it| it == namespace)).count()
 }
 
 fn start_busy() -> (Child, Pid, std::path::PathBuf) {
     let program = std::env::current_exe().unwrap();
-    let mut front = Command::new(program)
-        .args(["run", "busy-mesh"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut front = Command::new(program).args(["run", "busy-mesh"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    BufReader::new(front.stdout.as_mut().unwrap())
-        .read_line(&mut line)
-        .unwrap();
+    BufReader::new(front.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(line, "busy\n");
     let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", front.id())).unwrap();
     let first = children.trim().parse().unwrap();
     let namespace = fs::read_link(format!("/proc/{first}/ns/pid")).unwrap();
-    assert!(
-        processes_in(&namespace) >= 4,
-        "PID 1, the runner, two that sleep"
-    );
+    assert!(processes_in(&namespace) >= 4, "PID 1, the runner, two that sleep");
     (front, Pid::from_raw(first).unwrap(), namespace)
 }
 
@@ -133,14 +119,29 @@ pub(crate) fn killing_the_front_leaves_nothing() -> ExitCode {
 
 pub(crate) fn killing_the_runner_leaves_nothing() -> ExitCode {
     let (mut front, first, namespace) = start_busy();
-    let children = fs::read_to_string(format!(
-        "/proc/{0}/task/{0}/children",
-        first.as_raw_nonzero()
-    ))
-    .unwrap();
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", first.as_raw_nonzero())).unwrap();
     let runner = children.split_whitespace().next().unwrap().parse().unwrap();
     kill_process(Pid::from_raw(runner).unwrap(), Signal::KILL).unwrap();
     assert_eq!(front.wait().unwrap().code(), Some(128 + 9));
     nothing_is_left(&namespace);
+    ExitCode::SUCCESS
+}
+
+/// Where no more user namespaces may be made: in one of our own that says so, without the capabilities that it gives.
+pub(crate) fn the_setting_in_the_way_is_named() -> ExitCode {
+    let program = std::env::current_exe().unwrap();
+    let text = "echo 0 > /proc/sys/user/max_user_namespaces && \
+                exec setpriv --bounding-set=-all --inh-caps=-all \"$0\" run refused";
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "sh", "-c", text]).arg(program);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("sysctl -w user.max_user_namespaces="), "{output:?}");
+    ExitCode::SUCCESS
+}
+
+/// Says why it cannot enter.
+pub(crate) fn refused() -> ExitCode {
+    println!("{}", enter(&entry()).unwrap_err());
     ExitCode::SUCCESS
 }

@@ -3,13 +3,7 @@
 //! Entering needs a process of one thread, so this is a test program without the usual harness: each scenario runs in a
 //! process of its own, `sandbox run NAME`. A filter may be given, as usual.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::panic, clippy::indexing_slicing, reason = "a test may")]
 
 mod end;
 mod mesh;
@@ -50,14 +44,9 @@ fn main() -> ExitCode {
         }
         for user in &users {
             let start = Instant::now();
-            let good = process(name, *user)
-                .status()
-                .is_ok_and(|status| status.success());
+            let good = process(name, *user).status().is_ok_and(|status| status.success());
             let word = if good { "ok" } else { "FAILED" };
-            println!(
-                "test {name} ({user:?}) ... {word} in {} ms",
-                start.elapsed().as_millis()
-            );
+            println!("test {name} ({user:?}) ... {word} in {} ms", start.elapsed().as_millis());
             if !good {
                 failed.push(name);
             }

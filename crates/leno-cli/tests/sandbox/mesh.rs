@@ -45,14 +45,7 @@ pub(crate) async fn pods_reach_each_other_by_name_and_address(inside: Inside) {
     ] {
         assert_eq!(output(&one, &client(name, port)).await, "pod-2", "{name}");
     }
-    assert!(
-        output(
-            &one,
-            "ping -c1 -W2 cart.shop 2>&1; hostname; cat /etc/hosts"
-        )
-        .await
-        .contains("pod-1")
-    );
+    assert!(output(&one, "ping -c1 -W2 cart.shop 2>&1; hostname; cat /etc/hosts").await.contains("pod-1"));
     assert_eq!(output(&one, "hostname").await, "pod-1\n");
     assert_eq!(output(&one, ECHO).await, "pong\n");
     let missing = output(&one, &client("nobody", 80)).await;
@@ -77,63 +70,37 @@ for i in range({count}):
 
 pub(crate) async fn connections_are_spread_and_follow_changes(inside: Inside) {
     let sandbox = sandbox(&inside).await;
-    let pods = [
-        pod(&sandbox, 1).await,
-        pod(&sandbox, 2).await,
-        pod(&sandbox, 3).await,
-    ];
+    let pods = [pod(&sandbox, 1).await, pod(&sandbox, 2).await, pod(&sandbox, 3).await];
     let _servers = (serve(&pods[1]).await, serve(&pods[2]).await);
-    sandbox
-        .set_services(vec![cart(&[2, 3], Protocol::Tcp)])
-        .await
-        .unwrap();
+    sandbox.set_services(vec![cart(&[2, 3], Protocol::Tcp)]).await.unwrap();
     let both = answers(&pods[0], 40).await;
     assert_eq!(both.values().sum::<usize>(), 40, "{both:?}");
-    assert!(
-        both.len() == 2 && both.values().all(|count| *count > 4),
-        "{both:?}"
-    );
+    assert!(both.len() == 2 && both.values().all(|count| *count > 4), "{both:?}");
     let mut unready = cart(&[2, 3], Protocol::Tcp);
     unready.endpoints[0].ready = false;
     sandbox.set_services(vec![unready]).await.unwrap();
-    assert_eq!(
-        answers(&pods[0], 10).await,
-        BTreeMap::from([("pod-3".to_owned(), 10)])
-    );
+    assert_eq!(answers(&pods[0], 10).await, BTreeMap::from([("pod-3".to_owned(), 10)]));
 }
 
 pub(crate) async fn a_pod_reaches_itself_through_its_service(inside: Inside) {
     let sandbox = sandbox(&inside).await;
     let one = pod(&sandbox, 1).await;
     let _server = serve(&one).await;
-    sandbox
-        .set_services(vec![cart(&[1], Protocol::Tcp)])
-        .await
-        .unwrap();
+    sandbox.set_services(vec![cart(&[1], Protocol::Tcp)]).await.unwrap();
     assert_eq!(output(&one, &client("cart", 80)).await, "pod-1");
 }
 
 pub(crate) async fn refusals_come_at_once(inside: Inside) {
     let sandbox = sandbox(&inside).await;
     let one = pod(&sandbox, 1).await;
-    sandbox
-        .set_services(vec![cart(&[], Protocol::Tcp)])
-        .await
-        .unwrap();
-    for (host, port) in [
-        ("cart", 80),
-        ("cart", 81),
-        ("10.96.77.77", 80),
-        ("10.96.0.2", 80),
-    ] {
+    sandbox.set_services(vec![cart(&[], Protocol::Tcp)]).await.unwrap();
+    for (host, port) in [("cart", 80), ("cart", 81), ("10.96.77.77", 80), ("10.96.0.2", 80)] {
         let start = Instant::now();
         let said = output(&one, &client(host, port)).await;
         assert!(said.contains("Connection refused"), "{host}:{port} {said}");
         assert!(start.elapsed() < Duration::from_secs(2), "{host}:{port}");
     }
-    let own = tokio::net::TcpStream::connect((VIRTUAL, 80))
-        .await
-        .unwrap_err();
+    let own = tokio::net::TcpStream::connect((VIRTUAL, 80)).await.unwrap_err();
     assert_eq!(own.kind(), std::io::ErrorKind::ConnectionRefused);
 }
 
@@ -141,19 +108,13 @@ pub(crate) async fn datagrams_are_steered_too(inside: Inside) {
     let sandbox = sandbox(&inside).await;
     let (one, two) = (pod(&sandbox, 1).await, pod(&sandbox, 2).await);
     let _server = serve(&two).await;
-    sandbox
-        .set_services(vec![cart(&[2], Protocol::Udp)])
-        .await
-        .unwrap();
+    sandbox.set_services(vec![cart(&[2], Protocol::Udp)]).await.unwrap();
     let ask = "python3 -c '
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5)
 s.connect((\"cart\", 80)); s.send(b\"x\"); print(s.recv(99).decode(), end=\"\")'";
     assert_eq!(output(&one, ask).await, "pod-2");
-    sandbox
-        .set_services(vec![cart(&[], Protocol::Udp)])
-        .await
-        .unwrap();
+    sandbox.set_services(vec![cart(&[], Protocol::Udp)]).await.unwrap();
     let refused = output(&one, ask).await;
     assert!(refused.contains("Connection refused"), "{refused}");
 }
@@ -179,19 +140,13 @@ m.connect((\"10.244.0.2\", 8080)); print(m.recv(99).decode(), flush=True)
 /// Starts it, and waits for what it says of its own two connections.
 async fn start_sidecar(pod: &Pod) -> (tokio::process::Child, String) {
     let mut sidecar = pod.command(Privilege::Sidecar, "python3".as_ref(), Path::new("/"));
-    sidecar
-        .env("PATH", "/usr/bin:/bin")
-        .args(["-c", SIDECAR])
-        .stdout(Stdio::piped());
+    sidecar.env("PATH", "/usr/bin:/bin").args(["-c", SIDECAR]).stdout(Stdio::piped());
     let mut sidecar = sidecar.kill_on_drop(true).spawn().unwrap();
     let mut said = String::new();
     let mut pipe = sidecar.stdout.take().unwrap();
     while said.lines().count() < 2 {
         let mut bytes = [0; 256];
-        let length = timeout(Duration::from_secs(10), pipe.read(&mut bytes))
-            .await
-            .unwrap()
-            .unwrap();
+        let length = timeout(Duration::from_secs(10), pipe.read(&mut bytes)).await.unwrap().unwrap();
         assert!(length > 0, "the sidecar ended: {said}");
         said += str::from_utf8(&bytes[..length]).unwrap();
     }
@@ -202,10 +157,7 @@ pub(crate) async fn redirected_pods_speak_through_their_sidecar(inside: Inside) 
     let sandbox = sandbox(&inside).await;
     let (one, two) = (pod(&sandbox, 1).await, pod(&sandbox, 2).await);
     let _server = serve(&two).await;
-    sandbox
-        .set_services(vec![cart(&[2], Protocol::Tcp)])
-        .await
-        .unwrap();
+    sandbox.set_services(vec![cart(&[2], Protocol::Tcp)]).await.unwrap();
     let redirect = Redirect {
         owner: Owner::Mark(0x4c45_4e4f),
         outbound_port: 15001,
@@ -222,38 +174,16 @@ pub(crate) async fn redirected_pods_speak_through_their_sidecar(inside: Inside) 
     // Its own connections go out as they are; one to its own pod comes in as everyone's does.
     assert_eq!(said, "pod-2\n15006 10.244.0.2:8080\n");
     // The application's go to the sidecar, and it knows where they were going.
-    assert_eq!(
-        output(&one, &client("cart", 80)).await,
-        "15001 10.96.1.1:80"
-    );
+    assert_eq!(output(&one, &client("cart", 80)).await, "15001 10.96.1.1:80");
     // Excluded ones do not.
     assert_eq!(output(&one, &client("10.244.0.3", 8080)).await, "pod-2");
     // What comes in goes to the sidecar, but for what is excluded.
-    assert_eq!(
-        output(&two, &client("10.244.0.2", 8080)).await,
-        "15006 10.244.0.2:8080"
-    );
-    assert!(
-        output(&two, &client("10.244.0.2", 9999))
-            .await
-            .contains("refused")
-    );
-    assert!(
-        output(&two, &client("10.244.0.2", 15020))
-            .await
-            .starts_with("15020 ")
-    );
+    assert_eq!(output(&two, &client("10.244.0.2", 8080)).await, "15006 10.244.0.2:8080");
+    assert!(output(&two, &client("10.244.0.2", 9999)).await.contains("refused"));
+    assert!(output(&two, &client("10.244.0.2", 15020)).await.starts_with("15020 "));
     // Within the pod nothing is redirected: probes reach the application.
-    assert!(
-        output(&one, &client("127.0.0.1", 7777))
-            .await
-            .contains("refused")
-    );
-    assert!(
-        one.connect("10.244.0.2:7777".parse().unwrap())
-            .await
-            .is_err()
-    );
+    assert!(output(&one, &client("127.0.0.1", 7777)).await.contains("refused"));
+    assert!(one.connect("10.244.0.2:7777".parse().unwrap()).await.is_err());
 }
 
 pub(crate) async fn processes_have_just_the_privilege_they_need(inside: Inside) {
@@ -261,27 +191,13 @@ pub(crate) async fn processes_have_just_the_privilege_they_need(inside: Inside) 
     let one = pod(&sandbox, 1).await;
     let mark = "import socket; socket.socket().setsockopt(socket.SOL_SOCKET, 36, 5)";
     let application = output(&one, &format!("python3 -c '{mark}' 2>&1 | tail -1")).await;
-    assert!(
-        application.contains("Operation not permitted"),
-        "{application}"
-    );
+    assert!(application.contains("Operation not permitted"), "{application}");
     for (privilege, good) in [(Privilege::Sidecar, true), (Privilege::Application, false)] {
         let mut command = one.command(privilege, "python3".as_ref(), Path::new("/"));
-        command
-            .env("PATH", "/usr/bin:/bin")
-            .args(["-c", mark])
-            .stderr(Stdio::null());
-        assert_eq!(
-            command.status().await.unwrap().success(),
-            good,
-            "{privilege:?}"
-        );
+        command.env("PATH", "/usr/bin:/bin").args(["-c", mark]).stderr(Stdio::null());
+        assert_eq!(command.status().await.unwrap().success(), good, "{privilege:?}");
     }
-    let status = output(
-        &one,
-        "cat /proc/self/status; unshare -n true; echo; mount -t tmpfs x /mnt",
-    )
-    .await;
+    let status = output(&one, "cat /proc/self/status; unshare -n true; echo; mount -t tmpfs x /mnt").await;
     assert!(status.contains("NoNewPrivs:\t1"), "{status}");
     assert_eq!(
         status.matches("not permitted").count()
@@ -295,10 +211,7 @@ pub(crate) async fn processes_have_just_the_privilege_they_need(inside: Inside) 
     assert_eq!(output(&one, "pwd; echo $HOME").await, "/\n\n");
     let session = output(&one, "cat /proc/self/stat").await;
     let fields: Vec<&str> = session.rsplit(") ").next().unwrap().split(' ').collect();
-    assert_eq!(
-        fields[2], fields[3],
-        "a session and a process group of its own"
-    );
+    assert_eq!(fields[2], fields[3], "a session and a process group of its own");
 }
 
 pub(crate) async fn ten_pods_take_less_than_half_a_second(inside: Inside) {
@@ -313,10 +226,7 @@ pub(crate) async fn ten_pods_take_less_than_half_a_second(inside: Inside) {
         pod.destroy().await;
     }
     let total = start.elapsed();
-    println!(
-        "ten pods: made in {made:?}, destroyed in {:?}",
-        total.checked_sub(made).unwrap()
-    );
+    println!("ten pods: made in {made:?}, destroyed in {:?}", total.checked_sub(made).unwrap());
     assert!(total < Duration::from_millis(500), "{total:?}");
 }
 
@@ -324,29 +234,24 @@ pub(crate) async fn destroying_a_pod_ends_all_of_it(inside: Inside) {
     let sandbox = sandbox(&inside).await;
     for _ in 0..3 {
         let one = pod(&sandbox, 1).await;
-        let mut child = shell(
-            &one,
-            "setsid sleep 1000 & setsid sleep 1000 & exec sleep 1000",
-        )
-        .spawn()
-        .unwrap();
-        crate::until("three processes", || sleeping() == 3).await;
+        let mut child = shell(&one, "setsid sleep 7001 & setsid sleep 7001 & exec sleep 7001").spawn().unwrap();
+        crate::until("three processes", || sleeping(7001) == 3).await;
         one.destroy().await;
         one.destroy().await;
         assert!(!child.wait().await.unwrap().success());
-        crate::until("no processes", || sleeping() == 0).await;
+        crate::until("no processes", || sleeping(7001) == 0).await;
         let left = std::fs::read_dir("/.leno/pods").unwrap().count();
         assert_eq!(left, 0);
     }
 }
 
-/// How many processes of this PID namespace sleep.
-pub(crate) fn sleeping() -> usize {
+/// How many processes sleep for so many seconds.
+pub(crate) fn sleeping(seconds: u32) -> usize {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     processes
         .filter(|process| {
             let name = std::fs::read_to_string(process.path().join("cmdline")).unwrap_or_default();
-            name.starts_with("sleep\0")
+            name == format!("sleep\0{seconds}\0")
         })
         .count()
 }

@@ -8,8 +8,7 @@ use std::{
 };
 
 use leno_cli::sandbox::{
-    Endpoint, Inside, Pod, PodSettings, Privilege, Protocol, Sandbox, Service, ServiceAddress,
-    ServicePort, Settings,
+    Endpoint, Inside, Pod, PodSettings, Privilege, Protocol, Sandbox, Service, ServiceAddress, ServicePort, Settings,
 };
 use leno_model::ServiceName;
 use tokio::{process::Command, time::timeout};
@@ -42,45 +41,28 @@ pub(crate) fn cart(pods: &[u8], protocol: Protocol) -> Service {
     Service {
         name: ServiceName::new("shop", "cart"),
         address: ServiceAddress::Virtual(VIRTUAL),
-        ports: vec![ServicePort {
-            name: Some("http".into()),
-            protocol,
-            port: 80,
-        }],
+        ports: vec![ServicePort { name: Some("http".into()), protocol, port: 80 }],
         endpoints: pods.iter().map(|n| endpoint(*n)).collect(),
         publish_not_ready: false,
     }
 }
 
 fn endpoint(n: u8) -> Endpoint {
-    Endpoint {
-        address: address(n),
-        hostname: None,
-        ready: true,
-        ports: vec![Some(8080)],
-    }
+    Endpoint { address: address(n), hostname: None, ready: true, ports: vec![Some(8080)] }
 }
 
 /// A shell command in a pod.
 pub(crate) fn shell(pod: &Pod, text: &str) -> Command {
     let mut command = pod.command(Privilege::Application, "sh".as_ref(), Path::new("/"));
-    command
-        .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
-        .args(["-c", text]);
+    command.env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin").args(["-c", text]);
     command.stdin(Stdio::null()).kill_on_drop(true);
     command
 }
 
 pub(crate) async fn output(pod: &Pod, text: &str) -> String {
     let output = timeout(Duration::from_secs(20), shell(pod, text).output()).await;
-    let output = output
-        .unwrap_or_else(|_| panic!("{text} does not end"))
-        .unwrap();
-    format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    )
+    let output = output.unwrap_or_else(|_| panic!("{text} does not end")).unwrap();
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// Python that serves its host's name on TCP port 8080 (and UDP).

@@ -65,11 +65,7 @@ impl Responder {
                         continue;
                     }
                     let answered = !response.answers.is_empty();
-                    return Outcome::Answer(if answered {
-                        response
-                    } else {
-                        negative(response)
-                    });
+                    return Outcome::Answer(if answered { response } else { negative(response) });
                 }
             }
         }
@@ -78,14 +74,7 @@ impl Responder {
     }
 
     /// Adds what was asked for; an alias to follow, if that is what the name is.
-    fn add(
-        &self,
-        response: &mut Message,
-        zone: &Zone,
-        name: &Name,
-        query: &Query,
-        data: &[Data],
-    ) -> Option<Name> {
+    fn add(&self, response: &mut Message, zone: &Zone, name: &Name, query: &Query, data: &[Data]) -> Option<Name> {
         response.metadata.authoritative = true;
         let wanted = query.query_type();
         if let [Data::Alias(target)] = data {
@@ -145,10 +134,7 @@ fn record_data(data: &Data) -> Option<RData> {
 
 /// A name as the zone has names.
 fn text(name: &Name) -> String {
-    name.to_lowercase()
-        .to_ascii()
-        .trim_end_matches('.')
-        .to_owned()
+    name.to_lowercase().to_ascii().trim_end_matches('.').to_owned()
 }
 
 /// An empty answer to a question.
@@ -185,10 +171,7 @@ fn negative(mut response: Message) -> Message {
 pub(super) fn question(request: &Message, name: Name) -> Message {
     let mut question = Message::new(request.metadata.id, MessageType::Query, OpCode::Query);
     question.metadata.recursion_desired = true;
-    let wanted = request
-        .queries
-        .first()
-        .map_or(RecordType::A, Query::query_type);
+    let wanted = request.queries.first().map_or(RecordType::A, Query::query_type);
     question.add_query(Query::query(name, wanted));
     question
 }

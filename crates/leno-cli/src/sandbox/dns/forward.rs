@@ -54,12 +54,7 @@ impl Forwarder {
         Some(answer)
     }
 
-    async fn ask_one(
-        &self,
-        server: SocketAddr,
-        question: &[u8],
-        carrier: Carrier,
-    ) -> io::Result<Vec<u8>> {
+    async fn ask_one(&self, server: SocketAddr, question: &[u8], carrier: Carrier) -> io::Result<Vec<u8>> {
         match carrier {
             Carrier::Udp => self.ask_by_datagram(server, question).await,
             Carrier::Tcp => self.ask_by_connection(server, question).await,
@@ -115,10 +110,7 @@ mod tests {
 
     fn question() -> Message {
         let mut question = Message::new(9, MessageType::Query, OpCode::Query);
-        question.add_query(Query::query(
-            Name::from_ascii("example.com.").unwrap(),
-            RecordType::A,
-        ));
+        question.add_query(Query::query(Name::from_ascii("example.com.").unwrap(), RecordType::A));
         question
     }
 
@@ -159,18 +151,12 @@ mod tests {
     fn forwarder(servers: Vec<SocketAddr>) -> Forwarder {
         let (front, inside) = pair().unwrap();
         thread::spawn(move || outside::serve(&front));
-        Forwarder {
-            outside: Outside::new(inside),
-            servers,
-        }
+        Forwarder { outside: Outside::new(inside), servers }
     }
 
     #[tokio::test]
     async fn the_next_resolver_is_asked_when_one_is_not_there() {
-        let gone = UdpSocket::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let gone = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let forwarder = forwarder(vec![gone, resolver(false)]);
         let found = forwarder.ask_message(&question()).await.unwrap();
         assert_eq!(found.answers.len(), 1);
@@ -178,10 +164,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_cut_answer_is_asked_for_again_by_tcp() {
-        let found = forwarder(vec![resolver(true)])
-            .ask_message(&question())
-            .await
-            .unwrap();
+        let found = forwarder(vec![resolver(true)]).ask_message(&question()).await.unwrap();
         assert_eq!(found.answers.len(), 1);
     }
 

@@ -81,20 +81,13 @@ impl Dns {
         let listener = TcpListener::bind(answer::ADDRESS).await.doing(what)?;
         spawn(datagrams(Arc::clone(&server), socket, drained.clone()));
         spawn(connections(Arc::clone(&server), listener, drained));
-        Ok(Self {
-            server,
-            host_loopback,
-        })
+        Ok(Self { server, host_loopback })
     }
 
     /// From now on these are the names.
     pub(super) fn set(&self, services: &[Service]) {
         let zone = Arc::new(Zone::new(services, self.host_loopback));
-        *self
-            .server
-            .zone
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = zone;
+        *self.server.zone.write().unwrap_or_else(PoisonError::into_inner) = zone;
     }
 }
 
@@ -106,13 +99,7 @@ impl Server {
     }
 
     /// The answer of others, as it is; `None` when the question came by alias, and is then asked for its sake alone.
-    async fn forward(
-        &self,
-        request: &Message,
-        bytes: &[u8],
-        carrier: Carrier,
-        asked: Asked,
-    ) -> Option<Vec<u8>> {
+    async fn forward(&self, request: &Message, bytes: &[u8], carrier: Carrier, asked: Asked) -> Option<Vec<u8>> {
         let failed = || {
             let mut response = answer::reply(request);
             response.metadata.response_code = ResponseCode::ServFail;
@@ -128,10 +115,7 @@ impl Server {
         if so_far.answers.is_empty() {
             return forwarder.ask(bytes, carrier).await.or_else(failed);
         }
-        let Some(found) = forwarder
-            .ask_message(&answer::question(request, name))
-            .await
-        else {
+        let Some(found) = forwarder.ask_message(&answer::question(request, name)).await else {
             return failed();
         };
         so_far.metadata.response_code = found.metadata.response_code;

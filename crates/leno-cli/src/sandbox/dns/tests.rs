@@ -23,16 +23,8 @@ fn service(name: &str, address: ServiceAddress) -> Service {
     Service {
         name: ServiceName::new("shop", name),
         address,
-        ports: vec![ServicePort {
-            name: Some("http".into()),
-            protocol: Protocol::Tcp,
-            port: 80,
-        }],
-        endpoints: vec![
-            endpoint(5, None, true),
-            endpoint(6, Some("db-0"), true),
-            endpoint(7, None, false),
-        ],
+        ports: vec![ServicePort { name: Some("http".into()), protocol: Protocol::Tcp, port: 80 }],
+        endpoints: vec![endpoint(5, None, true), endpoint(6, Some("db-0"), true), endpoint(7, None, false)],
         publish_not_ready: false,
     }
 }
@@ -42,10 +34,7 @@ fn zone() -> Zone {
         service("cart", ServiceAddress::Virtual([10, 96, 1, 1].into())),
         service("db", ServiceAddress::Headless),
         service("world", ServiceAddress::External("Example.com.".into())),
-        service(
-            "alias",
-            ServiceAddress::External("cart.shop.svc.cluster.local".into()),
-        ),
+        service("alias", ServiceAddress::External("cart.shop.svc.cluster.local".into())),
     ];
     Zone::new(&services, true)
 }
@@ -70,52 +59,26 @@ fn ask(name: &str, wanted: RecordType) -> Vec<String> {
                 RData::SRV(srv) => format!("{} {}", srv.port, srv.target),
                 other => other.to_string(),
             };
-            message
-                .answers
-                .iter()
-                .map(|record| data(&record.data))
-                .collect()
+            message.answers.iter().map(|record| data(&record.data)).collect()
         }
     }
 }
 
 #[test]
 fn virtual_and_headless_names_have_addresses() {
-    assert_eq!(
-        ask("cart.shop.svc.cluster.local.", RecordType::A),
-        ["10.96.1.1"]
-    );
-    assert_eq!(
-        ask("CART.Shop.svc.cluster.local.", RecordType::A),
-        ["10.96.1.1"]
-    );
+    assert_eq!(ask("cart.shop.svc.cluster.local.", RecordType::A), ["10.96.1.1"]);
+    assert_eq!(ask("CART.Shop.svc.cluster.local.", RecordType::A), ["10.96.1.1"]);
     let mut found = ask("db.shop.svc.cluster.local.", RecordType::A);
     found.sort();
-    assert_eq!(
-        found,
-        ["10.244.0.5", "10.244.0.6"],
-        "only those that are ready"
-    );
+    assert_eq!(found, ["10.244.0.5", "10.244.0.6"], "only those that are ready");
 }
 
 #[test]
 fn instances_and_pods_have_names() {
-    assert_eq!(
-        ask("db-0.db.shop.svc.cluster.local.", RecordType::A),
-        ["10.244.0.6"]
-    );
-    assert_eq!(
-        ask("10-244-0-5.db.shop.svc.cluster.local.", RecordType::A),
-        ["10.244.0.5"]
-    );
-    assert_eq!(
-        ask("10-244-0-9.shop.pod.cluster.local.", RecordType::A),
-        ["10.244.0.9"]
-    );
-    assert_eq!(
-        ask("1-2-3-4.shop.pod.cluster.local.", RecordType::A),
-        ["NXDomain"]
-    );
+    assert_eq!(ask("db-0.db.shop.svc.cluster.local.", RecordType::A), ["10.244.0.6"]);
+    assert_eq!(ask("10-244-0-5.db.shop.svc.cluster.local.", RecordType::A), ["10.244.0.5"]);
+    assert_eq!(ask("10-244-0-9.shop.pod.cluster.local.", RecordType::A), ["10.244.0.9"]);
+    assert_eq!(ask("1-2-3-4.shop.pod.cluster.local.", RecordType::A), ["NXDomain"]);
 }
 
 #[test]
@@ -124,13 +87,7 @@ fn ports_have_srv_records() {
     assert_eq!(found, ["80 cart.shop.svc.cluster.local."]);
     let mut found = ask("_http._tcp.db.shop.svc.cluster.local.", RecordType::SRV);
     found.sort();
-    assert_eq!(
-        found,
-        [
-            "8080 10-244-0-5.db.shop.svc.cluster.local.",
-            "8080 db-0.db.shop.svc.cluster.local."
-        ]
-    );
+    assert_eq!(found, ["8080 10-244-0-5.db.shop.svc.cluster.local.", "8080 db-0.db.shop.svc.cluster.local."]);
 }
 
 #[test]
@@ -138,51 +95,24 @@ fn addresses_have_names() {
     let found = ask("1.1.96.10.in-addr.arpa.", RecordType::PTR);
     assert_eq!(found, ["cart.shop.svc.cluster.local."]);
     let found = ask("6.0.244.10.in-addr.arpa.", RecordType::PTR);
-    assert!(
-        found.contains(&"db-0.db.shop.svc.cluster.local.".to_owned()),
-        "{found:?}"
-    );
-    assert_eq!(
-        ask("9.9.96.10.in-addr.arpa.", RecordType::PTR),
-        ["NXDomain"]
-    );
-    assert_eq!(
-        ask("8.8.8.8.in-addr.arpa.", RecordType::PTR),
-        ["ask about 8.8.8.8.in-addr.arpa."]
-    );
+    assert!(found.contains(&"db-0.db.shop.svc.cluster.local.".to_owned()), "{found:?}");
+    assert_eq!(ask("9.9.96.10.in-addr.arpa.", RecordType::PTR), ["NXDomain"]);
+    assert_eq!(ask("8.8.8.8.in-addr.arpa.", RecordType::PTR), ["ask about 8.8.8.8.in-addr.arpa."]);
 }
 
 #[test]
 fn no_such_name_and_nothing_of_that_type_are_told_apart() {
-    assert_eq!(
-        ask("nobody.shop.svc.cluster.local.", RecordType::A),
-        ["NXDomain"]
-    );
-    assert_eq!(
-        ask("cart.shop.svc.cluster.local.", RecordType::AAAA),
-        ["NoError"]
-    );
+    assert_eq!(ask("nobody.shop.svc.cluster.local.", RecordType::A), ["NXDomain"]);
+    assert_eq!(ask("cart.shop.svc.cluster.local.", RecordType::AAAA), ["NoError"]);
     assert_eq!(ask("shop.svc.cluster.local.", RecordType::A), ["NoError"]);
-    assert_eq!(
-        ask("_tcp.cart.shop.svc.cluster.local.", RecordType::SRV),
-        ["NoError"]
-    );
-    assert_eq!(
-        ask("example.com.shop.svc.cluster.local.", RecordType::A),
-        ["NXDomain"]
-    );
+    assert_eq!(ask("_tcp.cart.shop.svc.cluster.local.", RecordType::SRV), ["NoError"]);
+    assert_eq!(ask("example.com.shop.svc.cluster.local.", RecordType::A), ["NXDomain"]);
     assert_eq!(ask("cluster.local.", RecordType::A), ["NoError"]);
 }
 
 #[test]
 fn other_names_are_for_others() {
-    for name in [
-        "example.com.",
-        "local.",
-        "arpa.",
-        "xcluster.local.",
-        "internal.",
-    ] {
+    for name in ["example.com.", "local.", "arpa.", "xcluster.local.", "internal."] {
         assert_eq!(ask(name, RecordType::A), [format!("ask about {name}")]);
     }
     assert_eq!(ask("host.leno.internal.", RecordType::A), ["10.96.0.2"]);
@@ -190,18 +120,9 @@ fn other_names_are_for_others() {
 
 #[test]
 fn external_services_are_aliases() {
-    assert_eq!(
-        ask("world.shop.svc.cluster.local.", RecordType::A),
-        ["ask about example.com."]
-    );
-    assert_eq!(
-        ask("alias.shop.svc.cluster.local.", RecordType::A),
-        ["cart.shop.svc.cluster.local.", "10.96.1.1"]
-    );
-    assert_eq!(
-        ask("world.shop.svc.cluster.local.", RecordType::CNAME),
-        ["example.com."]
-    );
+    assert_eq!(ask("world.shop.svc.cluster.local.", RecordType::A), ["ask about example.com."]);
+    assert_eq!(ask("alias.shop.svc.cluster.local.", RecordType::A), ["cart.shop.svc.cluster.local.", "10.96.1.1"]);
+    assert_eq!(ask("world.shop.svc.cluster.local.", RecordType::CNAME), ["example.com."]);
 }
 
 #[test]
@@ -221,18 +142,11 @@ fn instances_take_turns() {
 fn what_a_datagram_cannot_hold_is_cut_and_says_so() {
     let mut big = service("big", ServiceAddress::Headless);
     big.endpoints = (0..200)
-        .map(|last| Endpoint {
-            address: [10, 244, 1, last].into(),
-            hostname: None,
-            ready: true,
-            ports: vec![],
-        })
+        .map(|last| Endpoint { address: [10, 244, 1, last].into(), hostname: None, ready: true, ports: vec![] })
         .collect();
     let request = request("big.shop.svc.cluster.local.", RecordType::A);
     let zone = Zone::new(&[big], false);
-    let Outcome::Answer(answer) = Responder::default().respond(&zone, &request) else {
-        unreachable!()
-    };
+    let Outcome::Answer(answer) = Responder::default().respond(&zone, &request) else { unreachable!() };
     assert_eq!(answer.answers.len(), 200);
     let bytes = datagram(&request, &answer).unwrap();
     assert!(bytes.len() <= 512);
@@ -244,9 +158,7 @@ fn what_a_datagram_cannot_hold_is_cut_and_says_so() {
 fn strange_questions_are_refused() {
     let mut two = request("a.", RecordType::A);
     two.add_query(Query::query(Name::root(), RecordType::A));
-    let Outcome::Answer(answer) = Responder::default().respond(&zone(), &two) else {
-        unreachable!()
-    };
+    let Outcome::Answer(answer) = Responder::default().respond(&zone(), &two) else { unreachable!() };
     assert_eq!(answer.metadata.response_code, ResponseCode::FormErr);
 }
 

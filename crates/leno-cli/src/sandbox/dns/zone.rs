@@ -73,8 +73,7 @@ impl Zone {
             return Found::Name(vec![Data::Address(address)]);
         }
         let reverse = [PODS, SERVICES].map(|(range, _)| reverse_zone(range));
-        let ours =
-            is_below(name, CLUSTER_DOMAIN) || reverse.iter().any(|zone| is_below(name, zone));
+        let ours = is_below(name, CLUSTER_DOMAIN) || reverse.iter().any(|zone| is_below(name, zone));
         if is_pod_namespace(name) {
             Found::Name(Vec::new())
         } else if ours {
@@ -131,10 +130,7 @@ impl Zone {
             Protocol::Tcp => "tcp",
             Protocol::Udp => "udp",
         };
-        let data = Data::Service {
-            port: number,
-            target,
-        };
+        let data = Data::Service { port: number, target };
         let port_name = port_name.to_lowercase();
         self.add(&format!("_{port_name}._{protocol}.{service}"), data);
     }
@@ -172,9 +168,7 @@ impl Zone {
 
 /// Names above the mesh's zones belong to the world.
 fn is_above_ours(name: &str) -> bool {
-    [CLUSTER_DOMAIN, "leno.internal"]
-        .iter()
-        .any(|zone| zone.ends_with(name) && *zone != name)
+    [CLUSTER_DOMAIN, "leno.internal"].iter().any(|zone| zone.ends_with(name) && *zone != name)
         || name.ends_with("in-addr.arpa") && name.split('.').count() < 4
 }
 
@@ -194,10 +188,7 @@ fn reverse_zone([a, b, ..]: [u8; 4]) -> String {
 }
 
 fn is_below(name: &str, zone: &str) -> bool {
-    name == zone
-        || name
-            .strip_suffix(zone)
-            .is_some_and(|rest| rest.ends_with('.'))
+    name == zone || name.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'))
 }
 
 /// `10-244-0-5.NAMESPACE.pod.cluster.local`: the address that the name itself says.

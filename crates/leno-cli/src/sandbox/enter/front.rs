@@ -10,9 +10,7 @@ use std::{
     thread,
 };
 
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, waitpid,
-};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, pidfd_open, pidfd_send_signal, waitpid};
 use tokio::io::{Interest, unix::AsyncFd};
 
 use crate::sandbox::{channel::Channel, control, outside, signal};
@@ -36,20 +34,11 @@ struct Services {
 }
 
 impl Front {
-    pub(super) fn new(
-        process: Pid,
-        sockets: Channel,
-        control: Channel,
-        listener: UnixListener,
-    ) -> io::Result<Self> {
+    pub(super) fn new(process: Pid, sockets: Channel, control: Channel, listener: UnixListener) -> io::Result<Self> {
         Ok(Self {
             process,
             handle: pidfd_open(process, PidfdFlags::empty())?,
-            services: Some(Services {
-                sockets,
-                control,
-                listener,
-            }),
+            services: Some(Services { sockets, control, listener }),
             ended: OnceLock::new(),
         })
     }
@@ -63,11 +52,7 @@ impl Front {
         let Some(services) = self.services.take() else {
             return Ok(());
         };
-        let Services {
-            sockets,
-            control,
-            listener,
-        } = services;
+        let Services { sockets, control, listener } = services;
         let named = |name: &str| thread::Builder::new().name(name.to_owned());
         named("leno-outside").spawn(move || outside::serve(&sockets))?;
         named("leno-control").spawn(move || control::serve(&listener, &control))?;
@@ -100,9 +85,7 @@ impl Front {
                 return Ok(code);
             }
             // SAFETY: the descriptor is open as long as it is borrowed, and always the same.
-            let handle = unsafe {
-                AsyncFd::register_with_interest(self.handle.as_fd(), Interest::READABLE)
-            }?;
+            let handle = unsafe { AsyncFd::register_with_interest(self.handle.as_fd(), Interest::READABLE) }?;
             drop(handle.readable().await?);
         }
     }

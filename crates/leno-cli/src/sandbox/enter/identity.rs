@@ -27,8 +27,6 @@ pub(super) fn take(identity: &Identity, front: &Channel) -> Result<(), Failure> 
 fn map(identity: &Identity) -> Result<(), Failure> {
     let Identity { uid, gid, .. } = identity;
     fs::write("/proc/self/setgroups", "deny").attempt("fix groups (/proc/self/setgroups)")?;
-    fs::write("/proc/self/uid_map", format!("{uid} {uid} 1"))
-        .attempt("map the user id (/proc/self/uid_map)")?;
-    fs::write("/proc/self/gid_map", format!("{gid} {gid} 1"))
-        .attempt("map the group id (/proc/self/gid_map)")
+    fs::write("/proc/self/uid_map", format!("{uid} {uid} 1")).attempt("map the user id (/proc/self/uid_map)")?;
+    fs::write("/proc/self/gid_map", format!("{gid} {gid} 1")).attempt("map the group id (/proc/self/gid_map)")
 }

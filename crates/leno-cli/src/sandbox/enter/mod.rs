@@ -75,10 +75,7 @@ trait Attempt<T> {
 
 impl<T, E: Into<io::Error>> Attempt<T> for Result<T, E> {
     fn attempt(self, what: &'static str) -> Result<T, Failure> {
-        self.map_err(|error| Failure {
-            what,
-            error: error.into(),
-        })
+        self.map_err(|error| Failure { what, error: error.into() })
     }
 }
 
@@ -103,8 +100,7 @@ pub fn enter(entry: &Entry) -> Result<Side, EnterError> {
         io::ErrorKind::AddrInUse => EnterError::AlreadyRunning(entry.mesh.clone()),
         _ => io_error("open the control socket", source),
     })?;
-    let executable =
-        std::env::current_exe().map_err(|source| io_error("find this program's file", source))?;
+    let executable = std::env::current_exe().map_err(|source| io_error("find this program's file", source))?;
     let (front, inside) = ends().map_err(|source| io_error("connect the two sides", source))?;
     let identity = Identity::current();
     match clone(identity.user_namespace) {
@@ -130,15 +126,9 @@ struct Identity {
 
 impl Identity {
     fn current() -> Self {
-        let privileged = capabilities(None).is_ok_and(|sets| {
-            sets.effective
-                .contains(CapabilitySet::SYS_ADMIN | CapabilitySet::NET_ADMIN)
-        });
-        Self {
-            uid: geteuid().as_raw(),
-            gid: getegid().as_raw(),
-            user_namespace: !privileged,
-        }
+        let privileged = capabilities(None)
+            .is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN | CapabilitySet::NET_ADMIN));
+        Self { uid: geteuid().as_raw(), gid: getegid().as_raw(), user_namespace: !privileged }
     }
 }
 
@@ -146,16 +136,8 @@ fn ends() -> io::Result<(Ends, Ends)> {
     let (sockets, inner_sockets) = channel::pair()?;
     let (control, inner_control) = channel::pair()?;
     let (ready, inner_ready) = channel::pair()?;
-    let front = Ends {
-        sockets,
-        control,
-        ready,
-    };
-    let inside = Ends {
-        sockets: inner_sockets,
-        control: inner_control,
-        ready: inner_ready,
-    };
+    let front = Ends { sockets, control, ready };
+    let inside = Ends { sockets: inner_sockets, control: inner_control, ready: inner_ready };
     Ok((front, inside))
 }
 
@@ -184,16 +166,10 @@ fn outer(process: Pid, ends: Ends, listener: UnixListener) -> Result<Side, Enter
     let front = Front::new(process, ends.sockets, ends.control, listener)
         .map_err(|source| io_error("watch the sandbox", source))?;
     let Ok(Some(word)) = ends.ready.receive() else {
-        return Err(io_error(
-            "start the sandbox",
-            io::ErrorKind::BrokenPipe.into(),
-        ));
+        return Err(io_error("start the sandbox", io::ErrorKind::BrokenPipe.into()));
     };
     let Some((code, what)) = word.bytes().split_first_chunk::<4>() else {
-        return Err(io_error(
-            "start the sandbox",
-            io::ErrorKind::InvalidData.into(),
-        ));
+        return Err(io_error("start the sandbox", io::ErrorKind::InvalidData.into()));
     };
     match i32::from_ne_bytes(*code) {
         0 => Ok(Side::Front(front)),
@@ -213,13 +189,7 @@ fn inner(ends: Ends, identity: &Identity, executable_on_host: PathBuf) -> Inside
         Err(failure) => give_up(&ends.ready, &failure),
     };
     match reaper::fork() {
-        Err(error) => give_up(
-            &ends.ready,
-            &Failure {
-                what: "start the runner",
-                error,
-            },
-        ),
+        Err(error) => give_up(&ends.ready, &Failure { what: "start the runner", error }),
         Ok(Some(runner)) => {
             drop(ends);
             reaper::reap(runner)
@@ -229,9 +199,7 @@ fn inner(ends: Ends, identity: &Identity, executable_on_host: PathBuf) -> Inside
             ends.ready.send(&0i32.to_ne_bytes(), None).ok();
             Inside {
                 directory: root.directory,
-                executable: root
-                    .executable
-                    .unwrap_or_else(|| executable_on_host.clone()),
+                executable: root.executable.unwrap_or_else(|| executable_on_host.clone()),
                 executable_on_host,
                 control: ControlListener::new(ends.control),
                 outside: Outside::new(ends.sockets),
@@ -251,8 +219,5 @@ fn give_up(ready: &Channel, failure: &Failure) -> ! {
 }
 
 fn io_error(what: &str, source: io::Error) -> EnterError {
-    EnterError::Io {
-        what: what.to_owned(),
-        source,
-    }
+    EnterError::Io { what: what.to_owned(), source }
 }

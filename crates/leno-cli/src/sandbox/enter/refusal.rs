@@ -10,15 +10,8 @@ const NUMBERS: [&str; 6] = ["user", "net", "mnt", "pid", "uts", "ipc"];
 pub(super) fn explain(what: &str, source: io::Error) -> EnterError {
     let host = Host::look();
     match advice(&source, &host) {
-        Some(advice) => EnterError::Forbidden {
-            what: what.to_owned(),
-            advice,
-            source,
-        },
-        None => EnterError::Io {
-            what: what.to_owned(),
-            source,
-        },
+        Some(advice) => EnterError::Forbidden { what: what.to_owned(), advice, source },
+        None => EnterError::Io { what: what.to_owned(), source },
     }
 }
 
@@ -39,15 +32,12 @@ impl Host {
     fn look() -> Self {
         let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse().ok();
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let is_none =
-            |kind: &&str| number(&format!("/proc/sys/user/max_{kind}_namespaces")) == Some(0);
+        let is_none = |kind: &&str| number(&format!("/proc/sys/user/max_{kind}_namespaces")) == Some(0);
         Self {
             unprivileged_clone: number("/proc/sys/kernel/unprivileged_userns_clone"),
             apparmor: number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
             none_of: NUMBERS.into_iter().filter(is_none).collect(),
-            seccomp: status
-                .lines()
-                .any(|line| line.split_whitespace().eq(["Seccomp:", "2"])),
+            seccomp: status.lines().any(|line| line.split_whitespace().eq(["Seccomp:", "2"])),
         }
     }
 }
@@ -63,10 +53,9 @@ fn advice(error: &io::Error, host: &Host) -> Option<String> {
                 .to_owned(),
         }),
         libc::EPERM | libc::EACCES => Some(forbidden(host)),
-        libc::ENOSYS | libc::EINVAL => Some(
-            "this kernel has no user namespaces (CONFIG_USER_NS); as root it works without them"
-                .to_owned(),
-        ),
+        libc::ENOSYS | libc::EINVAL => {
+            Some("this kernel has no user namespaces (CONFIG_USER_NS); as root it works without them".to_owned())
+        }
         _ => None,
     }
 }
@@ -98,25 +87,13 @@ mod tests {
 
     #[test]
     fn the_setting_in_the_way_is_named() {
-        let debian = Host {
-            unprivileged_clone: Some(0),
-            ..Host::default()
-        };
+        let debian = Host { unprivileged_clone: Some(0), ..Host::default() };
         assert!(said(libc::EPERM, &debian).contains("kernel.unprivileged_userns_clone=1"));
-        let ubuntu = Host {
-            apparmor: Some(1),
-            ..Host::default()
-        };
+        let ubuntu = Host { apparmor: Some(1), ..Host::default() };
         assert!(said(libc::EACCES, &ubuntu).contains("apparmor_restrict_unprivileged_userns=0"));
-        let container = Host {
-            seccomp: true,
-            ..Host::default()
-        };
+        let container = Host { seccomp: true, ..Host::default() };
         assert!(said(libc::EPERM, &container).contains("seccomp=unconfined"));
-        let none = Host {
-            none_of: vec!["user"],
-            ..Host::default()
-        };
+        let none = Host { none_of: vec!["user"], ..Host::default() };
         assert!(said(libc::ENOSPC, &none).contains("user.max_user_namespaces=10000"));
         assert_eq!(said(libc::ENOENT, &Host::default()), "");
     }

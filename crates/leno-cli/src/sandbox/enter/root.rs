@@ -18,8 +18,7 @@ use std::{
 
 use rustix::{
     mount::{
-        MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive,
-        mount_change, unmount,
+        MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_change, unmount,
     },
     process::pivot_root,
 };
@@ -46,17 +45,9 @@ pub(super) fn make() -> Result<Root, Failure> {
     let recursive = MountPropagationFlags::REC | MountPropagationFlags::DOWNSTREAM;
     mount_change("/", recursive).attempt("separate the mounts")?;
     let staging = STAGING.into_iter().find(|path| Path::new(path).is_dir());
-    let staging = staging
-        .ok_or(io::ErrorKind::NotFound)
-        .attempt("find a place to mount")?;
-    mount(
-        "leno",
-        staging,
-        "tmpfs",
-        MountFlags::NOSUID | MountFlags::NODEV,
-        Some(c"mode=0755"),
-    )
-    .attempt("mount a file system in memory")?;
+    let staging = staging.ok_or(io::ErrorKind::NotFound).attempt("find a place to mount")?;
+    mount("leno", staging, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, Some(c"mode=0755"))
+        .attempt("mount a file system in memory")?;
     let old = format!("{staging}{HOST}");
     directory(&old, 0o700).attempt("make a directory")?;
     pivot_root(staging, &old).attempt("change the root directory")?;
@@ -71,10 +62,7 @@ pub(super) fn make() -> Result<Root, Failure> {
         // Not being there any more is the user's to see, when something is looked for in it.
         std::env::set_current_dir(here).ok();
     }
-    Ok(Root {
-        directory: run.into(),
-        executable,
-    })
+    Ok(Root { directory: run.into(), executable })
 }
 
 /// Everything in the host's root directory, in ours.
@@ -113,8 +101,7 @@ fn bind_executable() -> Option<PathBuf> {
 fn proc() -> io::Result<()> {
     fs::create_dir("/proc")?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    mount("proc", "/proc", "proc", flags, None)
-        .or_else(|_| mount_bind_recursive(format!("{HOST}/proc"), "/proc"))?;
+    mount("proc", "/proc", "proc", flags, None).or_else(|_| mount_bind_recursive(format!("{HOST}/proc"), "/proc"))?;
     Ok(())
 }
 

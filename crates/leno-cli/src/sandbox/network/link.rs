@@ -64,9 +64,7 @@ pub(in crate::sandbox) struct Veth<'a> {
 
 impl Links {
     pub(in crate::sandbox) fn open() -> io::Result<Self> {
-        Ok(Self {
-            socket: Socket::route()?,
-        })
+        Ok(Self { socket: Socket::route()? })
     }
 
     fn request(&self, message: Message) -> io::Result<()> {
@@ -115,12 +113,7 @@ impl Links {
         }
     }
 
-    pub(in crate::sandbox) fn add_address(
-        &self,
-        index: u32,
-        address: Ipv4Addr,
-        prefix: u8,
-    ) -> io::Result<()> {
+    pub(in crate::sandbox) fn add_address(&self, index: u32, address: Ipv4Addr, prefix: u8) -> io::Result<()> {
         let [a, b, c, d] = index.to_ne_bytes();
         let mut message = new(NEW_ADDRESS, &[IPV4, prefix, 0, SCOPE_ANYWHERE, a, b, c, d]);
         message.put(ADDRESS_LOCAL, &address.octets());
@@ -129,12 +122,7 @@ impl Links {
     }
 
     /// What has these addresses is directly at that link.
-    pub(in crate::sandbox) fn add_link_route(
-        &self,
-        index: u32,
-        destination: Ipv4Addr,
-        prefix: u8,
-    ) -> io::Result<()> {
+    pub(in crate::sandbox) fn add_link_route(&self, index: u32, destination: Ipv4Addr, prefix: u8) -> io::Result<()> {
         let mut message = new(NEW_ROUTE, &route_header(prefix, SCOPE_LINK));
         message.put(ROUTE_DESTINATION, &destination.octets());
         message.put_u32(ROUTE_LINK, index);
@@ -142,11 +130,7 @@ impl Links {
     }
 
     /// Everything else goes through that gateway.
-    pub(in crate::sandbox) fn add_default_route(
-        &self,
-        index: u32,
-        gateway: Ipv4Addr,
-    ) -> io::Result<()> {
+    pub(in crate::sandbox) fn add_default_route(&self, index: u32, gateway: Ipv4Addr) -> io::Result<()> {
         let mut message = new(NEW_ROUTE, &route_header(0, SCOPE_ANYWHERE));
         message.put(ROUTE_GATEWAY, &gateway.octets());
         message.put_u32(ROUTE_LINK, index);
@@ -169,18 +153,5 @@ fn link_header(index: u32, flags: u32) -> [u8; 16] {
 
 /// `struct rtmsg`.
 fn route_header(prefix: u8, scope: u8) -> [u8; 12] {
-    [
-        IPV4,
-        prefix,
-        0,
-        0,
-        TABLE_MAIN,
-        PROTOCOL_STATIC,
-        scope,
-        UNICAST,
-        0,
-        0,
-        0,
-        0,
-    ]
+    [IPV4, prefix, 0, 0, TABLE_MAIN, PROTOCOL_STATIC, scope, UNICAST, 0, 0, 0, 0]
 }

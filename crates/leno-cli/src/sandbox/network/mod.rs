@@ -44,27 +44,19 @@ impl Network {
             .add_bridge(BRIDGE, BRIDGE_INDEX)
             .doing(|| format!("make bridge {BRIDGE}; the kernel's bridge module may be missing"))?;
         let address = |index, address, prefix| {
-            links
-                .add_address(index, address, prefix)
-                .doing(|| format!("give {address} to a link"))
+            links.add_address(index, address, prefix).doing(|| format!("give {address} to a link"))
         };
         address(BRIDGE_INDEX, GATEWAY, PODS.1)?;
         address(LOOPBACK, DNS, 32)?;
         address(LOOPBACK, HOST, 32)?;
         // Virtual addresses that no rule rewrites must be routed somewhere to be refused with a reason.
         let (services, prefix) = SERVICES;
-        links
-            .add_link_route(BRIDGE_INDEX, services.into(), prefix)
-            .doing(|| "route services".into())?;
+        links.add_link_route(BRIDGE_INDEX, services.into(), prefix).doing(|| "route services".into())?;
         Ok(Self(()))
     }
 
     /// Plugs a pod in. Called in this namespace, and then [`attach`] in the pod's.
-    pub(super) fn plug(
-        self,
-        address: Ipv4Addr,
-        namespace: BorrowedFd<'_>,
-    ) -> Result<(), SandboxError> {
+    pub(super) fn plug(self, address: Ipv4Addr, namespace: BorrowedFd<'_>) -> Result<(), SandboxError> {
         let [.., high, low] = address.octets();
         let veth = Veth {
             name: &format!("pod{high}-{low}"),
@@ -75,17 +67,13 @@ impl Network {
             peer_namespace: namespace,
         };
         let links = Links::open().doing(|| "open a netlink socket".into())?;
-        links
-            .add_veth(&veth)
-            .doing(|| format!("make the link of pod {address}"))
+        links.add_veth(&veth).doing(|| format!("make the link of pod {address}"))
     }
 
     /// Takes a pod's link away.
     pub(super) fn unplug(self, address: Ipv4Addr) -> Result<(), SandboxError> {
         let links = Links::open().doing(|| "open a netlink socket".into())?;
-        links
-            .delete(link_index(address))
-            .doing(|| format!("take the link of pod {address} away"))
+        links.delete(link_index(address)).doing(|| format!("take the link of pod {address} away"))
     }
 }
 
@@ -107,9 +95,7 @@ pub(super) fn attach(address: Ipv4Addr) -> Result<(), SandboxError> {
     let what = || format!("set up the link of pod {address}");
     links.add_address(POD_LINK_INDEX, address, 32).doing(what)?;
     links.set_up(POD_LINK_INDEX).doing(what)?;
-    links
-        .add_link_route(POD_LINK_INDEX, GATEWAY, 32)
-        .doing(what)?;
+    links.add_link_route(POD_LINK_INDEX, GATEWAY, 32).doing(what)?;
     links.add_default_route(POD_LINK_INDEX, GATEWAY).doing(what)
 }
 

@@ -20,21 +20,12 @@ const CACHES: [&str; 2] = ["/run/nscd", "/var/run/nscd"];
 
 /// Writes the files.
 pub(super) fn write(settings: &PodSettings) -> io::Result<PathBuf> {
-    let name = format!(
-        "{}_{}_{}",
-        settings.namespace, settings.name, settings.address
-    );
+    let name = format!("{}_{}_{}", settings.namespace, settings.name, settings.address);
     let directory = PathBuf::from(format!("{OWN}/pods/{name}"));
     fs::create_dir_all(&directory)?;
     fs::write(directory.join("hosts"), hosts(settings))?;
-    fs::write(
-        directory.join("resolv.conf"),
-        resolv_conf(&settings.namespace),
-    )?;
-    fs::write(
-        directory.join("hostname"),
-        format!("{}\n", settings.hostname),
-    )?;
+    fs::write(directory.join("resolv.conf"), resolv_conf(&settings.namespace))?;
+    fs::write(directory.join("hostname"), format!("{}\n", settings.hostname))?;
     let switch = fs::read_to_string("/etc/nsswitch.conf").unwrap_or_default();
     fs::write(directory.join("nsswitch.conf"), nsswitch(&switch))?;
     Ok(directory)
@@ -65,20 +56,13 @@ pub(super) fn remove(directory: &Path) {
 }
 
 fn hosts(settings: &PodSettings) -> String {
-    let PodSettings {
-        hostname,
-        namespace,
-        ..
-    } = settings;
-    let mut text = String::from(
-        "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n",
-    );
+    let PodSettings { hostname, namespace, .. } = settings;
+    let mut text =
+        String::from("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n");
     let full = settings
         .subdomain
         .as_ref()
-        .map_or_else(String::new, |subdomain| {
-            format!("{hostname}.{subdomain}.{namespace}.svc.{CLUSTER_DOMAIN}\t")
-        });
+        .map_or_else(String::new, |subdomain| format!("{hostname}.{subdomain}.{namespace}.svc.{CLUSTER_DOMAIN}\t"));
     // Writing to a text does not fail.
     writeln!(text, "{}\t{full}{hostname}", settings.address).ok();
     for (address, names) in &settings.host_aliases {
@@ -96,12 +80,8 @@ fn resolv_conf(namespace: &str) -> String {
 /// The host's, but names come from `/etc/hosts` and DNS: the host's other sources (systemd-resolved, mDNS) do not know
 /// the mesh.
 fn nsswitch(host: &str) -> String {
-    let others = host
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("hosts:"));
-    others
-        .chain(["hosts: files dns"])
-        .fold(String::new(), |text, line| text + line + "\n")
+    let others = host.lines().filter(|line| !line.trim_start().starts_with("hosts:"));
+    others.chain(["hosts: files dns"]).fold(String::new(), |text, line| text + line + "\n")
 }
 
 #[cfg(test)]
@@ -119,23 +99,15 @@ mod tests {
             host_aliases: vec![([10, 0, 0, 1].into(), vec!["db".into(), "db.example".into()])],
         };
         let hosts = hosts(&settings);
-        assert!(
-            hosts.contains("10.244.0.5\tcart-0.cart.shop.svc.cluster.local\tcart-0\n"),
-            "{hosts}"
-        );
+        assert!(hosts.contains("10.244.0.5\tcart-0.cart.shop.svc.cluster.local\tcart-0\n"), "{hosts}");
         assert!(hosts.ends_with("10.0.0.1\tdb\tdb.example\n"), "{hosts}");
         let resolv = resolv_conf("shop");
-        assert!(
-            resolv.starts_with("search shop.svc.cluster.local svc.cluster.local cluster.local\n")
-        );
+        assert!(resolv.starts_with("search shop.svc.cluster.local svc.cluster.local cluster.local\n"));
     }
 
     #[test]
     fn names_come_from_files_and_dns_only() {
         let host = "passwd: files\nhosts: files resolve [!UNAVAIL=return] dns\nnetworks: files\n";
-        assert_eq!(
-            nsswitch(host),
-            "passwd: files\nnetworks: files\nhosts: files dns\n"
-        );
+        assert_eq!(nsswitch(host), "passwd: files\nnetworks: files\nhosts: files dns\n");
     }
 }

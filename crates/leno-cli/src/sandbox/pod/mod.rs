@@ -98,8 +98,7 @@ impl Own {
 
 /// Makes a pod. Blocking, some milliseconds.
 pub(super) fn create(network: Network, settings: PodSettings) -> Result<Pod, SandboxError> {
-    let directory =
-        etc::write(&settings).doing(|| format!("write the files of pod {}", settings.id()))?;
+    let directory = etc::write(&settings).doing(|| format!("write the files of pod {}", settings.id()))?;
     let flags = UnshareFlags::NEWNET | UnshareFlags::NEWNS | UnshareFlags::NEWUTS;
     let made = in_new(flags, || {
         sethostname(settings.hostname.as_bytes())?;
@@ -107,22 +106,12 @@ pub(super) fn create(network: Network, settings: PodSettings) -> Result<Pod, San
         etc::mount(&directory)?;
         Ok((prepared, Own::current()?))
     });
-    let (prepared, namespaces) =
-        made.doing(|| format!("make the namespaces of pod {}", settings.id()))?;
+    let (prepared, namespaces) = made.doing(|| format!("make the namespaces of pod {}", settings.id()))?;
     prepared?;
     network.plug(settings.address, namespaces.network.as_fd())?;
-    in_network(namespaces.network.as_fd(), || {
-        network::attach(settings.address)
-    })
-    .doing(|| format!("enter the network of pod {}", settings.id()))??;
-    Ok(Pod {
-        place: Arc::new(Place {
-            settings,
-            network,
-            directory,
-            namespaces,
-        }),
-    })
+    in_network(namespaces.network.as_fd(), || network::attach(settings.address))
+        .doing(|| format!("enter the network of pod {}", settings.id()))??;
+    Ok(Pod { place: Arc::new(Place { settings, network, directory, namespaces }) })
 }
 
 impl Pod {
@@ -214,10 +203,7 @@ impl Pod {
         .await;
     }
 
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Place) -> T + Send + 'static,
-    ) -> T {
+    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce(&Place) -> T + Send + 'static) -> T {
         let place = Arc::clone(&self.place);
         match spawn_blocking(move || work(&place)).await {
             Ok(done) => done,
