@@ -38,7 +38,7 @@ fn seconds(time: SystemTime) -> u64 {
 /// Everything.
 pub(crate) fn dump(snapshot: &Snapshot) -> Value {
     let routes = |slot: &std::sync::Arc<Slot<crate::config::Routes>>| {
-        let value = slot.get().map(|routes| format!("{:#?}", routes.table));
+        let value = slot.get().map(|routes| lines(&routes.table));
         json!({ "name": &**slot.name(), "state": state(slot), "table": value })
     };
     let rejected = |rejection: &Rejection| {
@@ -52,6 +52,11 @@ pub(crate) fn dump(snapshot: &Snapshot) -> Value {
         "clusters": clusters(snapshot),
         "rejected": snapshot.rejected.iter().map(rejected).collect::<Vec<_>>(),
     })
+}
+
+/// What has no form of its own in JSON, line by line as the program prints it.
+fn lines(value: &impl std::fmt::Debug) -> Vec<String> {
+    format!("{value:#?}").lines().map(str::to_owned).collect()
 }
 
 /// The listeners.
@@ -92,10 +97,10 @@ fn filter_chain(chain: &FilterChain) -> Value {
         Terminal::Http(manager) => json!({ "http": {
             "stat_prefix": &*manager.stat_prefix,
             "routes": match &manager.routes {
-                RouteSource::Inline(routes) => json!({ "inline": format!("{:#?}", routes.table) }),
+                RouteSource::Inline(routes) => json!({ "inline": lines(&routes.table) }),
                 RouteSource::Named(slot) => json!(&**slot.name()),
             },
-            "rbac": manager.rbac.as_ref().map(|rbac| format!("{rbac:#?}")),
+            "rbac": manager.rbac.as_ref().map(|rbac| lines(&**rbac)),
             "access_log": manager.access_log,
         }}),
         Terminal::Tcp(proxy) => json!({ "tcp": {
@@ -114,7 +119,7 @@ fn filter_chain(chain: &FilterChain) -> Value {
             "application_protocols": chain.matches.application_protocols.iter().map(|p| &**p).collect::<Vec<_>>(),
         },
         "tls": chain.tls.as_ref().map(|tls| tls.alpn.iter().map(|p| &**p).collect::<Vec<_>>()),
-        "rbac": chain.rbac.as_ref().map(|rbac| format!("{rbac:#?}")),
+        "rbac": chain.rbac.as_ref().map(|rbac| lines(&**rbac)),
         "terminal": terminal,
     })
 }
