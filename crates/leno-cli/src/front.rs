@@ -1,9 +1,6 @@
 //! The process that the user started: it shows what happens inside and passes on the wish to stop.
 
-use std::{
-    process::ExitCode,
-    time::Duration,
-};
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use leno_api::runner::{Event, Happening, MeshView};
@@ -25,6 +22,8 @@ pub(crate) struct Watch {
     client: Client,
     output: Output,
     live: Option<live::Live>,
+    /// The view that was drawn last.
+    shown: Vec<String>,
     /// When the mesh must be ready; `None` once it is.
     deadline: Option<Instant>,
     timeout: Duration,
@@ -40,6 +39,7 @@ impl Watch {
             client: Client::new(mesh),
             output,
             live: output.is_live().then(live::Live::default),
+            shown: Vec::new(),
             deadline: (!timeout.is_zero()).then(|| Instant::now() + timeout),
             timeout,
             failed: false,
@@ -63,7 +63,7 @@ impl Watch {
                 code = self.front.wait() => break code.context("wait for the inside")?,
                 _ = signals.wait() => self.stop(),
                 event = next(&self.client, &mut events) => self.tell(&event),
-                _ = redraw.tick(), if self.live.is_some() => self.draw(&[]).await,
+                _ = redraw.tick(), if self.live.is_some() => self.draw().await,
                 () = until(deadline) => self.late().await,
             }
         };
@@ -103,17 +103,18 @@ impl Watch {
         }
         let Some(line) = line::of(event) else { return };
         match &mut self.live {
-            Some(live) if is_news(event) => live.draw(&[line], &[]),
+            Some(live) if is_news(event) => live.draw(&[line], &self.shown),
             Some(_) => {}
             None if self.output.quiet && !is_trouble(event) => {}
             None => self.output.line(&line),
         }
     }
 
-    async fn draw(&mut self, above: &[String]) {
+    async fn draw(&mut self) {
         let view = tokio::time::timeout(REDRAW, self.client.get::<MeshView>("/v1/mesh")).await;
         if let (Some(live), Ok(Ok(view))) = (&mut self.live, view) {
-            live.draw(above, &live::view(&view));
+            self.shown = live::view(&view);
+            live.draw(&[], &self.shown);
         }
     }
 
@@ -177,5 +178,8 @@ fn is_news(event: &Event) -> bool {
 
 /// Whether an event is told even to those who want to be left alone.
 fn is_trouble(event: &Event) -> bool {
-    matches!(event.what, Happening::Invalid { .. } | Happening::Warning { .. } | Happening::Control { ready: false, .. })
+    matches!(
+        event.what,
+        Happening::Invalid { .. } | Happening::Warning { .. } | Happening::Control { ready: false, .. }
+    )
 }

@@ -19,7 +19,13 @@ use crate::{
 #[derive(Debug, Args)]
 pub(crate) struct Delete {
     /// Delete what these manifests name; `-` is standard input
-    #[arg(long = "filename", short = 'f', value_name = "PATH", required_unless_present = "kind", conflicts_with = "kind")]
+    #[arg(
+        long = "filename",
+        short = 'f',
+        value_name = "PATH",
+        required_unless_present = "kind",
+        conflicts_with = "kind"
+    )]
     files: Vec<PathBuf>,
     /// The kind, e.g. pod, svc, TrafficTarget
     #[arg(requires = "names")]

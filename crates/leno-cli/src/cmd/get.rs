@@ -70,7 +70,8 @@ impl Get {
                     if everything.is_empty() && found > objects.len() {
                         output.text("\n");
                     }
-                    let namespaces = self.all_namespaces && objects.iter().any(|object| !text(object, "/metadata/namespace").is_empty());
+                    let namespaces = self.all_namespaces
+                        && objects.iter().any(|object| !text(object, "/metadata/namespace").is_empty());
                     output.text(&table(&objects, namespaces, form == Form::Wide).text());
                 }
                 Form::Yaml | Form::Json => everything.extend(objects),
@@ -152,10 +153,9 @@ fn columns(kind: &str, wide: bool) -> Vec<Column> {
             ("AVAILABLE", |it| number(it, "/status/availableReplicas", 0).to_string()),
         ],
         "EndpointSlice" => vec![("ENDPOINTS", |slice| endpoints(slice))],
-        "TrafficSplit" => vec![
-            ("SERVICE", |split| or_dash(&text(split, "/spec/service"))),
-            ("BACKENDS", |split| backends(split)),
-        ],
+        "TrafficSplit" => {
+            vec![("SERVICE", |split| or_dash(&text(split, "/spec/service"))), ("BACKENDS", |split| backends(split))]
+        }
         "TrafficTarget" => vec![
             ("DESTINATION", |target| or_dash(&text(target, "/spec/destination/name"))),
             ("SOURCES", |target| sources(target)),
@@ -169,9 +169,7 @@ fn columns(kind: &str, wide: bool) -> Vec<Column> {
     };
     if wide {
         match kind {
-            "Pod" => columns.push(("OWNER", |pod| {
-                or_dash(&text(pod, "/metadata/ownerReferences/0/name"))
-            })),
+            "Pod" => columns.push(("OWNER", |pod| or_dash(&text(pod, "/metadata/ownerReferences/0/name")))),
             "Service" => columns.push(("SELECTOR", |service| pairs(service, "/spec/selector"))),
             "Deployment" | "StatefulSet" => columns.push(("SELECTOR", |it| pairs(it, "/spec/selector/matchLabels"))),
             _ => {}

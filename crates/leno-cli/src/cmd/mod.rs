@@ -34,7 +34,8 @@ const NAMESPACE: &str = "default";
 
 /// Reads manifest files; `-` is standard input.
 fn manifests(paths: &[PathBuf]) -> anyhow::Result<Vec<ManifestFile>> {
-    let (input, paths): (Vec<&PathBuf>, Vec<&PathBuf>) = paths.iter().partition(|path| path.as_path() == Path::new("-"));
+    let (input, paths): (Vec<&PathBuf>, Vec<&PathBuf>) =
+        paths.iter().partition(|path| path.as_path() == Path::new("-"));
     let paths: Vec<PathBuf> = paths.into_iter().cloned().collect();
     let text = |(path, error): (PathBuf, std::io::Error)| anyhow::anyhow!("{}: {error}", path.display());
     let mut read = files::read(&files::find(&paths).map_err(text)?).map_err(text)?;
@@ -80,7 +81,8 @@ async fn find_pod(client: &Client, namespace: Option<&str>, word: &str) -> anyho
         several => {
             let names: Vec<_> = several.iter().map(|pod| format!("{}/{}", pod.namespace, pod.name)).collect();
             // Instances of one Deployment are alike: the first is as good as any.
-            let owners: std::collections::BTreeSet<_> = several.iter().map(|pod| (&pod.namespace, &pod.owner)).collect();
+            let owners: std::collections::BTreeSet<_> =
+                several.iter().map(|pod| (&pod.namespace, &pod.owner)).collect();
             if owners.len() == 1 && !several[0].owner.is_empty() {
                 return Ok(WorkloadName::new(&several[0].namespace, &several[0].name));
             }

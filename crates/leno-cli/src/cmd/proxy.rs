@@ -71,7 +71,8 @@ async fn status(client: &Client, output: &Output) -> anyhow::Result<()> {
 
 /// A line for each sidecar, and for each type of resource that it refused.
 fn table(proxies: &[ProxyStatus], now: i64) -> Table {
-    let mut table = Table::new(&["NAMESPACE", "POD", "WORKLOAD", "AGENT", "STATE", "VERSION", "CERTIFICATE", "REFUSED"]);
+    let mut table =
+        Table::new(&["NAMESPACE", "POD", "WORKLOAD", "AGENT", "STATE", "VERSION", "CERTIFICATE", "REFUSED"]);
     for proxy in proxies {
         let state = match (proxy.connected, proxy.refusing, proxy.stale) {
             (false, _, _) => "not connected",

@@ -62,7 +62,8 @@ fn pods(pods: &[PodView]) -> Table {
 }
 
 fn services(services: &[ServiceView]) -> Table {
-    let head = ["NAMESPACE", "SERVICE", "ADDRESS", "PORTS", "READY", "REQ/S", "OK", "P50", "P99", "MTLS", "DENIED/S", "URL"];
+    let head =
+        ["NAMESPACE", "SERVICE", "ADDRESS", "PORTS", "READY", "REQ/S", "OK", "P50", "P99", "MTLS", "DENIED/S", "URL"];
     let mut table = Table::new(&head);
     for service in services {
         let mut cells = vec![

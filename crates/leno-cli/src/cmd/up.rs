@@ -20,6 +20,9 @@ use crate::{
     sandbox::{self, Entry, Inside, Side},
 };
 
+/// How long `--detach` waits unless told otherwise, in seconds.
+const DETACHED_TIMEOUT: u64 = 120;
+
 /// Run the services of Kubernetes manifests here, with a mesh around them
 ///
 /// Reads Namespaces, Deployments, StatefulSets, Pods, Services, ConfigMaps, Secrets, SMI policies and MeshConfig from files
@@ -33,9 +36,10 @@ pub(crate) struct Up {
     /// Return when everything is ready and leave the mesh running; `leno down` ends it
     #[arg(long, short)]
     detach: bool,
-    /// Give up when not everything is ready after so many seconds; 0 waits for ever
-    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-    timeout: u64,
+    /// Give up when not everything is ready after so many seconds; 0 waits for ever, which is the default unless detached,
+    /// when it is 120
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
     /// Let pods reach services on this machine's loopback, under the name host.leno.internal
     #[arg(long)]
     allow_host_loopback: bool,
@@ -59,7 +63,7 @@ impl Up {
         if self.detach {
             return self.detach(global, *output);
         }
-        let timeout = Duration::from_secs(self.timeout);
+        let timeout = Duration::from_secs(self.timeout.unwrap_or(0));
         let settings = self.settings(global)?;
         match sandbox::enter(&Entry { mesh: global.mesh.clone() })? {
             Side::Front(front) => block_on(Watch::new(front, &global.mesh, *output, timeout).run()),
@@ -95,7 +99,10 @@ impl Up {
         // Not in this process group: Ctrl-C at this terminal is not meant for it.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let mut child = command.spawn().context("start the mesh")?;
-        let timeout = if self.timeout == 0 { Duration::MAX } else { Duration::from_secs(self.timeout) };
+        let timeout = match self.timeout.unwrap_or(DETACHED_TIMEOUT) {
+            0 => Duration::MAX,
+            seconds => Duration::from_secs(seconds),
+        };
         let outcome = block_on(ready(global, output, timeout, || {
             let Some(status) = child.try_wait()? else { return Ok(()) };
             let mut text = String::new();
@@ -166,8 +173,22 @@ fn run_inside(inside: Inside, settings: runner::Settings) -> anyhow::Result<Exit
 /// rest of a person's environment is not part of what a manifest says.
 fn environment() -> Vec<(String, String)> {
     const KEPT: &[&str] = &[
-        "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV",
-        "PYTHONPATH", "NODE_PATH", "JAVA_HOME", "GOPATH", "RUST_BACKTRACE",
+        "PATH",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "LANG",
+        "LANGUAGE",
+        "TZ",
+        "TMPDIR",
+        "LD_LIBRARY_PATH",
+        "VIRTUAL_ENV",
+        "PYTHONPATH",
+        "NODE_PATH",
+        "JAVA_HOME",
+        "GOPATH",
+        "RUST_BACKTRACE",
     ];
     let kept = |name: &str| KEPT.contains(&name) || name.starts_with("LC_");
     let mut variables: Vec<(String, String)> = std::env::vars_os()

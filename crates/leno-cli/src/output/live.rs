@@ -107,10 +107,8 @@ pub(crate) fn view(mesh: &MeshView) -> Vec<String> {
 fn services(services: &[ServiceView]) -> Vec<String> {
     let mut table = Table::new(&["SERVICE", "READY", "REQ/S", "OK", "P50", "P99", "MTLS", "DENIED/S", "URL"]);
     for service in services {
-        let mut cells = vec![
-            format!("{}/{}", service.namespace, service.name),
-            format!("{}/{}", service.ready, service.instances),
-        ];
+        let mut cells =
+            vec![format!("{}/{}", service.namespace, service.name), format!("{}/{}", service.ready, service.instances)];
         cells.extend(traffic(service.traffic.as_ref()));
         cells.push(or_dash(&service.published.join(" ")));
         table.row(cells);

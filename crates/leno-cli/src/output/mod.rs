@@ -84,7 +84,10 @@ impl Output {
 
     /// Whether a person watches the output on a terminal that can be drawn on.
     pub(crate) fn is_live(self) -> bool {
-        !self.json && !self.quiet && io::stdout().is_terminal() && std::env::var_os("TERM").is_some_and(|it| it != "dumb")
+        !self.json
+            && !self.quiet
+            && io::stdout().is_terminal()
+            && std::env::var_os("TERM").is_some_and(|it| it != "dumb")
     }
 }
 

@@ -54,8 +54,16 @@ pub(crate) async fn run(runner: Arc<Runner>) {
         let log = runner.logs.begin(&log_name(), LOG);
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         spawn(async move {
-            let out = async { if let Some(stdout) = stdout { log.drain(stdout).await } };
-            let err = async { if let Some(stderr) = stderr { log.drain(stderr).await } };
+            let out = async {
+                if let Some(stdout) = stdout {
+                    log.drain(stdout).await
+                }
+            };
+            let err = async {
+                if let Some(stderr) = stderr {
+                    log.drain(stderr).await
+                }
+            };
             tokio::join!(out, err);
             log.finish();
         });
@@ -92,7 +100,7 @@ fn start(runner: &Runner) -> std::io::Result<Child> {
 /// Waits until the control plane answers, and says so.
 async fn await_ready(runner: &Runner) {
     let mut wait = Duration::from_millis(5);
-    while TcpStream::connect((GATEWAY, XDS_PORT)).await.is_err() {
+    while ask("/api/mesh").await.is_err() || !runner.root_certificate().exists() {
         tokio::time::sleep(wait).await;
         wait = (wait * 3 / 2).min(Duration::from_millis(200));
     }
@@ -108,7 +116,8 @@ async fn await_ready(runner: &Runner) {
 /// # Errors
 /// Why there is no answer.
 pub(crate) async fn ask(path: &str) -> Result<(StatusCode, Bytes), String> {
-    let stream = TcpStream::connect(API).await.map_err(|error| format!("the control plane does not answer: {error}"))?;
+    let stream =
+        TcpStream::connect(API).await.map_err(|error| format!("the control plane does not answer: {error}"))?;
     request(stream, Method::GET, path).await
 }
 

@@ -109,7 +109,11 @@ pub(crate) fn gather(files: &[ManifestFile]) -> Gathered {
             gathered.invalid.extend(manifest.check_local());
             if let Some(first) = seen.insert(manifest.key(), manifest.location.clone()) {
                 let fix = format!("the other one is at {first}; remove one of them");
-                gathered.invalid.push(manifest.invalid("metadata.name", "a name that no other object of its kind has", fix));
+                gathered.invalid.push(manifest.invalid(
+                    "metadata.name",
+                    "a name that no other object of its kind has",
+                    fix,
+                ));
                 continue;
             }
             gathered.objects.push(((*manifest.object).clone(), file.folder.clone().into()));

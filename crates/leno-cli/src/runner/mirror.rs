@@ -34,9 +34,8 @@ impl Mirror {
         let gone: Vec<ObjectKey> = self.written.keys().filter(|key| !objects.contains_key(key)).cloned().collect();
         for key in gone {
             self.written.remove(&key);
-            fs::remove_file(self.file(&key)).or_else(|error| {
-                if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
-            })?;
+            fs::remove_file(self.file(&key))
+                .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
         }
         // The control plane has no use for secrets, so it is not shown any.
         for (key, object) in objects.iter().filter(|(key, _)| key.kind != Kind::Secret) {

@@ -33,10 +33,7 @@ use std::{
 };
 
 use leno_api::runner::Happening;
-use leno_manifest::{
-    Kind, Object,
-    core::pod::Container,
-};
+use leno_manifest::{Kind, Object, core::pod::Container};
 use leno_model::WorkloadName;
 use tokio::sync::watch;
 
@@ -49,6 +46,9 @@ use self::{
     token::Tokens,
 };
 use crate::sandbox::{self, Privilege, Sandbox};
+
+/// What a terminating pod without any sidecar about still gets for connections that were on their way to it.
+const LAST_REQUESTS: Duration = Duration::from_millis(100);
 
 /// What the runner is told at its start.
 #[derive(Clone, Debug)]
@@ -183,9 +183,11 @@ impl Runner {
         let generation = *self.generation.borrow();
         let mut shown = self.shown.subscribe();
         shown.wait_for(|shown| *shown >= generation).await.ok();
-        let is_alone = self.read(|state| state.stopping || !state.has_sidecars_beside(name));
-        if !is_alone {
-            control::proxies_told(self).await;
+        let (stopping, alone) = self.read(|state| (state.stopping, !state.has_sidecars_beside(name)));
+        match (stopping, alone) {
+            (true, _) => {}
+            (false, true) => tokio::time::sleep(LAST_REQUESTS).await,
+            (false, false) => control::proxies_told(self).await,
         }
     }
 

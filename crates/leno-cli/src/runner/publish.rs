@@ -58,7 +58,9 @@ impl Publisher {
     pub(crate) async fn show(&mut self, runner: &Arc<Runner>) {
         let wanted: BTreeMap<(ServiceName, u16), ServicePort> = runner.read(|state| {
             let services = state.services.iter();
-            services.flat_map(|(name, service)| wanted(service).map(move |(host, port)| ((name.clone(), host), port))).collect()
+            services
+                .flat_map(|(name, service)| wanted(service).map(move |(host, port)| ((name.clone(), host), port)))
+                .collect()
         });
         let before = self.open.len();
         self.open.retain(|key, open| wanted.get(key).is_some_and(|port| port.port == open.port));

@@ -12,8 +12,15 @@ use leno_runtime::signal::Stop;
 use tokio::sync::watch;
 
 use super::{
-    Runner, Settings, api, control, controller::reconcile, events::Events, files, logs::Logs, mirror::Mirror, scrape,
-    state::State, token::{REFRESH, Tokens},
+    Runner, Settings, api, control,
+    controller::reconcile,
+    events::Events,
+    files,
+    logs::Logs,
+    mirror::Mirror,
+    scrape,
+    state::State,
+    token::{REFRESH, Tokens},
 };
 use crate::sandbox::{Inside, Sandbox};
 

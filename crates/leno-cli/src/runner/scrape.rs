@@ -215,16 +215,18 @@ async fn metrics(place: &sandbox::Pod) -> Option<String> {
 ///
 /// # Errors
 /// Why there is no answer.
-pub(crate) async fn ask_sidecar(runner: &Runner, pod: &WorkloadName, path: &str) -> Result<(StatusCode, bytes::Bytes), String> {
+pub(crate) async fn ask_sidecar(
+    runner: &Runner,
+    pod: &WorkloadName,
+    path: &str,
+) -> Result<(StatusCode, bytes::Bytes), String> {
     let place = runner.with_pod(pod, |record| record.place.clone()).flatten();
     let place = place.ok_or_else(|| format!("pod {pod} not found"))?;
     let is_status = path.starts_with("/stats/prometheus") || path.starts_with("/healthz");
-    let address = if is_status {
-        (place.address(), STATUS_PORT).into()
-    } else {
-        (std::net::Ipv4Addr::LOCALHOST, 15000).into()
-    };
-    let stream = place.connect(address).await.map_err(|error| format!("the sidecar of {pod} does not answer: {error}"))?;
+    let address =
+        if is_status { (place.address(), STATUS_PORT).into() } else { (std::net::Ipv4Addr::LOCALHOST, 15000).into() };
+    let stream =
+        place.connect(address).await.map_err(|error| format!("the sidecar of {pod} does not answer: {error}"))?;
     control::request(stream, Method::GET, path).await
 }
 

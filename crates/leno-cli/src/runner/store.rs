@@ -121,7 +121,9 @@ impl Store {
         let written = |(_, written): &(&ObjectKey, &Written)| written.origin != Origin::Implied;
         let mut needed: BTreeSet<String> =
             self.objects.iter().filter(written).map(|(key, _)| key.namespace.clone()).collect();
-        needed.extend(self.of(Kind::Namespace).filter(|it| it.origin != Origin::Implied).map(|it| it.object.name().to_owned()));
+        needed.extend(
+            self.of(Kind::Namespace).filter(|it| it.origin != Origin::Implied).map(|it| it.object.name().to_owned()),
+        );
         needed.insert("default".into());
         needed.remove("");
         for namespace in &needed {

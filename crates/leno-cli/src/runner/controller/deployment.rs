@@ -101,9 +101,7 @@ pub(crate) fn status(deployment: &Deployment, folder: &Path, pods: &[&PodRecord]
     DeploymentStatus {
         observed_generation: deployment.metadata.generation,
         replicas: Some(count(&|_| true)),
-        updated_replicas: Some(count(&|record| {
-            record.pod.metadata.labels.get(TEMPLATE_HASH_LABEL) == Some(&hash)
-        })),
+        updated_replicas: Some(count(&|record| record.pod.metadata.labels.get(TEMPLATE_HASH_LABEL) == Some(&hash))),
         ready_replicas: Some(count(&PodRecord::is_ready)),
         available_replicas: Some(available),
         unavailable_replicas: Some(wanted.saturating_sub(available)),

@@ -27,7 +27,11 @@ pub(crate) fn slices<'a>(service: &Service, pods: impl Iterator<Item = &'a Pod>)
     if by_ports.is_empty() {
         by_ports.insert(service.spec.ports.iter().map(|_| None).collect(), Vec::new());
     }
-    by_ports.into_iter().enumerate().map(|(index, (ports, endpoints))| slice(service, index, &ports, endpoints)).collect()
+    by_ports
+        .into_iter()
+        .enumerate()
+        .map(|(index, (ports, endpoints))| slice(service, index, &ports, endpoints))
+        .collect()
 }
 
 /// Whether the service chooses this pod.
@@ -140,7 +144,9 @@ mod tests {
         let flags: Vec<_> = slices[0]
             .endpoints
             .iter()
-            .map(|it| (it.conditions.ready.unwrap(), it.conditions.serving.unwrap(), it.conditions.terminating.unwrap()))
+            .map(|it| {
+                (it.conditions.ready.unwrap(), it.conditions.serving.unwrap(), it.conditions.terminating.unwrap())
+            })
             .collect();
         assert_eq!(flags, [(true, true, false), (false, false, false), (false, true, true)]);
         assert_eq!(slices[0].ports[0].port, Some(8080));

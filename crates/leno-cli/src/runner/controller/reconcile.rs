@@ -160,7 +160,10 @@ fn birth(runner: &Runner, state: &mut State, mut pod: Pod, folder: &Path) -> Opt
     let name = WorkloadName::new(&pod.metadata.namespace, &pod.metadata.name);
     let account = ObjectKey::new(Kind::ServiceAccount, &name.namespace, pod.spec.account());
     if state.store.find(&account).is_none() {
-        let problem = format!("Pod {name}: spec.serviceAccountName is {}, expected a ServiceAccount of {}", account.name, name.namespace);
+        let problem = format!(
+            "Pod {name}: spec.serviceAccountName is {}, expected a ServiceAccount of {}",
+            account.name, name.namespace
+        );
         let known = state.controller_problems.contains(&problem);
         if !known {
             state.controller_problems.push(problem);

@@ -38,13 +38,17 @@ pub(crate) fn plan(set: &StatefulSet, folder: &Path, pods: &[&PodRecord]) -> Pla
         }
         settled &= at(ordinal).is_some_and(|record| record.is_available(hold) && !record.is_terminating());
     }
-    let mut beyond: Vec<&PodRecord> =
-        pods.iter().filter(|record| ordinal_of(set, record).is_some_and(|ordinal| ordinal >= replicas)).copied().collect();
+    let mut beyond: Vec<&PodRecord> = pods
+        .iter()
+        .filter(|record| ordinal_of(set, record).is_some_and(|ordinal| ordinal >= replicas))
+        .copied()
+        .collect();
     beyond.sort_by_key(|record| std::cmp::Reverse(ordinal_of(set, record)));
     if ordered {
         beyond.truncate(1);
     }
-    plan.delete.extend(beyond.iter().filter(|record| !record.is_terminating()).map(|record| record.pod.metadata.name.clone()));
+    plan.delete
+        .extend(beyond.iter().filter(|record| !record.is_terminating()).map(|record| record.pod.metadata.name.clone()));
     if plan.is_empty() && beyond.is_empty() {
         plan.delete = outdated(set, &revision, hold, pods);
     }
@@ -176,9 +180,8 @@ mod tests {
     fn an_update_goes_from_the_last_to_the_first_one_at_a_time() {
         let all = plan(&set(3, "a", "Parallel"), Path::new("/"), &[]).create;
         let mut records: Vec<_> = all.into_iter().map(|pod| record(pod, true)).collect();
-        let next = |records: &[PodRecord]| {
-            plan(&set(3, "b", "Parallel"), Path::new("/"), &records.iter().collect::<Vec<_>>())
-        };
+        let next =
+            |records: &[PodRecord]| plan(&set(3, "b", "Parallel"), Path::new("/"), &records.iter().collect::<Vec<_>>());
         assert_eq!(next(&records).delete, ["zk-2"]);
         records[2].pod.metadata.deletion_timestamp = Some("2026-01-01T00:00:00Z".into());
         assert!(next(&records).is_empty());

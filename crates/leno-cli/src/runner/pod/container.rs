@@ -240,14 +240,20 @@ impl Supervisor {
         let Some(hook) = self.container.lifecycle.as_ref().and_then(|it| it.pre_stop.as_ref()) else { return };
         if let Err(error) = self.hook(hook, process).await {
             let WorkloadName { namespace, name } = &self.pod;
-            self.runner.events.warn(format!("pod {namespace}/{name}: preStop hook of {}: {error}", self.container.name));
+            self.runner
+                .events
+                .warn(format!("pod {namespace}/{name}: preStop hook of {}: {error}", self.container.name));
         }
     }
 
     async fn hook(&self, hook: &LifecycleHandler, process: &Process) -> Result<(), String> {
         if let Some(exec) = &hook.exec {
             let output = process.output(&self.place, &exec.command).await?;
-            return if output.code == 0 { Ok(()) } else { Err(format!("ended with {}: {}", output.code, output.text.trim())) };
+            return if output.code == 0 {
+                Ok(())
+            } else {
+                Err(format!("ended with {}: {}", output.code, output.text.trim()))
+            };
         }
         if let Some(get) = &hook.http_get {
             return probe::http_get(get, &Target { place: &self.place, container: &self.container, process }).await;

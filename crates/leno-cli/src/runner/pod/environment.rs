@@ -176,7 +176,9 @@ fn value(sources: &Sources<'_>, variable: &EnvVar, earlier: &Variables) -> Resul
     }
     if from.resource_field_ref.is_some() {
         let name = &variable.name;
-        return Err(format!("env {name}: resourceFieldRef means nothing here, the local runner sets no limits; write a value"));
+        return Err(format!(
+            "env {name}: resourceFieldRef means nothing here, the local runner sets no limits; write a value"
+        ));
     }
     Ok(Some(String::new()))
 }
@@ -196,7 +198,8 @@ fn missing_unless_optional(
 }
 
 fn text(bytes: Vec<u8>, secret: &str, key: &str) -> Result<String, String> {
-    String::from_utf8(bytes).map_err(|_| format!("key {key} of secret {secret:?} is not UTF-8 and cannot be a variable"))
+    String::from_utf8(bytes)
+        .map_err(|_| format!("key {key} of secret {secret:?} is not UTF-8 and cannot be a variable"))
 }
 
 /// The value of a field of the pod that `fieldRef` may name ([downward API]).
@@ -272,13 +275,13 @@ mod tests {
         let (pod, mut map) = (pod(), ConfigMap::default());
         map.data.insert("LEVEL".into(), "debug".into());
         let container = container(serde_json::json!({"name": "app",
-            "envFrom": [{"prefix": "P_", "configMapRef": {"name": "settings"}}],
-            "env": [
-                {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
-                {"name": "APP", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app']"}}},
-                {"name": "ONE", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "LEVEL"}}},
-                {"name": "URL", "value": "http://$(IP)/$(P_LEVEL)"},
-            ]}));
+        "envFrom": [{"prefix": "P_", "configMapRef": {"name": "settings"}}],
+        "env": [
+            {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+            {"name": "APP", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app']"}}},
+            {"name": "ONE", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "LEVEL"}}},
+            {"name": "URL", "value": "http://$(IP)/$(P_LEVEL)"},
+        ]}));
         let variables = environment(&sources(&pod, &map), &container).unwrap();
         assert_eq!(variables.get("URL"), Some("http://10.244.0.7/debug"));
         assert_eq!(variables.get("APP"), Some("cart"));

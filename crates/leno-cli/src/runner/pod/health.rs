@@ -76,7 +76,8 @@ impl Patient {
             match verdict {
                 Some(Verdict::Good) => self.tell(Finding::Ready(Ok(()))).await,
                 Some(Verdict::Bad) => {
-                    self.tell(Finding::Ready(Err(format!("readiness probe failed: {}", why.unwrap_or_default())))).await;
+                    self.tell(Finding::Ready(Err(format!("readiness probe failed: {}", why.unwrap_or_default()))))
+                        .await;
                 }
                 None => {}
             }

@@ -35,7 +35,6 @@ use self::container::{Order, Role, Supervisor};
 use super::{Runner, clock, pods::Stop};
 use crate::sandbox::{self, PodSettings};
 
-
 pub(crate) use leno_inject::SIDECAR_CONTAINER as SIDECAR;
 
 /// The name of the one node.

@@ -174,7 +174,9 @@ fn address(host: Option<&str>, port: &IntOrString, target: &Target<'_>) -> Resul
 
 fn port_number(port: &IntOrString, container: &Container) -> Result<u16, String> {
     match port {
-        IntOrString::Int(number) => u16::try_from(*number).map_err(|_| format!("port is {number}, expected 1 to 65535")),
+        IntOrString::Int(number) => {
+            u16::try_from(*number).map_err(|_| format!("port is {number}, expected 1 to 65535"))
+        }
         IntOrString::String(name) => {
             let named = container.ports.iter().find(|port| port.name.as_deref() == Some(name));
             let number = named.map(|port| port.container_port).or_else(|| name.parse().ok());

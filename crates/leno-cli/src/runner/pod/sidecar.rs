@@ -136,11 +136,15 @@ mod tests {
                 "initContainers": [{"name": "migrate"}]}
         }))
         .unwrap();
-        let (executable, token, root, state) = (Path::new("/bin/leno"), Path::new("/t"), Path::new("/r"), Path::new("/s"));
+        let (executable, token, root, state) =
+            (Path::new("/bin/leno"), Path::new("/t"), Path::new("/r"), Path::new("/s"));
         add(&mut pod, &Given { executable, token, root, state, address: [10, 244, 0, 7].into(), mesh: None });
         assert!(leno_inject::has_sidecar(&pod.spec));
         let command = pod.spec.init_containers[0].command.join(" ");
-        assert!(command.starts_with("/bin/leno proxy run --workload-name cart-1 --workload-namespace shop"), "{command}");
+        assert!(
+            command.starts_with("/bin/leno proxy run --workload-name cart-1 --workload-namespace shop"),
+            "{command}"
+        );
         assert!(command.contains("--owner cart --workload-ip 10.244.0.7 "), "{command}");
     }
 }

@@ -186,7 +186,8 @@ pub(crate) fn message(pod: &Pod) -> String {
     let why = |it: &ContainerStatus| {
         let waiting = it.state.waiting.as_ref().and_then(|waiting| waiting.message.clone());
         let ended = it.state.terminated.as_ref().filter(|ended| ended.exit_code != 0);
-        let ended = ended.map(|ended| ended.message.clone().unwrap_or_else(|| format!("exit code {}", ended.exit_code)));
+        let ended =
+            ended.map(|ended| ended.message.clone().unwrap_or_else(|| format!("exit code {}", ended.exit_code)));
         waiting.or(ended).map(|message| format!("{}: {message}", it.name))
     };
     all.filter_map(why).next().unwrap_or_default()

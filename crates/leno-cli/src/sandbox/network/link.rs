@@ -24,6 +24,7 @@ const DELETE_LINK: u16 = 17;
 const NEW_ADDRESS: u16 = 20;
 const NEW_ROUTE: u16 = 24;
 
+const LINK_HARDWARE_ADDRESS: u16 = 1;
 const LINK_NAME: u16 = 3;
 const LINK_MASTER: u16 = 10;
 const LINK_INFO: u16 = 18;
@@ -62,6 +63,10 @@ pub(in crate::sandbox) struct Veth<'a> {
     pub(in crate::sandbox) peer_namespace: BorrowedFd<'a>,
 }
 
+/// The bridge's own hardware address. Without one it takes the lowest of its ports', and changes it when that port goes:
+/// every other pod would then send to an address that nobody has, until its neighbour table forgets it.
+const BRIDGE_HARDWARE_ADDRESS: [u8; 6] = [0x02, b'l', b'e', b'n', b'o', 0];
+
 impl Links {
     pub(in crate::sandbox) fn open() -> io::Result<Self> {
         Ok(Self { socket: Socket::route()? })
@@ -78,6 +83,7 @@ impl Links {
     /// Makes a bridge, up.
     pub(in crate::sandbox) fn add_bridge(&self, name: &str, index: u32) -> io::Result<()> {
         let mut message = new(NEW_LINK, &link_header(index, UP));
+        message.put(LINK_HARDWARE_ADDRESS, &BRIDGE_HARDWARE_ADDRESS);
         message.put_text(LINK_NAME, name);
         message.put_nested(LINK_INFO, |info| {
             info.put_text(INFO_KIND, "bridge");
