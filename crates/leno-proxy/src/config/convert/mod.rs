@@ -1,35 +1,46 @@
 //! xDS resources → runtime types. What is not supported is refused with the field's name, never ignored.
 
+mod access_log;
+mod action;
+mod chain;
+mod check;
+mod cluster;
+mod endpoint;
+mod listener;
+mod manager;
+mod matcher;
+mod rbac;
+mod route;
+mod tcp;
+mod tls;
+
 use leno_model::Invalid;
-use leno_proto::envoy::config::{
-    cluster::v3::Cluster as ClusterProto, endpoint::v3::ClusterLoadAssignment,
-    listener::v3::Listener as ListenerProto, route::v3::RouteConfiguration,
+use leno_proto::v3::{
+    cluster::Cluster as ClusterProto, endpoint::ClusterLoadAssignment, listener::Listener as ListenerProto,
+    route::RouteConfiguration,
 };
 
+use self::check::Check;
 use super::{Cluster, EndpointSet, Listener, Registry, Routes};
 
 /// A listener.
 ///
 /// # Errors
 /// Every field that is not supported or not legal.
-pub fn listener(
-    resource: &ListenerProto,
-    registry: &mut Registry,
-) -> Result<Listener, Vec<Invalid>> {
-    let _ = (resource, registry);
-    Err(Vec::new())
+pub fn listener(resource: &ListenerProto, registry: &mut Registry) -> Result<Listener, Vec<Invalid>> {
+    let mut check = Check::new("Listener", &resource.name);
+    let made = listener::convert(&mut check, resource.clone(), registry);
+    check.finish(made)
 }
 
 /// A route configuration.
 ///
 /// # Errors
 /// Every field that is not supported or not legal.
-pub fn routes(
-    resource: &RouteConfiguration,
-    registry: &mut Registry,
-) -> Result<Routes, Vec<Invalid>> {
-    let _ = (resource, registry);
-    Err(Vec::new())
+pub fn routes(resource: &RouteConfiguration, registry: &mut Registry) -> Result<Routes, Vec<Invalid>> {
+    let mut check = Check::new("RouteConfiguration", &resource.name);
+    let made = route::convert(&mut check, "", resource.clone(), registry);
+    check.finish(made)
 }
 
 /// A cluster.
@@ -37,8 +48,9 @@ pub fn routes(
 /// # Errors
 /// Every field that is not supported or not legal.
 pub fn cluster(resource: &ClusterProto, registry: &mut Registry) -> Result<Cluster, Vec<Invalid>> {
-    let _ = (resource, registry);
-    Err(Vec::new())
+    let mut check = Check::new("Cluster", &resource.name);
+    let made = cluster::convert(&mut check, resource.clone(), registry);
+    check.finish(made)
 }
 
 /// The endpoints of a cluster; those that did not change are taken over from `previous`.
@@ -49,6 +61,7 @@ pub fn endpoints(
     resource: &ClusterLoadAssignment,
     previous: Option<&EndpointSet>,
 ) -> Result<EndpointSet, Vec<Invalid>> {
-    let _ = (resource, previous);
-    Err(Vec::new())
+    let mut check = Check::new("ClusterLoadAssignment", &resource.cluster_name);
+    let made = endpoint::convert(&mut check, "", resource.clone(), previous);
+    check.finish(made)
 }

@@ -1,0 +1,120 @@
+//! Filter chains ([`envoy.config.listener.v3.FilterChain`]).
+//!
+//! [`envoy.config.listener.v3.FilterChain`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/listener/v3/listener_components.proto#config-listener-v3-filterchain
+
+use std::sync::Arc;
+
+use leno_engine::authorization::Rbac;
+use leno_proto::{
+    google::protobuf::Any,
+    v3::{
+        http_connection_manager::HttpConnectionManager,
+        listener::{Filter, FilterChain as Proto, FilterChainMatch, filter::ConfigType},
+        network_rbac, tcp_proxy,
+    },
+};
+
+use super::{
+    super::{ChainMatch, FilterChain, Registry, Terminal, TransportProtocol},
+    check::{Check, at, join},
+    manager, rbac, tcp, tls,
+};
+
+pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto, registry: &mut Registry) -> Option<FilterChain> {
+    let name: Arc<str> = std::mem::take(&mut proto.name).into();
+    let matches = proto.filter_chain_match.take();
+    let matches = matches.map(|proto| chain_match(check, &join(path, "filter_chain_match"), proto)).unwrap_or_default();
+    let socket = proto.transport_socket.take();
+    let tls = socket.and_then(|socket| tls::downstream(check, &join(path, "transport_socket"), socket)).map(Arc::new);
+    let mut network = None;
+    let mut terminal = None;
+    for (index, filter) in std::mem::take(&mut proto.filters).into_iter().enumerate() {
+        let path = at(path, "filters", index);
+        if terminal.is_some() {
+            check.wrong(&path, filter.name.clone(), "nothing after http_connection_manager or tcp_proxy");
+            continue;
+        }
+        match convert_filter(check, &path, filter, registry) {
+            Some(Made::Rbac(rbac)) => network = Some(Arc::new(rbac)),
+            Some(Made::Terminal(made)) => terminal = Some(made),
+            None => {}
+        }
+    }
+    if terminal.is_none() {
+        check.wrong(
+            &join(path, "filters"),
+            "without an end",
+            "http_connection_manager or tcp_proxy as the last filter",
+        );
+    }
+    check.rest(path, &proto);
+    Some(FilterChain { name, matches, tls, rbac: network, terminal: terminal? })
+}
+
+/// What a network filter is.
+enum Made {
+    Rbac(Rbac),
+    Terminal(Terminal),
+}
+
+fn convert_filter(check: &mut Check, path: &str, mut filter: Filter, registry: &mut Registry) -> Option<Made> {
+    let name = std::mem::take(&mut filter.name);
+    let config: Any = match filter.config_type.take() {
+        Some(ConfigType::TypedConfig(config)) => config,
+        Some(ConfigType::ConfigDiscovery(_)) | None => {
+            check.wrong(path, name, "a filter with typed_config");
+            return None;
+        }
+    };
+    check.rest(path, &filter);
+    let path = join(path, "typed_config");
+    // The type decides, as in Envoy; the name is for people.
+    match config.type_url.rsplit('/').next().unwrap_or_default() {
+        "envoy.extensions.filters.network.rbac.v3.RBAC" => {
+            let mut proto = check.unpack::<network_rbac::Rbac>(&path, &config)?;
+            proto.stat_prefix.clear();
+            let rules = proto.rules.take();
+            check.rest(&path, &proto);
+            rbac::convert(check, &join(&path, "rules"), rules).map(Made::Rbac)
+        }
+        "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy" => {
+            let proto = check.unpack::<tcp_proxy::TcpProxy>(&path, &config)?;
+            tcp::convert(check, &path, proto, registry).map(|tcp| Made::Terminal(Terminal::Tcp(Arc::new(tcp))))
+        }
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager" => {
+            let proto = check.unpack::<HttpConnectionManager>(&path, &config)?;
+            let made = manager::convert(check, &path, proto, registry);
+            made.map(|manager| Made::Terminal(Terminal::Http(Arc::new(manager))))
+        }
+        other => {
+            check.wrong(&path, other, "a filter that Leno has: RBAC, TcpProxy or HttpConnectionManager");
+            None
+        }
+    }
+}
+
+fn chain_match(check: &mut Check, path: &str, mut proto: FilterChainMatch) -> ChainMatch {
+    let destination_port = proto.destination_port.take().and_then(|port| {
+        let number = u16::try_from(port.value);
+        if number.is_err() {
+            check.wrong(&join(path, "destination_port"), port.value.to_string(), "a port");
+        }
+        number.ok()
+    });
+    let transport = match std::mem::take(&mut proto.transport_protocol).as_str() {
+        "" => None,
+        "tls" => Some(TransportProtocol::Tls),
+        "raw_buffer" => Some(TransportProtocol::Raw),
+        other => {
+            check.wrong(&join(path, "transport_protocol"), other, "tls or raw_buffer");
+            None
+        }
+    };
+    let application_protocols = std::mem::take(&mut proto.application_protocols);
+    check.rest(path, &proto);
+    ChainMatch {
+        destination_port,
+        transport,
+        application_protocols: application_protocols.into_iter().map(Into::into).collect(),
+    }
+}

@@ -1,0 +1,134 @@
+//! Clusters ([`envoy.config.cluster.v3.Cluster`]).
+//!
+//! [`envoy.config.cluster.v3.Cluster`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/cluster/v3/cluster.proto
+
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use leno_proto::{
+    google::protobuf::Any,
+    v3::{
+        cluster::{
+            Cluster as Proto,
+            cluster::{ClusterDiscoveryType, DiscoveryType, LbPolicy, TransportSocketMatch},
+        },
+        upstream_http::{HttpProtocolOptions, http_protocol_options::UpstreamProtocolOptions},
+    },
+};
+
+use super::{
+    super::{Cluster, ClusterKind, EndpointSet, LoadBalancer, Registry, TransportMatch},
+    check::{Check, at, join},
+    endpoint::{self, texts},
+    tls,
+};
+use crate::connection::service_of;
+
+/// Envoy's default.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Registry) -> Option<Cluster> {
+    let name: Arc<str> = std::mem::take(&mut proto.name).into();
+    let service = service_of(&name).unwrap_or_default().into();
+    let connect_timeout = check.duration_or("connect_timeout", proto.connect_timeout.take(), CONNECT_TIMEOUT);
+    let load_balancer = load_balancer(check, std::mem::take(&mut proto.lb_policy));
+    let kind = kind(check, &name, &mut proto, registry);
+    let mut transports: Vec<_> = std::mem::take(&mut proto.transport_socket_matches)
+        .into_iter()
+        .enumerate()
+        .filter_map(|(index, one)| transport(check, &at("", "transport_socket_matches", index), one))
+        .collect();
+    if let Some(socket) = proto.transport_socket.take()
+        && let Some(transport) = tls::upstream(check, "transport_socket", socket)
+    {
+        transports.push(TransportMatch { name: "default".into(), labels: Vec::new(), transport });
+    }
+    for (key, options) in std::mem::take(&mut proto.typed_extension_protocol_options) {
+        protocol_options(check, &format!("typed_extension_protocol_options[{key:?}]"), &options);
+    }
+    check.rest("", &proto);
+    Some(Cluster {
+        name,
+        service,
+        kind: kind?,
+        connect_timeout,
+        load_balancer,
+        transports,
+        max_requests: None,
+        max_connections: None,
+        turns: AtomicU64::new(0),
+    })
+}
+
+fn load_balancer(check: &mut Check, policy: i32) -> LoadBalancer {
+    match LbPolicy::try_from(policy) {
+        Ok(LbPolicy::LeastRequest | LbPolicy::ClusterProvided) => LoadBalancer::LeastRequest,
+        Ok(LbPolicy::RoundRobin) => LoadBalancer::RoundRobin,
+        Ok(LbPolicy::Random) => LoadBalancer::Random,
+        Ok(LbPolicy::RingHash | LbPolicy::Maglev | LbPolicy::LoadBalancingPolicyConfig) | Err(_) => {
+            check.wrong("lb_policy", policy.to_string(), "LEAST_REQUEST, ROUND_ROBIN or RANDOM");
+            LoadBalancer::default()
+        }
+    }
+}
+
+fn kind(check: &mut Check, name: &str, proto: &mut Proto, registry: &mut Registry) -> Option<ClusterKind> {
+    let discovery = match proto.cluster_discovery_type.take() {
+        Some(ClusterDiscoveryType::Type(number)) => DiscoveryType::try_from(number).ok(),
+        Some(ClusterDiscoveryType::ClusterType(_)) => None,
+        None => Some(DiscoveryType::Static),
+    };
+    let assignment = proto.load_assignment.take();
+    match discovery {
+        Some(DiscoveryType::Static) => {
+            let set = match assignment {
+                Some(assignment) => endpoint::convert(check, "load_assignment", assignment, None)?,
+                None => EndpointSet::default(),
+            };
+            Some(ClusterKind::Static(Arc::new(set)))
+        }
+        Some(DiscoveryType::Eds) => {
+            let config = proto.eds_cluster_config.take().unwrap_or_default();
+            let of = if config.service_name.is_empty() { name } else { &config.service_name };
+            Some(ClusterKind::Eds(registry.endpoints(of)))
+        }
+        Some(DiscoveryType::OriginalDst) => Some(ClusterKind::OriginalDst),
+        Some(DiscoveryType::StrictDns | DiscoveryType::LogicalDns) | None => {
+            check.wrong("type", format!("{discovery:?}"), "STATIC, EDS or ORIGINAL_DST");
+            None
+        }
+    }
+}
+
+fn transport(check: &mut Check, path: &str, mut proto: TransportSocketMatch) -> Option<TransportMatch> {
+    let name = std::mem::take(&mut proto.name).into();
+    let labels = texts(check, &join(path, "match"), &proto.r#match.take().unwrap_or_default());
+    let socket = proto.transport_socket.take();
+    check.rest(path, &proto);
+    let transport = tls::upstream(check, &join(path, "transport_socket"), socket.unwrap_or_default())?;
+    Some(TransportMatch { name, labels, transport })
+}
+
+/// Endpoints are spoken to as the caller speaks.
+fn protocol_options(check: &mut Check, path: &str, options: &Any) {
+    let Some(mut options) = check.unpack::<HttpProtocolOptions>(path, options) else { return };
+    match options.upstream_protocol_options.take() {
+        Some(UpstreamProtocolOptions::UseDownstreamProtocolConfig(mut use_downstream)) => {
+            let path = join(path, "use_downstream_protocol_config");
+            check.rest(
+                &join(&path, "http_protocol_options"),
+                &use_downstream.http_protocol_options.take().unwrap_or_default(),
+            );
+            check.rest(
+                &join(&path, "http2_protocol_options"),
+                &use_downstream.http2_protocol_options.take().unwrap_or_default(),
+            );
+            check.rest(&path, &use_downstream);
+        }
+        Some(_) => check.wrong(path, "another protocol", "use_downstream_protocol_config"),
+        None => {}
+    }
+    check.rest(path, &options);
+}

@@ -1,0 +1,124 @@
+//! Load assignments ([`envoy.config.endpoint.v3.ClusterLoadAssignment`]).
+//!
+//! [`envoy.config.endpoint.v3.ClusterLoadAssignment`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/endpoint/v3/endpoint.proto
+
+use std::{net::SocketAddr, sync::Arc};
+
+use leno_model::resource_name;
+use leno_proto::{
+    google::protobuf::{Struct, value::Kind},
+    v3::{
+        core::{Address, HealthStatus, Metadata, address, socket_address},
+        endpoint::{ClusterLoadAssignment, Endpoint as EndpointProto, LbEndpoint, lb_endpoint::HostIdentifier},
+    },
+};
+
+use super::{
+    super::{Endpoint, EndpointSet, WorkloadLabels},
+    check::{Check, at, join},
+};
+
+/// Envoy's filter name for the metadata that chooses a transport.
+const TRANSPORT: &str = "envoy.transport_socket_match";
+
+pub(super) fn convert(
+    check: &mut Check,
+    path: &str,
+    mut proto: ClusterLoadAssignment,
+    previous: Option<&EndpointSet>,
+) -> Option<EndpointSet> {
+    proto.cluster_name.clear();
+    let mut endpoints = Vec::new();
+    for (index, mut locality) in std::mem::take(&mut proto.endpoints).into_iter().enumerate() {
+        let path = at(path, "endpoints", index);
+        let place = locality.locality.take().unwrap_or_default();
+        check.rest(&join(&path, "locality"), &place);
+        // With one locality its weight means nothing.
+        if locality.load_balancing_weight.is_some_and(|weight| weight.value == 1) {
+            locality.load_balancing_weight = None;
+        }
+        for (index, proto) in std::mem::take(&mut locality.lb_endpoints).into_iter().enumerate() {
+            endpoints.extend(endpoint(check, &at(&path, "lb_endpoints", index), proto));
+        }
+        check.rest(&path, &locality);
+    }
+    check.rest(path, &proto);
+    Some(EndpointSet::new(previous, endpoints))
+}
+
+/// An endpoint; `None` when it takes no requests, or is wrong.
+fn endpoint(check: &mut Check, path: &str, mut proto: LbEndpoint) -> Option<Endpoint> {
+    let weight = proto.load_balancing_weight.take().map_or(1, |weight| weight.value.max(1));
+    let status = HealthStatus::try_from(std::mem::take(&mut proto.health_status));
+    let metadata = proto.metadata.take().unwrap_or_default();
+    let host = match proto.host_identifier.take() {
+        Some(HostIdentifier::Endpoint(mut host)) => {
+            let address =
+                host.address.take().and_then(|address| socket(check, &join(path, "endpoint.address"), address));
+            check.rest::<EndpointProto>(&join(path, "endpoint"), &host);
+            address
+        }
+        Some(HostIdentifier::EndpointName(_)) | None => {
+            check.wrong(path, "no address", "endpoint.address");
+            None
+        }
+    };
+    check.rest(path, &proto);
+    let (labels, workload) = self::metadata(check, &join(path, "metadata"), metadata);
+    let healthy = matches!(status, Ok(HealthStatus::Unknown | HealthStatus::Healthy | HealthStatus::Degraded));
+    let endpoint = Endpoint::new(host?, weight, labels, Arc::new(workload));
+    healthy.then_some(endpoint)
+}
+
+fn socket(check: &mut Check, path: &str, proto: Address) -> Option<SocketAddr> {
+    let made = match proto.address {
+        Some(address::Address::SocketAddress(socket)) => {
+            let port = match socket.port_specifier {
+                Some(socket_address::PortSpecifier::PortValue(port)) => u16::try_from(port).ok(),
+                Some(socket_address::PortSpecifier::NamedPort(_)) | None => None,
+            };
+            let address = socket.address.parse::<std::net::IpAddr>().ok().zip(port).map(SocketAddr::from);
+            if address.is_none() {
+                check.wrong(path, format!("{}:{port:?}", socket.address), "an IP address and a port");
+            }
+            return address;
+        }
+        Some(address::Address::Pipe(_)) => "a pipe",
+        Some(address::Address::EnvoyInternalAddress(_)) => "an internal address",
+        None => "missing",
+    };
+    check.wrong(path, made, "socket_address");
+    None
+}
+
+type Labels = Vec<(Box<str>, Box<str>)>;
+
+fn metadata(check: &mut Check, path: &str, mut metadata: Metadata) -> (Labels, WorkloadLabels) {
+    let labels = metadata.filter_metadata.remove(TRANSPORT).unwrap_or_default();
+    let labels = texts(check, &format!("{path}.filter_metadata[{TRANSPORT:?}]"), &labels);
+    let who = metadata.filter_metadata.remove(resource_name::WORKLOAD_METADATA).unwrap_or_default();
+    let who = texts(check, &format!("{path}.filter_metadata[{:?}]", resource_name::WORKLOAD_METADATA), &who);
+    let field =
+        |name: &str| who.iter().find(|(key, _)| **key == *name).map(|(_, value)| value.clone()).unwrap_or_default();
+    // Other filters' metadata concerns other filters.
+    let workload = WorkloadLabels {
+        workload: field("workload"),
+        pod: field("pod"),
+        namespace: field("namespace"),
+        identity: field("identity"),
+    };
+    (labels, workload)
+}
+
+/// A structure of texts.
+pub(super) fn texts(check: &mut Check, path: &str, fields: &Struct) -> Labels {
+    let mut texts = Labels::new();
+    for (key, value) in &fields.fields {
+        match &value.kind {
+            Some(Kind::StringValue(text)) => texts.push((key.as_str().into(), text.as_str().into())),
+            other => check.wrong(&join(path, key), format!("{other:?}"), "a text"),
+        }
+    }
+    texts.sort();
+    texts
+}

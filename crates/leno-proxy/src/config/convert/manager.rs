@@ -1,0 +1,160 @@
+//! The HTTP connection manager ([`envoy.extensions.filters.network.http_connection_manager.v3`]).
+//!
+//! [`envoy.extensions.filters.network.http_connection_manager.v3`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto
+
+use std::sync::Arc;
+
+use leno_engine::authorization::Rbac;
+use leno_proto::{
+    google::protobuf::Any,
+    v3::{
+        http_connection_manager::{
+            HttpConnectionManager as Proto, HttpFilter,
+            http_connection_manager::{CodecType, ForwardClientCertDetails, RouteSpecifier, UpgradeConfig},
+            http_filter::ConfigType,
+        },
+        http_rbac,
+        router::Router,
+    },
+};
+
+use super::{
+    super::{Codec, HttpConnectionManager, HttpLimits, Registry, RouteSource},
+    access_log,
+    check::{Check, at, join},
+    rbac, route,
+};
+
+pub(super) fn convert(
+    check: &mut Check,
+    path: &str,
+    mut proto: Proto,
+    registry: &mut Registry,
+) -> Option<HttpConnectionManager> {
+    let stat_prefix = std::mem::take(&mut proto.stat_prefix).into();
+    let codec = codec(check, path, std::mem::take(&mut proto.codec_type));
+    let limits = limits(check, path, &mut proto);
+    let upgrades = std::mem::take(&mut proto.upgrade_configs).into_iter().enumerate();
+    let upgrades =
+        upgrades.filter_map(|(index, one)| upgrade(check, &at(path, "upgrade_configs", index), one)).collect();
+    let filters = std::mem::take(&mut proto.http_filters);
+    let rbac = filters_of(check, path, filters);
+    let access_log = access_log::convert(check, path, std::mem::take(&mut proto.access_log));
+    let routes = match proto.route_specifier.take() {
+        Some(RouteSpecifier::Rds(rds)) => Some(RouteSource::Named(registry.routes(&rds.route_config_name))),
+        Some(RouteSpecifier::RouteConfig(config)) => {
+            let routes = route::convert(check, &join(path, "route_config"), config, registry);
+            routes.map(|routes| RouteSource::Inline(Arc::new(routes)))
+        }
+        Some(RouteSpecifier::ScopedRoutes(_)) | None => {
+            check.wrong(path, "no routes", "rds or route_config");
+            None
+        }
+    };
+    // What these say is what Leno always does: the caller's identity is what mutual TLS proved, nothing else.
+    let details = [ForwardClientCertDetails::Sanitize as i32, ForwardClientCertDetails::SanitizeSet as i32];
+    if details.contains(&proto.forward_client_cert_details) {
+        proto.forward_client_cert_details = 0;
+        proto.set_current_client_cert_details = None;
+    }
+    check.rest(path, &proto);
+    Some(HttpConnectionManager {
+        stat_prefix,
+        codec,
+        routes: routes?,
+        rbac: rbac.map(Arc::new),
+        limits,
+        upgrades,
+        access_log,
+    })
+}
+
+fn codec(check: &mut Check, path: &str, codec: i32) -> Codec {
+    match CodecType::try_from(codec) {
+        Ok(CodecType::Auto) => Codec::Auto,
+        Ok(CodecType::Http1) => Codec::Http1,
+        Ok(CodecType::Http2) => Codec::Http2,
+        Ok(CodecType::Http3) | Err(_) => {
+            check.wrong(&join(path, "codec_type"), codec.to_string(), "AUTO, HTTP1 or HTTP2");
+            Codec::Auto
+        }
+    }
+}
+
+fn limits(check: &mut Check, path: &str, proto: &mut Proto) -> HttpLimits {
+    let mut limits = HttpLimits::default();
+    let path_of = |field: &str| join(path, field);
+    let stream = proto.stream_idle_timeout.take();
+    limits.stream_idle_timeout = check.duration_or(&path_of("stream_idle_timeout"), stream, limits.stream_idle_timeout);
+    let headers = proto.request_headers_timeout.take();
+    limits.headers_timeout = check.duration_or(&path_of("request_headers_timeout"), headers, limits.headers_timeout);
+    let request = proto.request_timeout.take();
+    limits.request_timeout = check.duration_or(&path_of("request_timeout"), request, limits.request_timeout);
+    if let Some(size) = proto.max_request_headers_kb.take() {
+        if size.value == 0 || size.value > 8192 {
+            check.wrong(&path_of("max_request_headers_kb"), size.value.to_string(), "1 to 8192");
+        }
+        limits.max_headers_bytes = size.value.saturating_mul(1024);
+    }
+    if let Some(mut options) = proto.common_http_protocol_options.take() {
+        let idle = options.idle_timeout.take();
+        limits.idle_timeout =
+            check.duration_or(&path_of("common_http_protocol_options.idle_timeout"), idle, limits.idle_timeout);
+        if let Some(count) = options.max_headers_count.take() {
+            limits.max_headers_count = count.value;
+        }
+        check.rest(&path_of("common_http_protocol_options"), &options);
+    }
+    if let Some(mut options) = proto.http2_protocol_options.take() {
+        if let Some(streams) = options.max_concurrent_streams.take() {
+            limits.max_concurrent_streams = streams.value;
+        }
+        check.rest(&path_of("http2_protocol_options"), &options);
+    }
+    limits
+}
+
+fn upgrade(check: &mut Check, path: &str, mut config: UpgradeConfig) -> Option<Box<str>> {
+    let name = std::mem::take(&mut config.upgrade_type).to_ascii_lowercase();
+    let enabled = config.enabled.take().is_none_or(|enabled| enabled.value);
+    check.rest(path, &config);
+    enabled.then(|| name.into())
+}
+
+/// The filters: at most one RBAC, then the router.
+fn filters_of(check: &mut Check, path: &str, filters: Vec<HttpFilter>) -> Option<Rbac> {
+    let mut access = None;
+    let mut routed = false;
+    for (index, mut filter) in filters.into_iter().enumerate() {
+        let path = at(path, "http_filters", index);
+        let name = std::mem::take(&mut filter.name);
+        let config: Any = match filter.config_type.take() {
+            Some(ConfigType::TypedConfig(config)) => config,
+            Some(ConfigType::ConfigDiscovery(_)) | None => {
+                check.wrong(&path, name, "a filter with typed_config");
+                continue;
+            }
+        };
+        check.rest(&path, &filter);
+        let path = join(&path, "typed_config");
+        match config.type_url.rsplit('/').next().unwrap_or_default() {
+            "envoy.extensions.filters.http.router.v3.Router" => {
+                routed = true;
+                if let Some(router) = check.unpack::<Router>(&path, &config) {
+                    check.rest(&path, &router);
+                }
+            }
+            "envoy.extensions.filters.http.rbac.v3.RBAC" if access.is_none() && !routed => {
+                let Some(mut proto) = check.unpack::<http_rbac::Rbac>(&path, &config) else { continue };
+                let rules = proto.rules.take();
+                check.rest(&path, &proto);
+                access = rbac::convert(check, &join(&path, "rules"), rules);
+            }
+            other => check.wrong(&path, other, "one RBAC filter, then the router"),
+        }
+    }
+    if !routed {
+        check.wrong(&join(path, "http_filters"), "without a router", "the router as the last filter");
+    }
+    access
+}

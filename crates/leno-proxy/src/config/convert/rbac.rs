@@ -1,0 +1,145 @@
+//! Access rules ([`envoy.config.rbac.v3.RBAC`]).
+//!
+//! [`envoy.config.rbac.v3.RBAC`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/rbac/v3/rbac.proto
+
+use leno_engine::authorization::{Action, Cidr, Permission, Policy, Principal, Rbac};
+use leno_proto::v3::{
+    core::CidrRange,
+    matcher::{PathMatcher, path_matcher},
+    rbac::{
+        Permission as PermissionProto, Policy as PolicyProto, Principal as PrincipalProto, Rbac as Proto,
+        permission::Rule, principal::Identifier, rbac::Action as ActionProto,
+    },
+};
+
+use super::{
+    check::{Check, at, join},
+    matcher,
+};
+
+/// The rules; none at all would let everything pass, so they must be there.
+pub(super) fn convert(check: &mut Check, path: &str, proto: Option<Proto>) -> Option<Rbac> {
+    let Some(mut proto) = proto else {
+        check.wrong(path, "missing", "rules");
+        return None;
+    };
+    let action = match ActionProto::try_from(std::mem::take(&mut proto.action)) {
+        Ok(ActionProto::Allow) => Action::Allow,
+        Ok(ActionProto::Deny) => Action::Deny,
+        Ok(ActionProto::Log) | Err(_) => {
+            check.wrong(&join(path, "action"), "another", "ALLOW or DENY");
+            return None;
+        }
+    };
+    let mut named: Vec<_> = std::mem::take(&mut proto.policies).into_iter().collect();
+    named.sort_by(|one, other| one.0.cmp(&other.0));
+    let policies =
+        named.into_iter().map(|(name, proto)| policy(check, &format!("{path}.policies[{name:?}]"), name, proto));
+    let policies = policies.collect();
+    check.rest(path, &proto);
+    Some(Rbac { action, policies })
+}
+
+fn policy(check: &mut Check, path: &str, name: String, mut proto: PolicyProto) -> Policy {
+    let permissions = std::mem::take(&mut proto.permissions).into_iter().enumerate();
+    let permissions =
+        permissions.filter_map(|(index, one)| permission(check, &at(path, "permissions", index), one)).collect();
+    let principals = std::mem::take(&mut proto.principals).into_iter().enumerate();
+    let principals =
+        principals.filter_map(|(index, one)| principal(check, &at(path, "principals", index), one)).collect();
+    check.rest(path, &proto);
+    Policy { name: name.into(), permissions, principals }
+}
+
+fn permission(check: &mut Check, path: &str, mut proto: PermissionProto) -> Option<Permission> {
+    let rule = proto.rule.take();
+    check.rest(path, &proto);
+    let mut set = |field: &str, rules: Vec<PermissionProto>| {
+        let rules = rules.into_iter().enumerate();
+        rules.filter_map(|(index, one)| permission(check, &at(path, field, index), one)).collect()
+    };
+    Some(match rule {
+        Some(Rule::Any(true)) => Permission::Any,
+        Some(Rule::AndRules(all)) => Permission::And(set("and_rules.rules", all.rules)),
+        Some(Rule::OrRules(any)) => Permission::Or(set("or_rules.rules", any.rules)),
+        Some(Rule::NotRule(one)) => Permission::Not(Box::new(permission(check, &join(path, "not_rule"), *one)?)),
+        Some(Rule::Header(proto)) => Permission::Header(matcher::header(check, &join(path, "header"), proto)?),
+        Some(Rule::UrlPath(proto)) => Permission::UrlPath(url_path(check, &join(path, "url_path"), proto)?),
+        Some(Rule::DestinationIp(range)) => {
+            Permission::DestinationIp(cidr(check, &join(path, "destination_ip"), &range)?)
+        }
+        Some(Rule::DestinationPort(port)) => match u16::try_from(port) {
+            Ok(port) => Permission::DestinationPort(port),
+            Err(_) => {
+                check.wrong(&join(path, "destination_port"), port.to_string(), "a port");
+                return None;
+            }
+        },
+        Some(Rule::RequestedServerName(proto)) => {
+            Permission::RequestedServerName(matcher::string(check, &join(path, "requested_server_name"), proto)?)
+        }
+        Some(other) => {
+            check.wrong(path, format!("{other:?}"), "a rule that Leno supports");
+            return None;
+        }
+        None => {
+            check.wrong(path, "empty", "a rule");
+            return None;
+        }
+    })
+}
+
+fn principal(check: &mut Check, path: &str, mut proto: PrincipalProto) -> Option<Principal> {
+    let identifier = proto.identifier.take();
+    check.rest(path, &proto);
+    let mut set = |field: &str, ids: Vec<PrincipalProto>| {
+        let ids = ids.into_iter().enumerate();
+        ids.filter_map(|(index, one)| principal(check, &at(path, field, index), one)).collect()
+    };
+    Some(match identifier {
+        Some(Identifier::Any(true)) => Principal::Any,
+        Some(Identifier::AndIds(all)) => Principal::And(set("and_ids.ids", all.ids)),
+        Some(Identifier::OrIds(any)) => Principal::Or(set("or_ids.ids", any.ids)),
+        Some(Identifier::NotId(one)) => Principal::Not(Box::new(principal(check, &join(path, "not_id"), *one)?)),
+        Some(Identifier::Authenticated(authenticated)) => match authenticated.principal_name {
+            Some(proto) => {
+                let path = join(path, "authenticated.principal_name");
+                Principal::Authenticated(Some(matcher::string(check, &path, proto)?))
+            }
+            None => Principal::Authenticated(None),
+        },
+        Some(Identifier::DirectRemoteIp(range)) => {
+            Principal::SourceIp(cidr(check, &join(path, "direct_remote_ip"), &range)?)
+        }
+        Some(Identifier::Header(proto)) => Principal::Header(matcher::header(check, &join(path, "header"), proto)?),
+        Some(Identifier::UrlPath(proto)) => Principal::UrlPath(url_path(check, &join(path, "url_path"), proto)?),
+        Some(other) => {
+            check.wrong(path, format!("{other:?}"), "a principal that Leno supports");
+            return None;
+        }
+        None => {
+            check.wrong(path, "empty", "a principal");
+            return None;
+        }
+    })
+}
+
+fn url_path(check: &mut Check, path: &str, proto: PathMatcher) -> Option<leno_engine::matcher::StringMatcher> {
+    match proto.rule {
+        Some(path_matcher::Rule::Path(proto)) => matcher::string(check, &join(path, "path"), proto),
+        None => {
+            check.wrong(path, "empty", "path");
+            None
+        }
+    }
+}
+
+fn cidr(check: &mut Check, path: &str, range: &CidrRange) -> Option<Cidr> {
+    let length = range.prefix_len.map_or(0, |length| length.value);
+    let made = range.address_prefix.parse().ok().zip(u8::try_from(length).ok());
+    let made = made.and_then(|(address, length)| Cidr::new(address, length).ok());
+    if made.is_none() {
+        check.wrong(path, format!("{}/{length}", range.address_prefix), "a range of addresses");
+    }
+    made
+}

@@ -1,0 +1,167 @@
+//! Route configurations ([`envoy.config.route.v3.RouteConfiguration`]).
+//!
+//! [`envoy.config.route.v3.RouteConfiguration`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route.proto
+
+use std::sync::Arc;
+
+use leno_engine::route::{
+    Domain, HeaderAppend, HeaderEdits, HeaderWrite, PathMatch, Route, RouteMatch, RouteTable, VirtualHost,
+};
+use leno_proto::v3::{
+    core::{HeaderValueOption, header_value_option::HeaderAppendAction},
+    route::{
+        Route as RouteProto, RouteConfiguration, RouteMatch as MatchProto, VirtualHost as HostProto,
+        route_match::PathSpecifier, virtual_host::TlsRequirementType,
+    },
+};
+
+use super::{
+    super::{Registry, Routes},
+    action,
+    check::{Check, at, join},
+    matcher,
+};
+
+pub(super) fn convert(
+    check: &mut Check,
+    path: &str,
+    mut proto: RouteConfiguration,
+    registry: &mut Registry,
+) -> Option<Routes> {
+    let name: Arc<str> = std::mem::take(&mut proto.name).into();
+    let request_headers =
+        edits(check, path, "request", &mut proto.request_headers_to_add, &mut proto.request_headers_to_remove);
+    let response_headers =
+        edits(check, path, "response", &mut proto.response_headers_to_add, &mut proto.response_headers_to_remove);
+    let ignore_port = std::mem::take(&mut proto.ignore_port_in_host_matching);
+    // Clusters are asked for as they are named; whether they are known beforehand is of no matter.
+    proto.validate_clusters = None;
+    let hosts = std::mem::take(&mut proto.virtual_hosts).into_iter().enumerate();
+    let hosts = hosts.map(|(index, proto)| host(check, &at(path, "virtual_hosts", index), proto)).collect();
+    check.rest(path, &proto);
+    let table = RouteTable { hosts, request_headers, response_headers, ignore_port };
+    let clusters = table.clusters().map(|name| (Box::from(name), registry.cluster(name))).collect();
+    Some(Routes { name, table, clusters })
+}
+
+fn host(check: &mut Check, path: &str, mut proto: HostProto) -> VirtualHost {
+    let name = std::mem::take(&mut proto.name).into();
+    let domains = std::mem::take(&mut proto.domains);
+    if domains.is_empty() {
+        check.wrong(&join(path, "domains"), "empty", "at least one domain");
+    }
+    let domains = domains.iter().map(|domain| Domain::parse(domain)).collect();
+    let request_headers =
+        edits(check, path, "request", &mut proto.request_headers_to_add, &mut proto.request_headers_to_remove);
+    let response_headers =
+        edits(check, path, "response", &mut proto.response_headers_to_add, &mut proto.response_headers_to_remove);
+    if proto.require_tls == TlsRequirementType::None as i32 {
+        proto.require_tls = 0;
+    }
+    let routes = std::mem::take(&mut proto.routes).into_iter().enumerate();
+    let routes = routes.filter_map(|(index, proto)| route(check, &at(path, "routes", index), proto)).collect();
+    check.rest(path, &proto);
+    VirtualHost { name, domains, routes, request_headers, response_headers }
+}
+
+fn route(check: &mut Check, path: &str, mut proto: RouteProto) -> Option<Route> {
+    let name = std::mem::take(&mut proto.name).into();
+    let matches = proto.r#match.take().unwrap_or_default();
+    let matches = route_match(check, &join(path, "match"), matches);
+    let request_headers =
+        edits(check, path, "request", &mut proto.request_headers_to_add, &mut proto.request_headers_to_remove);
+    let response_headers =
+        edits(check, path, "response", &mut proto.response_headers_to_add, &mut proto.response_headers_to_remove);
+    let action = proto.action.take();
+    let action = action::convert(check, path, action);
+    check.rest(path, &proto);
+    Some(Route { name, matches: matches?, action: action?, request_headers, response_headers })
+}
+
+fn route_match(check: &mut Check, path: &str, mut proto: MatchProto) -> Option<RouteMatch> {
+    let path_match = match proto.path_specifier.take() {
+        Some(PathSpecifier::Prefix(prefix)) => Some(PathMatch::Prefix(prefix.into())),
+        Some(PathSpecifier::Path(exact)) => Some(PathMatch::Exact(exact.into())),
+        Some(PathSpecifier::PathSeparatedPrefix(prefix)) => Some(PathMatch::SeparatedPrefix(prefix.into())),
+        Some(PathSpecifier::SafeRegex(regex)) => {
+            matcher::regex(check, &join(path, "safe_regex"), &regex).map(PathMatch::Regex)
+        }
+        Some(PathSpecifier::ConnectMatcher(_)) => {
+            check.wrong(&join(path, "connect_matcher"), "set", "prefix, path, path_separated_prefix or safe_regex");
+            None
+        }
+        Some(PathSpecifier::PathMatchPolicy(_)) => {
+            check.wrong(&join(path, "path_match_policy"), "set", "prefix, path, path_separated_prefix or safe_regex");
+            None
+        }
+        None => {
+            check.wrong(path, "no path", "prefix, path, path_separated_prefix or safe_regex");
+            None
+        }
+    };
+    let ignore_case = proto.case_sensitive.take().is_some_and(|sensitive| !sensitive.value);
+    let headers = std::mem::take(&mut proto.headers).into_iter().enumerate();
+    let headers = headers.filter_map(|(index, one)| matcher::header(check, &at(path, "headers", index), one)).collect();
+    let query = std::mem::take(&mut proto.query_parameters).into_iter().enumerate();
+    let query =
+        query.filter_map(|(index, one)| matcher::query(check, &at(path, "query_parameters", index), one)).collect();
+    let grpc = proto.grpc.take().is_some();
+    check.rest(path, &proto);
+    Some(RouteMatch { path: path_match?, ignore_case, headers, query, grpc })
+}
+
+/// Changes to headers; `which` is `request` or `response`.
+pub(super) fn edits(
+    check: &mut Check,
+    path: &str,
+    which: &str,
+    add: &mut Vec<HeaderValueOption>,
+    remove: &mut Vec<String>,
+) -> HeaderEdits {
+    let field = format!("{which}_headers_to_add");
+    let add = std::mem::take(add).into_iter().enumerate();
+    HeaderEdits {
+        remove: std::mem::take(remove).into_iter().map(|name| name.to_ascii_lowercase().into()).collect(),
+        add: add.filter_map(|(index, option)| write(check, &at(path, &field, index), option)).collect(),
+    }
+}
+
+fn write(check: &mut Check, path: &str, mut option: HeaderValueOption) -> Option<HeaderWrite> {
+    let Some(header) = option.header.take() else {
+        check.wrong(&join(path, "header"), "missing", "a header");
+        return None;
+    };
+    if header.value.contains('%') {
+        check.wrong(
+            &join(path, "header.value"),
+            header.value.clone(),
+            "a plain text: format operators are not supported",
+        );
+    }
+    if !header.raw_value.is_empty() {
+        check.wrong(&join(path, "header.raw_value"), "set", "value");
+    }
+    let name = header.key.to_ascii_lowercase();
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(legal) {
+        check.wrong(&join(path, "header.key"), name.clone(), "a header's name");
+    }
+    if header.value.bytes().any(|byte| byte < b' ' && byte != b'\t' || byte == 0x7f) {
+        check.wrong(&join(path, "header.value"), "a control character", "none");
+    }
+    #[expect(deprecated, reason = "older control planes write it")]
+    let append = option.append.take();
+    let append = match (HeaderAppendAction::try_from(std::mem::take(&mut option.append_action)), append) {
+        (_, Some(append)) if !append.value => HeaderAppend::Overwrite,
+        (Ok(HeaderAppendAction::AppendIfExistsOrAdd), _) => HeaderAppend::Append,
+        (Ok(HeaderAppendAction::AddIfAbsent), _) => HeaderAppend::IfAbsent,
+        (Ok(HeaderAppendAction::OverwriteIfExistsOrAdd), _) => HeaderAppend::Overwrite,
+        (Ok(HeaderAppendAction::OverwriteIfExists), _) => HeaderAppend::OverwriteIfPresent,
+        (Err(_), _) => {
+            check.wrong(&join(path, "append_action"), "unknown", "one of Envoy's");
+            return None;
+        }
+    };
+    check.rest(path, &option);
+    Some(HeaderWrite { name: name.into(), value: header.value.into(), append })
+}

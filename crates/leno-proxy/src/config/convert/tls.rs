@@ -1,0 +1,178 @@
+//! Transport sockets ([`envoy.extensions.transport_sockets.tls.v3`]): mesh TLS on both sides, whose certificate and roots
+//! are the workload's own (secrets `svid` and `trust-bundle`), or nothing.
+//!
+//! [`envoy.extensions.transport_sockets.tls.v3`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/transport_sockets/tls/v3/tls.proto
+
+use std::sync::Arc;
+
+use leno_model::{SpiffeId, resource_name};
+use leno_proto::v3::{
+    core::{TransportSocket, transport_socket::ConfigType},
+    matcher::string_matcher::MatchPattern,
+    raw_buffer::RawBuffer,
+    tls::{
+        CertificateValidationContext, CommonTlsContext, DownstreamTlsContext, SdsSecretConfig, SubjectAltNameMatcher,
+        TlsParameters, UpstreamTlsContext,
+        common_tls_context::{CombinedCertificateValidationContext, ValidationContextType},
+        subject_alt_name_matcher::SanType,
+        tls_parameters::TlsProtocol,
+    },
+};
+
+use super::{
+    super::{DownstreamTls, Transport, UpstreamTls},
+    check::{Check, at, join},
+};
+
+/// The transport of a listener's chain; `None` for plaintext.
+pub(super) fn downstream(check: &mut Check, path: &str, mut socket: TransportSocket) -> Option<DownstreamTls> {
+    socket.name.clear();
+    let Some(ConfigType::TypedConfig(config)) = socket.config_type.take() else {
+        check.wrong(path, "missing", "typed_config");
+        return None;
+    };
+    check.rest(path, &socket);
+    let path = join(path, "typed_config");
+    if leno_proto::any::is::<RawBuffer>(&config) {
+        return None;
+    }
+    let mut context = check.unpack::<DownstreamTlsContext>(&path, &config)?;
+    if context.require_client_certificate.take().is_none_or(|required| !required.value) {
+        check.wrong(&join(&path, "require_client_certificate"), "false", "true: mesh TLS is mutual");
+    }
+    let common = context.common_tls_context.take().unwrap_or_default();
+    check.rest(&path, &context);
+    let common = convert(check, &join(&path, "common_tls_context"), common);
+    if !common.identities.is_empty() {
+        check.wrong(&path, "names of callers", "none: access rules say who may call");
+    }
+    Some(DownstreamTls::new(common.alpn))
+}
+
+/// The transport of a cluster.
+pub(super) fn upstream(check: &mut Check, path: &str, mut socket: TransportSocket) -> Option<Transport> {
+    socket.name.clear();
+    let Some(ConfigType::TypedConfig(config)) = socket.config_type.take() else {
+        check.wrong(path, "missing", "typed_config");
+        return None;
+    };
+    check.rest(path, &socket);
+    let path = join(path, "typed_config");
+    if leno_proto::any::is::<RawBuffer>(&config) {
+        return Some(Transport::Plain);
+    }
+    let mut context = check.unpack::<UpstreamTlsContext>(&path, &config)?;
+    let common = context.common_tls_context.take().unwrap_or_default();
+    check.rest(&path, &context);
+    let common = convert(check, &join(&path, "common_tls_context"), common);
+    for payload in [resource_name::alpn::HTTP1, resource_name::alpn::HTTP2, resource_name::alpn::TCP] {
+        if !common.alpn.iter().any(|protocol| **protocol == *payload) {
+            check.wrong(
+                &join(&path, "common_tls_context.alpn_protocols"),
+                "incomplete",
+                format!("{payload} among them"),
+            );
+        }
+    }
+    if common.identities.is_empty() {
+        check.wrong(&path, "no identity", "match_typed_subject_alt_names with at least one SPIFFE id");
+        return None;
+    }
+    Some(Transport::MeshTls(Arc::new(UpstreamTls::new(common.identities))))
+}
+
+/// What both sides have in common.
+struct Common {
+    alpn: Vec<Box<str>>,
+    identities: Vec<SpiffeId>,
+}
+
+fn convert(check: &mut Check, path: &str, mut proto: CommonTlsContext) -> Common {
+    if let Some(params) = proto.tls_params.take() {
+        versions(check, &join(path, "tls_params"), params);
+    }
+    let certificates = std::mem::take(&mut proto.tls_certificate_sds_secret_configs);
+    let own = matches!(certificates.as_slice(), [SdsSecretConfig { name, .. }] if name == resource_name::SVID);
+    if !own {
+        let names: Vec<_> = certificates.iter().map(|secret| secret.name.as_str()).collect();
+        check.wrong(&join(path, "tls_certificate_sds_secret_configs"), format!("{names:?}"), "the secret svid");
+    }
+    let identities = match proto.validation_context_type.take() {
+        Some(ValidationContextType::CombinedValidationContext(combined)) => {
+            combined_validation(check, &join(path, "combined_validation_context"), combined)
+        }
+        Some(ValidationContextType::ValidationContextSdsSecretConfig(secret)) => {
+            bundle(check, &join(path, "validation_context_sds_secret_config"), Some(secret));
+            Vec::new()
+        }
+        other => {
+            let value = if other.is_some() { "something else" } else { "missing" };
+            check.wrong(&join(path, "validation_context_type"), value, "the secret trust-bundle");
+            Vec::new()
+        }
+    };
+    let alpn = std::mem::take(&mut proto.alpn_protocols).into_iter().map(Into::into).collect();
+    check.rest(path, &proto);
+    Common { alpn, identities }
+}
+
+/// Only TLS 1.3 is spoken; what names another version asks for what it does not get.
+fn versions(check: &mut Check, path: &str, mut params: TlsParameters) {
+    for (field, version) in [
+        ("tls_minimum_protocol_version", &mut params.tls_minimum_protocol_version),
+        ("tls_maximum_protocol_version", &mut params.tls_maximum_protocol_version),
+    ] {
+        let legal = *version == TlsProtocol::TlSv13 as i32 || *version == TlsProtocol::TlsAuto as i32;
+        if !legal {
+            check.wrong(&join(path, field), version.to_string(), "TLSv1_3");
+        }
+        *version = 0;
+    }
+    check.rest(path, &params);
+}
+
+fn combined_validation(
+    check: &mut Check,
+    path: &str,
+    mut combined: CombinedCertificateValidationContext,
+) -> Vec<SpiffeId> {
+    bundle(
+        check,
+        &join(path, "validation_context_sds_secret_config"),
+        combined.validation_context_sds_secret_config.take(),
+    );
+    let mut context: CertificateValidationContext = combined.default_validation_context.take().unwrap_or_default();
+    let names = std::mem::take(&mut context.match_typed_subject_alt_names);
+    let path_names = join(path, "default_validation_context");
+    check.rest(&path_names, &context);
+    check.rest(path, &combined);
+    let names = names.into_iter().enumerate();
+    names
+        .filter_map(|(index, name)| identity(check, &at(&path_names, "match_typed_subject_alt_names", index), name))
+        .collect()
+}
+
+/// The roots are the workload's own trust bundle.
+fn bundle(check: &mut Check, path: &str, secret: Option<SdsSecretConfig>) {
+    let name = secret.map(|secret| secret.name).unwrap_or_default();
+    if name != resource_name::TRUST_BUNDLE {
+        check.wrong(path, name, resource_name::TRUST_BUNDLE);
+    }
+}
+
+fn identity(check: &mut Check, path: &str, name: SubjectAltNameMatcher) -> Option<SpiffeId> {
+    let exact = match name.matcher.and_then(|matcher| matcher.match_pattern) {
+        Some(MatchPattern::Exact(exact)) if name.san_type == SanType::Uri as i32 => exact,
+        _ => {
+            check.wrong(path, "another matcher", "an exact URI");
+            return None;
+        }
+    };
+    match exact.parse() {
+        Ok(id) => Some(id),
+        Err(error) => {
+            check.wrong(path, exact, format!("a SPIFFE id: {error}"));
+            None
+        }
+    }
+}
