@@ -29,17 +29,15 @@ fn send(batch: &Batch) -> Result<(), Error> {
     let socket = Socket::netfilter().map_err(Error::Socket)?;
     match socket.batch(batch.bytes(), batch.last()) {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(refusal)) => Err(Error::Refused {
-            part: batch.part(refusal.sequence).to_owned(),
-            source: refusal.error,
-        }),
-        Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => Err(Error::TooLarge {
-            bytes: batch.bytes().len(),
-        }),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(Error::Refused {
-            part: batch.part(0).to_owned(),
-            source: error,
-        }),
+        Ok(Err(refusal)) => {
+            Err(Error::Refused { part: batch.part(refusal.sequence).to_owned(), source: refusal.error })
+        }
+        Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => {
+            Err(Error::TooLarge { bytes: batch.bytes().len() })
+        }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Err(Error::Refused { part: batch.part(0).to_owned(), source: error })
+        }
         Err(error) => Err(Error::Socket(error)),
     }
 }

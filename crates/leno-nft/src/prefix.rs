@@ -41,10 +41,7 @@ impl Prefix {
         let length = length.min(32);
         let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
         let address = Ipv4Addr::from_bits(u32::from_be_bytes(address) & mask);
-        Self {
-            address: address.into(),
-            length,
-        }
+        Self { address: address.into(), length }
     }
 
     /// The one address.
@@ -105,22 +102,10 @@ mod tests {
 
     #[test]
     fn bits_past_the_length_are_cleared() {
-        assert_eq!(
-            "10.1.2.3/8".parse::<Prefix>().unwrap().to_string(),
-            "10.0.0.0/8"
-        );
-        assert_eq!(
-            "10.1.2.3/0".parse::<Prefix>().unwrap().to_string(),
-            "0.0.0.0/0"
-        );
-        assert_eq!(
-            "10.1.2.3".parse::<Prefix>().unwrap().to_string(),
-            "10.1.2.3/32"
-        );
-        assert_eq!(
-            "2001:db8:1::1/32".parse::<Prefix>().unwrap().to_string(),
-            "2001:db8::/32"
-        );
+        assert_eq!("10.1.2.3/8".parse::<Prefix>().unwrap().to_string(), "10.0.0.0/8");
+        assert_eq!("10.1.2.3/0".parse::<Prefix>().unwrap().to_string(), "0.0.0.0/0");
+        assert_eq!("10.1.2.3".parse::<Prefix>().unwrap().to_string(), "10.1.2.3/32");
+        assert_eq!("2001:db8:1::1/32".parse::<Prefix>().unwrap().to_string(), "2001:db8::/32");
         assert_eq!(Prefix::v4([10, 1, 2, 3], 8), "10.0.0.0/8".parse().unwrap());
     }
 

@@ -56,21 +56,13 @@ impl Chain {
     /// A chain that is asked at a hook; lower priorities are asked first.
     #[must_use]
     pub fn base(name: &str, kind: ChainType, hook: Hook, priority: i32) -> Self {
-        Self {
-            name: name.to_owned(),
-            base: Some((kind, hook, priority)),
-            rules: Vec::new(),
-        }
+        Self { name: name.to_owned(), base: Some((kind, hook, priority)), rules: Vec::new() }
     }
 
     /// A chain that rules jump to.
     #[must_use]
     pub fn named(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            base: None,
-            rules: Vec::new(),
-        }
+        Self { name: name.into(), base: None, rules: Vec::new() }
     }
 
     /// Adds a rule at the end.

@@ -21,31 +21,11 @@ struct Field {
 
 const NETWORK: u32 = 1;
 const TRANSPORT: u32 = 2;
-const IPV4_SOURCE: Field = Field {
-    base: NETWORK,
-    offset: 12,
-    length: 4,
-};
-const IPV4_DESTINATION: Field = Field {
-    base: NETWORK,
-    offset: 16,
-    length: 4,
-};
-const IPV6_SOURCE: Field = Field {
-    base: NETWORK,
-    offset: 8,
-    length: 16,
-};
-const IPV6_DESTINATION: Field = Field {
-    base: NETWORK,
-    offset: 24,
-    length: 16,
-};
-const DESTINATION_PORT: Field = Field {
-    base: TRANSPORT,
-    offset: 2,
-    length: 2,
-};
+const IPV4_SOURCE: Field = Field { base: NETWORK, offset: 12, length: 4 };
+const IPV4_DESTINATION: Field = Field { base: NETWORK, offset: 16, length: 4 };
+const IPV6_SOURCE: Field = Field { base: NETWORK, offset: 8, length: 16 };
+const IPV6_DESTINATION: Field = Field { base: NETWORK, offset: 24, length: 16 };
+const DESTINATION_PORT: Field = Field { base: TRANSPORT, offset: 2, length: 2 };
 
 /// Adds all of a rule's expression to the list.
 pub(super) fn put(list: &mut Message, table: &Table, expression: &Expr) {
@@ -58,14 +38,9 @@ pub(super) fn put(list: &mut Message, table: &Table, expression: &Expr) {
         Expr::Source(op, prefix) => {
             address_is(list, table.family, *op, prefix, IPV4_SOURCE, IPV6_SOURCE);
         }
-        Expr::Destination(op, prefix) => address_is(
-            list,
-            table.family,
-            *op,
-            prefix,
-            IPV4_DESTINATION,
-            IPV6_DESTINATION,
-        ),
+        Expr::Destination(op, prefix) => {
+            address_is(list, table.family, *op, prefix, IPV4_DESTINATION, IPV6_DESTINATION)
+        }
         Expr::DestinationPort(op, port) => {
             load(list, DESTINATION_PORT, REG_1);
             compare(list, *op, &port.to_be_bytes());
@@ -211,9 +186,7 @@ fn address_is(list: &mut Message, family: Family, op: Op, prefix: &Prefix, v4: F
     }
     load(list, field, REG_1);
     if usize::from(prefix.length()) < bytes.len() * 8 {
-        let mask: Vec<u8> = (0..bytes.len())
-            .map(|byte| mask_byte(prefix, byte))
-            .collect();
+        let mask: Vec<u8> = (0..bytes.len()).map(|byte| mask_byte(prefix, byte)).collect();
         bitwise(list, &mask);
     }
     compare(list, op, &bytes);
@@ -228,10 +201,7 @@ fn bitwise(list: &mut Message, mask: &[u8]) {
     named(list, "bitwise", |data| {
         data.put_be32(expr::BITWISE_SREG, REG_1);
         data.put_be32(expr::BITWISE_DREG, REG_1);
-        data.put_be32(
-            expr::BITWISE_LEN,
-            u32::try_from(mask.len()).unwrap_or(u32::MAX),
-        );
+        data.put_be32(expr::BITWISE_LEN, u32::try_from(mask.len()).unwrap_or(u32::MAX));
         put_value(data, expr::BITWISE_MASK, mask);
         put_value(data, expr::BITWISE_XOR, &vec![0; mask.len()]);
     });
@@ -248,11 +218,7 @@ fn destination_rewritten(list: &mut Message) {
 
 /// Loads the parts of a key side by side; one alone into the first register.
 fn load_key(list: &mut Message, key: &[KeyPart]) {
-    let registers = if key.len() == 1 {
-        REG_1..REG_1 + 1
-    } else {
-        REG32_00..REG32_00 + 4
-    };
+    let registers = if key.len() == 1 { REG_1..REG_1 + 1 } else { REG32_00..REG32_00 + 4 };
     for (part, register) in key.iter().zip(registers) {
         match part {
             KeyPart::Ipv4Source => load(list, IPV4_SOURCE, register),

@@ -26,11 +26,7 @@ pub fn replace(table: &Table) -> Batch {
     let mut batch = Batch::begin();
     let what = table_name(table.family, &table.name);
     // Deleting a table that is not there fails; making one that is there does not.
-    for (kind, flags) in [
-        (wire::NEW_TABLE, CREATE),
-        (wire::DELETE_TABLE, 0),
-        (wire::NEW_TABLE, CREATE),
-    ] {
+    for (kind, flags) in [(wire::NEW_TABLE, CREATE), (wire::DELETE_TABLE, 0), (wire::NEW_TABLE, CREATE)] {
         batch.put(kind, flags, table.family, what.clone(), |message| {
             message.put_text(wire::table::NAME, &table.name);
             if kind == wire::NEW_TABLE {
@@ -122,14 +118,7 @@ impl Batch {
         }
     }
 
-    fn put(
-        &mut self,
-        kind: u16,
-        flags: u16,
-        family: Family,
-        part: String,
-        fill: impl FnOnce(&mut Message),
-    ) {
+    fn put(&mut self, kind: u16, flags: u16, family: Family, part: String, fill: impl FnOnce(&mut Message)) {
         self.parts.push(part);
         let header = [family_number(family), 0, 0, 0];
         let mut message = Message::new((wire::SUBSYSTEM << 8) | kind, flags, self.last(), &header);
@@ -150,31 +139,22 @@ fn put_chain(batch: &mut Batch, table: &Table, chain: &Chain) {
             hook_message.put_be32(wire::chain::HOOK_NUMBER, hook_number(hook));
             hook_message.put(wire::chain::HOOK_PRIORITY, &priority.to_be_bytes());
         });
-        message.put_be32(
-            wire::chain::POLICY,
-            verdict_code(&Verdict::Accept).cast_unsigned(),
-        );
+        message.put_be32(wire::chain::POLICY, verdict_code(&Verdict::Accept).cast_unsigned());
         message.put_text(wire::chain::TYPE, type_name(kind));
     });
 }
 
 fn put_rule(batch: &mut Batch, table: &Table, chain: &Chain, index: usize, rule: &Rule) {
     let part = format!("rule {} of {}", index + 1, chain_name(table, chain));
-    batch.put(
-        wire::NEW_RULE,
-        CREATE | APPEND,
-        table.family,
-        part,
-        |message| {
-            message.put_text(wire::rule::TABLE, &table.name);
-            message.put_text(wire::rule::CHAIN, &chain.name);
-            message.put_nested(wire::rule::EXPRESSIONS, |list| {
-                for expression in &rule.0 {
-                    expr::put(list, table, expression);
-                }
-            });
-        },
-    );
+    batch.put(wire::NEW_RULE, CREATE | APPEND, table.family, part, |message| {
+        message.put_text(wire::rule::TABLE, &table.name);
+        message.put_text(wire::rule::CHAIN, &chain.name);
+        message.put_nested(wire::rule::EXPRESSIONS, |list| {
+            for expression in &rule.0 {
+                expr::put(list, table, expression);
+            }
+        });
+    });
 }
 
 /// The fixed part of the messages around a batch: the subsystem that it is for.
@@ -193,11 +173,7 @@ fn table_name(family: Family, name: &str) -> String {
 }
 
 fn chain_name(table: &Table, chain: &Chain) -> String {
-    format!(
-        "chain {} of {}",
-        chain.name,
-        table_name(table.family, &table.name)
-    )
+    format!("chain {} of {}", chain.name, table_name(table.family, &table.name))
 }
 
 fn family_number(family: Family) -> u8 {

@@ -65,22 +65,16 @@ pub(super) fn declare(batch: &mut Batch, table: &Table, set: &Set, index: usize)
 pub(super) fn fill(batch: &mut Batch, table: &Table, set: &Set, index: usize) {
     for chunk in set.elements.chunks(CHUNK) {
         let part = format!("elements of {}", name(table, set));
-        batch.put(
-            wire::NEW_SET_ELEMENT,
-            CREATE,
-            table.family,
-            part,
-            |message| {
-                message.put_text(wire::set::ELEMENT_TABLE, &table.name);
-                message.put_text(wire::set::ELEMENT_SET, &set.name);
-                message.put_be32(wire::set::ELEMENT_SET_ID, id(index));
-                message.put_nested(wire::set::ELEMENTS, |list| {
-                    for element in chunk {
-                        list.put_nested(wire::LIST_ELEMENT, |item| put(item, element));
-                    }
-                });
-            },
-        );
+        batch.put(wire::NEW_SET_ELEMENT, CREATE, table.family, part, |message| {
+            message.put_text(wire::set::ELEMENT_TABLE, &table.name);
+            message.put_text(wire::set::ELEMENT_SET, &set.name);
+            message.put_be32(wire::set::ELEMENT_SET_ID, id(index));
+            message.put_nested(wire::set::ELEMENTS, |list| {
+                for element in chunk {
+                    list.put_nested(wire::LIST_ELEMENT, |item| put(item, element));
+                }
+            });
+        });
     }
 }
 
@@ -147,11 +141,7 @@ fn key_type(set: &Set) -> u32 {
 }
 
 fn name(table: &Table, set: &Set) -> String {
-    format!(
-        "set {} of {}",
-        set.name,
-        super::table_name(table.family, &table.name)
-    )
+    format!("set {} of {}", set.name, super::table_name(table.family, &table.name))
 }
 
 /// By which rules of the same batch mean the set.

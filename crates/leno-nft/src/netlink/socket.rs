@@ -8,8 +8,8 @@ use std::{
 use rustix::{
     io::retry_on_intr,
     net::{
-        AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, bind,
-        netlink::SocketAddrNetlink, recv, send, socket_with, sockopt,
+        AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, bind, netlink::SocketAddrNetlink, recv,
+        send, socket_with, sockopt,
     },
 };
 
@@ -67,12 +67,7 @@ impl Socket {
     }
 
     fn open(protocol: Option<Protocol>) -> io::Result<Self> {
-        let fd = socket_with(
-            AddressFamily::NETLINK,
-            SocketType::RAW,
-            SocketFlags::CLOEXEC,
-            protocol,
-        )?;
+        let fd = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
         bind(&fd, &SocketAddrNetlink::new(0, 0))?;
         // Large rulesets need more than the default; what is not allowed shows as EMSGSIZE later.
         sockopt::set_socket_send_buffer_size(&fd, SEND_BUFFER).ok();
@@ -89,8 +84,7 @@ impl Socket {
         let sequence = message.sequence();
         let bytes = message.finish();
         self.send(&bytes)?;
-        self.wait(sequence, each)?
-            .map_or(Ok(()), |refusal| Err(refusal.error))
+        self.wait(sequence, each)?.map_or(Ok(()), |refusal| Err(refusal.error))
     }
 
     /// Sends a batch of finished messages in one go. The message numbered `last` must be the only one with [`super::message::ACK`].
@@ -104,19 +98,14 @@ impl Socket {
 
     fn send(&self, bytes: &[u8]) -> io::Result<()> {
         let sent = retry_on_intr(|| send(self.fd.as_fd(), bytes, SendFlags::empty()))?;
-        if sent == bytes.len() {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::WriteZero.into())
-        }
+        if sent == bytes.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
     /// Reads until request `sequence` is confirmed or any is refused.
     fn wait(&self, sequence: u32, each: &mut Each<'_>) -> io::Result<Option<Refusal>> {
         let mut buffer = vec![0u8; BUFFER];
         loop {
-            let (received, _) =
-                retry_on_intr(|| recv(self.fd.as_fd(), buffer.as_mut_slice(), RecvFlags::empty()))?;
+            let (received, _) = retry_on_intr(|| recv(self.fd.as_fd(), buffer.as_mut_slice(), RecvFlags::empty()))?;
             let mut rest = &buffer[..received];
             while let Some((reply, after)) = split(rest) {
                 rest = after;
@@ -160,9 +149,7 @@ fn split(bytes: &[u8]) -> Option<(Reply<'_>, &[u8])> {
 }
 
 fn error_code(payload: &[u8]) -> i32 {
-    payload
-        .first_chunk::<4>()
-        .map_or(-libc::EBADMSG, |code| i32::from_ne_bytes(*code))
+    payload.first_chunk::<4>().map_or(-libc::EBADMSG, |code| i32::from_ne_bytes(*code))
 }
 
 /// The attributes of `bytes`: type and payload, for reading answers.

@@ -32,10 +32,7 @@ fn dump(batch: &Batch) -> String {
 #[cfg(target_endian = "little")]
 fn the_bytes_are_those_that_were_checked_against_nft() {
     let found = dump(&replace(&everything()));
-    let file = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/main/golden/everything.txt"
-    );
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/main/golden/everything.txt");
     if option_env!("UPDATE_GOLDEN").is_some() {
         std::fs::write(file, &found).unwrap();
     }
@@ -46,15 +43,10 @@ fn the_bytes_are_those_that_were_checked_against_nft() {
 fn parts_are_named() {
     let table = everything();
     let batch = replace(&table);
-    let names: Vec<&str> = (0..=batch.last())
-        .map(|sequence| batch.part(sequence))
-        .collect();
+    let names: Vec<&str> = (0..=batch.last()).map(|sequence| batch.part(sequence)).collect();
     assert_eq!(names[0], "the ruleset");
     assert_eq!(names[1], "table inet everything");
-    assert!(
-        names.contains(&"rule 2 of chain output of table inet everything"),
-        "{names:?}"
-    );
+    assert!(names.contains(&"rule 2 of chain output of table inet everything"), "{names:?}");
     assert_eq!(batch.part(u32::MAX), "the ruleset");
 }
 

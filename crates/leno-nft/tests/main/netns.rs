@@ -15,22 +15,11 @@ pub(crate) fn fresh(name: &str, test: impl FnOnce() + Send) {
         command.args(["--user", "--map-root-user", "--net", "--"]);
         command
     };
-    if unshare()
-        .arg("true")
-        .status()
-        .is_ok_and(|status| status.success())
-    {
+    if unshare().arg("true").status().is_ok_and(|status| status.success()) {
         let executable = std::env::current_exe().unwrap();
-        let output = unshare()
-            .arg(executable)
-            .args(["--exact", name])
-            .output()
-            .unwrap();
+        let output = unshare().arg(executable).args(["--exact", name]).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            output.status.success() && text.contains("1 passed"),
-            "{text}"
-        );
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
     }
 }
 

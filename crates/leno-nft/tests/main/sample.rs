@@ -1,8 +1,8 @@
 //! A table with one of everything.
 
 use leno_nft::{
-    Chain, ChainType, Element, Expr, Family, Hook, Key, KeyPart, Op, Prefix, Reject, Set, SetKind,
-    Table, Verdict, set::KeyValue,
+    Chain, ChainType, Element, Expr, Family, Hook, Key, KeyPart, Op, Prefix, Reject, Set, SetKind, Table, Verdict,
+    set::KeyValue,
 };
 
 pub(crate) fn everything() -> Table {
@@ -15,11 +15,7 @@ pub(crate) fn everything() -> Table {
 }
 
 fn service_key() -> Key {
-    vec![
-        KeyPart::Ipv4Destination,
-        KeyPart::Protocol,
-        KeyPart::DestinationPort,
-    ]
+    vec![KeyPart::Ipv4Destination, KeyPart::Protocol, KeyPart::DestinationPort]
 }
 
 fn pair() -> Key {
@@ -28,17 +24,8 @@ fn pair() -> Key {
 
 fn sets() -> Vec<Set> {
     let one = KeyValue::Ipv4([10, 244, 0, 2].into());
-    let key = vec![
-        KeyValue::Ipv4([10, 96, 0, 1].into()),
-        KeyValue::Protocol(6),
-        KeyValue::Port(80),
-    ];
-    let set = |name: &str, kind, key, elements| Set {
-        name: name.into(),
-        kind,
-        key,
-        elements,
-    };
+    let key = vec![KeyValue::Ipv4([10, 96, 0, 1].into()), KeyValue::Protocol(6), KeyValue::Port(80)];
+    let set = |name: &str, kind, key, elements| Set { name: name.into(), kind, key, elements };
     let to_service = Element::Verdict(key, Verdict::Goto("service".into()));
     let targets = vec![
         Element::Target(0, "10.244.0.2:8080".parse().unwrap()),
@@ -46,12 +33,7 @@ fn sets() -> Vec<Set> {
     ];
     let member = Element::Member(vec![one, one]);
     vec![
-        set(
-            "services",
-            SetKind::Verdicts,
-            service_key(),
-            vec![to_service],
-        ),
+        set("services", SetKind::Verdicts, service_key(), vec![to_service]),
         set("targets", SetKind::Ipv4Targets, vec![], targets),
         set("self", SetKind::Set, pair(), vec![member]),
     ]
@@ -74,11 +56,7 @@ fn output() -> Chain {
             Expr::DestinationPorts(Op::Is, 1000, 2000),
             Expr::Verdict(Verdict::Return),
         ])
-        .rule([
-            Expr::to([10, 0, 0, 1]),
-            Expr::udp(),
-            Expr::Dnat("10.0.0.2:53".parse().unwrap()),
-        ])
+        .rule([Expr::to([10, 0, 0, 1]), Expr::udp(), Expr::Dnat("10.0.0.2:53".parse().unwrap())])
         .rule([Expr::VerdictMap(service_key(), "services".into())]);
     chain
 }
@@ -93,23 +71,10 @@ fn service() -> Chain {
 fn forward() -> Chain {
     let mut chain = Chain::base("forward", ChainType::Filter, Hook::Forward, 0);
     chain
-        .rule([
-            Expr::InputInterface(Op::IsNot, "veth*".into()),
-            Expr::Counter,
-        ])
-        .rule([
-            Expr::tcp(),
-            Expr::DestinationPort(Op::IsNot, 80),
-            Expr::Reject(Reject::TcpReset),
-        ])
-        .rule([
-            Expr::Source(Op::Is, Prefix::v4([10, 0, 0, 0], 8)),
-            Expr::SetMark(7),
-        ])
-        .rule([
-            Expr::IsDestinationRewritten,
-            Expr::Reject(Reject::PortUnreachable),
-        ]);
+        .rule([Expr::InputInterface(Op::IsNot, "veth*".into()), Expr::Counter])
+        .rule([Expr::tcp(), Expr::DestinationPort(Op::IsNot, 80), Expr::Reject(Reject::TcpReset)])
+        .rule([Expr::Source(Op::Is, Prefix::v4([10, 0, 0, 0], 8)), Expr::SetMark(7)])
+        .rule([Expr::IsDestinationRewritten, Expr::Reject(Reject::PortUnreachable)]);
     chain
 }
 
