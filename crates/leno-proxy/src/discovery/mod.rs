@@ -11,6 +11,7 @@ pub mod control_plane;
 pub mod run;
 pub mod store;
 pub mod trust;
+mod who;
 
 use std::{net::SocketAddr, sync::Arc};
 

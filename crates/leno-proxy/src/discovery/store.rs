@@ -18,7 +18,7 @@ use leno_proto::{
 };
 use leno_xds::ResourceType;
 
-use super::trust;
+use super::{trust, who};
 use crate::{
     config::{
         Cluster, ClusterKind, EndpointSet, Listener, Registry, ResourceKind, RouteSource, Routes, Slot, SlotState,
@@ -179,7 +179,8 @@ impl Store {
             },
             ResourceType::Cluster => match self.registry.find_cluster(name) {
                 Some(slot) => {
-                    let message = any::unpack::<cluster::Cluster>(body)?;
+                    let mut message = any::unpack::<cluster::Cluster>(body)?;
+                    message.load_assignment.iter_mut().for_each(|assignment| self.name_identities(assignment));
                     let value = convert::cluster(&message, &mut self.registry).map_err(Rejected::Invalid)?;
                     Some(Value::Cluster(slot, Arc::new(value)))
                 }
@@ -187,7 +188,8 @@ impl Store {
             },
             ResourceType::Endpoint => match self.registry.find_endpoints(name) {
                 Some(slot) => {
-                    let message = any::unpack::<endpoint::ClusterLoadAssignment>(body)?;
+                    let mut message = any::unpack::<endpoint::ClusterLoadAssignment>(body)?;
+                    self.name_identities(&mut message);
                     let previous = slot.get();
                     let value = convert::endpoints(&message, previous.as_deref()).map_err(Rejected::Invalid)?;
                     Some(Value::Endpoints(slot, Arc::new(value)))
@@ -196,6 +198,13 @@ impl Store {
             },
         };
         Ok(value)
+    }
+
+    /// Completes who endpoints are, for telemetry.
+    fn name_identities(&self, assignment: &mut endpoint::ClusterLoadAssignment) {
+        if let Some(identity) = self.credentials.identity() {
+            who::name_identities(assignment, &identity.svid().id().trust_domain);
+        }
     }
 
     /// Takes away a resource, or learns that there is none.
