@@ -2,7 +2,7 @@
 
 use std::{
     io::Read,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
     time::{Duration, Instant},
 };
@@ -157,7 +157,9 @@ async fn ready(
 fn run_inside(inside: Inside, settings: runner::Settings) -> anyhow::Result<ExitCode> {
     leno_runtime::init::crypto();
     let mut settings = settings;
-    extend_path(&mut settings.environment, &inside.executable_on_host);
+    let own = own_folder(&inside)?;
+    let beside = inside.executable_on_host.parent().unwrap_or(Path::new("/")).to_owned();
+    extend_path(&mut settings.environment, &[&own, &beside]);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -201,13 +203,23 @@ fn environment() -> Vec<(String, String)> {
     variables
 }
 
-/// Adds the folder of this program at the end of `PATH`: programs built beside it are found.
-fn extend_path(environment: &mut [(String, String)], executable: &std::path::Path) {
-    let Some(folder) = executable.parent().and_then(|folder| folder.to_str()) else { return };
+/// Adds folders at the end of `PATH`: one in which this very program is found as `leno`, and the one of its file, so that
+/// programs built beside it are found.
+fn extend_path(environment: &mut [(String, String)], folders: &[&Path]) {
     for (_, path) in environment.iter_mut().filter(|(name, _)| name == "PATH") {
-        path.push(':');
-        path.push_str(folder);
+        for folder in folders.iter().filter_map(|folder| folder.to_str()) {
+            path.push(':');
+            path.push_str(folder);
+        }
     }
+}
+
+/// A folder with this program as `leno`, whatever its file is called and even when it has been replaced since.
+fn own_folder(inside: &Inside) -> anyhow::Result<PathBuf> {
+    let folder = inside.directory.join("bin");
+    std::fs::create_dir(&folder).with_context(|| format!("make {}", folder.display()))?;
+    std::os::unix::fs::symlink(&inside.executable, folder.join("leno")).context("link this program")?;
+    Ok(folder)
 }
 
 #[cfg(test)]
@@ -217,7 +229,7 @@ mod tests {
     #[test]
     fn the_folder_of_the_program_comes_last_in_the_path() {
         let mut environment = vec![("PATH".to_owned(), "/usr/bin".to_owned())];
-        extend_path(&mut environment, std::path::Path::new("/opt/leno/bin/leno"));
+        extend_path(&mut environment, &[Path::new("/opt/leno/bin")]);
         assert_eq!(environment[0].1, "/usr/bin:/opt/leno/bin");
     }
 }

@@ -330,7 +330,8 @@ fn tell_readiness(runner: &Runner) {
         let is_fine = |record: &PodRecord| record.is_settled() || record.is_terminating() || record.has_ended();
         let is_ready = is_settled && !state.stopping && state.pods.values().all(is_fine);
         let was_ready = std::mem::replace(&mut state.ready, is_ready);
-        (is_ready && !was_ready).then(|| state.pods.values().filter(|record| record.is_ready()).count())
+        (is_ready && !was_ready)
+            .then(|| state.pods.values().filter(|record| record.is_ready() && !record.is_terminating()).count())
     });
     let problems = runner.write(|state| {
         let problems = state.problems();

@@ -325,6 +325,7 @@ impl Supervisor {
             status.last_state = ContainerState { terminated: Some(ended.clone()), ..ContainerState::default() };
             status.state = ContainerState { terminated: Some(ended), ..ContainerState::default() };
             status.started = Some(false);
+            status.restart_count = self.restarts;
             // An init container that has done its work is ready; see `ContainerStatus.ready` of Kubernetes.
             status.ready = self.role == Role::Init && exit.code == 0;
         });
