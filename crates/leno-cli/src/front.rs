@@ -16,6 +16,9 @@ use crate::{
 /// How often the live view is drawn.
 const REDRAW: Duration = Duration::from_millis(500);
 
+/// The exit code after everything was ended at once, as a shell shows the end by SIGINT.
+const INTERRUPTED: u8 = 130;
+
 /// Shows a mesh until it ends.
 pub(crate) struct Watch {
     front: Front,
@@ -70,6 +73,9 @@ impl Watch {
         self.rest(&mut events).await;
         if let Some(live) = &mut self.live {
             live.clear();
+        }
+        if self.stopping > 1 {
+            return Ok(ExitCode::from(INTERRUPTED));
         }
         if self.failed && code == 0 {
             return Ok(ExitCode::FAILURE);

@@ -146,6 +146,11 @@ impl Runner {
         }
     }
 
+    /// Changes what nobody waits for in a pod's record.
+    pub(crate) fn note_pod(&self, name: &WorkloadName, change: impl FnOnce(&mut PodRecord)) {
+        self.write(|state| state.pods.get_mut(name).map(change));
+    }
+
     /// Waits until this is true of a pod, or the pod is gone.
     pub(crate) async fn pod_until(&self, name: &WorkloadName, mut is_so: impl FnMut(&mut PodRecord) -> bool) {
         loop {

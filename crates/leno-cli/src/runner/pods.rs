@@ -1,6 +1,7 @@
 //! The pods that run: what each was made from, how it is, and the way to end it.
 
 use std::{
+    collections::BTreeMap,
     net::Ipv4Addr,
     path::PathBuf,
     sync::Arc,
@@ -54,6 +55,8 @@ pub(crate) struct PodRecord {
     pub(crate) redirect: Option<Redirect>,
     /// Tells its task to end.
     pub(crate) stop: watch::Sender<Stop>,
+    /// Why containers are not ready, as their probes last said.
+    pub(crate) unready: BTreeMap<String, String>,
     /// What was last told of it.
     pub(crate) told: PodView,
 }
@@ -71,6 +74,7 @@ impl PodRecord {
             place: None,
             redirect: None,
             stop: watch::Sender::new(Stop::Run),
+            unready: BTreeMap::new(),
             told: PodView::default(),
         }
     }
@@ -134,6 +138,16 @@ impl PodRecord {
             list.len() - 1
         });
         &mut list[at]
+    }
+
+    /// How people see it who look for what is wrong: with what its probes said, unless it has just started.
+    pub(crate) fn detailed_view(&self) -> PodView {
+        let mut view = self.view();
+        if view.message.is_empty() && view.ready < view.containers && !self.is_terminating() && view.age_seconds > 0 {
+            let unready = self.unready.iter().map(|(container, why)| format!("{container} is not ready: {why}"));
+            view.message = unready.collect::<Vec<_>>().join("; ");
+        }
+        view
     }
 
     /// How people see it.

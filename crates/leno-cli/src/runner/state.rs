@@ -132,7 +132,7 @@ impl State {
             version: env!("CARGO_PKG_VERSION").into(),
             ready: self.ready,
             control_ready: self.control_ready,
-            pods: self.pods.values().map(PodRecord::view).collect(),
+            pods: self.pods.values().map(PodRecord::detailed_view).collect(),
             services: self.services.iter().map(|(name, service)| self.service_view(name, service)).collect(),
             invalid: self.problems(),
             ..MeshView::default()

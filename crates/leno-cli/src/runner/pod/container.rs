@@ -188,6 +188,7 @@ impl Supervisor {
                 Some(finding) = findings.recv() => match finding {
                     Finding::Started => self.edit(|status| status.started = Some(true)),
                     Finding::Ready(outcome) => self.ready(&outcome),
+                    Finding::Unready(why) => self.unready(why),
                     Finding::Dead(why, grace) => return self.end(running, process, Some((why, grace))).await,
                 }
             }
@@ -281,6 +282,11 @@ impl Supervisor {
 
     fn edit(&self, change: impl FnOnce(&mut leno_manifest::core::pod::status::ContainerStatus)) {
         self.runner.edit_pod(&self.pod, |record| change(record.container_mut(&self.container.name)));
+    }
+
+    /// Keeps in mind why a container is not ready yet, for whoever asks; it is no news.
+    fn unready(&self, why: String) {
+        self.runner.note_pod(&self.pod, |record| drop(record.unready.insert(self.container.name.clone(), why)));
     }
 
     fn ready(&self, outcome: &Result<(), String>) {

@@ -23,6 +23,8 @@ pub(crate) enum Finding {
     Started,
     /// It takes requests, or no longer does, and why not.
     Ready(Result<(), String>),
+    /// A try to find out whether it is ready was not content: why.
+    Unready(String),
     /// It must be restarted, within this grace period if the probe says one.
     Dead(String, Option<u32>),
 }
@@ -79,7 +81,11 @@ impl Patient {
                     self.tell(Finding::Ready(Err(format!("readiness probe failed: {}", why.unwrap_or_default()))))
                         .await;
                 }
-                None => {}
+                None => {
+                    if let Some(why) = why {
+                        self.tell(Finding::Unready(why)).await;
+                    }
+                }
             }
             tokio::time::sleep(tally.pause()).await;
         }

@@ -179,6 +179,10 @@ fn troubled(state: &ContainerState) -> Option<String> {
 /// Why the pod is not well, for people.
 pub(crate) fn message(pod: &Pod) -> String {
     let Some(status) = &pod.status else { return String::new() };
+    if pod.metadata.deletion_timestamp.is_some() {
+        // That its containers end is what is wanted now.
+        return String::new();
+    }
     if let Some(message) = &status.message {
         return message.clone();
     }
