@@ -1,6 +1,6 @@
 //! Talking to a running mesh over its control socket.
 
-use std::io;
+use std::{io, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use leno_api::runner::{Event, Refused};
+use leno_api::runner::{Event, MeshView, Refused};
 use leno_runtime::task::spawn;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
@@ -93,6 +93,27 @@ impl Client {
     /// When the mesh does not run.
     pub(crate) async fn shutdown(&self) -> anyhow::Result<()> {
         self.send(Method::POST, "/v1/shutdown", Vec::new()).await.map(drop)
+    }
+
+    /// Waits until nothing of the mesh is left.
+    pub(crate) async fn gone(&self) {
+        // There is nobody left who could tell.
+        while connect(&self.mesh).is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Why the mesh is not ready, for people: the pods that are not, and what is wrong with what was written.
+    pub(crate) async fn unready(&self, after: Duration) -> String {
+        let view = self.get::<MeshView>("/v1/mesh").await.unwrap_or_default();
+        let mut text = format!("not ready after {} s", after.as_secs());
+        for pod in view.pods.iter().filter(|pod| pod.ready < pod.containers) {
+            text.push_str(&format!("\n  pod {}/{} {} {}", pod.namespace, pod.name, pod.status, pod.message));
+        }
+        for problem in &view.invalid {
+            text.push_str(&format!("\n  {problem}"));
+        }
+        text
     }
 
     /// Reads an answer as it comes.

@@ -128,14 +128,7 @@ impl Watch {
     async fn late(&mut self) {
         self.deadline = None;
         self.failed = true;
-        let view = self.client.get::<MeshView>("/v1/mesh").await.unwrap_or_default();
-        let mut text = format!("not ready after {} s", self.timeout.as_secs());
-        for pod in view.pods.iter().filter(|pod| pod.ready < pod.containers) {
-            text.push_str(&format!("\n  pod {}/{} {} {}", pod.namespace, pod.name, pod.status, pod.message));
-        }
-        for problem in &view.invalid {
-            text.push_str(&format!("\n  {problem}"));
-        }
+        let text = self.client.unready(self.timeout).await;
         if let Some(live) = &mut self.live {
             live.clear();
         }

@@ -32,9 +32,7 @@ impl Down {
                 }
             }
             // The last process ends right after the last event.
-            while crate::client::connect(&global.mesh).is_ok() {
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-            }
+            client.gone().await;
             Ok(ExitCode::SUCCESS)
         })
     }

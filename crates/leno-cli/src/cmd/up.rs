@@ -112,7 +112,14 @@ impl Up {
             bail!("the mesh ended ({status}): {}", text.trim().trim_start_matches("error: "))
         }));
         if outcome.is_err() {
-            block_on(async { Client::new(&global.mesh).shutdown().await }).ok();
+            let client = Client::new(&global.mesh);
+            // When it does not run any more there is nothing to stop.
+            block_on(async {
+                client.shutdown().await?;
+                client.gone().await;
+                Ok(())
+            })
+            .ok();
         }
         outcome.map(|()| ExitCode::SUCCESS)
     }
@@ -137,7 +144,7 @@ async fn ready(
     };
     loop {
         let next = tokio::time::timeout(timeout.saturating_sub(start.elapsed()), events.next());
-        let Ok(event) = next.await else { bail!("not ready after {} s", timeout.as_secs()) };
+        let Ok(event) = next.await else { bail!(client.unready(timeout).await) };
         let Some(event) = event? else {
             check()?;
             bail!("the mesh ended");
