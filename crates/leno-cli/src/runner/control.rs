@@ -1,6 +1,7 @@
 //! The control plane: `leno control` as a child, started again should it end, and asked what it knows.
 
 use std::{
+    collections::BTreeSet,
     net::{Ipv4Addr, SocketAddr},
     process::Stdio,
     sync::Arc,
@@ -11,9 +12,10 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::rt::TokioIo;
-use leno_api::runner::Happening;
-use leno_model::WorkloadName;
+use leno_api::{control::ProxyStatus, runner::Happening};
+use leno_model::{Invalid, WorkloadName};
 use leno_runtime::task::spawn;
+use leno_source::status::{Note, Status};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -165,36 +167,45 @@ pub(crate) async fn proxies_told(runner: &Runner) {
 /// Whether any connected sidecar has not acknowledged what it was sent.
 async fn any_stale() -> bool {
     let Ok((StatusCode::OK, body)) = ask("/api/proxies").await else { return false };
-    let Ok(proxies) = serde_json::from_slice::<Vec<serde_json::Value>>(&body) else { return false };
-    let flag = |proxy: &serde_json::Value, name: &str| proxy.get(name).and_then(serde_json::Value::as_bool);
-    proxies.iter().any(|proxy| flag(proxy, "connected") == Some(true) && flag(proxy, "stale") == Some(true))
+    let Ok(proxies) = serde_json::from_slice::<Vec<ProxyStatus>>(&body) else { return false };
+    proxies.iter().any(|proxy| proxy.connected && proxy.stale)
 }
 
 /// Asks again and again what the control plane finds wrong with the objects, until the mesh ends.
 pub(crate) async fn watch_objects(runner: Arc<Runner>) {
+    let mut told = BTreeSet::new();
+    let mut before = BTreeSet::new();
     loop {
         if runner.read(|state| state.control_ready)
             && let Ok((StatusCode::OK, body)) = ask("/api/objects/status").await
-            && let Ok(status) = serde_json::from_slice::<serde_json::Value>(&body)
+            && let Ok(status) = serde_json::from_slice::<Status>(&body)
         {
             let problems = problems(&status);
             if runner.read(|state| state.object_problems != problems) {
                 runner.edit(|state| state.object_problems = problems);
             }
+            // What is still so at the second look is no matter of objects that are just being made.
+            let notes: BTreeSet<String> = status.notes.iter().map(note).collect();
+            for note in notes.intersection(&before).filter(|note| told.insert((*note).clone())) {
+                runner.events.warn(note.clone());
+            }
+            told.retain(|note| notes.contains(note));
+            before = notes;
         }
         let changed = runner.changes();
         tokio::select! {
             () = changed => tokio::time::sleep(Duration::from_millis(300)).await,
-            () = tokio::time::sleep(Duration::from_secs(5)) => {}
+            () = tokio::time::sleep(Duration::from_secs(2)) => {}
         }
     }
 }
 
-fn problems(status: &serde_json::Value) -> Vec<String> {
-    let invalid = status.get("invalid").and_then(serde_json::Value::as_array);
-    let text = |value: &serde_json::Value| match value {
-        serde_json::Value::String(text) => Some(text.clone()),
-        other => serde_json::from_value::<leno_model::Invalid>(other.clone()).ok().map(|invalid| invalid.to_string()),
-    };
-    invalid.into_iter().flatten().filter_map(text).collect()
+/// What is wrong, without the places: they are those of the mirror's files, which nobody wrote.
+fn problems(status: &Status) -> Vec<String> {
+    let text = |invalid: &Invalid| Invalid { location: None, ..invalid.clone() }.to_string();
+    status.invalid.iter().map(text).collect()
+}
+
+fn note(note: &Note) -> String {
+    Note { location: None, ..note.clone() }.to_string()
 }
