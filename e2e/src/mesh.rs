@@ -116,8 +116,7 @@ impl Mesh {
     fn spawn(name: String, folder: TempDir, flags: &[&str]) -> Self {
         let mut command = Command::new(leno());
         command.args(["--mesh", &name, "--json", "up"]).arg(folder.path()).args(flags);
-        // What the mesh says goes to the test's own output, which cargo shows when the test fails.
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut front = command.spawn().expect("leno starts");
         let (send, events) = mpsc::sync_channel(10_000);
         follow(front.stdout.take(), send.clone());

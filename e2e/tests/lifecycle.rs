@@ -9,7 +9,7 @@ use e2e::{
 };
 
 /// Everything of a mesh that the host could see.
-fn traces(mesh: &str) -> BTreeSet<String> {
+fn traces(mesh: &str, before: &BTreeSet<String>) -> BTreeSet<String> {
     let mut traces = BTreeSet::new();
     for entry in fs::read_dir("/proc").expect("/proc").flatten() {
         let arguments = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default().replace('\0', " ");
@@ -36,7 +36,12 @@ fn traces(mesh: &str) -> BTreeSet<String> {
     for line in String::from_utf8_lossy(&links).lines().filter(|line| line.contains("leno")) {
         traces.insert(format!("link {line}"));
     }
-    traces
+    traces.difference(before).cloned().collect()
+}
+
+/// What the host has of such names without the mesh.
+fn before() -> BTreeSet<String> {
+    traces("no mesh has this name", &BTreeSet::new())
 }
 
 fn manifests() -> Vec<String> {
@@ -53,34 +58,37 @@ fn manifests() -> Vec<String> {
 
 #[test]
 fn interrupt_stops_in_order_and_leaves_nothing() {
+    let before = before();
     let mut mesh = Mesh::up(&manifests());
     mesh.curl_until("shop/client", &["http://server.shop/"], 200);
     let name = mesh.name().to_owned();
-    assert!(!traces(&name).is_empty(), "the check itself sees a running mesh");
+    assert!(!traces(&name, &before).is_empty(), "the check itself sees a running mesh");
     assert_eq!(mesh.stop(), Some(0));
-    let left = wait::until("nothing is left", || traces(&name), BTreeSet::is_empty);
+    let left = wait::until("nothing is left", || traces(&name, &before), BTreeSet::is_empty);
     assert!(left.is_empty());
 }
 
 #[test]
 fn kill_9_of_the_runner_leaves_nothing() {
+    let before = before();
     let mut mesh = Mesh::up(&manifests());
     let name = mesh.name().to_owned();
     mesh.signal(libc::SIGKILL);
     let _status = mesh.front().wait().expect("it is our child");
-    let left = wait::until("nothing is left", || traces(&name), BTreeSet::is_empty);
+    let left = wait::until("nothing is left", || traces(&name, &before), BTreeSet::is_empty);
     assert!(left.is_empty());
 }
 
 #[test]
 fn leno_down_ends_a_detached_mesh() {
+    let before = before();
     let mut mesh = Mesh::up(&manifests());
     let _said = mesh.ok(&["down"]);
     let front = mesh.front();
     let status = wait::until("the front ends", || front.try_wait().ok().flatten(), Option::is_some);
     assert_eq!(status.and_then(|status| status.code()), Some(0));
     let name = mesh.name().to_owned();
-    wait::until("nothing is left", || traces(&name), BTreeSet::is_empty);
+    wait::until("nothing is left", || traces(&name, &before), BTreeSet::is_empty);
     let output = mesh.leno(&["ps"]);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && error.contains(&name), "ps without a mesh names it: {error}");

@@ -40,11 +40,7 @@ impl fmt::Debug for Buffer {
 
 impl From<Vec<u8>> for Buffer {
     fn from(data: Vec<u8>) -> Self {
-        Self {
-            start: 0,
-            end: data.len(),
-            data,
-        }
+        Self { start: 0, end: data.len(), data }
     }
 }
 
@@ -96,9 +92,7 @@ impl Buffer {
 
     fn make_room(&mut self) -> io::Result<()> {
         if self.data.is_empty() {
-            self.data = FREE
-                .with_borrow_mut(Vec::pop)
-                .unwrap_or_else(|| vec![0; SMALL]);
+            self.data = FREE.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; SMALL]);
             (self.start, self.end) = (0, 0);
         }
         if self.end < self.data.len() {
@@ -109,8 +103,7 @@ impl Buffer {
             self.end -= self.start;
             self.start = 0;
         } else if self.data.len() < LARGE {
-            self.data
-                .resize((self.data.len() * 2).clamp(SMALL, LARGE), 0);
+            self.data.resize((self.data.len() * 2).clamp(SMALL, LARGE), 0);
         } else {
             return Err(io::Error::other("the input buffer is full"));
         }

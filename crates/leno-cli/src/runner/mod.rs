@@ -182,6 +182,18 @@ impl Runner {
         }
     }
 
+    /// Waits until the state of this moment is shown to DNS, virtual addresses and the control plane, and the sidecars
+    /// have been told.
+    pub(crate) async fn state_in_force(&self) {
+        let generation = *self.generation.borrow();
+        let mut shown = self.shown.subscribe();
+        shown.wait_for(|shown| *shown >= generation).await.ok();
+        let meshed = self.read(|state| state.pods.values().any(|record| record.view().meshed));
+        if meshed {
+            control::proxies_told(self).await;
+        }
+    }
+
     /// Waits until nobody is sent to this terminating pod any more: the state that says so is shown to DNS, virtual
     /// addresses and the control plane, and the sidecars have been told.
     pub(crate) async fn pod_left_endpoints(&self, name: &WorkloadName) {

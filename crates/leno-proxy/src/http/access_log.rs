@@ -51,31 +51,16 @@ impl Outcome {
     }
 
     /// Counts and logs it.
-    pub(super) fn emit<R: RequestHead>(
-        &self,
-        connection: &Connection,
-        manager: &HttpConnectionManager,
-        request: &R,
-    ) {
+    pub(super) fn emit<R: RequestHead>(&self, connection: &Connection, manager: &HttpConnectionManager, request: &R) {
         let (user_agent, id, trace) = if manager.access_log {
-            (
-                request.header("user-agent"),
-                request.header(REQUEST_ID),
-                request.header(TRACEPARENT),
-            )
+            (request.header("user-agent"), request.header(REQUEST_ID), request.header(TRACEPARENT))
         } else {
             (None, None, None)
         };
         let or_set = |came: &Option<std::borrow::Cow<'_, [u8]>>, set: &Option<String>| -> Vec<u8> {
-            set.as_ref().map_or_else(
-                || came.as_deref().unwrap_or_default().to_vec(),
-                |set| set.clone().into_bytes(),
-            )
+            set.as_ref().map_or_else(|| came.as_deref().unwrap_or_default().to_vec(), |set| set.clone().into_bytes())
         };
-        let (id, trace) = (
-            or_set(&id, &self.request_id),
-            or_set(&trace, &self.traceparent),
-        );
+        let (id, trace) = (or_set(&id, &self.request_id), or_set(&trace, &self.traceparent));
         let log = manager.access_log.then(|| RequestLog {
             method: request.method(),
             authority: request.authority().as_bytes(),

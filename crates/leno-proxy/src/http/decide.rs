@@ -69,14 +69,10 @@ pub(super) async fn decide<R: RequestHead>(
 }
 
 /// Where a request goes.
-async fn route<R: RequestHead>(
-    manager: &HttpConnectionManager,
-    request: &R,
-) -> Result<Decision, ProxyError> {
+async fn route<R: RequestHead>(manager: &HttpConnectionManager, request: &R) -> Result<Decision, ProxyError> {
     let routes = routes(manager).await?;
     let selected = routes.table.select(request);
-    let (host, route) = selected
-        .ok_or_else(|| ProxyError::new(ErrorKind::NoRoute, "no route matches the request"))?;
+    let (host, route) = selected.ok_or_else(|| ProxyError::new(ErrorKind::NoRoute, "no route matches the request"))?;
     let forward = match &route.action {
         Action::Forward(forward) => forward,
         Action::Redirect(redirect) => {
@@ -90,12 +86,8 @@ async fn route<R: RequestHead>(
         }
     };
     let chosen = forward.clusters.choose(&mut rand::rng());
-    let (name, weighted) = chosen.ok_or_else(|| {
-        ProxyError::new(
-            ErrorKind::NoCluster,
-            "every cluster of the route has the weight 0",
-        )
-    })?;
+    let (name, weighted) =
+        chosen.ok_or_else(|| ProxyError::new(ErrorKind::NoCluster, "every cluster of the route has the weight 0"))?;
     let cluster = cluster(&routes, name).await?;
     let none = HeaderEdits::default();
     let (request_headers, response_headers) = match weighted {
@@ -108,22 +100,12 @@ async fn route<R: RequestHead>(
         cluster,
         route: route.name.clone(),
         target: rewrite.map(|rewrite| rewrite.apply(&route.matches.path, request.target())),
-        host: forward
-            .host_rewrite
-            .as_ref()
-            .map(|HostRewrite::Literal(host)| host.clone()),
+        host: forward.host_rewrite.as_ref().map(|HostRewrite::Literal(host)| host.clone()),
         timeout: forward.timeout,
-        idle: forward
-            .idle_timeout
-            .unwrap_or(manager.limits.stream_idle_timeout),
+        idle: forward.idle_timeout.unwrap_or(manager.limits.stream_idle_timeout),
         retry: forward.retry.clone(),
         // Innermost first, as Envoy does: a wider one may overwrite.
-        request_edits: edits([
-            request_headers,
-            &route.request_headers,
-            &host.request_headers,
-            &table.request_headers,
-        ]),
+        request_edits: edits([request_headers, &route.request_headers, &host.request_headers, &table.request_headers]),
         response_edits: edits([
             response_headers,
             &route.response_headers,
@@ -135,10 +117,7 @@ async fn route<R: RequestHead>(
 
 /// Those that change something.
 fn edits(all: [&HeaderEdits; 4]) -> Vec<HeaderEdits> {
-    all.into_iter()
-        .filter(|edits| !edits.is_empty())
-        .cloned()
-        .collect()
+    all.into_iter().filter(|edits| !edits.is_empty()).cloned().collect()
 }
 
 /// The answer to who may not call.
@@ -167,25 +146,11 @@ fn refused<R: RequestHead>(
         None => "no policy allows it".to_owned(),
     };
     let (method, path) = (request.method(), request.path());
-    let to = if callee.service.is_empty() {
-        "this workload"
-    } else {
-        &*callee.service
-    };
+    let to = if callee.service.is_empty() { "this workload" } else { &*callee.service };
     let detail = format!("access denied: {caller} may not {method} {path} of {to}: {because}");
     let reason = ErrorKind::AccessDenied;
-    Denied {
-        connection,
-        callee,
-        reason,
-        detail: &detail,
-        request: Some((method, path.as_bytes())),
-    }
-    .emit();
-    Some(Reply::denied(
-        &detail,
-        policy.unwrap_or("default deny").to_owned(),
-    ))
+    Denied { connection, callee, reason, detail: &detail, request: Some((method, path.as_bytes())) }.emit();
+    Some(Reply::denied(&detail, policy.unwrap_or("default deny").to_owned()))
 }
 
 async fn routes(manager: &HttpConnectionManager) -> Result<Arc<Routes>, ProxyError> {
@@ -198,23 +163,14 @@ async fn routes(manager: &HttpConnectionManager) -> Result<Arc<Routes>, ProxyErr
 async fn cluster(routes: &Routes, name: &str) -> Result<Arc<Cluster>, ProxyError> {
     match routes.clusters.get(name) {
         Some(slot) => known(slot, "cluster", ErrorKind::NoCluster).await,
-        None => Err(ProxyError::new(
-            ErrorKind::NoCluster,
-            format!("there is no cluster {name}"),
-        )),
+        None => Err(ProxyError::new(ErrorKind::NoCluster, format!("there is no cluster {name}"))),
     }
 }
 
 async fn known<T>(slot: &Slot<T>, what: &str, absent: ErrorKind) -> Result<Arc<T>, ProxyError> {
     match slot.known(CONFIG).await {
         Ok(Some(value)) => Ok(value),
-        Ok(None) => Err(ProxyError::new(
-            absent,
-            format!("there is no {what} {}", slot.name()),
-        )),
-        Err(_) => Err(ProxyError::new(
-            ErrorKind::ConfigTimeout,
-            format!("{what} {} is not known yet", slot.name()),
-        )),
+        Ok(None) => Err(ProxyError::new(absent, format!("there is no {what} {}", slot.name()))),
+        Err(_) => Err(ProxyError::new(ErrorKind::ConfigTimeout, format!("{what} {} is not known yet", slot.name()))),
     }
 }

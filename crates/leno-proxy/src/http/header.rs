@@ -51,10 +51,7 @@ pub(super) fn request<'a, 'v>(
     }
     if !header(TRACEPARENT).is_some_and(trace::is_legal) {
         let mut random = rand::rng();
-        changes.push(Change::Set(
-            TRACEPARENT,
-            trace::start(random.random(), random.random()),
-        ));
+        changes.push(Change::Set(TRACEPARENT, trace::start(random.random(), random.random())));
     }
     if header(FORWARDED_PROTO).is_none() {
         changes.push(Change::Set(FORWARDED_PROTO, "http".to_owned()));
@@ -64,20 +61,13 @@ pub(super) fn request<'a, 'v>(
 }
 
 /// What changes in the headers of an answer.
-pub(super) fn response<'a, 'v>(
-    edits: &'a [HeaderEdits],
-    header: impl Fn(&str) -> Option<&'v [u8]>,
-) -> Vec<Change<'a>> {
+pub(super) fn response<'a, 'v>(edits: &'a [HeaderEdits], header: impl Fn(&str) -> Option<&'v [u8]>) -> Vec<Change<'a>> {
     let mut changes = Vec::new();
     self::edits(&mut changes, edits, header);
     changes
 }
 
-fn edits<'a, 'v>(
-    changes: &mut Vec<Change<'a>>,
-    edits: &'a [HeaderEdits],
-    header: impl Fn(&str) -> Option<&'v [u8]>,
-) {
+fn edits<'a, 'v>(changes: &mut Vec<Change<'a>>, edits: &'a [HeaderEdits], header: impl Fn(&str) -> Option<&'v [u8]>) {
     for edit in edits {
         changes.extend(edit.remove.iter().map(|name| Change::Remove(name)));
         for write in &edit.add {
@@ -85,12 +75,8 @@ fn edits<'a, 'v>(
             match write.append {
                 HeaderAppend::Append => changes.push(Change::Append(name, value)),
                 HeaderAppend::Overwrite => changes.push(Change::Set(name, value)),
-                HeaderAppend::IfAbsent if header(name).is_none() => {
-                    changes.push(Change::Set(name, value))
-                }
-                HeaderAppend::OverwriteIfPresent if header(name).is_some() => {
-                    changes.push(Change::Set(name, value))
-                }
+                HeaderAppend::IfAbsent if header(name).is_none() => changes.push(Change::Set(name, value)),
+                HeaderAppend::OverwriteIfPresent if header(name).is_some() => changes.push(Change::Set(name, value)),
                 HeaderAppend::IfAbsent | HeaderAppend::OverwriteIfPresent => {}
             }
         }
@@ -120,14 +106,7 @@ fn request_id() -> String {
     let bits = (bits & !(0xf << 76) & !(0b11 << 62)) | (0x4 << 76) | (0b10 << 62);
     let hex = format!("{bits:032x}");
     let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    format!(
-        "{}-{}-{}-{}-{}",
-        part(0, 8),
-        part(8, 12),
-        part(12, 16),
-        part(16, 20),
-        part(20, 32)
-    )
+    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! The upstream is spoken to as the caller speaks: HTTP/1.1 stays HTTP/1.1, HTTP/2 stays HTTP/2.
 
 mod access_log;
+mod current;
 mod decide;
 mod h1;
 mod h2;
@@ -22,6 +23,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
+use self::current::Current;
 use crate::{
     config::{Codec, HttpConnectionManager},
     connection::{Connection, Payload},
@@ -33,12 +35,7 @@ use crate::{
 const LOOK: Duration = Duration::from_secs(10);
 
 /// Serves a connection until it is closed. `payload` is what ALPN or the first bytes said it is, when they did.
-pub async fn serve(
-    connection: Rc<Connection>,
-    manager: Arc<HttpConnectionManager>,
-    io: Io,
-    payload: Option<Payload>,
-) {
+pub async fn serve(connection: Rc<Connection>, manager: Arc<HttpConnectionManager>, io: Io, payload: Option<Payload>) {
     let payload = match (manager.codec, payload) {
         (Codec::Http1, _) | (Codec::Auto, Some(Payload::Http1)) => Payload::Http1,
         (Codec::Http2, _) | (Codec::Auto, Some(Payload::Http2)) => Payload::Http2,
@@ -68,9 +65,7 @@ async fn look(connection: Rc<Connection>, manager: Arc<HttpConnectionManager>, m
     match payload {
         Some(Payload::Http2) => dispatch(connection, manager, io, Payload::Http2, first).await,
         // What is no HTTP at all is answered as a broken HTTP/1 request.
-        Some(Payload::Http1 | Payload::Tcp) => {
-            dispatch(connection, manager, io, Payload::Http1, first).await
-        }
+        Some(Payload::Http1 | Payload::Tcp) => dispatch(connection, manager, io, Payload::Http1, first).await,
         None => {}
     }
 }
@@ -82,11 +77,10 @@ async fn dispatch(
     payload: Payload,
     first: Vec<u8>,
 ) {
+    let current = Current::new(Rc::clone(&connection), manager, payload);
     match payload {
-        Payload::Http2 => h2::server::run(connection, manager, io, first).await,
+        Payload::Http2 => h2::server::run(connection, current, io, first).await,
         // Boxed: its state is large, and most of the listener's connections wait in another one.
-        Payload::Http1 | Payload::Tcp => {
-            Box::pin(h1::server::run(connection, manager, io, first)).await
-        }
+        Payload::Http1 | Payload::Tcp => Box::pin(h1::server::run(connection, current, io, first)).await,
     }
 }

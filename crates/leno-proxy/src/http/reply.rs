@@ -47,24 +47,12 @@ impl Reply {
 
     /// The caller is sent elsewhere.
     pub(super) fn redirect(status: u16, location: String) -> Self {
-        Self {
-            status,
-            headers: vec![("location", location)],
-            body: String::new(),
-            flags: "-",
-            detail: String::new(),
-        }
+        Self { status, headers: vec![("location", location)], body: String::new(), flags: "-", detail: String::new() }
     }
 
     /// The route has the answer.
     pub(super) fn direct(status: u16, body: String) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body,
-            flags: "-",
-            detail: String::new(),
-        }
+        Self { status, headers: Vec::new(), body, flags: "-", detail: String::new() }
     }
 
     /// The same failure as gRPC's clients understand it ([status codes]).

@@ -20,11 +20,7 @@ impl RequestHead for Http1<'_> {
 
     fn target(&self) -> &str {
         // An absolute target without a path means its root.
-        if self.head.target.is_empty() && !self.head.connect {
-            "/"
-        } else {
-            self.head.target.text(self.bytes)
-        }
+        if self.head.target.is_empty() && !self.head.connect { "/" } else { self.head.target.text(self.bytes) }
     }
 
     fn authority(&self) -> &str {
@@ -32,11 +28,7 @@ impl RequestHead for Http1<'_> {
     }
 
     fn header(&self, name: &str) -> Option<Cow<'_, [u8]>> {
-        let fields = self
-            .head
-            .fields
-            .iter()
-            .filter(|field| same(field.name.of_bytes(self.bytes), name));
+        let fields = self.head.fields.iter().filter(|field| same(field.name.of_bytes(self.bytes), name));
         joined(fields.map(|field| field.value.of_bytes(self.bytes)))
     }
 }
@@ -51,32 +43,18 @@ impl RequestHead for Http2<'_> {
     }
 
     fn target(&self) -> &str {
-        self.0
-            .uri
-            .path_and_query()
-            .map_or("", http::uri::PathAndQuery::as_str)
+        self.0.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str)
     }
 
     fn authority(&self) -> &str {
         match self.0.uri.authority() {
             Some(authority) => authority.as_str(),
-            None => self
-                .0
-                .headers
-                .get(http::header::HOST)
-                .and_then(|host| host.to_str().ok())
-                .unwrap_or_default(),
+            None => self.0.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default(),
         }
     }
 
     fn header(&self, name: &str) -> Option<Cow<'_, [u8]>> {
-        joined(
-            self.0
-                .headers
-                .get_all(name)
-                .iter()
-                .map(http::HeaderValue::as_bytes),
-        )
+        joined(self.0.headers.get_all(name).iter().map(http::HeaderValue::as_bytes))
     }
 }
 

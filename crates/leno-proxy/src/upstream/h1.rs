@@ -48,12 +48,7 @@ impl Http1 {
             }
         }
         let dialed = dial::dial(worker, direction, cluster, endpoint, Payload::Http1).await?;
-        Ok(Self {
-            io: dialed.io,
-            input: Buffer::default(),
-            reused: false,
-            mtls: dialed.identity.is_some(),
-        })
+        Ok(Self { io: dialed.io, input: Buffer::default(), reused: false, mtls: dialed.identity.is_some() })
     }
 
     /// Gives it back for the next request.

@@ -80,19 +80,14 @@ impl Shared {
     fn lease(&self) -> Option<Lease> {
         let mut connections = self.connections.borrow_mut();
         connections.retain(|connection| !connection.closed.get());
-        let free = |connection: &&Rc<Http2>| {
-            connection.streams.get() < connection.send.current_max_send_streams()
-        };
-        let least = connections
-            .iter()
-            .filter(free)
-            .min_by_key(|connection| connection.streams.get());
+        let free = |connection: &&Rc<Http2>| connection.streams.get() < connection.send.current_max_send_streams();
+        let least = connections.iter().filter(free).min_by_key(|connection| connection.streams.get());
         // When all are full and no more may be made, the least loaded one queues.
         let chosen = match least {
             Some(connection) => Some(connection),
-            None if connections.len() >= MAX_CONNECTIONS => connections
-                .iter()
-                .min_by_key(|connection| connection.streams.get()),
+            None if connections.len() >= MAX_CONNECTIONS => {
+                connections.iter().min_by_key(|connection| connection.streams.get())
+            }
             None => None,
         };
         chosen.map(|connection| {
@@ -143,10 +138,7 @@ impl Http2 {
             .enable_push(false)
             .handshake::<_, Bytes>(dialed.io);
         let (send, driver) = handshake.await.map_err(|error| {
-            ProxyError::new(
-                ErrorKind::UpstreamProtocol,
-                format!("HTTP/2 with {}: {error}", endpoint.address),
-            )
+            ProxyError::new(ErrorKind::UpstreamProtocol, format!("HTTP/2 with {}: {error}", endpoint.address))
         })?;
         let closed = Rc::new(Cell::new(false));
         let ended = Rc::clone(&closed);
@@ -157,13 +149,7 @@ impl Http2 {
             }
             ended.set(true);
         });
-        let connection = Rc::new(Self {
-            send,
-            mtls,
-            streams: Cell::new(1),
-            closed,
-            used: Cell::new(Instant::now()),
-        });
+        let connection = Rc::new(Self { send, mtls, streams: Cell::new(1), closed, used: Cell::new(Instant::now()) });
         shared.connections.borrow_mut().push(Rc::clone(&connection));
         drop(dialing);
         Ok(Lease(connection))

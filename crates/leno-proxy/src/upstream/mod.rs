@@ -53,11 +53,7 @@ impl Key {
             Transport::Plain => 0,
             Transport::MeshTls(tls) => tls.id(),
         };
-        Self {
-            cluster: Arc::clone(&cluster.name),
-            address: endpoint.address,
-            transport,
-        }
+        Self { cluster: Arc::clone(&cluster.name), address: endpoint.address, transport }
     }
 }
 
@@ -92,10 +88,7 @@ impl Pools {
         if waiting.len() >= MAX_IDLE_PER_ENDPOINT {
             return;
         }
-        waiting.push(Idle {
-            connection,
-            since: Instant::now(),
-        });
+        waiting.push(Idle { connection, since: Instant::now() });
         self.idle_count.set(self.idle_count.get() + 1);
         drop(idle);
         self.sweep(worker);

@@ -15,6 +15,7 @@ use leno_manifest::{
     core::{Pod, Service},
 };
 use leno_model::{ServiceName, WorkloadName};
+use leno_runtime::task::spawn;
 
 use super::{Plan, deployment, endpoint_slice, stateful_set};
 use crate::{
@@ -314,7 +315,7 @@ fn network_endpoint(service: &Service, record: &PodRecord) -> Option<sandbox::En
 }
 
 /// Tells when everything that is wanted has become ready.
-fn tell_readiness(runner: &Runner) {
+fn tell_readiness(runner: &Arc<Runner>) {
     let news = runner.write(|state| {
         let is_settled = state.workloads.values().all(|object| match object {
             Object::Deployment(deployment) => deployment.status.as_ref().is_some_and(|status| {
@@ -347,6 +348,13 @@ fn tell_readiness(runner: &Runner) {
     }
     if let Some(pods) = news {
         let pods = u32::try_from(pods).unwrap_or(u32::MAX);
-        runner.events.tell(Happening::Ready { pods, seconds: runner.started.elapsed().as_secs_f64() });
+        let runner = Arc::clone(runner);
+        // Ready means that calls arrive: the sidecars know of the last pod as well.
+        spawn(async move {
+            runner.state_in_force().await;
+            if runner.read(|state| state.ready) {
+                runner.events.tell(Happening::Ready { pods, seconds: runner.started.elapsed().as_secs_f64() });
+            }
+        });
     }
 }

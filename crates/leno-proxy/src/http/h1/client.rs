@@ -46,12 +46,7 @@ const LINGER_BYTES: usize = 256 * 1024;
 
 impl Client {
     pub(super) fn new(io: Io, first: Vec<u8>) -> Self {
-        Self {
-            io,
-            input: Buffer::from(first),
-            head: RequestHead::default(),
-            head_bytes: Vec::new(),
-        }
+        Self { io, input: Buffer::from(first), head: RequestHead::default(), head_bytes: Vec::new() }
     }
 
     /// Waits for the next request's head.
@@ -63,14 +58,12 @@ impl Client {
             bytes: usize::try_from(limits.max_headers_bytes).unwrap_or(usize::MAX),
             fields: usize::try_from(limits.max_headers_count).unwrap_or(Limits::MAX_FIELDS),
         };
-        let deadline =
-            (!limits.headers_timeout.is_zero()).then(|| Instant::now() + limits.headers_timeout);
+        let deadline = (!limits.headers_timeout.is_zero()).then(|| Instant::now() + limits.headers_timeout);
         loop {
             match self.head.parse(self.input.filled(), bounds) {
                 Ok(Parsed::Complete(length)) => {
                     self.head_bytes.clear();
-                    self.head_bytes
-                        .extend_from_slice(self.input.filled().get(..length).unwrap_or_default());
+                    self.head_bytes.extend_from_slice(self.input.filled().get(..length).unwrap_or_default());
                     self.input.consume(length);
                     return Arrived::Request;
                 }
@@ -96,13 +89,7 @@ impl Client {
         let mut drained = worker.drained.clone();
         let Self { io, input, .. } = self;
         let read = poll_fn(|cx| input.poll_read(io, cx));
-        let idle = async {
-            if idle.is_zero() {
-                std::future::pending().await
-            } else {
-                tokio::time::sleep(idle).await
-            }
-        };
+        let idle = async { if idle.is_zero() { std::future::pending().await } else { tokio::time::sleep(idle).await } };
         tokio::select! {
             biased;
             read = read => matches!(read, Ok(1..)),

@@ -48,14 +48,7 @@ pub(super) struct Upload {
 impl Upload {
     /// A request with this head.
     pub(super) fn new(head: Vec<u8>, framing: Framing) -> Self {
-        Self {
-            bytes: head,
-            written: 0,
-            body: Body::new(framing),
-            whole: true,
-            content: 0,
-            done: None,
-        }
+        Self { bytes: head, written: 0, body: Body::new(framing), whole: true, content: 0, done: None }
     }
 
     /// Whether the request can be sent once more from its beginning.
@@ -143,10 +136,7 @@ pub(super) struct Times {
 impl Times {
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Self {
-            timer: Box::pin(tokio::time::sleep_until(now + Duration::from_secs(3600))),
-            moved: now,
-        }
+        Self { timer: Box::pin(tokio::time::sleep_until(now + Duration::from_secs(3600))), moved: now }
     }
 
     /// Begins an attempt.
@@ -214,12 +204,7 @@ impl<'a> Attempt<'a> {
         times: &'a mut Times,
         setting: &Setting<'a>,
     ) -> Self {
-        let Setting {
-            routed,
-            try_until,
-            upgrade,
-            close,
-        } = *setting;
+        let Setting { routed, try_until, upgrade, close } = *setting;
         Self {
             client,
             upstream,
@@ -271,19 +256,12 @@ impl<'a> Attempt<'a> {
             return Poll::Ready(Ok(()));
         }
         loop {
-            while let Some(rest) = self
-                .upload
-                .bytes
-                .get(self.upload.written..)
-                .filter(|rest| !rest.is_empty())
-            {
+            while let Some(rest) = self.upload.bytes.get(self.upload.written..).filter(|rest| !rest.is_empty()) {
                 match ready!(Pin::new(&mut self.upstream.io).poll_write(cx, rest)) {
                     Ok(written @ 1..) => self.upload.written += written,
                     Ok(0) => return Poll::Ready(Err(Ended::Upstream(self.write_failed("closed")))),
                     Err(error) => {
-                        return Poll::Ready(Err(Ended::Upstream(
-                            self.write_failed(&error.to_string()),
-                        )));
+                        return Poll::Ready(Err(Ended::Upstream(self.write_failed(&error.to_string()))));
                     }
                 }
                 self.times.moved = Instant::now();
@@ -318,9 +296,7 @@ impl<'a> Attempt<'a> {
         let input = self.client.input.filled();
         match upload.body.advance(input, |_| {}) {
             Ok(advanced) => {
-                upload
-                    .bytes
-                    .extend_from_slice(input.get(..advanced.framed).unwrap_or_default());
+                upload.bytes.extend_from_slice(input.get(..advanced.framed).unwrap_or_default());
                 upload.content += advanced.content as u64;
                 self.client.input.consume(advanced.framed);
                 Poll::Ready(Ok(()))
@@ -331,11 +307,7 @@ impl<'a> Attempt<'a> {
 
     /// A kept connection that cannot be written to was closed before the endpoint read anything of this request.
     fn write_failed(&self, why: &str) -> UpstreamError {
-        if self.upstream.reused {
-            UpstreamError::Stale
-        } else {
-            UpstreamError::Closed(why.to_owned())
-        }
+        if self.upstream.reused { UpstreamError::Stale } else { UpstreamError::Closed(why.to_owned()) }
     }
 
     /// Passes the answer back.
@@ -351,8 +323,7 @@ impl<'a> Attempt<'a> {
                 if ready!(self.client.poll_flush(cx)).is_err() {
                     return Poll::Ready(Ended::CallerGone);
                 }
-                let upgraded = self.response.status == 101
-                    || (self.client.head.connect && self.sent.status / 100 == 2);
+                let upgraded = self.response.status == 101 || (self.client.head.connect && self.sent.status / 100 == 2);
                 if upgraded {
                     return Poll::Ready(Ended::Upgraded);
                 }
@@ -393,26 +364,18 @@ impl<'a> Attempt<'a> {
                 self.close = true;
                 None
             }
-            Some(_) => Some(Ended::Broken(
-                "the endpoint closed the connection in the middle of its answer".into(),
-            )),
+            Some(_) => Some(Ended::Broken("the endpoint closed the connection in the middle of its answer".into())),
             None if self.upstream.reused && self.upstream.input.is_empty() => {
                 Some(Ended::Upstream(UpstreamError::Stale))
             }
-            None => Some(Ended::Upstream(UpstreamError::Closed(
-                "the endpoint closed the connection".into(),
-            ))),
+            None => Some(Ended::Upstream(UpstreamError::Closed("the endpoint closed the connection".into()))),
         }
     }
 
     fn read_failed(&self, error: &io::Error) -> Ended {
         match &self.download.body {
-            Some(_) => Ended::Broken(format!(
-                "the endpoint's connection broke in the middle of its answer: {error}"
-            )),
-            None if self.upstream.reused && self.upstream.input.is_empty() => {
-                Ended::Upstream(UpstreamError::Stale)
-            }
+            Some(_) => Ended::Broken(format!("the endpoint's connection broke in the middle of its answer: {error}")),
+            None if self.upstream.reused && self.upstream.input.is_empty() => Ended::Upstream(UpstreamError::Stale),
             None => Ended::Upstream(UpstreamError::Closed(error.to_string())),
         }
     }
@@ -420,17 +383,8 @@ impl<'a> Attempt<'a> {
     /// Writes what is ready: our head and the endpoint's bytes after it, in one go.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            let head = self
-                .download
-                .head
-                .get(self.download.written..)
-                .unwrap_or_default();
-            let body = self
-                .upstream
-                .input
-                .filled()
-                .get(..self.download.ready)
-                .unwrap_or_default();
+            let head = self.download.head.get(self.download.written..).unwrap_or_default();
+            let body = self.upstream.input.filled().get(..self.download.ready).unwrap_or_default();
             if head.is_empty() && body.is_empty() {
                 self.download.head.clear();
                 self.download.written = 0;
@@ -455,18 +409,13 @@ impl<'a> Attempt<'a> {
         let Some(body) = &mut self.download.body else {
             return self.take_head();
         };
-        let (input, head, unchunk) = (
-            self.upstream.input.filled(),
-            &mut self.download.head,
-            self.download.unchunk,
-        );
+        let (input, head, unchunk) = (self.upstream.input.filled(), &mut self.download.head, self.download.unchunk);
         let advanced = body.advance(input, |content| {
             if unchunk {
                 head.extend_from_slice(content);
             }
         });
-        let advanced =
-            advanced.map_err(|error| Ended::Broken(format!("the endpoint's body: {error}")))?;
+        let advanced = advanced.map_err(|error| Ended::Broken(format!("the endpoint's body: {error}")))?;
         self.sent.content += advanced.content as u64;
         if unchunk {
             self.upstream.input.consume(advanced.framed);
@@ -480,22 +429,17 @@ impl<'a> Attempt<'a> {
     fn take_head(&mut self) -> Result<bool, Ended> {
         let request = &self.client.head;
         let input = self.upstream.input.filled();
-        let parsed = self
-            .response
-            .parse(input, Limits::default(), request.head, request.connect);
+        let parsed = self.response.parse(input, Limits::default(), request.head, request.connect);
         let malformed = |error: String| Ended::Upstream(UpstreamError::Malformed(error));
-        let length =
-            match parsed.map_err(|error| malformed(format!("the endpoint's answer: {error}")))? {
-                Parsed::Complete(length) => length,
-                Parsed::Partial => return Ok(false),
-            };
+        let length = match parsed.map_err(|error| malformed(format!("the endpoint's answer: {error}")))? {
+            Parsed::Complete(length) => length,
+            Parsed::Partial => return Ok(false),
+        };
         let bytes = input.get(..length).unwrap_or_default();
         let status = self.response.status;
         let upgraded = status == 101;
         if upgraded && !self.upgrade {
-            return Err(malformed(
-                "the endpoint switched protocols without being asked".into(),
-            ));
+            return Err(malformed("the endpoint switched protocols without being asked".into()));
         }
         if (100..200).contains(&status) && !upgraded {
             // HTTP/1.0 knows no interim answers.
@@ -507,20 +451,9 @@ impl<'a> Attempt<'a> {
         }
         let http10 = request.version == leno_http1::Version::Http10;
         let unchunk = http10 && self.response.framing == Framing::Chunked;
-        self.close |=
-            unchunk || self.response.framing == Framing::UntilClose || !self.upload.is_read();
-        let passing = Passing {
-            close: self.close,
-            http10,
-            upgrade: upgraded,
-        };
-        head::response(
-            &mut self.download.head,
-            self.response,
-            bytes,
-            self.routed,
-            passing,
-        );
+        self.close |= unchunk || self.response.framing == Framing::UntilClose || !self.upload.is_read();
+        let passing = Passing { close: self.close, http10, upgrade: upgraded };
+        head::response(&mut self.download.head, self.response, bytes, self.routed, passing);
         self.download.unchunk = unchunk;
         self.download.body = Some(Body::new(self.response.framing));
         self.sent.status = status;
@@ -533,11 +466,7 @@ impl<'a> Attempt<'a> {
         let begun = self.download.body.is_some();
         let idle = (!self.routed.idle.is_zero()).then(|| self.times.moved + self.routed.idle);
         // The route's time runs from the end of the request to the end of the answer.
-        let whole = self
-            .routed
-            .timeout
-            .zip(self.upload.done)
-            .map(|(timeout, done)| done + timeout);
+        let whole = self.routed.timeout.zip(self.upload.done).map(|(timeout, done)| done + timeout);
         let attempt = if begun { None } else { self.try_until };
         let Some(due) = [idle, whole, attempt].into_iter().flatten().min() else {
             return Poll::Pending;

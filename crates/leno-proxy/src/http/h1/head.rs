@@ -13,10 +13,7 @@ use crate::connection::Connection;
 
 /// Whether a field concerns one connection only.
 fn is_hop(name: &[u8], options: &[&[u8]]) -> bool {
-    write::is_hop_by_hop(name)
-        || options
-            .iter()
-            .any(|option| name.eq_ignore_ascii_case(option) && !same(name, "te"))
+    write::is_hop_by_hop(name) || options.iter().any(|option| name.eq_ignore_ascii_case(option) && !same(name, "te"))
 }
 
 /// Writes the changes that are there to be written.
@@ -33,9 +30,7 @@ fn write_changes(out: &mut Vec<u8>, changes: &[Change<'_>]) {
 
 /// Whether a change takes a field away.
 fn is_changed(name: &[u8], changes: &[Change<'_>]) -> bool {
-    changes
-        .iter()
-        .any(|change| change.removes() && same(name, change.name()))
+    changes.iter().any(|change| change.removes() && same(name, change.name()))
 }
 
 /// Writes the head of a request that goes on; returns what the proxy set: request id and trace.
@@ -50,11 +45,7 @@ pub(super) fn request(
     let changes = header::request(connection, &routed.request_edits, |name| {
         head.field(bytes, name).map(|place| place.of_bytes(bytes))
     });
-    let target = if head.connect {
-        view.authority()
-    } else {
-        routed.target.as_deref().unwrap_or(view.target())
-    };
+    let target = if head.connect { view.authority() } else { routed.target.as_deref().unwrap_or(view.target()) };
     write::request_line(out, view.method().as_bytes(), target.as_bytes());
     let host = routed.host.as_deref().unwrap_or(view.authority());
     write::field(out, b"host", host.as_bytes());
@@ -90,16 +81,9 @@ pub(super) struct Passing {
 }
 
 /// Writes the head of an answer that is passed back.
-pub(super) fn response(
-    out: &mut Vec<u8>,
-    head: &ResponseHead,
-    bytes: &[u8],
-    routed: &Routed,
-    passing: Passing,
-) {
-    let changes = header::response(&routed.response_edits, |name| {
-        head.field(bytes, name).map(|place| place.of_bytes(bytes))
-    });
+pub(super) fn response(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], routed: &Routed, passing: Passing) {
+    let changes =
+        header::response(&routed.response_edits, |name| head.field(bytes, name).map(|place| place.of_bytes(bytes)));
     write::status_line(out, head.status, head.reason.of_bytes(bytes));
     let options: Vec<_> = write::connection_options(bytes, &head.fields).collect();
     let unchunk = passing.http10 && head.framing == Framing::Chunked;
@@ -122,9 +106,7 @@ pub(super) fn response(
 /// Writes the head of an interim answer (1xx).
 pub(super) fn interim(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
     write::status_line(out, head.status, head.reason.of_bytes(bytes));
-    write::fields(out, bytes, &head.fields, bytes.len(), |name, _| {
-        !write::is_hop_by_hop(name)
-    });
+    write::fields(out, bytes, &head.fields, bytes.len(), |name, _| !write::is_hop_by_hop(name));
     write::end(out);
 }
 

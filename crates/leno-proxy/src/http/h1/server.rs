@@ -11,6 +11,7 @@ use leno_http1::{HeadErrorKind, ResponseHead};
 use super::{
     super::{
         access_log::Outcome,
+        current::Current,
         decide::{self, Decision, Routed},
         reply::Reply,
         view::Http1 as View,
@@ -49,43 +50,36 @@ enum After {
 }
 
 /// Serves a connection. `first` was read from it already.
-pub(in crate::http) async fn run(
-    connection: Rc<Connection>,
-    manager: Arc<HttpConnectionManager>,
-    io: Io,
-    first: Vec<u8>,
-) {
-    let mut server = Server {
-        connection,
-        manager,
-        response: ResponseHead::default(),
-        times: Times::new(),
-        spare: Vec::new(),
-    };
+pub(in crate::http) async fn run(connection: Rc<Connection>, mut current: Current, io: Io, first: Vec<u8>) {
+    let Some(manager) = current.manager().map(Arc::clone) else { return };
+    let mut server =
+        Server { connection, manager, response: ResponseHead::default(), times: Times::new(), spare: Vec::new() };
     let mut client = Client::new(io, first);
     loop {
-        let arrived = client
-            .request(&server.connection.worker, &server.manager.limits)
-            .await;
+        let arrived = client.request(&server.connection.worker, &server.manager.limits).await;
         let after = match arrived {
-            Arrived::Request => server.request(client).await,
+            Arrived::Request => {
+                match current.manager() {
+                    Some(manager) if Arc::ptr_eq(manager, &server.manager) => {}
+                    Some(manager) => server.manager = Arc::clone(manager),
+                    None => return,
+                }
+                server.request(client).await
+            }
             Arrived::Nothing => return,
             Arrived::Refused(error) => {
                 let kind = match error.kind() {
                     HeadErrorKind::TooLarge => ErrorKind::HeadersTooLarge,
-                    HeadErrorKind::Malformed
-                    | HeadErrorKind::NotImplemented
-                    | HeadErrorKind::Version => ErrorKind::BadRequest,
+                    HeadErrorKind::Malformed | HeadErrorKind::NotImplemented | HeadErrorKind::Version => {
+                        ErrorKind::BadRequest
+                    }
                 };
                 let mut reply = Reply::from(ProxyError::new(kind, error.to_string()));
                 reply.status = error.status();
                 server.refuse(client, &reply).await
             }
             Arrived::Timeout => {
-                let error = ProxyError::new(
-                    ErrorKind::RequestTimeout,
-                    "the request's head did not come in time",
-                );
+                let error = ProxyError::new(ErrorKind::RequestTimeout, "the request's head did not come in time");
                 server.refuse(client, &Reply::from(error)).await
             }
         };
@@ -100,11 +94,8 @@ pub(in crate::http) async fn run(
 impl Server {
     /// Answers what is no request.
     async fn refuse(&mut self, mut client: Client, reply: &Reply) -> After {
-        let mut outcome = Outcome::new(
-            Callee::of(&self.connection, &self.manager.stat_prefix),
-            Protocol::Http1,
-            Instant::now(),
-        );
+        let mut outcome =
+            Outcome::new(Callee::of(&self.connection, &self.manager.stat_prefix), Protocol::Http1, Instant::now());
         outcome.status = reply.status;
         outcome.flags = reply.flags;
         outcome.detail.clone_from(&reply.detail);
@@ -122,20 +113,15 @@ impl Server {
     async fn request(&mut self, client: Client) -> After {
         let callee = Callee::of(&self.connection, &self.manager.stat_prefix);
         let mut outcome = Outcome::new(callee, Protocol::Http1, Instant::now());
-        let view = View {
-            head: &client.head,
-            bytes: &client.head_bytes,
-        };
-        let decision =
-            decide::decide(&self.connection, &self.manager, &outcome.callee, &view).await;
+        let view = View { head: &client.head, bytes: &client.head_bytes };
+        let decision = decide::decide(&self.connection, &self.manager, &outcome.callee, &view).await;
         match decision {
             Decision::Answer(reply) => self.answer(client, outcome, &reply).await,
             Decision::Forward(routed) => {
                 outcome.route.clone_from(&routed.route);
                 outcome.cluster = Some(Arc::clone(&routed.cluster.name));
                 if self.connection.direction == Direction::Outbound {
-                    outcome.callee.service =
-                        self.connection.worker.services.of(&routed.cluster.name);
+                    outcome.callee.service = self.connection.worker.services.of(&routed.cluster.name);
                 }
                 let request = self.prepare(client, outcome, routed);
                 self.forward(request).await
@@ -144,48 +130,23 @@ impl Server {
     }
 
     /// Writes the head that goes on.
-    fn prepare(
-        &mut self,
-        mut client: Client,
-        mut outcome: Outcome,
-        routed: Box<Routed>,
-    ) -> Request {
+    fn prepare(&mut self, mut client: Client, mut outcome: Outcome, routed: Box<Routed>) -> Request {
         let upgrade = self.upgrade(&client);
         let mut bytes = std::mem::take(&mut self.spare);
         bytes.clear();
-        let view = View {
-            head: &client.head,
-            bytes: &client.head_bytes,
-        };
-        let asked = client
-            .head
-            .upgrade
-            .filter(|_| upgrade)
-            .map(|place| place.of_bytes(&client.head_bytes));
+        let view = View { head: &client.head, bytes: &client.head_bytes };
+        let asked = client.head.upgrade.filter(|_| upgrade).map(|place| place.of_bytes(&client.head_bytes));
         let set = head::request(&mut bytes, &self.connection, view, &routed, asked);
         (outcome.request_id, outcome.traceparent) = set;
         let upload = Upload::new(bytes, client.head.framing);
         client.input.release();
         let keep = client.head.keep_alive && !self.connection.worker.is_draining();
-        Request {
-            client,
-            outcome,
-            routed,
-            upload,
-            upgrade,
-            keep,
-            fresh: false,
-        }
+        Request { client, outcome, routed, upload, upgrade, keep, fresh: false }
     }
 
     /// Whether the caller asks for an upgrade that is passed on; other upgrades are ignored, as HTTP allows.
     fn upgrade(&self, client: &Client) -> bool {
-        let allowed = |name: &str| {
-            self.manager
-                .upgrades
-                .iter()
-                .any(|allowed| allowed.eq_ignore_ascii_case(name))
-        };
+        let allowed = |name: &str| self.manager.upgrades.iter().any(|allowed| allowed.eq_ignore_ascii_case(name));
         match client.head.upgrade {
             Some(place) => allowed(place.text(&client.head_bytes)),
             None => client.head.connect && allowed("connect"),
@@ -215,24 +176,12 @@ impl Server {
                 tried.push(endpoint.address);
             }
             let replayable = request.upload.is_replayable();
-            let wait = retry.next(
-                request.routed.retry.as_ref(),
-                failure,
-                replayable,
-                &mut rand::rng(),
-            );
+            let wait = retry.next(request.routed.retry.as_ref(), failure, replayable, &mut rand::rng());
             request.outcome.retries = retry.resends();
             let Some(wait) = wait else {
-                return self
-                    .answer(request.client, request.outcome, &Reply::from(error))
-                    .await;
+                return self.answer(request.client, request.outcome, &Reply::from(error)).await;
             };
-            Retried {
-                connection: &self.connection,
-                callee: &request.outcome.callee,
-                reason: error.kind,
-            }
-            .emit();
+            Retried { connection: &self.connection, callee: &request.outcome.callee, reason: error.kind }.emit();
             request.upload.rewind();
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
@@ -241,18 +190,8 @@ impl Server {
     }
 
     /// Tries one endpoint.
-    async fn attempt(
-        &mut self,
-        request: &mut Request,
-        endpoint: &Endpoint,
-    ) -> Result<Answered, Failed> {
-        let Request {
-            client,
-            outcome,
-            routed,
-            upload,
-            ..
-        } = request;
+    async fn attempt(&mut self, request: &mut Request, endpoint: &Endpoint) -> Result<Answered, Failed> {
+        let Request { client, outcome, routed, upload, .. } = request;
         if self.connection.direction == Direction::Outbound {
             outcome.callee.workload = Arc::clone(&endpoint.workload);
         }
@@ -261,10 +200,7 @@ impl Server {
         let dialed = Http1::to(worker, direction, &routed.cluster, endpoint, request.fresh).await;
         let mut upstream = dialed.map_err(|error| (Failure::Connect, error))?;
         outcome.callee.mtls = upstream.mtls;
-        let per_try = routed
-            .retry
-            .as_ref()
-            .and_then(|retry| retry.per_try_timeout);
+        let per_try = routed.retry.as_ref().and_then(|retry| retry.per_try_timeout);
         let setting = Setting {
             routed,
             try_until: per_try.map(|time| tokio::time::Instant::now() + time),
@@ -272,14 +208,7 @@ impl Server {
             close: !request.keep,
         };
         self.times.start();
-        let mut attempt = Attempt::new(
-            client,
-            &mut upstream,
-            upload,
-            &mut self.response,
-            &mut self.times,
-            &setting,
-        );
+        let mut attempt = Attempt::new(client, &mut upstream, upload, &mut self.response, &mut self.times, &setting);
         let ended = poll_fn(|cx| attempt.poll(cx)).await;
         let (sent, close) = (attempt.sent, attempt.close);
         outcome.request_bytes = upload.content;
@@ -287,12 +216,7 @@ impl Server {
         outcome.response_bytes = sent.content;
         match ended {
             Ended::Upstream(error) => Err(failed(error, client, endpoint)),
-            ended => Ok(Answered {
-                upstream,
-                ended,
-                close,
-                sent,
-            }),
+            ended => Ok(Answered { upstream, ended, close, sent }),
         }
     }
 
@@ -310,25 +234,9 @@ impl Server {
     }
 
     /// Ends a request whose answer had begun.
-    async fn finish(
-        &mut self,
-        request: Request,
-        endpoint: Arc<Endpoint>,
-        answered: Answered,
-    ) -> After {
-        let Request {
-            client,
-            mut outcome,
-            routed,
-            upload,
-            ..
-        } = request;
-        let Answered {
-            upstream,
-            ended,
-            close,
-            sent,
-        } = answered;
+    async fn finish(&mut self, request: Request, endpoint: Arc<Endpoint>, answered: Answered) -> After {
+        let Request { client, mut outcome, routed, upload, .. } = request;
+        let Answered { upstream, ended, close, sent } = answered;
         let read = upload.is_read();
         self.spare = upload.into_bytes();
         (outcome.flags, outcome.detail) = told(&ended, &routed);
@@ -338,11 +246,7 @@ impl Server {
                 if reusable {
                     upstream.put_back(&self.connection.worker, &routed.cluster, &endpoint);
                 }
-                if close || !read {
-                    After::Close(client)
-                } else {
-                    After::Next(client)
-                }
+                if close || !read { After::Close(client) } else { After::Next(client) }
             }
             Ended::Upgraded => {
                 self.tunnel(client, upstream, outcome, &routed).await;
@@ -353,19 +257,11 @@ impl Server {
                 self.answer(client, outcome, &reply).await
             }
             Ended::Idle if sent.status == 0 => {
-                let kind = if read {
-                    ErrorKind::UpstreamTimeout
-                } else {
-                    ErrorKind::StreamIdleTimeout
-                };
+                let kind = if read { ErrorKind::UpstreamTimeout } else { ErrorKind::StreamIdleTimeout };
                 let reply = Reply::from(ProxyError::new(kind, outcome.detail.clone()));
                 self.answer(client, outcome, &reply).await
             }
-            Ended::Broken(_)
-            | Ended::CallerGone
-            | Ended::CallerBody(_)
-            | Ended::Idle
-            | Ended::Upstream(_) => {
+            Ended::Broken(_) | Ended::CallerGone | Ended::CallerBody(_) | Ended::Idle | Ended::Upstream(_) => {
                 self.emit(&client, &outcome);
                 After::Gone
             }
@@ -375,25 +271,11 @@ impl Server {
     /// Carries what is spoken after an upgrade.
     async fn tunnel(&self, client: Client, upstream: Http1, mut outcome: Outcome, routed: &Routed) {
         let (head, bytes) = (client.head.clone(), client.head_bytes.clone());
-        let carried = tunnel::run(
-            &self.connection,
-            &outcome.callee,
-            client,
-            upstream,
-            routed.idle,
-        )
-        .await;
+        let carried = tunnel::run(&self.connection, &outcome.callee, client, upstream, routed.idle).await;
         outcome.request_bytes += carried.sent;
         outcome.response_bytes += carried.received;
         outcome.flags = carried.flags;
-        outcome.emit(
-            &self.connection,
-            &self.manager,
-            &View {
-                head: &head,
-                bytes: &bytes,
-            },
-        );
+        outcome.emit(&self.connection, &self.manager, &View { head: &head, bytes: &bytes });
     }
 
     /// Answers a request without an endpoint.
@@ -416,14 +298,7 @@ impl Server {
     }
 
     fn emit(&self, client: &Client, outcome: &Outcome) {
-        outcome.emit(
-            &self.connection,
-            &self.manager,
-            &View {
-                head: &client.head,
-                bytes: &client.head_bytes,
-            },
-        );
+        outcome.emit(&self.connection, &self.manager, &View { head: &client.head, bytes: &client.head_bytes });
     }
 }
 
@@ -457,15 +332,9 @@ fn told(ended: &Ended, routed: &Routed) -> (&'static str, String) {
     match ended {
         Ended::Complete { .. } | Ended::Upgraded => ("-", String::new()),
         Ended::Broken(why) => (ErrorKind::UpstreamClosed.flag(), why.clone()),
-        Ended::CallerGone => (
-            ErrorKind::DownstreamClosed.flag(),
-            "the caller closed the connection".into(),
-        ),
+        Ended::CallerGone => (ErrorKind::DownstreamClosed.flag(), "the caller closed the connection".into()),
         Ended::CallerBody(error) => (ErrorKind::BadRequest.flag(), error.to_string()),
-        Ended::Idle => (
-            ErrorKind::StreamIdleTimeout.flag(),
-            format!("nothing moved for {:?}", routed.idle),
-        ),
+        Ended::Idle => (ErrorKind::StreamIdleTimeout.flag(), format!("nothing moved for {:?}", routed.idle)),
         Ended::Upstream(_) => (ErrorKind::UpstreamClosed.flag(), String::new()),
     }
 }
@@ -474,30 +343,15 @@ fn told(ended: &Ended, routed: &Routed) -> (&'static str, String) {
 /// nothing: the endpoint may have closed it after reading.
 fn failed(error: UpstreamError, client: &Client, endpoint: &Endpoint) -> Failed {
     let at = endpoint.address;
-    let view = View {
-        head: &client.head,
-        bytes: &client.head_bytes,
-    };
+    let view = View { head: &client.head, bytes: &client.head_bytes };
     let (failure, kind, why) = match error {
         UpstreamError::Stale => {
-            let failure = if is_idempotent(view.method()) {
-                Failure::NotProcessed
-            } else {
-                Failure::Reset
-            };
-            (
-                failure,
-                ErrorKind::UpstreamClosed,
-                "closed the kept connection".to_owned(),
-            )
+            let failure = if is_idempotent(view.method()) { Failure::NotProcessed } else { Failure::Reset };
+            (failure, ErrorKind::UpstreamClosed, "closed the kept connection".to_owned())
         }
         UpstreamError::Closed(why) => (Failure::Reset, ErrorKind::UpstreamClosed, why),
         UpstreamError::Malformed(why) => (Failure::Reset, ErrorKind::UpstreamProtocol, why),
-        UpstreamError::Timeout => (
-            Failure::PerTryTimeout,
-            ErrorKind::UpstreamTimeout,
-            "no answer in time".to_owned(),
-        ),
+        UpstreamError::Timeout => (Failure::PerTryTimeout, ErrorKind::UpstreamTimeout, "no answer in time".to_owned()),
     };
     (failure, ProxyError::new(kind, format!("{at}: {why}")))
 }
@@ -506,8 +360,5 @@ fn failed(error: UpstreamError, client: &Client, endpoint: &Endpoint) -> Failed 
 ///
 /// [RFC 9110, 9.2.2]: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2
 fn is_idempotent(method: &str) -> bool {
-    matches!(
-        method,
-        "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE"
-    )
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
 }

@@ -32,22 +32,10 @@ pub(super) async fn run(
     let early = client.input.filled().to_vec();
     if upstream.io.write_all(&early).await.is_err() || upstream.io.flush().await.is_err() {
         cells.add_closed();
-        return Carried {
-            sent: 0,
-            received: 0,
-            flags: ErrorKind::UpstreamClosed.flag(),
-        };
+        return Carried { sent: 0, received: 0, flags: ErrorKind::UpstreamClosed.flag() };
     }
     let greeting = upstream.input.filled().to_vec();
-    let relayed = relay::run(
-        client.io,
-        upstream.io,
-        greeting,
-        idle,
-        &connection.worker.buffers,
-        &cells,
-    )
-    .await;
+    let relayed = relay::run(client.io, upstream.io, greeting, idle, &connection.worker.buffers, &cells).await;
     cells.add_closed();
     let flags = match relayed.end {
         End::Complete => "-",
@@ -55,9 +43,5 @@ pub(super) async fn run(
         End::Downstream(_) => ErrorKind::DownstreamClosed.flag(),
         End::Upstream(_) => ErrorKind::UpstreamClosed.flag(),
     };
-    Carried {
-        sent: relayed.sent + early.len() as u64,
-        received: relayed.received,
-        flags,
-    }
+    Carried { sent: relayed.sent + early.len() as u64, received: relayed.received, flags }
 }

@@ -15,30 +15,20 @@ pub(super) enum Broken {
 }
 
 /// Passes a body and its trailers on to their end. `moved` counts bytes of content.
-pub(super) async fn pass(
-    mut from: RecvStream,
-    to: &mut SendStream<Bytes>,
-    moved: &Cell<u64>,
-) -> Result<(), Broken> {
+pub(super) async fn pass(mut from: RecvStream, to: &mut SendStream<Bytes>, moved: &Cell<u64>) -> Result<(), Broken> {
     while let Some(data) = next(&mut from, to).await? {
         let length = data.len();
         moved.set(moved.get() + length as u64);
         send(to, data, from.is_end_stream()).await?;
         // The window opens for what the receiver took: a slow receiver slows the sender down.
-        from.flow_control()
-            .release_capacity(length)
-            .map_err(|error| Broken::Sender(error.reason()))?;
+        from.flow_control().release_capacity(length).map_err(|error| Broken::Sender(error.reason()))?;
         if from.is_end_stream() {
             return Ok(());
         }
     }
     match from.trailers().await {
-        Ok(Some(map)) => to
-            .send_trailers(map)
-            .map_err(|error| Broken::Receiver(error.reason())),
-        Ok(None) => to
-            .send_data(Bytes::new(), true)
-            .map_err(|error| Broken::Receiver(error.reason())),
+        Ok(Some(map)) => to.send_trailers(map).map_err(|error| Broken::Receiver(error.reason())),
+        Ok(None) => to.send_data(Bytes::new(), true).map_err(|error| Broken::Receiver(error.reason())),
         Err(error) => Err(Broken::Sender(error.reason())),
     }
 }
@@ -62,9 +52,7 @@ async fn next(from: &mut RecvStream, to: &mut SendStream<Bytes>) -> Result<Optio
 async fn send(to: &mut SendStream<Bytes>, mut data: Bytes, end: bool) -> Result<(), Broken> {
     if data.is_empty() {
         return match end {
-            true => to
-                .send_data(data, true)
-                .map_err(|error| Broken::Receiver(error.reason())),
+            true => to.send_data(data, true).map_err(|error| Broken::Receiver(error.reason())),
             false => Ok(()),
         };
     }
@@ -81,8 +69,7 @@ async fn send(to: &mut SendStream<Bytes>, mut data: Bytes, end: bool) -> Result<
         };
         let part = data.split_to(capacity.min(data.len()));
         let last = end && data.is_empty();
-        to.send_data(part, last)
-            .map_err(|error| Broken::Receiver(error.reason()))?;
+        to.send_data(part, last).map_err(|error| Broken::Receiver(error.reason()))?;
     }
     Ok(())
 }

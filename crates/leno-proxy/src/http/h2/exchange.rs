@@ -52,38 +52,17 @@ pub(super) async fn run(
 ) {
     let (parts, body) = request.into_parts();
     let grpc = message::is_grpc(&parts.headers);
-    let protocol = if grpc {
-        Protocol::Grpc
-    } else {
-        Protocol::Http2
-    };
+    let protocol = if grpc { Protocol::Grpc } else { Protocol::Http2 };
     let callee = Callee::of(&connection, &manager.stat_prefix);
     let outcome = Outcome::new(callee, protocol, std::time::Instant::now());
-    let mut exchange = Exchange {
-        connection,
-        manager,
-        parts,
-        respond,
-        outcome,
-        grpc,
-    };
+    let mut exchange = Exchange { connection, manager, parts, respond, outcome, grpc };
     let view = View(&exchange.parts);
-    let decision = decide::decide(
-        &exchange.connection,
-        &exchange.manager,
-        &exchange.outcome.callee,
-        &view,
-    )
-    .await;
+    let decision = decide::decide(&exchange.connection, &exchange.manager, &exchange.outcome.callee, &view).await;
     match decision {
         Decision::Answer(reply) => exchange.answer(&reply),
         Decision::Forward(routed) => exchange.forward(&routed, body).await,
     }
-    exchange.outcome.emit(
-        &exchange.connection,
-        &exchange.manager,
-        &View(&exchange.parts),
-    );
+    exchange.outcome.emit(&exchange.connection, &exchange.manager, &View(&exchange.parts));
 }
 
 impl Exchange {
@@ -119,22 +98,12 @@ impl Exchange {
                 Err(failed) => failed,
             };
             // Once its body is on the way a request is not sent again.
-            let wait = retry.next(
-                routed.retry.as_ref(),
-                failure,
-                body.is_some(),
-                &mut rand::rng(),
-            );
+            let wait = retry.next(routed.retry.as_ref(), failure, body.is_some(), &mut rand::rng());
             self.outcome.retries = retry.resends();
             let Some(wait) = wait else {
                 return self.answer(&Reply::from(error));
             };
-            Retried {
-                connection: &self.connection,
-                callee: &self.outcome.callee,
-                reason: error.kind,
-            }
-            .emit();
+            Retried { connection: &self.connection, callee: &self.outcome.callee, reason: error.kind }.emit();
             tokio::time::sleep(wait).await;
         }
     }
@@ -155,10 +124,7 @@ impl Exchange {
         let Some(endpoint) = endpoint else {
             *body = None;
             let text = format!("{} has no ready endpoint", routed.cluster.name);
-            return Err((
-                Failure::Status(503),
-                ProxyError::new(ErrorKind::NoHealthyUpstream, text),
-            ));
+            return Err((Failure::Status(503), ProxyError::new(ErrorKind::NoHealthyUpstream, text)));
         };
         tried.push(endpoint.address);
         let _active = endpoint.enter();
@@ -166,13 +132,7 @@ impl Exchange {
             self.outcome.callee.workload = Arc::clone(&endpoint.workload);
         }
         self.outcome.callee.address = Some(endpoint.address);
-        let connected = Http2::to(
-            &self.connection.worker,
-            self.connection.direction,
-            &routed.cluster,
-            &endpoint,
-        )
-        .await;
+        let connected = Http2::to(&self.connection.worker, self.connection.direction, &routed.cluster, &endpoint).await;
         let lease = connected.map_err(|error| (Failure::Connect, error))?;
         self.outcome.callee.mtls = lease.connection().mtls;
         let ends = body.as_ref().is_none_or(RecvStream::is_end_stream);
@@ -183,17 +143,9 @@ impl Exchange {
     }
 
     /// Sends the head.
-    async fn send(
-        &mut self,
-        routed: &Routed,
-        lease: Lease,
-        ends: bool,
-    ) -> Result<Sent, (Failure, ProxyError)> {
+    async fn send(&mut self, routed: &Routed, lease: Lease, ends: bool) -> Result<Sent, (Failure, ProxyError)> {
         let failed = |error: &h2::Error| {
-            (
-                Failure::NotProcessed,
-                ProxyError::new(ErrorKind::UpstreamClosed, format!("HTTP/2: {error}")),
-            )
+            (Failure::NotProcessed, ProxyError::new(ErrorKind::UpstreamClosed, format!("HTTP/2: {error}")))
         };
         let mut send = match lease.send().ready().await {
             Ok(send) => send,
@@ -202,18 +154,13 @@ impl Exchange {
                 return Err(failed(&error));
             }
         };
-        let Some((request, id, trace)) = message::request(&self.connection, &self.parts, routed)
-        else {
+        let Some((request, id, trace)) = message::request(&self.connection, &self.parts, routed) else {
             let error = ProxyError::new(ErrorKind::BadRequest, "the rewritten target is not legal");
             return Err((Failure::Status(400), error));
         };
         (self.outcome.request_id, self.outcome.traceparent) = (id, trace);
         match send.send_request(request, ends) {
-            Ok((answer, stream)) => Ok(Sent {
-                answer,
-                body: (!ends).then_some(stream),
-                lease,
-            }),
+            Ok((answer, stream)) => Ok(Sent { answer, body: (!ends).then_some(stream), lease }),
             Err(error) => {
                 lease.retire();
                 Err(failed(&error))
@@ -228,11 +175,7 @@ impl Exchange {
         sent: Sent,
         body: Option<RecvStream>,
     ) -> Result<(), (Failure, ProxyError)> {
-        let Sent {
-            answer,
-            body: stream,
-            lease,
-        } = sent;
+        let Sent { answer, body: stream, lease } = sent;
         let (up, down) = (Cell::new(0), Cell::new(0));
         let uploaded = Cell::new(None);
         let upload = async {
@@ -291,23 +234,18 @@ impl Exchange {
                 self.respond.send_reset(Reason::CANCEL);
                 Ok(())
             }
-            Failed::Expired(kind) => Err((
-                Failure::PerTryTimeout,
-                ProxyError::new(kind, "the endpoint did not answer in time"),
-            )),
+            Failed::Expired(kind) => {
+                Err((Failure::PerTryTimeout, ProxyError::new(kind, "the endpoint did not answer in time")))
+            }
             Failed::Upstream(reason) if begun => {
                 self.outcome.flags = ErrorKind::UpstreamReset.flag();
                 self.outcome.detail = format!("the endpoint broke off its answer: {reason:?}");
-                self.respond
-                    .send_reset(reason.unwrap_or(Reason::INTERNAL_ERROR));
+                self.respond.send_reset(reason.unwrap_or(Reason::INTERNAL_ERROR));
                 Ok(())
             }
             Failed::Upstream(reason) => {
-                let failure = if reason == Some(Reason::REFUSED_STREAM) {
-                    Failure::NotProcessed
-                } else {
-                    Failure::Reset
-                };
+                let failure =
+                    if reason == Some(Reason::REFUSED_STREAM) { Failure::NotProcessed } else { Failure::Reset };
                 let text = match reason {
                     Some(reason) => format!("the endpoint reset the stream: {reason}"),
                     None => "the endpoint closed the connection".to_owned(),
@@ -332,9 +270,7 @@ impl Exchange {
                     let (parts, ()) = response.into_parts();
                     let mut interim = http::Response::new(());
                     (*interim.status_mut(), *interim.headers_mut()) = (parts.status, parts.headers);
-                    self.respond
-                        .send_informational(interim)
-                        .map_err(|_| Failed::CallerGone)?;
+                    self.respond.send_informational(interim).map_err(|_| Failed::CallerGone)?;
                 }
                 Some(Err(_)) | None => break,
             }
@@ -353,19 +289,14 @@ impl Exchange {
         self.outcome.status = parts.status.as_u16();
         let ends = body.is_end_stream();
         let response = message::response(parts, routed);
-        let mut stream = self
-            .respond
-            .send_response(response, ends)
-            .map_err(|_| Failed::CallerGone)?;
+        let mut stream = self.respond.send_response(response, ends).map_err(|_| Failed::CallerGone)?;
         if ends {
             return Ok(());
         }
-        body::pass(body, &mut stream, moved)
-            .await
-            .map_err(|broken| match broken {
-                Broken::Sender(reason) => Failed::Upstream(reason),
-                Broken::Receiver(_) => Failed::CallerGone,
-            })
+        body::pass(body, &mut stream, moved).await.map_err(|broken| match broken {
+            Broken::Sender(reason) => Failed::Upstream(reason),
+            Broken::Receiver(_) => Failed::CallerGone,
+        })
     }
 }
 
@@ -378,8 +309,7 @@ enum Failed {
 
 /// A GOAWAY from the endpoint without an error says that it did not process what it did not count.
 fn not_processed(error: &h2::Error) -> Option<Reason> {
-    (error.is_go_away() && error.reason() == Some(Reason::NO_ERROR))
-        .then_some(Reason::REFUSED_STREAM)
+    (error.is_go_away() && error.reason() == Some(Reason::NO_ERROR)).then_some(Reason::REFUSED_STREAM)
 }
 
 /// The reason that the other side is told.
@@ -398,21 +328,11 @@ async fn expired(
     down: &Cell<u64>,
 ) -> ErrorKind {
     const FAR: Duration = Duration::from_secs(24 * 3600);
-    let per_try = routed
-        .retry
-        .as_ref()
-        .and_then(|retry| retry.per_try_timeout);
+    let per_try = routed.retry.as_ref().and_then(|retry| retry.per_try_timeout);
     let (mut moved, mut at) = (up.get() + down.get(), started);
     loop {
-        let whole = routed
-            .timeout
-            .zip(uploaded.get())
-            .map(|(timeout, done)| done + timeout);
-        let attempt = if down.get() == 0 {
-            per_try.map(|time| started + time)
-        } else {
-            None
-        };
+        let whole = routed.timeout.zip(uploaded.get()).map(|(timeout, done)| done + timeout);
+        let attempt = if down.get() == 0 { per_try.map(|time| started + time) } else { None };
         let idle = (!routed.idle.is_zero()).then(|| at + routed.idle);
         let first = [whole, attempt].into_iter().flatten().min();
         let due = first.into_iter().chain(idle).min().unwrap_or(started + FAR);
@@ -427,11 +347,7 @@ async fn expired(
         if up.get() + down.get() != moved {
             (moved, at) = (up.get() + down.get(), now);
         } else if idle.is_some_and(|idle| idle <= now) {
-            return if uploaded.get().is_some() {
-                ErrorKind::UpstreamTimeout
-            } else {
-                ErrorKind::StreamIdleTimeout
-            };
+            return if uploaded.get().is_some() { ErrorKind::UpstreamTimeout } else { ErrorKind::StreamIdleTimeout };
         }
         if first.is_some_and(|first| first <= now) {
             return ErrorKind::UpstreamTimeout;

@@ -1,8 +1,6 @@
 //! Heads that are written: the caller's passed on, the endpoint's passed back, and our own.
 
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header, request::Parts,
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header, request::Parts};
 
 use super::super::{
     decide::Routed,
@@ -14,32 +12,22 @@ use crate::connection::Connection;
 /// Fields that HTTP/2 has no use for ([RFC 9113, 8.2.2]).
 ///
 /// [RFC 9113, 8.2.2]: https://www.rfc-editor.org/rfc/rfc9113#section-8.2.2
-const CONNECTION_FIELDS: [HeaderName; 4] = [
-    header::CONNECTION,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("keep-alive"),
-];
+const CONNECTION_FIELDS: [HeaderName; 4] =
+    [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE, HeaderName::from_static("keep-alive")];
 
 /// A head, and the request id and trace that it has.
 pub(super) type Prepared = (Request<()>, Option<String>, Option<String>);
 
 /// The request that goes on, and what the proxy set: request id and trace. `None` when a rewrite makes no legal target.
 pub(super) fn request(connection: &Connection, parts: &Parts, routed: &Routed) -> Option<Prepared> {
-    let changes = changes::request(connection, &routed.request_edits, |name| {
-        parts.headers.get(name).map(HeaderValue::as_bytes)
-    });
+    let changes =
+        changes::request(connection, &routed.request_edits, |name| parts.headers.get(name).map(HeaderValue::as_bytes));
     let mut headers = parts.headers.clone();
     for name in &CONNECTION_FIELDS {
         headers.remove(name);
     }
     apply(&mut headers, &changes);
-    let set = |wanted: &str| {
-        headers
-            .get(wanted)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned)
-    };
+    let set = |wanted: &str| headers.get(wanted).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (id, trace) = (set(changes::REQUEST_ID), set(changes::TRACEPARENT));
     let mut request = Request::new(());
     *request.method_mut() = parts.method.clone();
@@ -74,9 +62,7 @@ pub(super) fn response(parts: http::response::Parts, routed: &Routed) -> Respons
     *response.headers_mut() = parts.headers;
     let headers = response.headers_mut();
     let own = headers.clone();
-    let changes = changes::response(&routed.response_edits, |name| {
-        own.get(name).map(HeaderValue::as_bytes)
-    });
+    let changes = changes::response(&routed.response_edits, |name| own.get(name).map(HeaderValue::as_bytes));
     apply(headers, &changes);
     response
 }
@@ -112,28 +98,18 @@ pub(super) fn reply(reply: &Reply, grpc: bool) -> (Response<()>, String) {
         }
     }
     if grpc && reply.status >= 400 {
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/grpc"),
-        );
-        headers.insert(
-            "grpc-status",
-            HeaderValue::from(u16::from(reply.grpc_status())),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert("grpc-status", HeaderValue::from(u16::from(reply.grpc_status())));
         if let Ok(message) = HeaderValue::from_str(&escape(reply.body.trim())) {
             headers.insert("grpc-message", message);
         }
         return (response, String::new());
     }
     if !reply.body.is_empty() {
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     }
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(reply.body.len()));
-    *response.status_mut() =
-        StatusCode::from_u16(reply.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
     (response, reply.body.clone())
 }
 
@@ -151,7 +127,5 @@ fn escape(text: &str) -> String {
 
 /// Whether a request is gRPC.
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+    headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }

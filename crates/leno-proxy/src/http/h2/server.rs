@@ -14,8 +14,9 @@ use tokio::{
     time::timeout,
 };
 
+use super::super::current::Current;
 use super::exchange;
-use crate::{config::HttpConnectionManager, connection::Connection, io::Io};
+use crate::{connection::Connection, io::Io};
 
 /// What is in flight unread, at most: per stream, and of the whole connection.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -26,13 +27,8 @@ const SEND_BUFFER: usize = 256 * 1024;
 const MAX_RESETS: usize = 100;
 
 /// Serves a connection. `first` was read from it already.
-pub(in crate::http) async fn run(
-    connection: Rc<Connection>,
-    manager: Arc<HttpConnectionManager>,
-    io: Io,
-    first: Vec<u8>,
-) {
-    let limits = manager.limits;
+pub(in crate::http) async fn run(connection: Rc<Connection>, mut current: Current, io: Io, first: Vec<u8>) {
+    let Some(limits) = current.manager().map(|manager| manager.limits) else { return };
     let mut builder = h2::server::Builder::new();
     builder
         .initial_window_size(STREAM_WINDOW)
@@ -43,11 +39,7 @@ pub(in crate::http) async fn run(
         .max_pending_accept_reset_streams(MAX_RESETS)
         .max_local_error_reset_streams(Some(MAX_RESETS));
     let handshake = builder.handshake::<_, bytes::Bytes>(Replayed { first, at: 0, io });
-    let time = if limits.headers_timeout.is_zero() {
-        Duration::from_secs(60)
-    } else {
-        limits.headers_timeout
-    };
+    let time = if limits.headers_timeout.is_zero() { Duration::from_secs(60) } else { limits.headers_timeout };
     let mut streams = match timeout(time, handshake).await {
         Ok(Ok(streams)) => streams,
         Ok(Err(error)) => {
@@ -75,10 +67,9 @@ pub(in crate::http) async fn run(
         };
         match accepted {
             Some(Ok((request, respond))) => {
-                let (of, manager) = (Rc::clone(&connection), Arc::clone(&manager));
-                connection
-                    .worker
-                    .spawn(exchange::run(of, manager, request, respond));
+                let Some(manager) = current.manager() else { return };
+                let (of, manager) = (Rc::clone(&connection), Arc::clone(manager));
+                connection.worker.spawn(exchange::run(of, manager, request, respond));
             }
             Some(Err(error)) => {
                 tracing::debug!(peer = %connection.peer, %error, "HTTP/2 connection ended");
@@ -105,11 +96,7 @@ struct Replayed {
 }
 
 impl AsyncRead for Replayed {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        out: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let rest = this.first.get(this.at..).unwrap_or_default();
         if rest.is_empty() {
@@ -126,11 +113,7 @@ impl AsyncRead for Replayed {
 }
 
 impl AsyncWrite for Replayed {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().io).poll_write(cx, bytes)
     }
 
