@@ -22,7 +22,7 @@ pub fn mesh_config(spec: &str) -> String {
     )
 }
 
-/// An echo server as a Deployment with its ServiceAccount (both of that name): HTTP 8080, TCP 9000, server-first 9001.
+/// An echo server as a Deployment, with its ServiceAccount of that name unless another is named: HTTP 8080, TCP 9000, server-first 9001.
 #[derive(Clone, Debug)]
 pub struct Echo<'a> {
     /// The namespace.
@@ -53,9 +53,10 @@ impl<'a> Echo<'a> {
     pub fn yaml(&self) -> String {
         let Self { namespace, name, replicas, bind, labels, annotations, .. } = self;
         let account = self.service_account.unwrap_or(name);
+        // A shared account is written once, by whoever shares it.
+        let own = if self.service_account.is_none() { service_account(namespace, account) } else { String::new() };
         format!(
-            "---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {{ name: {account}, namespace: {namespace} }}\n\
-             ---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: {name}, namespace: {namespace} }}\n\
+            "{own}---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: {name}, namespace: {namespace} }}\n\
              spec:\n  replicas: {replicas}\n  selector: {{ matchLabels: {{ app: {name} }} }}\n  template:\n    \
              metadata:\n      labels: {{ app: {name}, {labels} }}\n      annotations: {{ {annotations} }}\n    \
              spec:\n      serviceAccountName: {account}\n      terminationGracePeriodSeconds: 10\n      containers:\n        \
@@ -66,6 +67,12 @@ impl<'a> Echo<'a> {
              readinessProbe: {{ tcpSocket: {{ port: 8080 }}, periodSeconds: 1 }}\n"
         )
     }
+}
+
+/// A ServiceAccount.
+#[must_use]
+pub fn service_account(namespace: &str, name: &str) -> String {
+    format!("---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {{ name: {name}, namespace: {namespace} }}\n")
 }
 
 /// A Service of pods with label `app: <selector>`; `ports` in flow style, e.g. `{ name: http, port: 80, targetPort: 8080 }`.

@@ -5,7 +5,7 @@ use e2e::{
     Mesh,
     manifest::{
         Echo, HTTP, SERVER_FIRST, TCP, allow_http, allow_tcp, client, mesh_config, meshed_namespace, plain_namespace,
-        service, service_with, traffic_split,
+        service, service_account, service_with, traffic_split,
     },
     wait,
 };
@@ -384,7 +384,7 @@ fn trafficsplit_recursive() {
 /// by its own name too, for HTTP and for TCP.
 #[test]
 fn trafficsplit() {
-    let mut destination = meshed_namespace("destination");
+    let mut destination = meshed_namespace("destination") + &service_account("destination", "server");
     for name in ["v1", "v2"] {
         let mut server = Echo::new("destination", name);
         server.replicas = 2;

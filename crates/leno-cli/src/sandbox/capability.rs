@@ -21,7 +21,8 @@ pub enum Privilege {
 const LAST: u32 = 63;
 
 impl Privilege {
-    /// What a process keeps that user 0 starts (a program that 0 executes is given all that is not taken away for good).
+    /// What a process has that user 0 starts: daemons that begin as root change their files and users. With no new
+    /// privileges to be had, a program is given only what the process that executes it has.
     fn kept(self) -> CapabilitySet {
         match self {
             Self::Application => {
@@ -65,7 +66,7 @@ impl Privilege {
             }
         }
         clear_ambient_capability_set()?;
-        let given = self.given();
+        let given = if rustix::process::geteuid().is_root() { self.kept() } else { self.given() };
         set_capabilities(None, CapabilitySets { effective: given, permitted: given, inheritable: given })?;
         for one in given.iter() {
             configure_capability_in_ambient_set(one, true)?;
