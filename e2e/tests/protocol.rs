@@ -140,8 +140,11 @@ fn nginx_and_redis_serve() {
     let manifests = [
         meshed_namespace("shop") + &client("shop", "client", ""),
         pod("nginx", &nginx, 8080) + &service("shop", "nginx", "nginx", &["{ name: web, port: 80, targetPort: 8080 }"]),
-        pod("redis", &format!("redis-server, --protected-mode, \"no\", --port, \"6379\", --dir, \"{path}\", --save, \"\""), 6379)
-            + &service("shop", "redis", "redis", &["{ name: store, port: 6379 }"]),
+        pod(
+            "redis",
+            &format!("redis-server, --protected-mode, \"no\", --port, \"6379\", --dir, \"{path}\", --save, \"\""),
+            6379,
+        ) + &service("shop", "redis", "redis", &["{ name: store, port: 6379 }"]),
         mesh_config("defaultAccess: Allow"),
     ];
     let mesh = Mesh::up(&manifests);

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use leno_model::{SpiffeId, TrustDomain};
 use leno_tls::{TlsError, TrustBundle};
 use rcgen::{
-    CertificateParams, CertificateSigningRequestParams, DistinguishedName, ExtendedKeyUsagePurpose,
-    IsCa, KeyUsagePurpose, SanType,
+    CertificateParams, CertificateSigningRequestParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa,
+    KeyUsagePurpose, SanType,
 };
 use rustls_pki_types::{CertificateSigningRequestDer, pem::PemObject as _};
 use time::OffsetDateTime;
@@ -84,10 +84,7 @@ impl Authority {
     /// An authority of this root. `further_roots` (PEM) are trusted beside it while one root replaces another.
     #[must_use]
     pub fn new(root: Root, further_roots: impl Into<String>) -> Self {
-        Self {
-            root,
-            further_roots: further_roots.into(),
-        }
+        Self { root, further_roots: further_roots.into() }
     }
 
     /// The root that signs.
@@ -123,14 +120,8 @@ impl Authority {
         now: SystemTime,
     ) -> Result<Issued, RequestError> {
         let name = id.to_string();
-        let uri = name
-            .as_str()
-            .try_into()
-            .map_err(|_| RequestError::Name(name.clone()))?;
-        let usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
+        let uri = name.as_str().try_into().map_err(|_| RequestError::Name(name.clone()))?;
+        let usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         self.issue(request, vec![SanType::URI(uri)], usages, lifetime, now)
     }
 
@@ -146,22 +137,11 @@ impl Authority {
         now: SystemTime,
     ) -> Result<Issued, RequestError> {
         let name = |name: &&str| {
-            let dns = (*name)
-                .try_into()
-                .map_err(|_| RequestError::Name((*name).to_owned()))?;
+            let dns = (*name).try_into().map_err(|_| RequestError::Name((*name).to_owned()))?;
             Ok(SanType::DnsName(dns))
         };
-        let names = dns_names
-            .iter()
-            .map(name)
-            .collect::<Result<_, RequestError>>()?;
-        self.issue(
-            request,
-            names,
-            vec![ExtendedKeyUsagePurpose::ServerAuth],
-            lifetime,
-            now,
-        )
+        let names = dns_names.iter().map(name).collect::<Result<_, RequestError>>()?;
+        self.issue(request, names, vec![ExtendedKeyUsagePurpose::ServerAuth], lifetime, now)
     }
 
     fn issue(
@@ -189,9 +169,7 @@ impl Authority {
         params.use_authority_key_identifier_extension = true;
         // Whatever the request asked for is gone; only its key stays.
         request.params = params;
-        let leaf = request
-            .signed_by(self.root.issuer())
-            .map_err(CaError::Sign)?;
+        let leaf = request.signed_by(self.root.issuer()).map_err(CaError::Sign)?;
         Ok(Issued {
             chain: vec![leaf.pem(), self.root.certificate_pem().to_owned()],
             serial: hex(&serial.to_bytes()),
@@ -205,8 +183,7 @@ fn verified(pem: &str) -> Result<CertificateSigningRequestParams, RequestError> 
     if pem.len() > MAX_REQUEST {
         return Err(RequestError::Size(pem.len()));
     }
-    let der =
-        CertificateSigningRequestDer::from_pem_slice(pem.as_bytes()).map_err(RequestError::Pem)?;
+    let der = CertificateSigningRequestDer::from_pem_slice(pem.as_bytes()).map_err(RequestError::Pem)?;
     // rcgen takes the key's kind from the signature's; the two must agree, or the leaf would carry a garbled key.
     let malformed = || RequestError::Parse(rcgen::Error::CouldNotParseCertificationRequest);
     let (_, parsed) = X509CertificationRequest::from_der(&der).map_err(|_| malformed())?;
@@ -216,25 +193,17 @@ fn verified(pem: &str) -> Result<CertificateSigningRequestParams, RequestError> 
         error => RequestError::Parse(error),
     })?;
     if *request.public_key.algorithm() != rcgen::PKCS_ECDSA_P256_SHA256 {
-        return Err(RequestError::KeyType(
-            "signed with another algorithm than ECDSA with SHA-256".to_owned(),
-        ));
+        return Err(RequestError::KeyType("signed with another algorithm than ECDSA with SHA-256".to_owned()));
     }
     Ok(request)
 }
 
 fn p256(key: &SubjectPublicKeyInfo<'_>) -> Result<(), RequestError> {
     let algorithm = &key.algorithm;
-    let curve = algorithm
-        .parameters
-        .as_ref()
-        .and_then(|curve| curve.as_oid().ok());
+    let curve = algorithm.parameters.as_ref().and_then(|curve| curve.as_oid().ok());
     if algorithm.algorithm == OID_KEY_TYPE_EC_PUBLIC_KEY && curve == Some(OID_EC_P256) {
         return Ok(());
     }
     let curve = curve.map(|curve| format!(" {curve}")).unwrap_or_default();
-    Err(RequestError::KeyType(format!(
-        "of type {}{curve}",
-        algorithm.algorithm
-    )))
+    Err(RequestError::KeyType(format!("of type {}{curve}", algorithm.algorithm)))
 }

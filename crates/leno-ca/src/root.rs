@@ -7,8 +7,8 @@ use std::{
 
 use leno_model::TrustDomain;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+    SerialNumber,
 };
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use time::OffsetDateTime;
@@ -33,9 +33,7 @@ pub struct Root {
 
 impl fmt::Debug for Root {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Root")
-            .field("not_after", &self.not_after)
-            .finish_non_exhaustive()
+        f.debug_struct("Root").field("not_after", &self.not_after).finish_non_exhaustive()
     }
 }
 
@@ -45,17 +43,12 @@ impl Root {
     /// # Errors
     /// When the system gives no randomness or signing fails.
     pub fn generate(trust_domain: &TrustDomain, now: SystemTime) -> Result<Self, CaError> {
-        let key =
-            KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(CaError::Generate)?;
-        let uri = format!("spiffe://{trust_domain}")
-            .try_into()
-            .map_err(CaError::Generate)?;
+        let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(CaError::Generate)?;
+        let uri = format!("spiffe://{trust_domain}").try_into().map_err(CaError::Generate)?;
         let serial = serial();
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
-        params
-            .distinguished_name
-            .push(DnType::OrganizationName, trust_domain.as_str());
+        params.distinguished_name.push(DnType::OrganizationName, trust_domain.as_str());
         // Unlike names for unlike keys, so that a verifier that trusts several tries the right one first.
         let name = format!("Leno root {}", hex(&serial.to_bytes()[..4]));
         params.distinguished_name.push(DnType::CommonName, name);
@@ -80,35 +73,23 @@ impl Root {
 
     fn from_parts(key: KeyPair, pem: &str) -> Result<Self, CaError> {
         let unusable = |reason: &str| CaError::Certificate(reason.to_owned());
-        let der = CertificateDer::from_pem_slice(pem.as_bytes())
-            .map_err(|error| CaError::Certificate(error.to_string()))?;
-        let (_, parsed) = X509Certificate::from_der(&der)
-            .map_err(|error| CaError::Certificate(error.to_string()))?;
+        let der =
+            CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|error| CaError::Certificate(error.to_string()))?;
+        let (_, parsed) = X509Certificate::from_der(&der).map_err(|error| CaError::Certificate(error.to_string()))?;
         if !parsed.is_ca() {
-            return Err(unusable(
-                "it is not a certificate authority's (basicConstraints CA:TRUE)",
-            ));
+            return Err(unusable("it is not a certificate authority's (basicConstraints CA:TRUE)"));
         }
-        let usage = parsed
-            .key_usage()
-            .map_err(|error| CaError::Certificate(error.to_string()))?;
+        let usage = parsed.key_usage().map_err(|error| CaError::Certificate(error.to_string()))?;
         if usage.is_some_and(|usage| !usage.value.key_cert_sign()) {
-            return Err(unusable(
-                "its key usage does not include signing certificates",
-            ));
+            return Err(unusable("its key usage does not include signing certificates"));
         }
         if *parsed.public_key().subject_public_key.data != *key.public_key_raw() {
             return Err(unusable("it is not for root.key"));
         }
-        let not_after = u64::try_from(parsed.validity().not_after.timestamp())
-            .map_err(|_| unusable("it ended before 1970"))?;
-        let issuer = Issuer::from_ca_cert_der(&der, key)
-            .map_err(|error| CaError::Certificate(error.to_string()))?;
-        Ok(Self {
-            issuer,
-            pem: pem.to_owned(),
-            not_after: SystemTime::UNIX_EPOCH + Duration::from_secs(not_after),
-        })
+        let not_after =
+            u64::try_from(parsed.validity().not_after.timestamp()).map_err(|_| unusable("it ended before 1970"))?;
+        let issuer = Issuer::from_ca_cert_der(&der, key).map_err(|error| CaError::Certificate(error.to_string()))?;
+        Ok(Self { issuer, pem: pem.to_owned(), not_after: SystemTime::UNIX_EPOCH + Duration::from_secs(not_after) })
     }
 
     /// The certificate, PEM.

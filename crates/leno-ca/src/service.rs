@@ -114,12 +114,7 @@ impl CertificateService {
         settings: watch::Receiver<Settings>,
         observer: Observer,
     ) -> Self {
-        Self {
-            authority,
-            attestor,
-            settings,
-            observer,
-        }
+        Self { authority, attestor, settings, observer }
     }
 
     /// The service for a tonic server.
@@ -128,24 +123,14 @@ impl CertificateService {
         IstioCertificateServiceServer::new(self).max_decoding_message_size(MAX_MESSAGE)
     }
 
-    fn answer(
-        &self,
-        metadata: &MetadataMap,
-        request: &IstioCertificateRequest,
-    ) -> Result<Granted, Refused> {
+    fn answer(&self, metadata: &MetadataMap, request: &IstioCertificateRequest) -> Result<Granted, Refused> {
         let attested = self.attestor.attest(bearer(metadata)?)?;
         let settings = self.settings.borrow().clone();
         let id = SpiffeId::new(settings.trust_domain, attested.service_account);
         let lifetime = lifetime(request.validity_duration, settings.certificate_lifetime);
         let now = SystemTime::now();
-        let issued = self
-            .authority
-            .issue_workload(&request.csr, &id, lifetime, now)?;
-        Ok(Granted {
-            id,
-            pod: attested.pod,
-            issued,
-        })
+        let issued = self.authority.issue_workload(&request.csr, &id, lifetime, now)?;
+        Ok(Granted { id, pod: attested.pod, issued })
     }
 }
 
@@ -164,10 +149,7 @@ struct Refused {
 
 impl Refused {
     fn unauthenticated(reason: &str) -> Self {
-        Self {
-            refusal: Refusal::Unauthenticated,
-            reason: reason.to_owned(),
-        }
+        Self { refusal: Refusal::Unauthenticated, reason: reason.to_owned() }
     }
 }
 
@@ -181,10 +163,7 @@ impl From<AttestError> for Refused {
             | AttestError::Subject(_)
             | AttestError::Contradiction => Refusal::Unauthenticated,
         };
-        Self {
-            refusal,
-            reason: chain(&error),
-        }
+        Self { refusal, reason: chain(&error) }
     }
 }
 
@@ -199,10 +178,7 @@ impl From<RequestError> for Refused {
             | RequestError::KeyType(_)
             | RequestError::Name(_) => Refusal::InvalidRequest,
         };
-        Self {
-            refusal,
-            reason: chain(&error),
-        }
+        Self { refusal, reason: chain(&error) }
     }
 }
 
@@ -216,12 +192,8 @@ fn bearer(metadata: &MetadataMap) -> Result<&str, Refused> {
     };
     let parts = value.to_str().ok().and_then(|value| value.split_once(' '));
     match parts.map(|(scheme, token)| (scheme, token.trim())) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() => {
-            Ok(token)
-        }
-        _ => Err(Refused::unauthenticated(
-            "authorization is not of the form: Bearer <token>",
-        )),
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() => Ok(token),
+        _ => Err(Refused::unauthenticated("authorization is not of the form: Bearer <token>")),
     }
 }
 
@@ -254,20 +226,11 @@ impl IstioCertificateService for CertificateService {
         match self.answer(request.metadata(), request.get_ref()) {
             Ok(Granted { id, pod, issued }) => {
                 let pod = pod.as_deref();
-                (self.observer)(&Outcome::Issued {
-                    id: &id,
-                    pod,
-                    issued: &issued,
-                });
-                Ok(Response::new(IstioCertificateResponse {
-                    cert_chain: issued.chain,
-                }))
+                (self.observer)(&Outcome::Issued { id: &id, pod, issued: &issued });
+                Ok(Response::new(IstioCertificateResponse { cert_chain: issued.chain }))
             }
             Err(Refused { refusal, reason }) => {
-                (self.observer)(&Outcome::Refused {
-                    refusal,
-                    reason: &reason,
-                });
+                (self.observer)(&Outcome::Refused { refusal, reason: &reason });
                 Err(refusal.status(reason))
             }
         }

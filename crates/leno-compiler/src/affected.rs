@@ -22,9 +22,7 @@ use std::{
     sync::Arc,
 };
 
-use leno_model::{
-    MeshConfig, Protocol, Service, ServiceName, Snapshot, Workload, WorkloadName, resource_name,
-};
+use leno_model::{MeshConfig, Protocol, Service, ServiceName, Snapshot, Workload, WorkloadName, resource_name};
 
 use crate::{Kind, Scope, cluster::identities, compile::grpc_target};
 
@@ -65,10 +63,7 @@ impl MeshChange {
         let trust_domain = old.trust_domain != new.trust_domain;
         let access_log = old.access_log != new.access_log;
         Self {
-            inbound: trust_domain
-                || access_log
-                || old.mtls != new.mtls
-                || old.default_access != new.default_access,
+            inbound: trust_domain || access_log || old.mtls != new.mtls || old.default_access != new.default_access,
             outbound_policy: old.outbound_policy != new.outbound_policy,
             access_log,
             trust_domain,
@@ -80,10 +75,7 @@ impl Affected {
     /// Everything: for a server that has compiled nothing yet.
     #[must_use]
     pub fn everything() -> Self {
-        Self {
-            all: true,
-            ..Self::default()
-        }
+        Self { all: true, ..Self::default() }
     }
 
     /// Whether the resource of this kind and name can have changed for this client.
@@ -93,8 +85,7 @@ impl Affected {
             return true;
         }
         let service = || resource_name::parse_service_port(name).map(|(service, _)| service);
-        let among =
-            |set: &HashSet<ServiceName>| service().is_some_and(|service| set.contains(&service));
+        let among = |set: &HashSet<ServiceName>| service().is_some_and(|service| set.contains(&service));
         match kind {
             // The certificate authority says when roots change.
             Kind::Secret => false,
@@ -102,12 +93,8 @@ impl Affected {
             Kind::Route => among(&self.routes),
             Kind::Endpoint => among(&self.endpoints),
             Kind::Cluster => match resource_name::parse_direct(name) {
-                Some(address) => {
-                    self.mesh.trust_domain || self.workload_addresses.contains(&address.ip())
-                }
-                None => service().is_some_and(|service| {
-                    self.mesh.trust_domain || self.clusters.contains(&service)
-                }),
+                Some(address) => self.mesh.trust_domain || self.workload_addresses.contains(&address.ip()),
+                None => service().is_some_and(|service| self.mesh.trust_domain || self.clusters.contains(&service)),
             },
         }
     }
@@ -146,10 +133,7 @@ impl Affected {
 /// Which resources can differ between two versions of the mesh.
 #[must_use]
 pub fn affected(old: &Snapshot, new: &Snapshot) -> Affected {
-    let mut affected = Affected {
-        mesh: MeshChange::between(&old.mesh, &new.mesh),
-        ..Affected::default()
-    };
+    let mut affected = Affected { mesh: MeshChange::between(&old.mesh, &new.mesh), ..Affected::default() };
     services(&mut affected, old, new);
     splits(&mut affected, old, new);
     workloads(&mut affected, old, new);
@@ -178,17 +162,12 @@ fn services(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
         if reshaped {
             affected.ports.insert(name.clone());
             affected.routes.insert(name.clone());
-            affected
-                .addresses
-                .extend(both().flat_map(|service| &service.cluster_ips));
+            affected.addresses.extend(both().flat_map(|service| &service.cluster_ips));
         }
         if reshaped || was.map(accounts) != is.map(accounts) {
             affected.clusters.insert(name.clone());
         }
-        let (was, is) = (
-            was.map(leads).unwrap_or_default(),
-            is.map(leads).unwrap_or_default(),
-        );
+        let (was, is) = (was.map(leads).unwrap_or_default(), is.map(leads).unwrap_or_default());
         for lead in was.symmetric_difference(&is) {
             for snapshot in [old, new] {
                 if let Some(workload) = snapshot.workloads.get(lead.workload) {
@@ -209,18 +188,13 @@ struct Shape<'a> {
 
 impl<'a> Shape<'a> {
     fn of(service: &'a Service) -> Self {
-        Self {
-            ports: &service.ports,
-            cluster_ips: &service.cluster_ips,
-        }
+        Self { ports: &service.ports, cluster_ips: &service.cluster_ips }
     }
 }
 
 fn accounts(service: &Service) -> Vec<(u16, Vec<&leno_model::ServiceAccountName>)> {
     let ports = service.endpoints.keys();
-    ports
-        .map(|port| (*port, identities(service, *port)))
-        .collect()
+    ports.map(|port| (*port, identities(service, *port))).collect()
 }
 
 /// One way in which a service leads to a workload.
@@ -246,12 +220,7 @@ fn leads(service: &Service) -> BTreeSet<Lead<'_>> {
         };
         for endpoint in endpoints {
             if let Some(workload) = &endpoint.workload {
-                leads.insert(Lead {
-                    workload,
-                    target: endpoint.address.port(),
-                    port: *port,
-                    protocol,
-                });
+                leads.insert(Lead { workload, target: endpoint.address.port(), port: *port, protocol });
             }
         }
     }
@@ -259,9 +228,7 @@ fn leads(service: &Service) -> BTreeSet<Lead<'_>> {
 }
 
 fn splits(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
-    let mut roots = changed_groups(&old.traffic_splits, &new.traffic_splits, |split| {
-        &split.root
-    });
+    let mut roots = changed_groups(&old.traffic_splits, &new.traffic_splits, |split| &split.root);
     for split in old.traffic_splits.iter().chain(&new.traffic_splits) {
         let mut backends = split.backends.iter();
         if backends.any(|backend| affected.ports.contains(&backend.service)) {
@@ -270,10 +237,7 @@ fn splits(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
     }
     for root in roots {
         affected.routes.insert(root.clone());
-        for service in [old, new]
-            .into_iter()
-            .filter_map(|snapshot| snapshot.services.get(root))
-        {
+        for service in [old, new].into_iter().filter_map(|snapshot| snapshot.services.get(root)) {
             affected.addresses.extend(&service.cluster_ips);
         }
     }
@@ -290,10 +254,7 @@ fn changed_groups<'a, T: PartialEq, K: Hash + Eq>(
     keys.filter(|key| old.get(key) != new.get(key)).collect()
 }
 
-fn grouped<'a, T, K: Hash + Eq>(
-    items: &'a [Arc<T>],
-    key: impl Fn(&'a T) -> &'a K,
-) -> HashMap<&'a K, Vec<&'a T>> {
+fn grouped<'a, T, K: Hash + Eq>(items: &'a [Arc<T>], key: impl Fn(&'a T) -> &'a K) -> HashMap<&'a K, Vec<&'a T>> {
     let mut groups: HashMap<&K, Vec<&T>> = HashMap::new();
     for item in items {
         groups.entry(key(item)).or_default().push(item);
@@ -320,10 +281,7 @@ fn workloads(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
     for service in new.services.values() {
         let mut endpoints = service.endpoints.values().flatten();
         let mut behind = |endpoint: &leno_model::Endpoint| {
-            endpoint
-                .workload
-                .as_ref()
-                .is_some_and(|workload| renamed.contains(workload))
+            endpoint.workload.as_ref().is_some_and(|workload| renamed.contains(workload))
         };
         if endpoints.any(&mut behind) {
             affected.endpoints.insert(service.name.clone());
@@ -332,9 +290,7 @@ fn workloads(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
 }
 
 fn rules(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
-    let accounts = changed_groups(&old.access_rules, &new.access_rules, |rule| {
-        &rule.destination
-    });
+    let accounts = changed_groups(&old.access_rules, &new.access_rules, |rule| &rule.destination);
     if accounts.is_empty() {
         return;
     }

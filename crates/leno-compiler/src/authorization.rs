@@ -41,13 +41,7 @@ pub(crate) enum Payload {
 /// The HTTP filter that lets in what the access rules for this service account allow; `None` when everything is.
 pub(crate) fn http(snapshot: &Snapshot, destination: &ServiceAccountName) -> Option<Any> {
     let rules = rules(snapshot, destination, Payload::Http)?;
-    Some(stable::pack(
-        &http_rbac::Rbac {
-            rules: Some(rules),
-            ..Default::default()
-        },
-        stable::RBAC,
-    ))
+    Some(stable::pack(&http_rbac::Rbac { rules: Some(rules), ..Default::default() }, stable::RBAC))
 }
 
 /// The network filter that lets in what the access rules for this service account allow; `None` when everything is.
@@ -58,19 +52,11 @@ pub(crate) fn network(
     stat_prefix: &str,
 ) -> Option<Any> {
     let rules = rules(snapshot, destination, payload)?;
-    let filter = network_rbac::Rbac {
-        rules: Some(rules),
-        stat_prefix: stat_prefix.to_owned(),
-        ..Default::default()
-    };
+    let filter = network_rbac::Rbac { rules: Some(rules), stat_prefix: stat_prefix.to_owned(), ..Default::default() };
     Some(stable::pack(&filter, stable::RBAC))
 }
 
-fn rules(
-    snapshot: &Snapshot,
-    destination: &ServiceAccountName,
-    payload: Payload,
-) -> Option<rbac::Rbac> {
+fn rules(snapshot: &Snapshot, destination: &ServiceAccountName, payload: Payload) -> Option<rbac::Rbac> {
     match snapshot.mesh.default_access {
         DefaultAccess::Allow => return None,
         DefaultAccess::Deny => {}
@@ -83,26 +69,14 @@ fn rules(
         let Some(permission) = permission(rule, payload) else {
             continue;
         };
-        let principals: Vec<_> = rule
-            .sources
-            .iter()
-            .map(|source| principal(snapshot, source))
-            .collect();
+        let principals: Vec<_> = rule.sources.iter().map(|source| principal(snapshot, source)).collect();
         if principals.is_empty() {
             continue;
         }
-        let policy = rbac::Policy {
-            permissions: vec![permission],
-            principals,
-            ..Default::default()
-        };
+        let policy = rbac::Policy { permissions: vec![permission], principals, ..Default::default() };
         policies.insert(policy_name(rule, &policies), policy);
     }
-    Some(rbac::Rbac {
-        action: rbac::rbac::Action::Allow.into(),
-        policies,
-        ..Default::default()
-    })
+    Some(rbac::Rbac { action: rbac::rbac::Action::Allow.into(), policies, ..Default::default() })
 }
 
 /// The origin's name; numbered where one object gives several rules.
@@ -121,11 +95,9 @@ fn policy_name(rule: &AccessRule, taken: &HashMap<String, rbac::Policy>) -> Stri
 fn principal(snapshot: &Snapshot, source: &ServiceAccountName) -> rbac::Principal {
     let id = SpiffeId::new(snapshot.mesh.trust_domain.clone(), source.clone());
     rbac::Principal {
-        identifier: Some(rbac::principal::Identifier::Authenticated(
-            rbac::principal::Authenticated {
-                principal_name: Some(string_exact(&id.to_string())),
-            },
-        )),
+        identifier: Some(rbac::principal::Identifier::Authenticated(rbac::principal::Authenticated {
+            principal_name: Some(string_exact(&id.to_string())),
+        })),
     }
 }
 
@@ -137,9 +109,7 @@ fn permission(rule: &AccessRule, payload: Payload) -> Option<rbac::Permission> {
             (None, None) => None,
             (None, Some(ports)) => port_permission(ports),
             (Some(http), None) => http_permission(http),
-            (Some(http), Some(ports)) => {
-                Some(all(vec![port_permission(ports)?, http_permission(http)?]))
-            }
+            (Some(http), Some(ports)) => Some(all(vec![port_permission(ports)?, http_permission(http)?])),
         },
         Payload::Bytes => port_permission(rule.ports.as_ref()?),
         Payload::UndeclaredBytes if rule.http.is_some() => None,
@@ -150,12 +120,7 @@ fn permission(rule: &AccessRule, payload: Payload) -> Option<rbac::Permission> {
 fn port_permission(ports: &Ports) -> Option<rbac::Permission> {
     match ports {
         Ports::All => Some(of(Rule::Any(true))),
-        Ports::Only(ports) => one_of(
-            ports
-                .iter()
-                .map(|port| of(Rule::DestinationPort((*port).into())))
-                .collect(),
-        ),
+        Ports::Only(ports) => one_of(ports.iter().map(|port| of(Rule::DestinationPort((*port).into()))).collect()),
     }
 }
 
@@ -169,11 +134,7 @@ fn request(fits: &HttpMatch) -> rbac::Permission {
         let path = matcher::path_matcher::Rule::Path(string_regex(path));
         parts.push(of(Rule::UrlPath(matcher::PathMatcher { rule: Some(path) })));
     }
-    parts.extend(
-        headers(fits)
-            .into_iter()
-            .map(|header| of(Rule::Header(header))),
-    );
+    parts.extend(headers(fits).into_iter().map(|header| of(Rule::Header(header))));
     if parts.is_empty() {
         return of(Rule::Any(true));
     }
@@ -190,16 +151,11 @@ pub(crate) fn headers(fits: &HttpMatch) -> Vec<route::HeaderMatcher> {
     };
     let header = |name: &str, fits| route::HeaderMatcher {
         name: name.to_owned(),
-        header_match_specifier: Some(route::header_matcher::HeaderMatchSpecifier::StringMatch(
-            fits,
-        )),
+        header_match_specifier: Some(route::header_matcher::HeaderMatchSpecifier::StringMatch(fits)),
         ..Default::default()
     };
     let methods = methods.map(|fits| header(":method", fits));
-    let others = fits
-        .headers
-        .iter()
-        .map(|(name, value)| header(name, string_regex(value)));
+    let others = fits.headers.iter().map(|(name, value)| header(name, string_regex(value)));
     methods.into_iter().chain(others).collect()
 }
 

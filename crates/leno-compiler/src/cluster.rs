@@ -2,18 +2,13 @@
 
 use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
-use leno_model::{
-    Protocol, Service, ServiceAccountName, Snapshot, SpiffeId, Workload, resource_name,
-};
+use leno_model::{Protocol, Service, ServiceAccountName, Snapshot, SpiffeId, Workload, resource_name};
 use leno_proto::{
     any,
     v3::{
         cluster::{
             Cluster,
-            cluster::{
-                ClusterDiscoveryType, DiscoveryType, EdsClusterConfig, LbPolicy,
-                TransportSocketMatch,
-            },
+            cluster::{ClusterDiscoveryType, DiscoveryType, EdsClusterConfig, LbPolicy, TransportSocketMatch},
         },
         core::{Http1ProtocolOptions, Http2ProtocolOptions},
         raw_buffer::RawBuffer,
@@ -35,12 +30,7 @@ use crate::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The cluster of a service port; `None` when it has none.
-pub(crate) fn service_port(
-    snapshot: &Snapshot,
-    service: &Service,
-    port: u16,
-    client: Client,
-) -> Option<Cluster> {
+pub(crate) fn service_port(snapshot: &Snapshot, service: &Service, port: u16, client: Client) -> Option<Cluster> {
     if service.port(port)?.protocol == Protocol::Udp {
         return None;
     }
@@ -51,10 +41,7 @@ pub(crate) fn service_port(
         Client::Grpc => LbPolicy::RoundRobin,
     };
     let mut cluster = base(&name, DiscoveryType::Eds, lb_policy);
-    cluster.eds_cluster_config = Some(EdsClusterConfig {
-        eds_config: Some(ads()),
-        ..Default::default()
-    });
+    cluster.eds_cluster_config = Some(EdsClusterConfig { eds_config: Some(ads()), ..Default::default() });
     if client.speaks_mesh_tls() {
         let accounts = identities(service, port);
         cluster.transport_socket_matches = transports(snapshot, &accounts);
@@ -66,31 +53,20 @@ pub(crate) fn service_port(
 /// while instances come and go.
 pub(crate) fn identities(service: &Service, port: u16) -> Vec<&ServiceAccountName> {
     let endpoints = service.endpoints.get(&port).into_iter().flatten();
-    let mut accounts: Vec<_> = endpoints
-        .filter(|endpoint| endpoint.meshed)
-        .filter_map(|endpoint| endpoint.service_account.as_ref())
-        .collect();
+    let mut accounts: Vec<_> =
+        endpoints.filter(|endpoint| endpoint.meshed).filter_map(|endpoint| endpoint.service_account.as_ref()).collect();
     accounts.sort();
     accounts.dedup();
     accounts
 }
 
 /// The cluster of one workload's port, dialled by the workload's own address.
-pub(crate) fn direct(
-    snapshot: &Snapshot,
-    workload: &Workload,
-    destination: SocketAddr,
-    client: Client,
-) -> Cluster {
+pub(crate) fn direct(snapshot: &Snapshot, workload: &Workload, destination: SocketAddr, client: Client) -> Cluster {
     let name = resource_name::direct(destination);
     let mut cluster = base(&name, DiscoveryType::Static, LbPolicy::LeastRequest);
     cluster.load_assignment = Some(endpoint::direct(&name, workload, destination));
     if client.speaks_mesh_tls() {
-        let accounts: Vec<_> = workload
-            .meshed
-            .then_some(&workload.service_account)
-            .into_iter()
-            .collect();
+        let accounts: Vec<_> = workload.meshed.then_some(&workload.service_account).into_iter().collect();
         cluster.transport_socket_matches = transports(snapshot, &accounts);
     }
     cluster
@@ -104,11 +80,7 @@ pub(crate) fn original_destination(name: &str) -> Cluster {
 
 /// The cluster that has no endpoint and never will.
 pub(crate) fn blackhole() -> Cluster {
-    base(
-        resource_name::BLACKHOLE,
-        DiscoveryType::Static,
-        LbPolicy::LeastRequest,
-    )
+    base(resource_name::BLACKHOLE, DiscoveryType::Static, LbPolicy::LeastRequest)
 }
 
 fn base(name: &str, kind: DiscoveryType, lb_policy: LbPolicy) -> Cluster {
@@ -143,17 +115,11 @@ fn transports(snapshot: &Snapshot, accounts: &[&ServiceAccountName]) -> Vec<Tran
     let identities: Vec<_> = accounts.iter().map(identity).collect();
     let mut transports = Vec::new();
     if !identities.is_empty() {
-        let context = tls::UpstreamTlsContext {
-            common_tls_context: Some(mesh_tls(&identities)),
-            ..Default::default()
-        };
+        let context = tls::UpstreamTlsContext { common_tls_context: Some(mesh_tls(&identities)), ..Default::default() };
         transports.push(TransportSocketMatch {
             name: "mesh".into(),
             r#match: Some(strings(&[(resource_name::MESH_TLS_KEY, "true")])),
-            transport_socket: Some(transport_socket(
-                "envoy.transport_sockets.tls",
-                any::pack(&context),
-            )),
+            transport_socket: Some(transport_socket("envoy.transport_sockets.tls", any::pack(&context))),
         });
     }
     transports.push(TransportSocketMatch {

@@ -88,9 +88,7 @@ pub(crate) fn grpc_target(name: &str) -> Option<(ServiceName, u16)> {
 #[must_use]
 pub fn names(snapshot: &Snapshot, scope: &Scope, kind: Kind) -> BTreeSet<String> {
     match (kind, scope.client) {
-        (_, Client::Leno | Client::Grpc) | (Kind::Secret | Kind::Endpoint | Kind::Route, _) => {
-            BTreeSet::new()
-        }
+        (_, Client::Leno | Client::Grpc) | (Kind::Secret | Kind::Endpoint | Kind::Route, _) => BTreeSet::new(),
         (Kind::Listener, Client::Envoy) => {
             let mut names = BTreeSet::from([resource_name::OUTBOUND.to_owned()]);
             for (service, port) in stream_ports(snapshot) {
@@ -102,9 +100,8 @@ pub fn names(snapshot: &Snapshot, scope: &Scope, kind: Kind) -> BTreeSet<String>
         }
         (Kind::Cluster, Client::Envoy) => {
             let ports = stream_ports(snapshot);
-            let mut names: BTreeSet<_> = ports
-                .map(|(service, port)| resource_name::service_port(&service.name, port))
-                .collect();
+            let mut names: BTreeSet<_> =
+                ports.map(|(service, port)| resource_name::service_port(&service.name, port)).collect();
             names.insert(resource_name::PASSTHROUGH.to_owned());
             names.insert(resource_name::BLACKHOLE.to_owned());
             names
@@ -114,10 +111,7 @@ pub fn names(snapshot: &Snapshot, scope: &Scope, kind: Kind) -> BTreeSet<String>
 
 fn stream_ports(snapshot: &Snapshot) -> impl Iterator<Item = (&Service, u16)> {
     snapshot.services.values().flat_map(|service| {
-        let ports = service
-            .ports
-            .iter()
-            .filter(|port| port.protocol != Protocol::Udp);
+        let ports = service.ports.iter().filter(|port| port.protocol != Protocol::Udp);
         ports.map(|port| (&**service, port.port))
     })
 }
@@ -132,14 +126,9 @@ mod tests {
         assert_eq!(grpc_target("cart.shop:80"), cart);
         assert_eq!(grpc_target("cart.shop.svc:80"), cart);
         assert_eq!(grpc_target("cart.shop.svc.cluster.local:80"), cart);
-        for other in [
-            "cart:80",
-            "cart.shop",
-            "cart.shop.example:80",
-            "cart.shop:x",
-            ".shop:80",
-            "outbound/shop/cart:80",
-        ] {
+        for other in
+            ["cart:80", "cart.shop", "cart.shop.example:80", "cart.shop:x", ".shop:80", "outbound/shop/cart:80"]
+        {
             assert_eq!(grpc_target(other), None, "{other}");
         }
     }

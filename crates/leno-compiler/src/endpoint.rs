@@ -7,10 +7,7 @@ use leno_proto::{
     google::protobuf::{Struct, Value, value},
     v3::{
         core,
-        endpoint::{
-            self, ClusterLoadAssignment, LbEndpoint, LocalityLbEndpoints,
-            lb_endpoint::HostIdentifier,
-        },
+        endpoint::{self, ClusterLoadAssignment, LbEndpoint, LocalityLbEndpoints, lb_endpoint::HostIdentifier},
     },
 };
 
@@ -20,33 +17,16 @@ use crate::message::{address, uint32};
 const TRANSPORT_SOCKET_MATCH: &str = "envoy.transport_socket_match";
 
 /// The endpoints of a service port that take new requests.
-pub(crate) fn service_port(
-    snapshot: &Snapshot,
-    service: &Service,
-    port: u16,
-) -> Option<ClusterLoadAssignment> {
+pub(crate) fn service_port(snapshot: &Snapshot, service: &Service, port: u16) -> Option<ClusterLoadAssignment> {
     service.port(port)?;
     let endpoints = service.endpoints.get(&port).into_iter().flatten();
-    let endpoints = endpoints
-        .filter(|endpoint| endpoint.ready)
-        .map(|endpoint| entry(snapshot, endpoint));
-    Some(assignment(
-        &resource_name::service_port(&service.name, port),
-        endpoints.collect(),
-    ))
+    let endpoints = endpoints.filter(|endpoint| endpoint.ready).map(|endpoint| entry(snapshot, endpoint));
+    Some(assignment(&resource_name::service_port(&service.name, port), endpoints.collect()))
 }
 
 /// One workload, dialled by its own address.
-pub(crate) fn direct(
-    name: &str,
-    workload: &Workload,
-    destination: SocketAddr,
-) -> ClusterLoadAssignment {
-    let metadata = metadata(
-        workload.meshed,
-        Some(workload),
-        Some(&workload.service_account),
-    );
+pub(crate) fn direct(name: &str, workload: &Workload, destination: SocketAddr) -> ClusterLoadAssignment {
+    let metadata = metadata(workload.meshed, Some(workload), Some(&workload.service_account));
     assignment(name, vec![lb_endpoint(destination, metadata)])
 }
 
@@ -62,26 +42,15 @@ fn assignment(name: &str, lb_endpoints: Vec<LbEndpoint>) -> ClusterLoadAssignmen
             ..Default::default()
         }]
     };
-    ClusterLoadAssignment {
-        cluster_name: name.to_owned(),
-        endpoints,
-        ..Default::default()
-    }
+    ClusterLoadAssignment { cluster_name: name.to_owned(), endpoints, ..Default::default() }
 }
 
 fn entry(snapshot: &Snapshot, endpoint: &Endpoint) -> LbEndpoint {
-    let workload = endpoint
-        .workload
-        .as_ref()
-        .and_then(|name| snapshot.workloads.get(name));
+    let workload = endpoint.workload.as_ref().and_then(|name| snapshot.workloads.get(name));
     let account = endpoint.service_account.as_ref();
     lb_endpoint(
         endpoint.address,
-        metadata(
-            endpoint.meshed && account.is_some(),
-            workload.map(|workload| &**workload),
-            account,
-        ),
+        metadata(endpoint.meshed && account.is_some(), workload.map(|workload| &**workload), account),
     )
 }
 
@@ -97,11 +66,7 @@ fn lb_endpoint(destination: SocketAddr, metadata: core::Metadata) -> LbEndpoint 
     }
 }
 
-fn metadata(
-    meshed: bool,
-    workload: Option<&Workload>,
-    account: Option<&ServiceAccountName>,
-) -> core::Metadata {
+fn metadata(meshed: bool, workload: Option<&Workload>, account: Option<&ServiceAccountName>) -> core::Metadata {
     let mut filter_metadata = HashMap::new();
     if meshed {
         let key = (resource_name::MESH_TLS_KEY, "true");
@@ -117,26 +82,13 @@ fn metadata(
         labels.push(("service_account", account.name.as_str()));
     }
     if !labels.is_empty() {
-        filter_metadata.insert(
-            resource_name::WORKLOAD_METADATA.to_owned(),
-            strings(&labels),
-        );
+        filter_metadata.insert(resource_name::WORKLOAD_METADATA.to_owned(), strings(&labels));
     }
-    core::Metadata {
-        filter_metadata,
-        ..Default::default()
-    }
+    core::Metadata { filter_metadata, ..Default::default() }
 }
 
 /// A struct of texts.
 pub(crate) fn strings(fields: &[(&str, &str)]) -> Struct {
-    let value = |text: &str| Value {
-        kind: Some(value::Kind::StringValue(text.to_owned())),
-    };
-    Struct {
-        fields: fields
-            .iter()
-            .map(|(key, text)| ((*key).to_owned(), value(text)))
-            .collect(),
-    }
+    let value = |text: &str| Value { kind: Some(value::Kind::StringValue(text.to_owned())) };
+    Struct { fields: fields.iter().map(|(key, text)| ((*key).to_owned(), value(text))).collect() }
 }

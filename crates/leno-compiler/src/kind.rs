@@ -19,13 +19,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order in which changes are sent.
-    pub const ALL: [Self; 5] = [
-        Self::Secret,
-        Self::Cluster,
-        Self::Endpoint,
-        Self::Listener,
-        Self::Route,
-    ];
+    pub const ALL: [Self; 5] = [Self::Secret, Self::Cluster, Self::Endpoint, Self::Listener, Self::Route];
 
     /// Its type URL.
     #[must_use]
@@ -42,8 +36,6 @@ impl Kind {
     /// The kind with this type URL.
     #[must_use]
     pub fn of_type_url(type_url: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.type_url() == type_url)
+        Self::ALL.into_iter().find(|kind| kind.type_url() == type_url)
     }
 }

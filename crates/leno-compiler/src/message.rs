@@ -17,9 +17,7 @@ use leno_proto::{
 pub(crate) fn ads() -> core::ConfigSource {
     core::ConfigSource {
         resource_api_version: core::ApiVersion::V3.into(),
-        config_source_specifier: Some(core::config_source::ConfigSourceSpecifier::Ads(
-            core::AggregatedConfigSource {},
-        )),
+        config_source_specifier: Some(core::config_source::ConfigSourceSpecifier::Ads(core::AggregatedConfigSource {})),
         ..Default::default()
     }
 }
@@ -39,9 +37,7 @@ pub(crate) fn address(address: SocketAddr) -> core::Address {
     core::Address {
         address: Some(core::address::Address::SocketAddress(core::SocketAddress {
             address: address.ip().to_string(),
-            port_specifier: Some(core::socket_address::PortSpecifier::PortValue(
-                address.port().into(),
-            )),
+            port_specifier: Some(core::socket_address::PortSpecifier::PortValue(address.port().into())),
             ..Default::default()
         })),
     }
@@ -49,35 +45,25 @@ pub(crate) fn address(address: SocketAddr) -> core::Address {
 
 /// A regular expression that the whole text must fit.
 pub(crate) fn regex(regex: &str) -> matcher::RegexMatcher {
-    matcher::RegexMatcher {
-        regex: regex.to_owned(),
-        ..Default::default()
-    }
+    matcher::RegexMatcher { regex: regex.to_owned(), ..Default::default() }
 }
 
 pub(crate) fn string_regex(text: &str) -> matcher::StringMatcher {
     matcher::StringMatcher {
-        match_pattern: Some(matcher::string_matcher::MatchPattern::SafeRegex(regex(
-            text,
-        ))),
+        match_pattern: Some(matcher::string_matcher::MatchPattern::SafeRegex(regex(text))),
         ..Default::default()
     }
 }
 
 pub(crate) fn string_exact(text: &str) -> matcher::StringMatcher {
     matcher::StringMatcher {
-        match_pattern: Some(matcher::string_matcher::MatchPattern::Exact(
-            text.to_owned(),
-        )),
+        match_pattern: Some(matcher::string_matcher::MatchPattern::Exact(text.to_owned())),
         ..Default::default()
     }
 }
 
 pub(crate) fn network_filter(name: &str, config: Any) -> listener::Filter {
-    listener::Filter {
-        name: name.to_owned(),
-        config_type: Some(filter::ConfigType::TypedConfig(config)),
-    }
+    listener::Filter { name: name.to_owned(), config_type: Some(filter::ConfigType::TypedConfig(config)) }
 }
 
 pub(crate) fn listener_filter(name: &str, config: Any) -> listener::ListenerFilter {
@@ -109,10 +95,7 @@ pub(crate) fn transport_socket(name: &str, config: Any) -> core::TransportSocket
 }
 
 fn sds(name: &str) -> tls::SdsSecretConfig {
-    tls::SdsSecretConfig {
-        name: name.to_owned(),
-        sds_config: Some(ads()),
-    }
+    tls::SdsSecretConfig { name: name.to_owned(), sds_config: Some(ads()) }
 }
 
 /// What both sides of mesh TLS have in common: TLS 1.3 alone, the workload's own certificate, the trust bundle, and,
@@ -145,9 +128,7 @@ pub(crate) fn mesh_tls(identities: &[String]) -> tls::CommonTlsContext {
             ..Default::default()
         }),
         tls_certificate_sds_secret_configs: vec![sds(resource_name::SVID)],
-        alpn_protocols: [alpn::HTTP2, alpn::HTTP1, alpn::TCP]
-            .map(str::to_owned)
-            .to_vec(),
+        alpn_protocols: [alpn::HTTP2, alpn::HTTP1, alpn::TCP].map(str::to_owned).to_vec(),
         validation_context_type: Some(validation),
         ..Default::default()
     }

@@ -14,10 +14,7 @@ pub(crate) struct WorkloadPort {
 }
 
 /// The workload's ports that services lead to, by number. Datagram ports are left out.
-pub(crate) fn workload_ports(
-    snapshot: &Snapshot,
-    workload: &WorkloadName,
-) -> BTreeMap<u16, WorkloadPort> {
+pub(crate) fn workload_ports(snapshot: &Snapshot, workload: &WorkloadName) -> BTreeMap<u16, WorkloadPort> {
     let mut ports: BTreeMap<u16, WorkloadPort> = BTreeMap::new();
     for (service, number, target) in snapshot.ports_of(workload) {
         let Some(port) = service.port(number) else {
@@ -33,10 +30,7 @@ pub(crate) fn workload_ports(
                     known.protocol = merged(known.protocol, port.protocol);
                 }
             })
-            .or_insert_with(|| WorkloadPort {
-                service: (service.name.clone(), number),
-                protocol: port.protocol,
-            });
+            .or_insert_with(|| WorkloadPort { service: (service.name.clone(), number), protocol: port.protocol });
     }
     ports
 }
@@ -44,9 +38,5 @@ pub(crate) fn workload_ports(
 /// What a port speaks that two services declare differently: both speak HTTP, or nobody knows.
 fn merged(one: Protocol, other: Protocol) -> Protocol {
     let http = |protocol| matches!(protocol, Protocol::Http | Protocol::Http2);
-    if http(one) && http(other) {
-        Protocol::Http
-    } else {
-        Protocol::Detect
-    }
+    if http(one) && http(other) { Protocol::Http } else { Protocol::Detect }
 }

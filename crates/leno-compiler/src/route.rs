@@ -6,9 +6,8 @@ use leno_model::{Protocol, Service, Snapshot, policy::HttpMatch, resource_name};
 use leno_proto::v3::{
     core,
     route::{
-        self, DirectResponseAction, RouteAction, RouteConfiguration, RouteMatch, VirtualHost,
-        WeightedCluster, route::Action, route_action::ClusterSpecifier, route_match::PathSpecifier,
-        weighted_cluster::ClusterWeight,
+        self, DirectResponseAction, RouteAction, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster,
+        route::Action, route_action::ClusterSpecifier, route_match::PathSpecifier, weighted_cluster::ClusterWeight,
     },
 };
 
@@ -19,11 +18,7 @@ use crate::{
 };
 
 /// The routes of a service port; `None` when it has none.
-pub(crate) fn service_port(
-    snapshot: &Snapshot,
-    service: &Service,
-    port: u16,
-) -> Option<RouteConfiguration> {
+pub(crate) fn service_port(snapshot: &Snapshot, service: &Service, port: u16) -> Option<RouteConfiguration> {
     match service.port(port)?.protocol {
         Protocol::Http | Protocol::Http2 | Protocol::Detect => {}
         // A gRPC library may ask for any port by name; what is declared to be bytes has no routes.
@@ -37,10 +32,7 @@ pub(crate) fn service_port(
         }
     }
     routes.push(entry(everything(), &split.rest));
-    Some(configuration(
-        &resource_name::service_port(&service.name, port),
-        routes,
-    ))
+    Some(configuration(&resource_name::service_port(&service.name, port), routes))
 }
 
 /// The routes that send everything to one cluster.
@@ -63,10 +55,7 @@ fn configuration(name: &str, routes: Vec<route::Route>) -> RouteConfiguration {
 }
 
 fn everything() -> RouteMatch {
-    RouteMatch {
-        path_specifier: Some(PathSpecifier::Prefix("/".into())),
-        ..Default::default()
-    }
+    RouteMatch { path_specifier: Some(PathSpecifier::Prefix("/".into())), ..Default::default() }
 }
 
 fn request(fits: &HttpMatch) -> RouteMatch {
@@ -74,11 +63,7 @@ fn request(fits: &HttpMatch) -> RouteMatch {
         Some(path) => PathSpecifier::SafeRegex(regex(path)),
         None => PathSpecifier::Prefix("/".into()),
     };
-    RouteMatch {
-        path_specifier: Some(path),
-        headers: headers(fits),
-        ..Default::default()
-    }
+    RouteMatch { path_specifier: Some(path), headers: headers(fits), ..Default::default() }
 }
 
 fn entry(fits: RouteMatch, target: &Target<'_>) -> route::Route {
@@ -96,10 +81,8 @@ fn entry(fits: RouteMatch, target: &Target<'_>) -> route::Route {
             }))
         }
         Target::Nowhere(split) => {
-            let body = format!(
-                "{} sends these requests to no backend: none has both this port and a weight",
-                split.origin
-            );
+            let body =
+                format!("{} sends these requests to no backend: none has both this port and a weight", split.origin);
             Action::DirectResponse(DirectResponseAction {
                 status: 503,
                 body: Some(core::DataSource {
@@ -110,11 +93,7 @@ fn entry(fits: RouteMatch, target: &Target<'_>) -> route::Route {
             })
         }
     };
-    route::Route {
-        r#match: Some(fits),
-        action: Some(action),
-        ..Default::default()
-    }
+    route::Route { r#match: Some(fits), action: Some(action), ..Default::default() }
 }
 
 fn forward(cluster: ClusterSpecifier) -> Action {

@@ -11,18 +11,14 @@ use leno_proto::{
 #[must_use]
 pub fn trust_bundle(roots_pem: &str) -> Any {
     let trusted_ca = core::DataSource {
-        specifier: Some(core::data_source::Specifier::InlineBytes(
-            roots_pem.as_bytes().to_vec(),
-        )),
+        specifier: Some(core::data_source::Specifier::InlineBytes(roots_pem.as_bytes().to_vec())),
         ..Default::default()
     };
     any::pack(&tls::Secret {
         name: resource_name::TRUST_BUNDLE.into(),
-        r#type: Some(tls::secret::Type::ValidationContext(
-            tls::CertificateValidationContext {
-                trusted_ca: Some(trusted_ca),
-                ..Default::default()
-            },
-        )),
+        r#type: Some(tls::secret::Type::ValidationContext(tls::CertificateValidationContext {
+            trusted_ca: Some(trusted_ca),
+            ..Default::default()
+        })),
     })
 }

@@ -37,25 +37,16 @@ pub(crate) struct Split<'a> {
 
 /// What happens to the requests to a service port.
 pub(crate) fn split<'a>(snapshot: &'a Snapshot, root: &Service, port: u16) -> Split<'a> {
-    let mut split = Split {
-        branches: Vec::new(),
-        rest: Target::Cluster(resource_name::service_port(&root.name, port)),
-    };
+    let mut split =
+        Split { branches: Vec::new(), rest: Target::Cluster(resource_name::service_port(&root.name, port)) };
     let of_root = |split: &&TrafficSplit| split.root == root.name;
-    let mut splits = snapshot
-        .traffic_splits
-        .iter()
-        .map(|split| &**split)
-        .filter(of_root);
+    let mut splits = snapshot.traffic_splits.iter().map(|split| &**split).filter(of_root);
     let mut total = None;
     for each in splits.by_ref() {
         if each.matches.is_empty() {
             total.get_or_insert(each);
         } else {
-            split.branches.push(Branch {
-                matches: &each.matches,
-                target: target(snapshot, each, port),
-            });
+            split.branches.push(Branch { matches: &each.matches, target: target(snapshot, each, port) });
         }
     }
     if let Some(total) = total {
@@ -65,12 +56,8 @@ pub(crate) fn split<'a>(snapshot: &'a Snapshot, root: &Service, port: u16) -> Sp
 }
 
 fn target<'a>(snapshot: &Snapshot, split: &'a TrafficSplit, port: u16) -> Target<'a> {
-    let has_port = |service: &ServiceName| {
-        snapshot
-            .services
-            .get(service)
-            .is_some_and(|service| service.port(port).is_some())
-    };
+    let has_port =
+        |service: &ServiceName| snapshot.services.get(service).is_some_and(|service| service.port(port).is_some());
     let mut shares: Vec<(String, u32)> = Vec::new();
     for backend in &split.backends {
         if backend.weight.0 == 0 || !has_port(&backend.service) {
@@ -96,13 +83,6 @@ fn fitting(shares: Vec<(String, u32)>) -> Vec<(String, u32)> {
     if divisor == 1 {
         return shares;
     }
-    let scaled = |weight: u32| {
-        u32::try_from(u64::from(weight) / divisor)
-            .unwrap_or(u32::MAX)
-            .max(1)
-    };
-    shares
-        .into_iter()
-        .map(|(name, weight)| (name, scaled(weight)))
-        .collect()
+    let scaled = |weight: u32| u32::try_from(u64::from(weight) / divisor).unwrap_or(u32::MAX).max(1);
+    shares.into_iter().map(|(name, weight)| (name, scaled(weight))).collect()
 }

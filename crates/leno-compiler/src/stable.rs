@@ -20,16 +20,8 @@ pub(crate) enum Shape {
 /// `google.protobuf.Struct.fields`; nested structs are not used.
 const STRUCT: &[Shape] = &[Shape::Map(1, &[])];
 /// `ClusterLoadAssignment.endpoints[].lb_endpoints[].metadata.filter_metadata`. (A map's value is field 2 of its entry.)
-pub(crate) const ASSIGNMENT: &[Shape] = &[Shape::Inside(
-    2,
-    &[Shape::Inside(
-        2,
-        &[Shape::Inside(
-            3,
-            &[Shape::Map(1, &[Shape::Inside(2, STRUCT)])],
-        )],
-    )],
-)];
+pub(crate) const ASSIGNMENT: &[Shape] =
+    &[Shape::Inside(2, &[Shape::Inside(2, &[Shape::Inside(3, &[Shape::Map(1, &[Shape::Inside(2, STRUCT)])])])])];
 /// `Cluster.load_assignment`.
 pub(crate) const CLUSTER: &[Shape] = &[Shape::Inside(33, ASSIGNMENT)];
 /// `envoy.extensions.filters.{http,network}.rbac.v3.RBAC.rules.policies`.
@@ -40,10 +32,7 @@ pub(crate) fn pack<M: Message + Name>(message: &M, shape: &[Shape]) -> Any {
     let bytes = message.encode_to_vec();
     // What prost encoded can be read back, so the fallback never happens; it would only cost the order.
     let value = sorted(&bytes, shape).unwrap_or(bytes);
-    Any {
-        type_url: M::type_url(),
-        value,
-    }
+    Any { type_url: M::type_url(), value }
 }
 
 fn sorted(bytes: &[u8], shape: &[Shape]) -> Option<Vec<u8>> {
@@ -126,23 +115,10 @@ mod tests {
                 let kind = Some(value::Kind::StringValue(word.clone()));
                 (word.clone(), Value { kind })
             };
-            let structs = |word: String| {
-                (
-                    word,
-                    Struct {
-                        fields: words().map(|w| fields(&w)).collect(),
-                    },
-                )
-            };
+            let structs = |word: String| (word, Struct { fields: words().map(|w| fields(&w)).collect() });
             let filter_metadata: HashMap<_, _> = words().map(structs).collect();
-            let metadata = core::Metadata {
-                filter_metadata,
-                ..Default::default()
-            };
-            let lb = endpoint::LbEndpoint {
-                metadata: Some(metadata),
-                ..Default::default()
-            };
+            let metadata = core::Metadata { filter_metadata, ..Default::default() };
+            let lb = endpoint::LbEndpoint { metadata: Some(metadata), ..Default::default() };
             endpoint::ClusterLoadAssignment {
                 cluster_name: "cluster".into(),
                 endpoints: vec![
@@ -158,19 +134,14 @@ mod tests {
         };
         let (one, two) = (pack(&message(), ASSIGNMENT), pack(&message(), ASSIGNMENT));
         assert!(one == two);
-        assert_eq!(
-            any::unpack::<endpoint::ClusterLoadAssignment>(&one).unwrap(),
-            message()
-        );
+        assert_eq!(any::unpack::<endpoint::ClusterLoadAssignment>(&one).unwrap(), message());
     }
 
     #[test]
     fn policies_are_encoded_in_one_order() {
         let message = || http_rbac::Rbac {
             rules: Some(rbac::Rbac {
-                policies: words()
-                    .map(|word| (word, rbac::Policy::default()))
-                    .collect(),
+                policies: words().map(|word| (word, rbac::Policy::default())).collect(),
                 ..Default::default()
             }),
             ..Default::default()

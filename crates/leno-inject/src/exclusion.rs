@@ -26,14 +26,8 @@ pub fn interception(mesh: &Interception, annotations: &BTreeMap<String, String>)
         let own = items(annotations, key).filter_map(|item| u16::from_str(item).ok());
         joined(of_mesh, own.filter(|port| *port > 0))
     };
-    let ranges = |of_mesh: &[String], key| {
-        joined(
-            of_mesh,
-            items(annotations, key).filter_map(ip_range::normal),
-        )
-    };
-    let interfaces =
-        items(annotations, EXCLUDE_INTERFACES).filter(|item| name::interface(item).is_ok());
+    let ranges = |of_mesh: &[String], key| joined(of_mesh, items(annotations, key).filter_map(ip_range::normal));
+    let interfaces = items(annotations, EXCLUDE_INTERFACES).filter(|item| name::interface(item).is_ok());
     let uids = items(annotations, EXCLUDE_UIDS).filter_map(|item| u32::from_str(item).ok());
     Interception {
         exclude_inbound_ports: ports(&mesh.exclude_inbound_ports, EXCLUDE_INBOUND_PORTS),
@@ -45,15 +39,9 @@ pub fn interception(mesh: &Interception, annotations: &BTreeMap<String, String>)
     }
 }
 
-fn items<'a>(
-    annotations: &'a BTreeMap<String, String>,
-    key: &str,
-) -> impl Iterator<Item = &'a str> {
+fn items<'a>(annotations: &'a BTreeMap<String, String>, key: &str) -> impl Iterator<Item = &'a str> {
     let value = annotations.get(key).map(String::as_str).unwrap_or_default();
-    value
-        .split(',')
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
+    value.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
 fn joined<T: Ord + Clone>(of_mesh: &[T], own: impl Iterator<Item = T>) -> Vec<T> {
@@ -82,9 +70,7 @@ mod tests {
             (EXCLUDE_INTERFACES, "eth1"),
             (EXCLUDE_UIDS, "0,1337"),
         ];
-        let annotations = annotations
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into();
+        let annotations = annotations.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         let expected = Interception {
             exclude_inbound_ports: vec![9090],
             exclude_outbound_ports: vec![5432, 6379],
@@ -94,9 +80,6 @@ mod tests {
             exclude_uids: vec![0, 1337],
         };
         assert_eq!(interception(&mesh, &annotations), expected);
-        assert_eq!(
-            interception(&Interception::default(), &BTreeMap::new()),
-            Interception::default()
-        );
+        assert_eq!(interception(&Interception::default(), &BTreeMap::new()), Interception::default());
     }
 }

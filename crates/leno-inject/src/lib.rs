@@ -11,6 +11,4 @@ pub mod exclusion;
 pub mod template;
 
 pub use exclusion::interception;
-pub use template::{
-    Decision, Reason, SIDECAR_CONTAINER, has_sidecar, injected, injected_into, is_meshed,
-};
+pub use template::{Decision, Reason, SIDECAR_CONTAINER, has_sidecar, injected, injected_into, is_meshed};

@@ -53,23 +53,13 @@ impl fmt::Display for Decision {
 #[must_use]
 pub fn injected(namespace: Option<&Namespace>, template: &PodTemplate) -> Decision {
     let metadata = &template.metadata;
-    decide(
-        namespace,
-        &metadata.labels,
-        &metadata.annotations,
-        &template.spec,
-    )
+    decide(namespace, &metadata.labels, &metadata.annotations, &template.spec)
 }
 
 /// Whether a pod gets a sidecar.
 #[must_use]
 pub fn injected_into(namespace: Option<&Namespace>, pod: &Pod) -> Decision {
-    decide(
-        namespace,
-        &pod.metadata.labels,
-        &pod.metadata.annotations,
-        &pod.spec,
-    )
+    decide(namespace, &pod.metadata.labels, &pod.metadata.annotations, &pod.spec)
 }
 
 /// Whether a pod has a sidecar: its containers tell, once it is placed on a node; before, the [`Decision`] does.
@@ -82,10 +72,7 @@ pub fn is_meshed(namespace: Option<&Namespace>, pod: &Pod) -> bool {
 /// Whether a pod has a sidecar among its containers.
 #[must_use]
 pub fn has_sidecar(spec: &PodSpec) -> bool {
-    spec.init_containers
-        .iter()
-        .chain(&spec.containers)
-        .any(|container| container.name == SIDECAR_CONTAINER)
+    spec.init_containers.iter().chain(&spec.containers).any(|container| container.name == SIDECAR_CONTAINER)
 }
 
 fn decide(
@@ -94,28 +81,18 @@ fn decide(
     annotations: &BTreeMap<String, String>,
     spec: &PodSpec,
 ) -> Decision {
-    let own = annotations
-        .get(INJECT)
-        .or_else(|| labels.get(INJECT))
-        .map(String::as_str);
-    let of_namespace =
-        namespace.and_then(|namespace| namespace.metadata.annotation_or_label(INJECT));
+    let own = annotations.get(INJECT).or_else(|| labels.get(INJECT)).map(String::as_str);
+    let of_namespace = namespace.and_then(|namespace| namespace.metadata.annotation_or_label(INJECT));
     let (word, reason) = match (own, of_namespace) {
         (Some(word), _) => (word, Reason::Pod),
         (None, Some(word)) => (word, Reason::Namespace),
         (None, None) => {
-            return Decision {
-                inject: false,
-                reason: Reason::NotAsked,
-            };
+            return Decision { inject: false, reason: Reason::NotAsked };
         }
     };
     let inject = word == "enabled";
     if inject && spec.host_network {
-        return Decision {
-            inject: false,
-            reason: Reason::HostNetwork,
-        };
+        return Decision { inject: false, reason: Reason::HostNetwork };
     }
     Decision { inject, reason }
 }
@@ -128,19 +105,13 @@ mod tests {
 
     fn namespace(word: Option<&str>) -> Namespace {
         let mut namespace = Namespace::default();
-        namespace
-            .metadata
-            .labels
-            .extend(word.map(|word| (INJECT.to_owned(), word.to_owned())));
+        namespace.metadata.labels.extend(word.map(|word| (INJECT.to_owned(), word.to_owned())));
         namespace
     }
 
     fn template(word: Option<&str>) -> PodTemplate {
         let mut template = PodTemplate::default();
-        template
-            .metadata
-            .annotations
-            .extend(word.map(|word| (INJECT.to_owned(), word.to_owned())));
+        template.metadata.annotations.extend(word.map(|word| (INJECT.to_owned(), word.to_owned())));
         template
     }
 
@@ -155,11 +126,7 @@ mod tests {
             (None, Some("enabled"), true, Reason::Pod),
         ] {
             let decision = injected(Some(&namespace(of_namespace)), &template(of_pod));
-            assert_eq!(
-                decision,
-                Decision { inject, reason },
-                "{of_namespace:?} {of_pod:?}"
-            );
+            assert_eq!(decision, Decision { inject, reason }, "{of_namespace:?} {of_pod:?}");
         }
         assert!(!injected(None, &template(None)).inject);
     }
@@ -167,15 +134,9 @@ mod tests {
     #[test]
     fn a_label_of_the_pod_counts_like_an_annotation() {
         let mut template = PodTemplate::default();
-        template
-            .metadata
-            .labels
-            .insert(INJECT.into(), "enabled".into());
+        template.metadata.labels.insert(INJECT.into(), "enabled".into());
         assert!(injected(None, &template).inject);
-        template
-            .metadata
-            .annotations
-            .insert(INJECT.into(), "disabled".into());
+        template.metadata.annotations.insert(INJECT.into(), "disabled".into());
         assert!(!injected(None, &template).inject);
     }
 
@@ -184,13 +145,7 @@ mod tests {
         let mut template = template(Some("enabled"));
         template.spec.host_network = true;
         let decision = injected(None, &template);
-        assert_eq!(
-            decision,
-            Decision {
-                inject: false,
-                reason: Reason::HostNetwork
-            }
-        );
+        assert_eq!(decision, Decision { inject: false, reason: Reason::HostNetwork });
         assert_eq!(decision.to_string(), "the pod uses the network of its node");
     }
 
@@ -201,10 +156,7 @@ mod tests {
         assert!(is_meshed(Some(&enabled), &pod));
         pod.spec.node_name = Some("leno".into());
         assert!(!is_meshed(Some(&enabled), &pod));
-        pod.spec.init_containers.push(Container {
-            name: SIDECAR_CONTAINER.into(),
-            ..Container::default()
-        });
+        pod.spec.init_containers.push(Container { name: SIDECAR_CONTAINER.into(), ..Container::default() });
         assert!(is_meshed(None, &pod));
     }
 }

@@ -5,17 +5,12 @@ use serde_json::{Value, json};
 use crate::{Kind, schema, smi::upgrade, yaml::write};
 
 /// Kinds that Kubernetes does not have by itself.
-pub const KINDS: &[Kind] = &[
-    Kind::MeshConfig,
-    Kind::TrafficTarget,
-    Kind::HttpRouteGroup,
-    Kind::TcpRoute,
-    Kind::UdpRoute,
-    Kind::TrafficSplit,
-];
+pub const KINDS: &[Kind] =
+    &[Kind::MeshConfig, Kind::TrafficTarget, Kind::HttpRouteGroup, Kind::TcpRoute, Kind::UdpRoute, Kind::TrafficSplit];
 
 /// What the first line of every printed file says.
-const HEAD: &str = "# Printed from the types in crates/leno-manifest; do not edit. UPDATE_CRDS=1 cargo test -p leno-manifest\n";
+const HEAD: &str =
+    "# Printed from the types in crates/leno-manifest; do not edit. UPDATE_CRDS=1 cargo test -p leno-manifest\n";
 
 /// The file name of a kind's definition in `deploy/crds`.
 #[must_use]
@@ -31,11 +26,7 @@ pub fn print(kind: Kind) -> String {
 
 fn definition(kind: Kind) -> Value {
     let mut versions = vec![version(kind, kind.version(), true)];
-    versions.extend(
-        upgrade::older_versions(kind)
-            .iter()
-            .map(|name| version(kind, name, false)),
-    );
+    versions.extend(upgrade::older_versions(kind).iter().map(|name| version(kind, name, false)));
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -68,10 +59,7 @@ fn version(kind: Kind, name: &str, newest: bool) -> Value {
         openapi["properties"]["kind"] = json!({ "type": "string" });
         // Names are asked for by Kubernetes itself.
         let required = openapi["required"].as_array().into_iter().flatten();
-        let required: Vec<_> = required
-            .filter(|field| *field != "metadata")
-            .cloned()
-            .collect();
+        let required: Vec<_> = required.filter(|field| *field != "metadata").cloned().collect();
         match openapi.as_object_mut() {
             Some(openapi) if required.is_empty() => drop(openapi.remove("required")),
             _ => openapi["required"] = required.into(),

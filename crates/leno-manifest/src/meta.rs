@@ -43,10 +43,7 @@ impl ObjectMeta {
     /// The value of an annotation or, without one, of the label of the same name.
     #[must_use]
     pub fn annotation_or_label(&self, name: &str) -> Option<&str> {
-        self.annotations
-            .get(name)
-            .or_else(|| self.labels.get(name))
-            .map(String::as_str)
+        self.annotations.get(name).or_else(|| self.labels.get(name)).map(String::as_str)
     }
 }
 
@@ -136,12 +133,8 @@ impl LabelSelector {
             && self.match_expressions.iter().all(|requirement| {
                 let value = labels.get(&requirement.key);
                 match requirement.operator {
-                    LabelOperator::In => {
-                        value.is_some_and(|value| requirement.values.contains(value))
-                    }
-                    LabelOperator::NotIn => {
-                        value.is_none_or(|value| !requirement.values.contains(value))
-                    }
+                    LabelOperator::In => value.is_some_and(|value| requirement.values.contains(value)),
+                    LabelOperator::NotIn => value.is_none_or(|value| !requirement.values.contains(value)),
                     LabelOperator::Exists => value.is_some(),
                     LabelOperator::DoesNotExist => value.is_none(),
                 }
@@ -158,9 +151,7 @@ impl LabelSelector {
 /// Whether `labels` has everything that `selector` asks for.
 #[must_use]
 pub fn fits(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
-    selector
-        .iter()
-        .all(|(key, value)| labels.get(key) == Some(value))
+    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 
 /// A number, or a text: a port by number or name, a count or a percentage.

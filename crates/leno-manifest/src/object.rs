@@ -221,11 +221,7 @@ pub struct ObjectKey {
 impl ObjectKey {
     /// A key from its parts.
     pub fn new(kind: Kind, namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            kind,
-            namespace: namespace.into(),
-            name: name.into(),
-        }
+        Self { kind, namespace: namespace.into(), name: name.into() }
     }
 }
 
@@ -295,17 +291,8 @@ impl Object {
 }
 
 /// Fields that stay even when they are empty, because Kubernetes asks for them or their presence says something.
-const KEPT_EMPTY: &[&str] = &[
-    "spec",
-    "status",
-    "endpoints",
-    "ports",
-    "containers",
-    "running",
-    "waiting",
-    "terminated",
-    "selector",
-];
+const KEPT_EMPTY: &[&str] =
+    &["spec", "status", "endpoints", "ports", "containers", "running", "waiting", "terminated", "selector"];
 
 /// Removes what is not given: nulls, lists and maps with nothing in them. A struct whose every field is null was given
 /// (`rollingUpdate: {}`) and stays.

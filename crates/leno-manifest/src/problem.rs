@@ -22,22 +22,9 @@ pub struct Ignored {
 
 impl fmt::Display for Ignored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {}: {}",
-            self.location,
-            self.object,
-            if self.field.is_empty() {
-                "it"
-            } else {
-                &self.field
-            }
-        )?;
+        write!(f, "{} {}: {}", self.location, self.object, if self.field.is_empty() { "it" } else { &self.field })?;
         match &self.nearest {
-            Some(nearest) => write!(
-                f,
-                " is not known and has no effect; did you mean {nearest}?"
-            ),
+            Some(nearest) => write!(f, " is not known and has no effect; did you mean {nearest}?"),
             None => write!(f, " is not used by Leno and has no effect"),
         }
     }
@@ -54,13 +41,7 @@ pub(crate) struct Problems<'a> {
 
 impl<'a> Problems<'a> {
     pub(crate) fn new(file: &'a str, object: ObjectRef, root: &'a Node) -> Self {
-        Self {
-            file,
-            object,
-            root,
-            invalid: Vec::new(),
-            ignored: Vec::new(),
-        }
+        Self { file, object, root, invalid: Vec::new(), ignored: Vec::new() }
     }
 
     /// The value of this field is not what is expected.
@@ -108,11 +89,7 @@ impl<'a> Problems<'a> {
     pub(crate) fn exactly_one(&mut self, given: &[bool], field: &str, names: &str) {
         let count = given.iter().filter(|given| **given).count();
         if count != 1 {
-            let found = if count == 0 {
-                "without any"
-            } else {
-                "given with several"
-            };
+            let found = if count == 0 { "without any" } else { "given with several" };
             self.add_value(field, found, format!("exactly one of {names}"), "");
         }
     }
@@ -120,28 +97,18 @@ impl<'a> Problems<'a> {
     /// This field is not used.
     pub(crate) fn ignore(&mut self, mark: Mark, field: &str, nearest: Option<String>) {
         let location = location(self.file, mark);
-        self.ignored.push(Ignored {
-            location,
-            object: self.object.clone(),
-            field: field.to_owned(),
-            nearest,
-        });
+        self.ignored.push(Ignored { location, object: self.object.clone(), field: field.to_owned(), nearest });
     }
 
     /// Whether the values of this field must not be shown.
     pub(crate) fn hides(&self, field: &str) -> bool {
-        self.object.kind == "Secret"
-            && (field.starts_with("data") || field.starts_with("stringData"))
+        self.object.kind == "Secret" && (field.starts_with("data") || field.starts_with("stringData"))
     }
 }
 
 /// A place in a file.
 pub(crate) fn location(file: &str, mark: Mark) -> Location {
-    Location {
-        file: file.to_owned(),
-        line: mark.line,
-        column: mark.column,
-    }
+    Location { file: file.to_owned(), line: mark.line, column: mark.column }
 }
 
 /// The word of `known` that is nearest to `word`, if it is near enough to have been meant.
@@ -152,13 +119,8 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         _ => 2,
     };
     let lower = word.to_lowercase();
-    let distances = known
-        .into_iter()
-        .map(|candidate| (distance(&lower, &candidate.to_lowercase()), candidate));
-    distances
-        .filter(|(distance, _)| *distance <= allowed)
-        .min()
-        .map(|(_, candidate)| candidate)
+    let distances = known.into_iter().map(|candidate| (distance(&lower, &candidate.to_lowercase()), candidate));
+    distances.filter(|(distance, _)| *distance <= allowed).min().map(|(_, candidate)| candidate)
 }
 
 /// How many letters must be put in, taken away, changed or swapped with their neighbour to make one of the other.

@@ -69,11 +69,7 @@ impl PartialEq for Manifest {
 
 impl From<Object> for Manifest {
     fn from(object: Object) -> Self {
-        Self {
-            object: Arc::new(object),
-            location: Location::default(),
-            source: None,
-        }
+        Self { object: Arc::new(object), location: Location::default(), source: None }
     }
 }
 
@@ -87,16 +83,9 @@ impl Manifest {
     /// What is wrong with a field (path such as `spec.rules[0].name`; empty for the whole object), with its place and
     /// its value as they were written.
     #[must_use]
-    pub fn invalid(
-        &self,
-        field: &str,
-        expected: impl Into<String>,
-        fix: impl Into<String>,
-    ) -> Invalid {
+    pub fn invalid(&self, field: &str, expected: impl Into<String>, fix: impl Into<String>) -> Invalid {
         let found = self.source.as_ref().map(|source| source.find(field));
-        let value = found
-            .and_then(|found| found.node)
-            .map_or_else(|| "missing".to_owned(), Node::shown);
+        let value = found.and_then(|found| found.node).map_or_else(|| "missing".to_owned(), Node::shown);
         Invalid {
             location: self.place(found.map(|found| found.mark)),
             object: Some(ObjectRef::from(&self.key())),
@@ -111,28 +100,19 @@ impl Manifest {
         if self.location.file.is_empty() {
             return None;
         }
-        Some(mark.map_or_else(
-            || self.location.clone(),
-            |mark| location(&self.location.file, mark),
-        ))
+        Some(mark.map_or_else(|| self.location.clone(), |mark| location(&self.location.file, mark)))
     }
 
     /// What keeps the local runner from running it, though Kubernetes would: a container without `command` (there is
     /// no image to take one from), the host's network, values that only a node has.
     #[must_use]
     pub fn check_local(&self) -> Vec<Invalid> {
-        let nothing = Node {
-            mark: Mark::default(),
-            content: Content::Null,
-        };
+        let nothing = Node { mark: Mark::default(), content: Content::Null };
         let root = self.source.as_deref().unwrap_or(&nothing);
         let mut problems = Problems::new(&self.location.file, ObjectRef::from(&self.key()), root);
         crate::check::local(&self.object, &mut problems);
         if self.location.file.is_empty() {
-            problems
-                .invalid
-                .iter_mut()
-                .for_each(|invalid| invalid.location = None);
+            problems.invalid.iter_mut().for_each(|invalid| invalid.location = None);
         }
         problems.invalid
     }
@@ -173,9 +153,7 @@ pub fn read(file: &str, text: &str) -> Reading {
     }
     refuse_repeats(&mut reading);
     let place = |location: &Location| (location.line, location.column);
-    reading
-        .invalid
-        .sort_by_key(|it| it.location.as_ref().map(place));
+    reading.invalid.sort_by_key(|it| it.location.as_ref().map(place));
     reading.ignored.sort_by_key(|it| place(&it.location));
     reading
 }
@@ -184,25 +162,19 @@ pub fn read(file: &str, text: &str) -> Reading {
 fn refuse_repeats(reading: &mut Reading) {
     let mut lines: HashMap<ObjectKey, u32> = HashMap::new();
     let invalid = &mut reading.invalid;
-    reading
-        .manifests
-        .retain(|manifest| match lines.get(&manifest.key()) {
-            None => {
-                lines.insert(manifest.key(), manifest.location.line);
-                true
-            }
-            Some(line) => {
-                let again = format!("the same object again as in line {line}");
-                let mut repeat = manifest.invalid(
-                    "",
-                    "an object once",
-                    "remove one of the two, or name it otherwise",
-                );
-                repeat.value = again;
-                invalid.push(repeat);
-                false
-            }
-        });
+    reading.manifests.retain(|manifest| match lines.get(&manifest.key()) {
+        None => {
+            lines.insert(manifest.key(), manifest.location.line);
+            true
+        }
+        Some(line) => {
+            let again = format!("the same object again as in line {line}");
+            let mut repeat = manifest.invalid("", "an object once", "remove one of the two, or name it otherwise");
+            repeat.value = again;
+            invalid.push(repeat);
+            false
+        }
+    });
 }
 
 /// The object that a tree is about, as far as can be told.
@@ -214,22 +186,14 @@ fn whose(root: &Node) -> Option<ObjectRef> {
     let known = Kind::ALL.iter().find(|known| known.as_str() == kind);
     let namespace = match known {
         Some(kind) if !kind.is_namespaced() => String::new(),
-        _ => text(metadata.and_then(|it| it.get("namespace")))
-            .unwrap_or_else(|| DEFAULT_NAMESPACE.into()),
+        _ => text(metadata.and_then(|it| it.get("namespace"))).unwrap_or_else(|| DEFAULT_NAMESPACE.into()),
     };
-    Some(ObjectRef {
-        kind,
-        namespace,
-        name,
-    })
+    Some(ObjectRef { kind, namespace, name })
 }
 
 fn read_node(file: &str, node: Node, reading: &mut Reading) {
     let kind = node.get("kind").and_then(Node::as_str).unwrap_or_default();
-    let is_list = kind.ends_with("List")
-        && node
-            .get("items")
-            .is_some_and(|items| items.items().is_some());
+    let is_list = kind.ends_with("List") && node.get("items").is_some_and(|items| items.items().is_some());
     if !is_list {
         read_object(file, node, reading);
         return;
@@ -239,9 +203,7 @@ fn read_node(file: &str, node: Node, reading: &mut Reading) {
     };
     for entry in entries {
         if let (true, Content::List(items)) = (entry.key == "items", entry.value.content) {
-            items
-                .into_iter()
-                .for_each(|item| read_object(file, item, reading));
+            items.into_iter().for_each(|item| read_object(file, item, reading));
         }
     }
 }
@@ -265,28 +227,18 @@ fn read_object(file: &str, node: Node, reading: &mut Reading) {
     for error in errors {
         problems.add(&error.field, error.expected, error.fix);
     }
-    let unknown = if is_ours(header.kind) {
-        Unknown::Refuse
-    } else {
-        Unknown::Report
-    };
+    let unknown = if is_ours(header.kind) { Unknown::Refuse } else { Unknown::Report };
     let value = shape::compare(schema::of(header.kind), &node, unknown, &mut problems);
     let typed = value.and_then(|value| typed(header.kind, value, &mut problems));
     let checked = typed.map(|object| Checked::new(object, &mut problems));
-    let Problems {
-        invalid, ignored, ..
-    } = problems;
+    let Problems { invalid, ignored, .. } = problems;
     let sound = invalid.is_empty();
     reading.invalid.extend(invalid);
     reading.ignored.extend(ignored);
     if let Some(checked) = checked.filter(|_| sound) {
         let location = location(file, node.mark);
         let object = Arc::new(checked.into_object());
-        reading.manifests.push(Manifest {
-            object,
-            location,
-            source: Some(Arc::new(node)),
-        });
+        reading.manifests.push(Manifest { object, location, source: Some(Arc::new(node)) });
     }
 }
 
@@ -328,41 +280,19 @@ fn header(node: &Node) -> Result<Header, Unclear> {
     if node.entries().is_none() {
         return Err(Unclear::NoMap);
     }
-    let text = |field| {
-        node.get(field)
-            .and_then(Node::as_str)
-            .ok_or(Unclear::Missing(field))
-    };
+    let text = |field| node.get(field).and_then(Node::as_str).ok_or(Unclear::Missing(field));
     let (api_version, kind) = (text("apiVersion")?, text("kind")?);
     let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-    let known = Kind::ALL
-        .iter()
-        .copied()
-        .find(|known| known.group() == group && known.as_str() == kind);
+    let known = Kind::ALL.iter().copied().find(|known| known.group() == group && known.as_str() == kind);
     if let Some(kind) = known {
         let sound = version == kind.version() || upgrade::older_versions(kind).contains(&version);
-        return if sound {
-            Ok(Header {
-                kind,
-                version: version.to_owned(),
-            })
-        } else {
-            Err(Unclear::Version(kind))
-        };
+        return if sound { Ok(Header { kind, version: version.to_owned() }) } else { Err(Unclear::Version(kind)) };
     }
     // `apiVersion: v1` with `kind: Deployment`: the kind is known by another group.
-    if let Some(known) = Kind::ALL
-        .iter()
-        .copied()
-        .find(|known| known.as_str() == kind)
-    {
+    if let Some(known) = Kind::ALL.iter().copied().find(|known| known.as_str() == kind) {
         return Err(Unclear::Version(known));
     }
-    let of_group: Vec<_> = Kind::ALL
-        .iter()
-        .copied()
-        .filter(|known| known.group() == group)
-        .collect();
+    let of_group: Vec<_> = Kind::ALL.iter().copied().filter(|known| known.group() == group).collect();
     let near = nearest(kind, of_group.iter().map(|known| known.as_str()));
     let ours = of_group.iter().copied().any(is_ours);
     if !ours && (near.is_none() || FOREIGN_KINDS.contains(&kind)) {
@@ -386,25 +316,15 @@ impl Unclear {
 
     fn invalid(&self, file: &str, node: &Node, object: Option<ObjectRef>) -> Invalid {
         let (field, expected, fix) = match self {
-            Self::NoMap | Self::Foreign(_) => (
-                "",
-                "an object with apiVersion, kind and metadata".to_owned(),
-                String::new(),
-            ),
-            Self::Missing("kind") => (
-                "kind",
-                "the kind of the object".into(),
-                "write e.g. kind: Service".into(),
-            ),
-            Self::Missing(field) => (
-                *field,
-                "the version of the object's kind".into(),
-                "write e.g. apiVersion: v1".into(),
-            ),
+            Self::NoMap | Self::Foreign(_) => {
+                ("", "an object with apiVersion, kind and metadata".to_owned(), String::new())
+            }
+            Self::Missing("kind") => ("kind", "the kind of the object".into(), "write e.g. kind: Service".into()),
+            Self::Missing(field) => {
+                (*field, "the version of the object's kind".into(), "write e.g. apiVersion: v1".into())
+            }
             Self::Kind(near) => {
-                let fix = near
-                    .map(|near| format!("did you mean {near}?"))
-                    .unwrap_or_default();
+                let fix = near.map(|near| format!("did you mean {near}?")).unwrap_or_default();
                 ("kind", "a kind of this apiVersion".into(), fix)
             }
             Self::Version(kind) => {
@@ -414,10 +334,7 @@ impl Unclear {
                 };
                 let mut versions = vec![kind.version()];
                 versions.extend(upgrade::older_versions(*kind));
-                let expected: Vec<_> = versions
-                    .iter()
-                    .map(|version| format!("{group}{version}"))
-                    .collect();
+                let expected: Vec<_> = versions.iter().map(|version| format!("{group}{version}")).collect();
                 ("apiVersion", expected.join(" or "), String::new())
             }
         };

@@ -36,51 +36,29 @@ pub(crate) enum Shape {
     /// A map with any keys.
     Map(Box<Schema>),
     /// A map with these keys.
-    Struct {
-        fields: BTreeMap<String, Schema>,
-        required: Vec<String>,
-    },
+    Struct { fields: BTreeMap<String, Schema>, required: Vec<String> },
     /// One of several shapes, and how to say that to people.
-    OneOf {
-        shapes: Vec<Schema>,
-        expected: String,
-    },
+    OneOf { shapes: Vec<Schema>, expected: String },
 }
 
 /// The schema of a kind.
 pub(crate) fn of(kind: Kind) -> &'static Schema {
     static SCHEMAS: OnceLock<BTreeMap<Kind, Schema>> = OnceLock::new();
-    let schemas = SCHEMAS.get_or_init(|| {
-        Kind::ALL
-            .iter()
-            .map(|kind| (*kind, generate(*kind)))
-            .collect()
-    });
+    let schemas = SCHEMAS.get_or_init(|| Kind::ALL.iter().map(|kind| (*kind, generate(*kind))).collect());
     // Every kind is in the map; an unknown one would be anything.
-    static ANY: Schema = Schema {
-        description: String::new(),
-        shape: Shape::Any,
-    };
+    static ANY: Schema = Schema { description: String::new(), shape: Shape::Any };
     schemas.get(&kind).unwrap_or(&ANY)
 }
 
 fn generate(kind: Kind) -> Schema {
-    let settings =
-        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     read(kind.schema(settings.into_generator()).as_value())
 }
 
 /// Reads a JSON schema as schemars writes it.
 fn read(value: &Value) -> Schema {
-    let description = value
-        .get("description")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned();
-    Schema {
-        description,
-        shape: shape(value),
-    }
+    let description = value.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
+    Schema { description, shape: shape(value) }
 }
 
 fn shape(value: &Value) -> Shape {
@@ -88,34 +66,17 @@ fn shape(value: &Value) -> Shape {
         return Shape::IntOrString;
     }
     if let Some(shapes) = value.get("x-leno-one-of").and_then(Value::as_array) {
-        let expected = value
-            .get("x-leno-expected")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
-        return Shape::OneOf {
-            shapes: shapes.iter().map(read).collect(),
-            expected,
-        };
+        let expected = value.get("x-leno-expected").and_then(Value::as_str).unwrap_or_default().to_owned();
+        return Shape::OneOf { shapes: shapes.iter().map(read).collect(), expected };
     }
-    if let Some(choices) = value
-        .get("oneOf")
-        .or_else(|| value.get("anyOf"))
-        .and_then(Value::as_array)
-    {
+    if let Some(choices) = value.get("oneOf").or_else(|| value.get("anyOf")).and_then(Value::as_array) {
         return choice(choices);
     }
     if let Some(word) = value.get("const").and_then(Value::as_str) {
         return Shape::Enum(vec![word.to_owned()]);
     }
     if let Some(words) = value.get("enum").and_then(Value::as_array) {
-        return Shape::Enum(
-            words
-                .iter()
-                .filter_map(Value::as_str)
-                .map(str::to_owned)
-                .collect(),
-        );
+        return Shape::Enum(words.iter().filter_map(Value::as_str).map(str::to_owned).collect());
     }
     match type_of(value) {
         Some("boolean") => Shape::Bool,
@@ -127,30 +88,21 @@ fn shape(value: &Value) -> Shape {
     }
 }
 
-const ANY: Schema = Schema {
-    description: String::new(),
-    shape: Shape::Any,
-};
+const ANY: Schema = Schema { description: String::new(), shape: Shape::Any };
 
 /// The type, `null` beside another one left out.
 fn type_of(value: &Value) -> Option<&str> {
     match value.get("type")? {
         Value::String(word) => Some(word),
-        Value::Array(words) => words
-            .iter()
-            .filter_map(Value::as_str)
-            .find(|word| *word != "null"),
+        Value::Array(words) => words.iter().filter_map(Value::as_str).find(|word| *word != "null"),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
     }
 }
 
 /// Alternatives: an optional value (one of them null), or the words of an enum.
 fn choice(choices: &[Value]) -> Shape {
-    let mut shapes: Vec<_> = choices
-        .iter()
-        .filter(|choice| choice.get("type") != Some(&"null".into()))
-        .map(read)
-        .collect();
+    let mut shapes: Vec<_> =
+        choices.iter().filter(|choice| choice.get("type") != Some(&"null".into())).map(read).collect();
     let words: Option<Vec<_>> = shapes
         .iter()
         .map(|schema| match &schema.shape {
@@ -183,33 +135,19 @@ fn integer(value: &Value) -> Shape {
         _ => (i64::MIN.into(), i64::MAX.into()),
     };
     // schemars tells the type's own minimum and maximum as well.
-    Shape::Int {
-        min: bound("minimum").unwrap_or(min).max(min),
-        max: bound("maximum").unwrap_or(max).min(max),
-    }
+    Shape::Int { min: bound("minimum").unwrap_or(min).max(min), max: bound("maximum").unwrap_or(max).min(max) }
 }
 
 fn object(value: &Value) -> Shape {
     let Some(properties) = value.get("properties").and_then(Value::as_object) else {
         return match value.get("additionalProperties") {
             Some(items) if items.is_object() => Shape::Map(Box::new(read(items))),
-            _ => Shape::Struct {
-                fields: BTreeMap::new(),
-                required: Vec::new(),
-            },
+            _ => Shape::Struct { fields: BTreeMap::new(), required: Vec::new() },
         };
     };
-    let fields = properties
-        .iter()
-        .map(|(name, value)| (name.clone(), read(value)))
-        .collect();
+    let fields = properties.iter().map(|(name, value)| (name.clone(), read(value))).collect();
     let words = value.get("required").and_then(Value::as_array);
-    let required = words
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect();
+    let required = words.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
     Shape::Struct { fields, required }
 }
 
@@ -219,9 +157,7 @@ impl Shape {
         match self {
             Self::Any => "a value".into(),
             Self::Bool => "true or false".into(),
-            Self::Int { min, max } if *max >= i32::MAX.into() && *min <= i32::MIN.into() => {
-                "an integer".into()
-            }
+            Self::Int { min, max } if *max >= i32::MAX.into() && *min <= i32::MIN.into() => "an integer".into(),
             Self::Int { min, max } if *max >= i32::MAX.into() => {
                 format!("an integer from {min} up")
             }
@@ -245,18 +181,12 @@ impl Shape {
             out.insert(key.to_owned(), value);
         };
         match self {
-            Self::Any | Self::OneOf { .. } => {
-                set("x-kubernetes-preserve-unknown-fields", true.into())
-            }
+            Self::Any | Self::OneOf { .. } => set("x-kubernetes-preserve-unknown-fields", true.into()),
             Self::Bool => set("type", "boolean".into()),
             Self::Int { min, max } => {
                 set("type", "integer".into());
                 set("format", "int64".into());
-                let bound = |value: &i128| {
-                    i64::try_from(*value)
-                        .ok()
-                        .filter(|it| *it != i64::MIN && *it != i64::MAX)
-                };
+                let bound = |value: &i128| i64::try_from(*value).ok().filter(|it| *it != i64::MIN && *it != i64::MAX);
                 if let Some(min) = bound(min) {
                     set("minimum", min.into());
                 }
@@ -280,9 +210,7 @@ impl Shape {
             }
             Self::Struct { fields, required } => {
                 set("type", "object".into());
-                let properties = fields
-                    .iter()
-                    .map(|(name, schema)| (name.clone(), schema.to_openapi()));
+                let properties = fields.iter().map(|(name, schema)| (name.clone(), schema.to_openapi()));
                 set("properties", Value::Object(properties.collect()));
                 if !required.is_empty() {
                     set("required", required.clone().into());
@@ -298,14 +226,7 @@ impl Schema {
     pub(crate) fn to_openapi(&self) -> Value {
         let mut out = Map::new();
         if !self.description.is_empty() {
-            out.insert(
-                "description".into(),
-                self.description
-                    .split_whitespace()
-                    .collect::<Vec<_>>()
-                    .join(" ")
-                    .into(),
-            );
+            out.insert("description".into(), self.description.split_whitespace().collect::<Vec<_>>().join(" ").into());
         }
         out.extend(self.shape.to_openapi());
         Value::Object(out)

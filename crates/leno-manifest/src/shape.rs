@@ -20,12 +20,7 @@ pub(crate) enum Unknown {
 }
 
 /// Compares and gives the tree as JSON, without what is wrong or unknown; `None` when too little is left to read it.
-pub(crate) fn compare(
-    schema: &Schema,
-    node: &Node,
-    unknown: Unknown,
-    problems: &mut Problems<'_>,
-) -> Option<Value> {
+pub(crate) fn compare(schema: &Schema, node: &Node, unknown: Unknown, problems: &mut Problems<'_>) -> Option<Value> {
     Comparison { unknown, problems }.value(schema, node, node.mark, "")
 }
 
@@ -37,30 +32,19 @@ struct Comparison<'a, 'b> {
 impl Comparison<'_, '_> {
     fn value(&mut self, schema: &Schema, node: &Node, mark: Mark, path: &str) -> Option<Value> {
         match (&schema.shape, &node.content) {
-            (Shape::Any, _)
-            | (Shape::Bool, Content::Bool(..))
-            | (Shape::String, Content::String(_)) => Some(node.to_json()),
+            (Shape::Any, _) | (Shape::Bool, Content::Bool(..)) | (Shape::String, Content::String(_)) => {
+                Some(node.to_json())
+            }
             (Shape::IntOrString, Content::String(_)) => Some(node.to_json()),
-            (Shape::IntOrString, Content::Int(value, _)) if i32::try_from(*value).is_ok() => {
-                Some(node.to_json())
-            }
-            (Shape::Int { min, max }, Content::Int(value, _)) if (min..=max).contains(&value) => {
-                Some(node.to_json())
-            }
-            (Shape::Enum(words), Content::String(text)) if words.contains(text) => {
-                Some(node.to_json())
-            }
+            (Shape::IntOrString, Content::Int(value, _)) if i32::try_from(*value).is_ok() => Some(node.to_json()),
+            (Shape::Int { min, max }, Content::Int(value, _)) if (min..=max).contains(&value) => Some(node.to_json()),
+            (Shape::Enum(words), Content::String(text)) if words.contains(text) => Some(node.to_json()),
             (Shape::List(items), Content::List(nodes)) => {
                 let values: Vec<_> = (0..)
                     .zip(nodes)
-                    .map(|(index, node)| {
-                        self.value(items, node, node.mark, &format!("{path}[{index}]"))
-                    })
+                    .map(|(index, node)| self.value(items, node, node.mark, &format!("{path}[{index}]")))
                     .collect();
-                values
-                    .into_iter()
-                    .collect::<Option<Vec<_>>>()
-                    .map(Value::Array)
+                values.into_iter().collect::<Option<Vec<_>>>().map(Value::Array)
             }
             (Shape::Map(items), Content::Map(entries)) => Some(self.map(items, entries, path)),
             (Shape::Struct { fields, required }, Content::Map(entries)) => {
@@ -70,11 +54,9 @@ impl Comparison<'_, '_> {
                 let same = |schema: &&Schema| match content {
                     Content::Map(_) => matches!(schema.shape, Shape::Map(_)),
                     Content::List(_) => matches!(schema.shape, Shape::List(_)),
-                    Content::Null
-                    | Content::Bool(..)
-                    | Content::Int(..)
-                    | Content::Float(..)
-                    | Content::String(_) => false,
+                    Content::Null | Content::Bool(..) | Content::Int(..) | Content::Float(..) | Content::String(_) => {
+                        false
+                    }
                 };
                 match shapes.iter().find(same) {
                     Some(schema) => self.value(schema, node, mark, path),
@@ -95,12 +77,7 @@ impl Comparison<'_, '_> {
                 }
                 continue;
             }
-            if let Some(value) = self.value(
-                items,
-                &entry.value,
-                entry.value.mark,
-                &key_path(path, &entry.key),
-            ) {
+            if let Some(value) = self.value(items, &entry.value, entry.value.mark, &key_path(path, &entry.key)) {
                 out.insert(entry.key.clone(), value);
             }
         }
@@ -136,41 +113,26 @@ impl Comparison<'_, '_> {
         for name in required {
             let given = entries.iter().find(|entry| entry.key == *name);
             if given.is_none_or(|entry| entry.value.content == Content::Null) {
-                let expected = fields
-                    .get(name)
-                    .map_or_else(|| "a value".into(), |schema| schema.shape.expected());
+                let expected = fields.get(name).map_or_else(|| "a value".into(), |schema| schema.shape.expected());
                 let place = given.map_or(mark, |entry| entry.mark);
-                self.problems
-                    .add_at(place, &key_path(path, name), "missing", expected, "");
+                self.problems.add_at(place, &key_path(path, name), "missing", expected, "");
                 sound = false;
             }
         }
         sound.then_some(Value::Object(out))
     }
 
-    fn unknown(
-        &mut self,
-        fields: &BTreeMap<String, Schema>,
-        entry: &Entry,
-        path: &str,
-        field: &str,
-    ) {
+    fn unknown(&mut self, fields: &BTreeMap<String, Schema>, entry: &Entry, path: &str, field: &str) {
         if path.is_empty() && matches!(entry.key.as_str(), "apiVersion" | "kind") {
             return;
         }
         let near = nearest(&entry.key, fields.keys().map(String::as_str)).map(str::to_owned);
         // Metadata is Kubernetes', also that of our own kinds.
         let in_metadata = path.starts_with("metadata");
-        let report = self.unknown == Unknown::Report
-            || in_metadata
-            || (path.is_empty() && entry.key == "status");
+        let report = self.unknown == Unknown::Report || in_metadata || (path.is_empty() && entry.key == "status");
         if report {
             // What an API server adds to everything is nobody's concern.
-            let servers = in_metadata
-                && matches!(
-                    entry.key.as_str(),
-                    "managedFields" | "finalizers" | "selfLink"
-                );
+            let servers = in_metadata && matches!(entry.key.as_str(), "managedFields" | "finalizers" | "selfLink");
             if !servers && entry.key != "status" {
                 self.problems.ignore(entry.mark, field, near);
             }
@@ -182,22 +144,16 @@ impl Comparison<'_, '_> {
             None if names.is_empty() => ("no field".to_owned(), String::new()),
             None => (format!("one of {}", names.join(", ")), String::new()),
         };
-        self.problems
-            .add_at(entry.mark, field, "an unknown field", expected, fix);
+        self.problems.add_at(entry.mark, field, "an unknown field", expected, fix);
     }
 
     fn wrong(&mut self, shape: &Shape, node: &Node, mark: Mark, path: &str) -> Option<Value> {
         let fix = match (shape, &node.content) {
-            (
-                Shape::String,
-                Content::Bool(_, text) | Content::Int(_, text) | Content::Float(_, text),
-            ) => {
+            (Shape::String, Content::Bool(_, text) | Content::Int(_, text) | Content::Float(_, text)) => {
                 format!("write {}, in quotes", quoted(text))
             }
             (Shape::Enum(words), Content::String(text)) => {
-                nearest(text, words.iter().map(String::as_str))
-                    .map(|word| format!("write {word}"))
-                    .unwrap_or_default()
+                nearest(text, words.iter().map(String::as_str)).map(|word| format!("write {word}")).unwrap_or_default()
             }
             (Shape::Int { .. }, Content::String(text)) if text.parse::<i64>().is_ok() => {
                 format!("write {text}, without quotes")
@@ -206,16 +162,11 @@ impl Comparison<'_, '_> {
             _ => String::new(),
         };
         let found = self.problems_value(node, path);
-        self.problems
-            .add_at(mark, path, found, shape.expected(), fix);
+        self.problems.add_at(mark, path, found, shape.expected(), fix);
         None
     }
 
     fn problems_value(&self, node: &Node, path: &str) -> String {
-        if self.problems.hides(path) {
-            "a value that is not shown".into()
-        } else {
-            node.shown()
-        }
+        if self.problems.hides(path) { "a value that is not shown".into() } else { node.shown() }
     }
 }

@@ -21,17 +21,10 @@ fn crds_are_what_the_types_print() {
             fs::write(&path, &printed).unwrap();
         }
         let found = fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(
-            found,
-            printed,
-            "{} (UPDATE_CRDS=1 writes it anew)",
-            path.display()
-        );
+        assert_eq!(found, printed, "{} (UPDATE_CRDS=1 writes it anew)", path.display());
         names.push(crd::file_name(*kind));
     }
-    let extra = fs::read_dir(&folder)
-        .unwrap()
-        .map(|it| it.unwrap().file_name().to_string_lossy().into_owned());
+    let extra = fs::read_dir(&folder).unwrap().map(|it| it.unwrap().file_name().to_string_lossy().into_owned());
     for name in extra.filter(|name| name != "kustomization.yaml") {
         assert!(names.contains(&name), "{name} is of no kind");
     }

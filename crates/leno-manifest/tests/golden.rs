@@ -9,26 +9,10 @@ use leno_manifest::read;
 fn said(name: &str, text: &str) -> String {
     let reading = read(name, text);
     let mut lines = Vec::new();
-    lines.extend(
-        reading
-            .manifests
-            .iter()
-            .map(|manifest| format!("read {} {}", manifest.location, manifest.key())),
-    );
-    lines.extend(
-        reading
-            .manifests
-            .iter()
-            .flat_map(|it| it.check_local())
-            .map(|it| format!("local {it}")),
-    );
+    lines.extend(reading.manifests.iter().map(|manifest| format!("read {} {}", manifest.location, manifest.key())));
+    lines.extend(reading.manifests.iter().flat_map(|it| it.check_local()).map(|it| format!("local {it}")));
     lines.extend(reading.invalid.iter().map(ToString::to_string));
-    lines.extend(
-        reading
-            .ignored
-            .iter()
-            .map(|ignored| format!("ignored {ignored}")),
-    );
+    lines.extend(reading.ignored.iter().map(|ignored| format!("ignored {ignored}")));
     lines.join("\n") + "\n"
 }
 
@@ -38,10 +22,7 @@ fn errors_say_what_the_golden_files_say() {
     // Read once, at the test's start.
     #[expect(clippy::disallowed_methods, reason = "a test's switch")]
     let update = std::env::var("UPDATE_GOLDEN").is_ok();
-    let mut names: Vec<_> = fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     names.retain(|path| path.extension().is_some_and(|it| it == "yaml"));
     names.sort();
     assert!(!names.is_empty());

@@ -60,11 +60,9 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
 /// The value without nulls in maps, which reading leaves out.
 fn without_nulls(value: serde_json::Value) -> serde_json::Value {
     match value {
-        serde_json::Value::Object(map) => map
-            .into_iter()
-            .filter(|(_, it)| !it.is_null())
-            .map(|(key, it)| (key, without_nulls(it)))
-            .collect(),
+        serde_json::Value::Object(map) => {
+            map.into_iter().filter(|(_, it)| !it.is_null()).map(|(key, it)| (key, without_nulls(it))).collect()
+        }
         serde_json::Value::Array(items) => items.into_iter().map(without_nulls).collect(),
         other => other,
     }
@@ -91,35 +89,20 @@ fn aliases_that_would_grow_without_end_are_refused() {
     }
     let reading = read("bomb.yaml", &text);
     assert_eq!(reading.invalid.len(), 1);
-    assert!(
-        reading.invalid[0].value.starts_with("too large"),
-        "{}",
-        reading.invalid[0]
-    );
+    assert!(reading.invalid[0].value.starts_with("too large"), "{}", reading.invalid[0]);
 }
 
 #[test]
 fn deep_nesting_is_refused() {
-    for text in [
-        "[".repeat(100_000),
-        "{a: ".repeat(100_000),
-        "- ".repeat(100_000),
-    ] {
+    for text in ["[".repeat(100_000), "{a: ".repeat(100_000), "- ".repeat(100_000)] {
         let reading = read("deep.yaml", &text);
         assert_eq!(reading.invalid.len(), 1, "{:?}", reading.invalid.first());
     }
     let mut nested = String::from("a0: &a0 [[[[[[[[[[x]]]]]]]]]]\n");
     for number in 1..20 {
-        nested.push_str(&format!(
-            "a{number}: &a{number} [[[[[[[[[[*a{}]]]]]]]]]]\n",
-            number - 1
-        ));
+        nested.push_str(&format!("a{number}: &a{number} [[[[[[[[[[*a{}]]]]]]]]]]\n", number - 1));
     }
-    assert!(
-        read("deep.yaml", &nested).invalid[0]
-            .value
-            .starts_with("nested too deeply")
-    );
+    assert!(read("deep.yaml", &nested).invalid[0].value.starts_with("nested too deeply"));
 }
 
 #[test]

@@ -34,17 +34,13 @@ impl Objects {
 
     /// Every object of this type, in the order of namespaces and names.
     pub fn all<T: Typed>(&self) -> impl Iterator<Item = (&Manifest, &T)> {
-        self.of_kind(T::KIND)
-            .filter_map(|manifest| Some((manifest, T::of(&manifest.object)?)))
+        self.of_kind(T::KIND).filter_map(|manifest| Some((manifest, T::of(&manifest.object)?)))
     }
 
     /// Every object of this kind, in the order of namespaces and names.
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Manifest> {
         let first = ObjectKey::new(kind, "", "");
-        self.0
-            .range(first..)
-            .take_while(move |(key, _)| key.kind == kind)
-            .map(|(_, manifest)| manifest)
+        self.0.range(first..).take_while(move |(key, _)| key.kind == kind).map(|(_, manifest)| manifest)
     }
 
     /// Every object, in the order of kinds, namespaces and names.
@@ -67,11 +63,6 @@ impl Objects {
 
 impl FromIterator<Manifest> for Objects {
     fn from_iter<I: IntoIterator<Item = Manifest>>(manifests: I) -> Self {
-        Self(
-            manifests
-                .into_iter()
-                .map(|manifest| (manifest.key(), manifest))
-                .collect(),
-        )
+        Self(manifests.into_iter().map(|manifest| (manifest.key(), manifest)).collect())
     }
 }

@@ -33,12 +33,7 @@ pub enum NoteReason {
 impl Note {
     pub(crate) fn new(manifest: &Manifest, reason: NoteReason, text: impl Into<String>) -> Self {
         let location = Some(manifest.location.clone()).filter(|location| !location.file.is_empty());
-        Self {
-            object: ObjectRef::from(&manifest.key()),
-            location,
-            reason,
-            text: text.into(),
-        }
+        Self { object: ObjectRef::from(&manifest.key()), location, reason, text: text.into() }
     }
 }
 
@@ -103,44 +98,24 @@ impl Status {
         let mut objects: BTreeMap<ObjectRef, ObjectStatus> = BTreeMap::new();
         for (manifest, stale) in manifests {
             let object = ObjectRef::from(&manifest.key());
-            let location =
-                Some(manifest.location.clone()).filter(|location| !location.file.is_empty());
-            let state = if stale {
-                ObjectState::LastGood
-            } else {
-                ObjectState::InForce
-            };
-            objects.insert(
-                object.clone(),
-                ObjectStatus {
-                    object,
-                    location,
-                    state,
-                },
-            );
+            let location = Some(manifest.location.clone()).filter(|location| !location.file.is_empty());
+            let state = if stale { ObjectState::LastGood } else { ObjectState::InForce };
+            objects.insert(object.clone(), ObjectStatus { object, location, state });
         }
         for wrong in invalid {
             let Some(object) = &wrong.object else {
                 continue;
             };
-            let refused = ObjectStatus {
-                object: object.clone(),
-                location: wrong.location.clone(),
-                state: ObjectState::Refused,
-            };
+            let refused =
+                ObjectStatus { object: object.clone(), location: wrong.location.clone(), state: ObjectState::Refused };
             let status = objects.entry(object.clone()).or_insert(refused);
             if status.state == ObjectState::InForce {
                 status.state = ObjectState::Limited;
             }
         }
-        let limiting = notes
-            .iter()
-            .filter(|note| note.reason != NoteReason::NoEffect);
+        let limiting = notes.iter().filter(|note| note.reason != NoteReason::NoEffect);
         for note in limiting {
-            if let Some(status) = objects
-                .get_mut(&note.object)
-                .filter(|it| it.state == ObjectState::InForce)
-            {
+            if let Some(status) = objects.get_mut(&note.object).filter(|it| it.state == ObjectState::InForce) {
                 status.state = ObjectState::Limited;
             }
         }

@@ -38,21 +38,13 @@ fn keep(before: &Snapshot, now: &mut Snapshot) {
     keep_one(&before.mesh, &mut now.mesh);
     keep_map(&before.services, &mut now.services);
     keep_map(&before.workloads, &mut now.workloads);
-    let rules: BTreeMap<_, _> = before
-        .access_rules
-        .iter()
-        .map(|rule| (&rule.origin, rule))
-        .collect();
+    let rules: BTreeMap<_, _> = before.access_rules.iter().map(|rule| (&rule.origin, rule)).collect();
     for rule in &mut now.access_rules {
         if let Some(earlier) = rules.get(&rule.origin) {
             keep_one(earlier, rule);
         }
     }
-    let splits: BTreeMap<_, _> = before
-        .traffic_splits
-        .iter()
-        .map(|split| (&split.origin, split))
-        .collect();
+    let splits: BTreeMap<_, _> = before.traffic_splits.iter().map(|split| (&split.origin, split)).collect();
     for split in &mut now.traffic_splits {
         if let Some(earlier) = splits.get(&split.origin) {
             keep_one(earlier, split);

@@ -17,10 +17,7 @@ fn examples_are_sound_and_can_be_run_locally() {
         said.extend(contents.ignored.iter().map(ToString::to_string));
         said.extend(assembly.invalid.iter().map(ToString::to_string));
         said.extend(assembly.notes.iter().map(ToString::to_string));
-        let local = contents
-            .objects
-            .iter()
-            .flat_map(|manifest| manifest.check_local());
+        let local = contents.objects.iter().flat_map(|manifest| manifest.check_local());
         said.extend(local.map(|invalid| invalid.to_string()));
         assert!(said.is_empty(), "{}: {said:#?}", path.display());
     }

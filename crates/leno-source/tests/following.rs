@@ -32,12 +32,7 @@ impl Followed {
         prepare(folder.path());
         let source = FileSource::start(folder.path()).unwrap();
         let (snapshots, statuses) = (source.snapshots(), source.statuses());
-        Self {
-            folder,
-            source,
-            snapshots,
-            statuses,
-        }
+        Self { folder, source, snapshots, statuses }
     }
 
     fn path(&self) -> &Path {
@@ -48,11 +43,7 @@ impl Followed {
     async fn services(&mut self, names: &[&str]) {
         let mut seen = Vec::new();
         let wait = self.snapshots.wait_for(|snapshot| {
-            seen = snapshot
-                .services
-                .iter()
-                .map(|(name, it)| format!("{}:{}", name.name, it.ports[0].port))
-                .collect();
+            seen = snapshot.services.iter().map(|(name, it)| format!("{}:{}", name.name, it.ports[0].port)).collect();
             seen == names
         });
         let outcome = timeout(Duration::from_secs(10), wait).await.map(|_| ());
@@ -61,9 +52,7 @@ impl Followed {
 
     async fn status(&mut self, what: &str, holds: impl Fn(&Status) -> bool) -> Arc<Status> {
         let wait = self.statuses.wait_for(|status| holds(status));
-        let outcome = timeout(Duration::from_secs(10), wait)
-            .await
-            .map(|status| status.unwrap().clone());
+        let outcome = timeout(Duration::from_secs(10), wait).await.map(|status| status.unwrap().clone());
         outcome.unwrap_or_else(|_| panic!("{what}"))
     }
 }
@@ -91,56 +80,26 @@ async fn files_come_change_and_go() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_object_keeps_its_last_good_version() {
     let mut mesh = Followed::start(|folder| {
-        write(
-            folder,
-            "a.yaml",
-            &format!("{}{}", service("a", "1"), service("b", "2")),
-        );
+        write(folder, "a.yaml", &format!("{}{}", service("a", "1"), service("b", "2")));
         write(folder, "c.yaml", &service("c", "3"));
     });
     mesh.services(&["a:1", "b:2", "c:3"]).await;
     let folder = mesh.path().to_owned();
     // `a` is broken, `b` changes: `a` stays as it was, `b` is in force.
-    write(
-        &folder,
-        "a.yaml",
-        &format!("{}{}", service("a", "x"), service("b", "5")),
-    );
+    write(&folder, "a.yaml", &format!("{}{}", service("a", "x"), service("b", "5")));
     mesh.services(&["a:1", "b:5", "c:3"]).await;
-    let status = mesh
-        .status("told", |status| !status.invalid.is_empty())
-        .await;
-    assert!(
-        status.invalid[0]
-            .to_string()
-            .ends_with("expected an integer from 1 to 65535"),
-        "{}",
-        status.invalid[0]
-    );
-    let state = |name: &str| {
-        status
-            .objects
-            .iter()
-            .find(|it| it.object.name == name)
-            .unwrap()
-            .state
-    };
-    assert_eq!(
-        (state("a"), state("b")),
-        (ObjectState::LastGood, ObjectState::InForce)
-    );
+    let status = mesh.status("told", |status| !status.invalid.is_empty()).await;
+    assert!(status.invalid[0].to_string().ends_with("expected an integer from 1 to 65535"), "{}", status.invalid[0]);
+    let state = |name: &str| status.objects.iter().find(|it| it.object.name == name).unwrap().state;
+    assert_eq!((state("a"), state("b")), (ObjectState::LastGood, ObjectState::InForce));
     // The whole file is broken: all of it stays.
     write(&folder, "a.yaml", "{");
-    mesh.status("told", |status| {
-        status.invalid.iter().any(|it| it.object.is_none())
-    })
-    .await;
+    mesh.status("told", |status| status.invalid.iter().any(|it| it.object.is_none())).await;
     mesh.services(&["a:1", "b:5", "c:3"]).await;
     // Mended, and `b` is gone from it.
     write(&folder, "a.yaml", &service("a", "6"));
     mesh.services(&["a:6", "c:3"]).await;
-    mesh.status("mended", |status| status.invalid.is_empty())
-        .await;
+    mesh.status("mended", |status| status.invalid.is_empty()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,18 +107,8 @@ async fn an_object_that_was_never_right_is_refused() {
     let mut mesh = Followed::start(|folder| write(folder, "a.yaml", &service("a", "6")));
     let folder = mesh.path().to_owned();
     write(&folder, "d.yaml", &service("d", "0"));
-    let status = mesh
-        .status("told", |status| !status.invalid.is_empty())
-        .await;
-    assert_eq!(
-        status
-            .objects
-            .iter()
-            .find(|it| it.object.name == "d")
-            .unwrap()
-            .state,
-        ObjectState::Refused
-    );
+    let status = mesh.status("told", |status| !status.invalid.is_empty()).await;
+    assert_eq!(status.objects.iter().find(|it| it.object.name == "d").unwrap().state, ObjectState::Refused);
     mesh.services(&["a:6"]).await;
 }
 
@@ -188,16 +137,8 @@ async fn an_object_in_two_files_counts_once_and_is_told() {
         write(folder, "2.yaml", &service("a", "2"));
     });
     mesh.services(&["a:1"]).await;
-    let status = mesh
-        .status("told", |status| !status.invalid.is_empty())
-        .await;
-    assert!(
-        status.invalid[0]
-            .value
-            .starts_with("the same object again as in"),
-        "{}",
-        status.invalid[0]
-    );
+    let status = mesh.status("told", |status| !status.invalid.is_empty()).await;
+    assert!(status.invalid[0].value.starts_with("the same object again as in"), "{}", status.invalid[0]);
     fs::remove_file(mesh.path().join("1.yaml")).unwrap();
     mesh.services(&["a:2"]).await;
 }
@@ -214,8 +155,7 @@ async fn a_directory_that_is_replaced_is_followed_again() {
     mesh.services(&["a:1"]).await;
     // Gone: what was read stays in force.
     fs::rename(&folder, mesh.path().join("away")).unwrap();
-    mesh.status("told", |status| !status.invalid.is_empty())
-        .await;
+    mesh.status("told", |status| !status.invalid.is_empty()).await;
     mesh.services(&["a:1"]).await;
     fs::create_dir(&folder).unwrap();
     write(&folder, "b.yaml", &service("b", "2"));
@@ -228,28 +168,17 @@ async fn a_directory_that_is_replaced_is_followed_again() {
 async fn a_thousand_files_are_followed_quickly() {
     let mut mesh = Followed::start(|folder| {
         for number in 0..1000 {
-            fs::write(
-                folder.join(format!("{number}.yaml")),
-                service(&format!("s{number:04}"), "1"),
-            )
-            .unwrap();
+            fs::write(folder.join(format!("{number}.yaml")), service(&format!("s{number:04}"), "1")).unwrap();
         }
     });
     assert_eq!(mesh.snapshots.borrow_and_update().services.len(), 1000);
     let before = std::time::Instant::now();
     let folder = mesh.path().to_owned();
     write(&folder, "7.yaml", &service("s0007", "9"));
-    timeout(Duration::from_secs(10), mesh.snapshots.changed())
-        .await
-        .unwrap()
-        .unwrap();
+    timeout(Duration::from_secs(10), mesh.snapshots.changed()).await.unwrap().unwrap();
     let snapshot = mesh.snapshots.borrow_and_update().clone();
     assert_eq!((snapshot.version, snapshot.services.len()), (2, 1000));
-    assert!(
-        before.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        before.elapsed()
-    );
+    assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
 }
 
 #[tokio::test]

@@ -15,10 +15,7 @@ fn some_objects() -> impl Strategy<Value = Objects> {
     let count = manifests.len();
     let choice = proptest::collection::vec(0..3_u8, count);
     (choice, any::<prop::sample::Index>()).prop_map(move |(choice, renamed)| {
-        let kept = manifests
-            .iter()
-            .zip(&choice)
-            .filter(|(_, choice)| **choice > 0);
+        let kept = manifests.iter().zip(&choice).filter(|(_, choice)| **choice > 0);
         let mut kept: Vec<Manifest> = kept.map(|(manifest, _)| manifest.clone()).collect();
         if !kept.is_empty() {
             let manifest = renamed.get(&kept);
@@ -64,18 +61,10 @@ fn a_large_mesh_is_assembled_quickly() {
             service / 250,
             service % 250
         );
-        let address = |pod: u32| {
-            format!(
-                "10.244.{}.{}",
-                (service * 10 + pod) / 250,
-                (service * 10 + pod) % 250
-            )
-        };
+        let address = |pod: u32| format!("10.244.{}.{}", (service * 10 + pod) / 250, (service * 10 + pod) % 250);
         for pod in 0..10 {
             let address = address(pod);
-            text.push_str(&format!(
-                "- {{addresses: [{address}], targetRef: {{kind: Pod, name: s{service}-{pod}}}}}\n"
-            ));
+            text.push_str(&format!("- {{addresses: [{address}], targetRef: {{kind: Pod, name: s{service}-{pod}}}}}\n"));
         }
         for pod in 0..10 {
             text.push_str(&format!(
@@ -86,28 +75,13 @@ fn a_large_mesh_is_assembled_quickly() {
         }
         let reading = read("large.yaml", &text);
         assert_eq!(reading.invalid, []);
-        reading
-            .manifests
-            .into_iter()
-            .for_each(|manifest| objects.insert(manifest));
+        reading.manifests.into_iter().for_each(|manifest| objects.insert(manifest));
     }
     let before = Instant::now();
     let assembly = assemble(&objects);
     let taken = before.elapsed();
-    assert_eq!(
-        (
-            assembly.snapshot.services.len(),
-            assembly.snapshot.workloads.len()
-        ),
-        (500, 5000)
-    );
-    let ready = assembly
-        .snapshot
-        .services
-        .values()
-        .flat_map(|it| &it.endpoints[&80])
-        .filter(|it| it.ready)
-        .count();
+    assert_eq!((assembly.snapshot.services.len(), assembly.snapshot.workloads.len()), (500, 5000));
+    let ready = assembly.snapshot.services.values().flat_map(|it| &it.endpoints[&80]).filter(|it| it.ready).count();
     assert_eq!(ready, 5000);
     assert!(taken.as_secs() < 5, "{taken:?}");
 }

@@ -13,16 +13,7 @@ use leno_source::{Assembly, Objects, assemble};
 /// The objects of a text that must be sound.
 fn objects(text: &str) -> Objects {
     let reading = read("mesh.yaml", text);
-    assert_eq!(
-        reading.invalid,
-        [],
-        "{}",
-        reading
-            .invalid
-            .first()
-            .map(ToString::to_string)
-            .unwrap_or_default()
-    );
+    assert_eq!(reading.invalid, [], "{}", reading.invalid.first().map(ToString::to_string).unwrap_or_default());
     reading.manifests.into_iter().collect()
 }
 

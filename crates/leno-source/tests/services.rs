@@ -85,27 +85,14 @@ status: {phase: Succeeded, podIP: 10.244.0.5}
 fn endpoints_know_their_pods_and_only_safe_ones_are_ready() {
     let snapshot = assembled(SHOP).snapshot;
     let cart = &snapshot.services[&ServiceName::new("shop", "cart")];
-    let protocols: Vec<_> = cart
-        .ports
-        .iter()
-        .map(|port| (port.port, port.protocol))
-        .collect();
+    let protocols: Vec<_> = cart.ports.iter().map(|port| (port.port, port.protocol)).collect();
     assert_eq!(protocols, [(80, Protocol::Http), (7000, Protocol::Tcp)]);
     let endpoints = &cart.endpoints[&80];
     let seen: Vec<_> = endpoints
         .iter()
-        .map(|it| {
-            (
-                it.address.to_string(),
-                it.ready,
-                it.meshed,
-                it.workload.as_ref().map(|name| name.name.as_str()),
-            )
-        })
+        .map(|it| (it.address.to_string(), it.ready, it.meshed, it.workload.as_ref().map(|name| name.name.as_str())))
         .collect();
-    let is = |address: &str, ready, meshed, workload| {
-        (format!("{address}:8080"), ready, meshed, workload)
-    };
+    let is = |address: &str, ready, meshed, workload| (format!("{address}:8080"), ready, meshed, workload);
     assert_eq!(
         seen,
         [
@@ -120,10 +107,7 @@ fn endpoints_know_their_pods_and_only_safe_ones_are_ready() {
             is("192.0.2.1", true, false, None),
         ]
     );
-    assert_eq!(
-        endpoints[0].service_account,
-        Some(ServiceAccountName::new("shop", "cart"))
-    );
+    assert_eq!(endpoints[0].service_account, Some(ServiceAccountName::new("shop", "cart")));
     assert_eq!(cart.endpoints[&7000][0].address.port(), 7001);
 }
 
@@ -140,25 +124,11 @@ fn a_headless_service_may_publish_what_is_not_ready() {
 #[test]
 fn workloads_are_the_pods_that_run() {
     let snapshot = assembled(SHOP).snapshot;
-    let names: Vec<_> = snapshot
-        .workloads
-        .keys()
-        .map(|name| name.name.as_str())
-        .collect();
+    let names: Vec<_> = snapshot.workloads.keys().map(|name| name.name.as_str()).collect();
     assert_eq!(names, ["a", "b", "c", "d"]);
     let workload = &snapshot.workloads[&WorkloadName::new("shop", "a")];
-    assert_eq!(
-        (
-            workload.owner.as_str(),
-            workload.addresses.len(),
-            workload.meshed
-        ),
-        ("cart", 2, true)
-    );
-    assert_eq!(
-        snapshot.workloads[&WorkloadName::new("shop", "b")].owner,
-        "b"
-    );
+    assert_eq!((workload.owner.as_str(), workload.addresses.len(), workload.meshed), ("cart", 2, true));
+    assert_eq!(snapshot.workloads[&WorkloadName::new("shop", "b")].owner, "b");
 }
 
 #[test]
@@ -167,16 +137,8 @@ fn an_address_of_two_services_stays_with_the_first() {
         "{SHOP}---\napiVersion: v1\nkind: Service\nmetadata: {{name: thief, namespace: shop}}\nspec: {{clusterIP: 10.96.0.7, ports: [{{port: 80}}]}}\n"
     );
     let assembly = assembled(&text);
-    assert!(
-        assembly.snapshot.services[&ServiceName::new("shop", "thief")]
-            .cluster_ips
-            .is_empty()
-    );
-    assert!(
-        notes(&assembly)[0].contains("is that of the service shop/cart already"),
-        "{:?}",
-        notes(&assembly)
-    );
+    assert!(assembly.snapshot.services[&ServiceName::new("shop", "thief")].cluster_ips.is_empty());
+    assert!(notes(&assembly)[0].contains("is that of the service shop/cart already"), "{:?}", notes(&assembly));
 }
 
 #[test]

@@ -26,10 +26,7 @@ impl TrustBundle {
     ///
     /// # Errors
     /// When there is no root, or one cannot be parsed.
-    pub fn new(
-        trust_domain: TrustDomain,
-        roots: Vec<CertificateDer<'static>>,
-    ) -> Result<Self, TlsError> {
+    pub fn new(trust_domain: TrustDomain, roots: Vec<CertificateDer<'static>>) -> Result<Self, TlsError> {
         let mut unique: Vec<CertificateDer<'static>> = Vec::with_capacity(roots.len());
         for root in roots {
             if !unique.contains(&root) {
@@ -44,11 +41,7 @@ impl TrustBundle {
             .map(|root| Ok(webpki::anchor_from_trusted_cert(root)?.to_owned()))
             .collect::<Result<_, webpki::Error>>()
             .map_err(|error| TlsError::Malformed(error.to_string()))?;
-        Ok(Self {
-            trust_domain,
-            roots: unique,
-            anchors,
-        })
+        Ok(Self { trust_domain, roots: unique, anchors })
     }
 
     /// A bundle from PEM text with one or more certificates.
@@ -56,9 +49,7 @@ impl TrustBundle {
     /// # Errors
     /// When the text is no PEM, holds no certificate, or one cannot be parsed.
     pub fn from_pem(trust_domain: TrustDomain, pem: &str) -> Result<Self, TlsError> {
-        let roots = CertificateDer::pem_slice_iter(pem.as_bytes())
-            .collect::<Result<_, _>>()
-            .map_err(TlsError::Pem)?;
+        let roots = CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>().map_err(TlsError::Pem)?;
         Self::new(trust_domain, roots)
     }
 

@@ -39,15 +39,11 @@ pub(crate) fn protocols(alpn: &[&str]) -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn server() -> Result<ConfigBuilder<ServerConfig, rustls::WantsVerifier>, TlsError> {
-    ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&TLS13])
-        .map_err(TlsError::Config)
+    ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13]).map_err(TlsError::Config)
 }
 
 pub(crate) fn client() -> Result<ConfigBuilder<ClientConfig, rustls::WantsVerifier>, TlsError> {
-    ClientConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&TLS13])
-        .map_err(TlsError::Config)
+    ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&TLS13]).map_err(TlsError::Config)
 }
 
 /// A client of an ordinary server, such as the control plane: it trusts the certificates of `ca_pem` and checks the DNS
@@ -55,17 +51,11 @@ pub(crate) fn client() -> Result<ConfigBuilder<ClientConfig, rustls::WantsVerifi
 ///
 /// # Errors
 /// When `ca_pem` is no PEM or holds no usable certificate.
-pub fn dns_client(
-    ca_pem: &str,
-    identity: Option<&Identity>,
-    alpn: &[&str],
-) -> Result<Arc<ClientConfig>, TlsError> {
+pub fn dns_client(ca_pem: &str, identity: Option<&Identity>, alpn: &[&str]) -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
     for root in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
         let root = root.map_err(TlsError::Pem)?;
-        roots
-            .add(root)
-            .map_err(|error| TlsError::Malformed(error.to_string()))?;
+        roots.add(root).map_err(|error| TlsError::Malformed(error.to_string()))?;
     }
     if roots.is_empty() {
         return Err(TlsError::NoCertificate);
@@ -73,8 +63,7 @@ pub fn dns_client(
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
         .build()
         .map_err(|error| TlsError::Malformed(error.to_string()))?;
-    let builder: ConfigBuilder<ClientConfig, WantsClientCert> =
-        client()?.with_webpki_verifier(verifier);
+    let builder: ConfigBuilder<ClientConfig, WantsClientCert> = client()?.with_webpki_verifier(verifier);
     let mut config = match identity {
         Some(identity) => builder.with_client_cert_resolver(identity.resolver()),
         None => builder.with_no_client_auth(),

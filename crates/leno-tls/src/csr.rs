@@ -29,8 +29,5 @@ fn sign(key: &PrivateKey, names: Vec<SanType>) -> Result<String, TlsError> {
     // The default common name says "rcgen self signed cert".
     params.distinguished_name = DistinguishedName::new();
     params.subject_alt_names = names;
-    params
-        .serialize_request(key.pair())
-        .and_then(|request| request.pem())
-        .map_err(TlsError::Request)
+    params.serialize_request(key.pair()).and_then(|request| request.pem()).map_err(TlsError::Request)
 }

@@ -71,21 +71,15 @@ impl From<TlsError> for rustls::Error {
     fn from(error: TlsError) -> Self {
         let reason = match &error {
             TlsError::Chain(webpki::Error::CertExpired { time, not_after }) => {
-                CertificateError::ExpiredContext {
-                    time: *time,
-                    not_after: *not_after,
-                }
+                CertificateError::ExpiredContext { time: *time, not_after: *not_after }
             }
             TlsError::Chain(webpki::Error::CertNotValidYet { time, not_before }) => {
-                CertificateError::NotValidYetContext {
-                    time: *time,
-                    not_before: *not_before,
-                }
+                CertificateError::NotValidYetContext { time: *time, not_before: *not_before }
             }
             // A signature that does not fit is an issuer of the right name and another key: another mesh's root.
-            TlsError::Chain(
-                webpki::Error::UnknownIssuer | webpki::Error::InvalidSignatureForPublicKey,
-            ) => CertificateError::UnknownIssuer,
+            TlsError::Chain(webpki::Error::UnknownIssuer | webpki::Error::InvalidSignatureForPublicKey) => {
+                CertificateError::UnknownIssuer
+            }
             TlsError::Malformed(_) => CertificateError::BadEncoding,
             TlsError::Key(_)
             | TlsError::Request(_)

@@ -30,9 +30,7 @@ pub struct Identity {
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Identity")
-            .field(self.svid.load().id())
-            .finish()
+        f.debug_tuple("Identity").field(self.svid.load().id()).finish()
     }
 }
 
@@ -78,13 +76,9 @@ impl Identity {
     /// # Errors
     /// When rustls refuses the configuration.
     pub fn server_config(&self, alpn: &[&str]) -> Result<Arc<ServerConfig>, TlsError> {
-        let verifier = verify::ClientVerifier {
-            bundle: Arc::clone(&self.bundle),
-            mandatory: true,
-        };
-        let mut config = config::server()?
-            .with_client_cert_verifier(Arc::new(verifier))
-            .with_cert_resolver(self.resolver());
+        let verifier = verify::ClientVerifier { bundle: Arc::clone(&self.bundle), mandatory: true };
+        let mut config =
+            config::server()?.with_client_cert_verifier(Arc::new(verifier)).with_cert_resolver(self.resolver());
         config.alpn_protocols = config::protocols(alpn);
         config.ticketer = Arc::clone(&self.tickets);
         Ok(Arc::new(config))
@@ -95,15 +89,8 @@ impl Identity {
     ///
     /// # Errors
     /// When rustls refuses the configuration.
-    pub fn client_config(
-        &self,
-        expected: &[SpiffeId],
-        alpn: &str,
-    ) -> Result<Arc<ClientConfig>, TlsError> {
-        let verifier = verify::ServerVerifier {
-            bundle: Arc::clone(&self.bundle),
-            expected: expected.to_vec(),
-        };
+    pub fn client_config(&self, expected: &[SpiffeId], alpn: &str) -> Result<Arc<ClientConfig>, TlsError> {
+        let verifier = verify::ServerVerifier { bundle: Arc::clone(&self.bundle), expected: expected.to_vec() };
         let mut config = config::client()?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
@@ -127,11 +114,7 @@ impl Identity {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn verify_server(
-        &self,
-        chain: &[CertificateDer<'_>],
-        expected: &[SpiffeId],
-    ) -> Result<SpiffeId, TlsError> {
+    pub fn verify_server(&self, chain: &[CertificateDer<'_>], expected: &[SpiffeId]) -> Result<SpiffeId, TlsError> {
         verify::server(&self.bundle.load(), chain, expected, UnixTime::now())
     }
 
@@ -145,9 +128,7 @@ pub(crate) struct SvidResolver(Arc<ArcSwap<Svid>>);
 
 impl fmt::Debug for SvidResolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SvidResolver")
-            .field(self.0.load().id())
-            .finish()
+        f.debug_tuple("SvidResolver").field(self.0.load().id()).finish()
     }
 }
 
@@ -212,10 +193,7 @@ impl ServerIdentity {
     /// # Errors
     /// When rustls refuses the configuration.
     pub fn server_config(&self, alpn: &[&str]) -> Result<Arc<ServerConfig>, TlsError> {
-        let verifier = verify::ClientVerifier {
-            bundle: Arc::clone(&self.bundle),
-            mandatory: false,
-        };
+        let verifier = verify::ClientVerifier { bundle: Arc::clone(&self.bundle), mandatory: false };
         let mut config = config::server()?
             .with_client_cert_verifier(Arc::new(verifier))
             .with_cert_resolver(Arc::new(CredentialResolver(Arc::clone(&self.credential))));

@@ -9,25 +9,14 @@ use std::time::{Duration, SystemTime};
 #[must_use]
 pub fn renew_at(not_before: SystemTime, not_after: SystemTime, jitter: f64) -> SystemTime {
     let life = not_after.duration_since(not_before).unwrap_or_default();
-    let jitter = if jitter.is_nan() {
-        0.5
-    } else {
-        jitter.clamp(0.0, 1.0)
-    };
+    let jitter = if jitter.is_nan() { 0.5 } else { jitter.clamp(0.0, 1.0) };
     not_before + life.mul_f64(0.4 + 0.2 * jitter)
 }
 
 /// How long to wait from `now` until [`renew_at`]; zero when that is past.
 #[must_use]
-pub fn renew_in(
-    not_before: SystemTime,
-    not_after: SystemTime,
-    now: SystemTime,
-    jitter: f64,
-) -> Duration {
-    renew_at(not_before, not_after, jitter)
-        .duration_since(now)
-        .unwrap_or_default()
+pub fn renew_in(not_before: SystemTime, not_after: SystemTime, now: SystemTime, jitter: f64) -> Duration {
+    renew_at(not_before, not_after, jitter).duration_since(now).unwrap_or_default()
 }
 
 /// How long to wait before trying again after `failures` failed attempts in a row (1 or more): from 1 s, doubled each
@@ -36,11 +25,7 @@ pub fn renew_in(
 pub fn retry_in(failures: u32, jitter: f64) -> Duration {
     let exponent = failures.saturating_sub(1).min(6);
     let full = Duration::from_secs(60).min(Duration::from_secs(1_u64 << exponent));
-    let jitter = if jitter.is_nan() {
-        0.5
-    } else {
-        jitter.clamp(0.0, 1.0)
-    };
+    let jitter = if jitter.is_nan() { 0.5 } else { jitter.clamp(0.0, 1.0) };
     full.mul_f64(1.0 - 0.5 * jitter)
 }
 
@@ -53,11 +38,7 @@ mod tests {
     #[test]
     fn renewal_is_at_half_life_give_or_take_a_tenth() {
         let start = SystemTime::UNIX_EPOCH + DAY;
-        let at = |jitter| {
-            renew_at(start, start + DAY, jitter)
-                .duration_since(start)
-                .unwrap()
-        };
+        let at = |jitter| renew_at(start, start + DAY, jitter).duration_since(start).unwrap();
         assert_eq!(at(0.5).as_secs(), DAY.as_secs() / 2);
         assert_eq!(at(0.0).as_secs(), DAY.as_secs() * 2 / 5);
         assert_eq!(at(1.0).as_secs(), DAY.as_secs() * 3 / 5);
@@ -68,10 +49,7 @@ mod tests {
     #[test]
     fn what_is_overdue_is_renewed_at_once() {
         let start = SystemTime::UNIX_EPOCH + DAY;
-        assert_eq!(
-            renew_in(start, start + DAY, start + DAY, 0.5),
-            Duration::ZERO
-        );
+        assert_eq!(renew_in(start, start + DAY, start + DAY, 0.5), Duration::ZERO);
         assert_eq!(renew_in(start, start, start, 0.5), Duration::ZERO);
     }
 

@@ -9,10 +9,7 @@ use std::{
 use arc_swap::ArcSwap;
 use rustls::{
     NamedGroup,
-    client::{
-        ClientSessionMemoryCache, ClientSessionStore, Tls12ClientSessionValue,
-        Tls13ClientSessionValue,
-    },
+    client::{ClientSessionMemoryCache, ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue},
 };
 use rustls_pki_types::ServerName;
 
@@ -39,18 +36,11 @@ struct Generation {
 
 impl Generation {
     fn new(svid: Arc<Svid>, bundle: Arc<TrustBundle>) -> Arc<Self> {
-        Arc::new(Self {
-            svid,
-            bundle,
-            started: Instant::now(),
-            cache: ClientSessionMemoryCache::new(SERVERS),
-        })
+        Arc::new(Self { svid, bundle, started: Instant::now(), cache: ClientSessionMemoryCache::new(SERVERS) })
     }
 
     fn is_current(&self, svid: &Arc<Svid>, bundle: &Arc<TrustBundle>) -> bool {
-        Arc::ptr_eq(&self.svid, svid)
-            && Arc::ptr_eq(&self.bundle, bundle)
-            && self.started.elapsed() < self.longest()
+        Arc::ptr_eq(&self.svid, svid) && Arc::ptr_eq(&self.bundle, bundle) && self.started.elapsed() < self.longest()
     }
 
     fn longest(&self) -> Duration {
@@ -61,11 +51,7 @@ impl Generation {
 impl Sessions {
     pub(crate) fn new(svid: Arc<ArcSwap<Svid>>, bundle: Arc<ArcSwap<TrustBundle>>) -> Self {
         let current = Generation::new(svid.load_full(), bundle.load_full());
-        Self {
-            svid,
-            bundle,
-            current: ArcSwap::new(current),
-        }
+        Self { svid, bundle, current: ArcSwap::new(current) }
     }
 
     fn generation(&self) -> Arc<Generation> {
@@ -104,20 +90,11 @@ impl ClientSessionStore for Sessions {
 
     fn remove_tls12_session(&self, _: &ServerName<'static>) {}
 
-    fn insert_tls13_ticket(
-        &self,
-        server_name: ServerName<'static>,
-        value: Tls13ClientSessionValue,
-    ) {
-        self.generation()
-            .cache
-            .insert_tls13_ticket(server_name, value);
+    fn insert_tls13_ticket(&self, server_name: ServerName<'static>, value: Tls13ClientSessionValue) {
+        self.generation().cache.insert_tls13_ticket(server_name, value);
     }
 
-    fn take_tls13_ticket(
-        &self,
-        server_name: &ServerName<'static>,
-    ) -> Option<Tls13ClientSessionValue> {
+    fn take_tls13_ticket(&self, server_name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
         self.generation().cache.take_tls13_ticket(server_name)
     }
 }

@@ -31,9 +31,7 @@ impl PrivateKey {
     /// # Errors
     /// When the system gives no randomness.
     pub fn generate() -> Result<Self, TlsError> {
-        KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)
-            .map(Self)
-            .map_err(TlsError::Key)
+        KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map(Self).map_err(TlsError::Key)
     }
 
     pub(crate) fn pair(&self) -> &KeyPair {
@@ -67,9 +65,8 @@ impl Credential {
     /// # Errors
     /// When the chain is no PEM, is empty, cannot be parsed, or is not for this key.
     pub fn new(key: &PrivateKey, chain_pem: &str) -> Result<Self, TlsError> {
-        let certificates: Vec<_> = CertificateDer::pem_slice_iter(chain_pem.as_bytes())
-            .collect::<Result<_, _>>()
-            .map_err(TlsError::Pem)?;
+        let certificates: Vec<_> =
+            CertificateDer::pem_slice_iter(chain_pem.as_bytes()).collect::<Result<_, _>>().map_err(TlsError::Pem)?;
         let Some((leaf, issuers)) = certificates.split_first() else {
             return Err(TlsError::NoCertificate);
         };
@@ -81,14 +78,8 @@ impl Credential {
             }
         }
         let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.0.serialized_der().to_vec()));
-        let certified = CertifiedKey::from_der(chain, der, &config::provider())
-            .map_err(TlsError::KeyMismatch)?;
-        Ok(Self {
-            certified: Arc::new(certified),
-            leaf: leaf.clone(),
-            not_before,
-            not_after,
-        })
+        let certified = CertifiedKey::from_der(chain, der, &config::provider()).map_err(TlsError::KeyMismatch)?;
+        Ok(Self { certified: Arc::new(certified), leaf: leaf.clone(), not_before, not_after })
     }
 
     /// The first moment at which it is valid.
@@ -106,9 +97,7 @@ impl Credential {
     /// How long it is valid in all.
     #[must_use]
     pub fn lifetime(&self) -> Duration {
-        self.not_after
-            .duration_since(self.not_before)
-            .unwrap_or_default()
+        self.not_after.duration_since(self.not_before).unwrap_or_default()
     }
 
     /// The leaf certificate.
@@ -171,13 +160,9 @@ fn is_self_issued(der: &CertificateDer<'_>) -> Result<bool, TlsError> {
 pub fn validity(der: &CertificateDer<'_>) -> Result<(SystemTime, SystemTime), TlsError> {
     let certificate = parse(der)?;
     let time = |seconds: i64| {
-        let seconds = u64::try_from(seconds)
-            .map_err(|_| TlsError::Malformed("validity before 1970".to_owned()))?;
+        let seconds = u64::try_from(seconds).map_err(|_| TlsError::Malformed("validity before 1970".to_owned()))?;
         Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
     };
     let validity = certificate.validity();
-    Ok((
-        time(validity.not_before.timestamp())?,
-        time(validity.not_after.timestamp())?,
-    ))
+    Ok((time(validity.not_before.timestamp())?, time(validity.not_after.timestamp())?))
 }

@@ -35,11 +35,7 @@ pub fn peer_identity(chain: &[CertificateDer<'_>]) -> Result<SpiffeId, TlsError>
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn client(
-    bundle: &TrustBundle,
-    chain: &[CertificateDer<'_>],
-    now: UnixTime,
-) -> Result<SpiffeId, TlsError> {
+pub fn client(bundle: &TrustBundle, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<SpiffeId, TlsError> {
     verify(bundle, chain, now, KeyUsage::client_auth())
 }
 
@@ -58,10 +54,7 @@ pub fn server(
     if expected.contains(&found) {
         return Ok(found);
     }
-    Err(TlsError::UnexpectedServer {
-        found,
-        expected: expected.to_vec(),
-    })
+    Err(TlsError::UnexpectedServer { found, expected: expected.to_vec() })
 }
 
 fn verify(
@@ -73,22 +66,11 @@ fn verify(
     let (leaf, intermediates) = chain.split_first().ok_or(TlsError::NoCertificate)?;
     let parsed = parse(leaf)?;
     parsed
-        .verify_for_usage(
-            algorithms().all,
-            bundle.anchors(),
-            intermediates,
-            now,
-            usage,
-            None,
-            None,
-        )
+        .verify_for_usage(algorithms().all, bundle.anchors(), intermediates, now, usage, None, None)
         .map_err(TlsError::Chain)?;
     let found = identity_of(&parsed)?;
     if found.trust_domain != *bundle.trust_domain() {
-        return Err(TlsError::TrustDomain {
-            found,
-            expected: bundle.trust_domain().clone(),
-        });
+        return Err(TlsError::TrustDomain { found, expected: bundle.trust_domain().clone() });
     }
     Ok(found)
 }
@@ -210,12 +192,6 @@ impl ServerCertVerifier for ServerVerifier {
     }
 }
 
-fn chain<'a>(
-    end_entity: &CertificateDer<'a>,
-    intermediates: &[CertificateDer<'a>],
-) -> Vec<CertificateDer<'a>> {
-    std::iter::once(end_entity)
-        .chain(intermediates)
-        .cloned()
-        .collect()
+fn chain<'a>(end_entity: &CertificateDer<'a>, intermediates: &[CertificateDer<'a>]) -> Vec<CertificateDer<'a>> {
+    std::iter::once(end_entity).chain(intermediates).cloned().collect()
 }

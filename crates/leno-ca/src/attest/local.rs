@@ -92,10 +92,7 @@ impl LocalAttestor {
     /// An attestor with the keys of this file; it need not exist yet.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            read: Mutex::new(None),
-        }
+        Self { path: path.into(), read: Mutex::new(None) }
     }
 
     /// Who the bearer of this token is.
@@ -106,9 +103,7 @@ impl LocalAttestor {
         let header = jsonwebtoken::decode_header(token).map_err(AttestError::Malformed)?;
         let key_id = header.kid.unwrap_or_default();
         let keys = self.keys()?;
-        let key = keys
-            .find(&key_id)
-            .ok_or_else(|| AttestError::UnknownKey(key_id.clone()))?;
+        let key = keys.find(&key_id).ok_or_else(|| AttestError::UnknownKey(key_id.clone()))?;
         match &key.algorithm {
             AlgorithmParameters::EllipticCurve(ec) if ec.curve == EllipticCurve::P256 => {}
             _ => return Err(AttestError::UnknownKey(key_id)),
@@ -120,17 +115,12 @@ impl LocalAttestor {
         validation.set_audience(&[AUDIENCE]);
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["aud", "exp", "iss", "sub"]);
-        let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation)
-            .map_err(refused)?
-            .claims;
+        let claims = jsonwebtoken::decode::<Claims>(token, &key, &validation).map_err(refused)?.claims;
         attested(claims)
     }
 
     fn keys(&self) -> Result<Arc<JwkSet>, AttestError> {
-        let failed = |source| AttestError::Keys {
-            path: self.path.clone(),
-            source,
-        };
+        let failed = |source| AttestError::Keys { path: self.path.clone(), source };
         let stamp = stamp(&self.path).map_err(failed)?;
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = &*read
@@ -139,15 +129,10 @@ impl LocalAttestor {
             return Ok(Arc::clone(&known.keys));
         }
         let text = std::fs::read_to_string(&self.path).map_err(failed)?;
-        let set = serde_json::from_str(&text).map_err(|source| AttestError::KeySet {
-            path: self.path.clone(),
-            source,
-        })?;
+        let set =
+            serde_json::from_str(&text).map_err(|source| AttestError::KeySet { path: self.path.clone(), source })?;
         let keys = Arc::new(set);
-        *read = Some(Read {
-            stamp,
-            keys: Arc::clone(&keys),
-        });
+        *read = Some(Read { stamp, keys: Arc::clone(&keys) });
         Ok(keys)
     }
 }
@@ -155,11 +140,7 @@ impl LocalAttestor {
 fn stamp(path: &Path) -> Result<Stamp, std::io::Error> {
     use std::os::unix::fs::MetadataExt as _;
     let metadata = std::fs::metadata(path)?;
-    Ok(Stamp {
-        modified: metadata.modified().ok(),
-        length: metadata.len(),
-        inode: metadata.ino(),
-    })
+    Ok(Stamp { modified: metadata.modified().ok(), length: metadata.len(), inode: metadata.ino() })
 }
 
 fn refused(source: jsonwebtoken::errors::Error) -> AttestError {
@@ -184,20 +165,12 @@ fn attested(claims: Claims) -> Result<Attested, AttestError> {
         .map(|(namespace, name)| ServiceAccountName::new(namespace, name))
         .ok_or(AttestError::Subject(claims.sub))?;
     let Some(kubernetes) = claims.kubernetes else {
-        return Ok(Attested {
-            service_account,
-            pod: None,
-        });
+        return Ok(Attested { service_account, pod: None });
     };
-    if kubernetes.namespace != service_account.namespace
-        || kubernetes.serviceaccount.name != service_account.name
-    {
+    if kubernetes.namespace != service_account.namespace || kubernetes.serviceaccount.name != service_account.name {
         return Err(AttestError::Contradiction);
     }
-    Ok(Attested {
-        service_account,
-        pod: kubernetes.pod.map(|pod| pod.name),
-    })
+    Ok(Attested { service_account, pod: kubernetes.pod.map(|pod| pod.name) })
 }
 
 /// Whether a text is a name as Kubernetes allows it, so that it can stand in an identity.

@@ -27,11 +27,7 @@ pub(crate) struct Claims {
     pub(crate) sub: String,
     pub(crate) exp: u64,
     pub(crate) iat: u64,
-    #[serde(
-        rename = "kubernetes.io",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "kubernetes.io", default, skip_serializing_if = "Option::is_none")]
     pub(crate) kubernetes: Option<Kubernetes>,
 }
 
@@ -80,9 +76,7 @@ pub struct TokenIssuer {
 
 impl fmt::Debug for TokenIssuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenIssuer")
-            .field("key_id", &self.key_id)
-            .finish_non_exhaustive()
+        f.debug_struct("TokenIssuer").field("key_id", &self.key_id).finish_non_exhaustive()
     }
 }
 
@@ -92,21 +86,13 @@ impl TokenIssuer {
     /// # Errors
     /// When the system gives no randomness.
     pub fn generate() -> Result<Self, TokenError> {
-        let pair =
-            KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(TokenError::Key)?;
+        let pair = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(TokenError::Key)?;
         let key = EncodingKey::from_ec_der(pair.serialized_der());
-        let mut public =
-            Jwk::from_encoding_key(&key, Algorithm::ES256).map_err(TokenError::Sign)?;
-        let key_id = public
-            .thumbprint(ThumbprintHash::SHA256)
-            .map_err(TokenError::Sign)?;
+        let mut public = Jwk::from_encoding_key(&key, Algorithm::ES256).map_err(TokenError::Sign)?;
+        let key_id = public.thumbprint(ThumbprintHash::SHA256).map_err(TokenError::Sign)?;
         public.common.key_id = Some(key_id.clone());
         public.common.public_key_use = Some(PublicKeyUse::Signature);
-        Ok(Self {
-            key,
-            public,
-            key_id,
-        })
+        Ok(Self { key, public, key_id })
     }
 
     /// A token for the workload, valid from `now` for `lifetime`.
@@ -120,10 +106,7 @@ impl TokenIssuer {
         lifetime: Duration,
         now: SystemTime,
     ) -> Result<String, TokenError> {
-        let iat = now
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
+        let iat = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let ServiceAccountName { namespace, name } = service_account;
         let claims = Claims {
             iss: ISSUER.to_owned(),
@@ -133,9 +116,7 @@ impl TokenIssuer {
             iat,
             kubernetes: Some(Kubernetes {
                 namespace: workload.namespace.clone(),
-                pod: Some(Named {
-                    name: workload.name.clone(),
-                }),
+                pod: Some(Named { name: workload.name.clone() }),
                 serviceaccount: Named { name: name.clone() },
             }),
         };
@@ -149,9 +130,7 @@ impl TokenIssuer {
     /// # Errors
     /// When they cannot be written as JSON.
     pub fn jwks(&self) -> Result<String, TokenError> {
-        let keys = JwkSet {
-            keys: vec![self.public.clone()],
-        };
+        let keys = JwkSet { keys: vec![self.public.clone()] };
         serde_json::to_string_pretty(&keys).map_err(TokenError::Json)
     }
 }

@@ -29,9 +29,7 @@ const FURTHER_ROOTS: &str = "roots.pem";
 pub fn open(directory: &Path, trust_domain: &TrustDomain) -> Result<Authority, CaError> {
     create(directory)?;
     let handle = File::open(directory).map_err(|source| failed("open", directory, source))?;
-    handle
-        .lock()
-        .map_err(|source| failed("lock", directory, source))?;
+    handle.lock().map_err(|source| failed("lock", directory, source))?;
     check_mode(directory, 0o700)?;
     let (certificate, key) = (directory.join(CERTIFICATE), directory.join(KEY));
     let root = match (exists(&certificate)?, exists(&key)?) {
@@ -43,22 +41,14 @@ pub fn open(directory: &Path, trust_domain: &TrustDomain) -> Result<Authority, C
             let root = Root::generate(trust_domain, SystemTime::now())?;
             write(&key, &root.key_pem(), 0o600)?;
             write(&certificate, root.certificate_pem(), 0o644)?;
-            handle
-                .sync_all()
-                .map_err(|source| failed("sync", directory, source))?;
+            handle.sync_all().map_err(|source| failed("sync", directory, source))?;
             root
         }
         (true, false) => {
-            return Err(CaError::Half {
-                there: certificate,
-                missing: key,
-            });
+            return Err(CaError::Half { there: certificate, missing: key });
         }
         (false, true) => {
-            return Err(CaError::Half {
-                there: key,
-                missing: certificate,
-            });
+            return Err(CaError::Half { there: key, missing: certificate });
         }
     };
     Ok(Authority::new(root, further_roots(directory)?))
@@ -81,9 +71,7 @@ fn create(directory: &Path) -> Result<(), CaError> {
         fs::create_dir_all(parent).map_err(|source| failed("create", parent, source))?;
     }
     match DirBuilder::new().mode(0o700).create(directory) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-            Err(failed("create", directory, error))
-        }
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(failed("create", directory, error)),
         _ => Ok(()),
     }
 }
@@ -94,11 +82,7 @@ fn check_mode(path: &Path, expected: u32) -> Result<(), CaError> {
     if mode & 0o077 == 0 {
         return Ok(());
     }
-    Err(CaError::Mode {
-        path: path.to_owned(),
-        mode,
-        expected,
-    })
+    Err(CaError::Mode { path: path.to_owned(), mode, expected })
 }
 
 fn exists(path: &Path) -> Result<bool, CaError> {
@@ -122,11 +106,7 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), CaError> {
         _ => {}
     }
     let attempt = || {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&temporary)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&temporary, path)
@@ -135,9 +115,5 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), CaError> {
 }
 
 fn failed(action: &'static str, path: &Path, source: std::io::Error) -> CaError {
-    CaError::File {
-        action,
-        path: path.to_owned(),
-        source,
-    }
+    CaError::File { action, path: path.to_owned(), source }
 }

@@ -35,10 +35,7 @@ fn bench() -> Bench {
     let issuer = TokenIssuer::generate().unwrap();
     let (attestor, directory) = believing(&issuer);
     let certificate_lifetime = Duration::from_secs(3600);
-    let (settings, receiver) = watch::channel(Settings {
-        trust_domain: TrustDomain::default(),
-        certificate_lifetime,
-    });
+    let (settings, receiver) = watch::channel(Settings { trust_domain: TrustDomain::default(), certificate_lifetime });
     let seen = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&seen);
     let observer = Arc::new(move |outcome: &Outcome<'_>| {
@@ -49,38 +46,18 @@ fn bench() -> Bench {
     });
     let attestor = Arc::new(Attestor::Local(attestor));
     let service = CertificateService::new(Arc::new(authority()), attestor, receiver, observer);
-    Bench {
-        service,
-        issuer,
-        settings,
-        seen,
-        directory,
-    }
+    Bench { service, issuer, settings, seen, directory }
 }
 
 impl Bench {
     /// The certificates that this request gets.
-    async fn ask(
-        &self,
-        authorization: Option<&str>,
-        csr: &str,
-        seconds: i64,
-    ) -> Result<Vec<String>, Status> {
-        let message = IstioCertificateRequest {
-            csr: csr.to_owned(),
-            validity_duration: seconds,
-            metadata: None,
-        };
+    async fn ask(&self, authorization: Option<&str>, csr: &str, seconds: i64) -> Result<Vec<String>, Status> {
+        let message = IstioCertificateRequest { csr: csr.to_owned(), validity_duration: seconds, metadata: None };
         let mut request = Request::new(message);
         if let Some(value) = authorization {
-            request
-                .metadata_mut()
-                .insert("authorization", value.parse().unwrap());
+            request.metadata_mut().insert("authorization", value.parse().unwrap());
         }
-        self.service
-            .create_certificate(request)
-            .await
-            .map(|answer| answer.into_inner().cert_chain)
+        self.service.create_certificate(request).await.map(|answer| answer.into_inner().cert_chain)
     }
 
     fn token(&self) -> String {
@@ -90,12 +67,7 @@ impl Bench {
 
 fn life(key: &PrivateKey, chain: &[String]) -> u64 {
     let svid = Svid::new(key, &chain.concat()).unwrap();
-    svid.credential()
-        .not_after()
-        .duration_since(SystemTime::now())
-        .unwrap()
-        .as_secs()
-        + 1
+    svid.credential().not_after().duration_since(SystemTime::now()).unwrap().as_secs() + 1
 }
 
 #[tokio::test]
@@ -107,10 +79,7 @@ async fn a_believed_token_gets_a_certificate_for_its_service_account() {
     let chain = bench.ask(Some(&bench.token()), &request, 0).await.unwrap();
     assert_eq!(chain.len(), 2);
     assert_eq!(*Svid::new(&key, &chain.concat()).unwrap().id(), id());
-    assert_eq!(
-        *bench.seen.lock().unwrap(),
-        [format!("{} Some(\"cart-1\")", id())]
-    );
+    assert_eq!(*bench.seen.lock().unwrap(), [format!("{} Some(\"cart-1\")", id())]);
 }
 
 #[tokio::test]
@@ -119,15 +88,10 @@ async fn lifetime_is_what_is_asked_for_within_what_is_configured() {
     let key = PrivateKey::generate().unwrap();
     let request = csr::workload(&key, &id()).unwrap();
     for (asked, expected) in [(0, 3600), (-5, 3600), (60, 60), (i64::MAX, 3600)] {
-        let chain = bench
-            .ask(Some(&bench.token()), &request, asked)
-            .await
-            .unwrap();
+        let chain = bench.ask(Some(&bench.token()), &request, asked).await.unwrap();
         assert_eq!(life(&key, &chain), expected, "{asked}");
     }
-    bench
-        .settings
-        .send_modify(|settings| settings.certificate_lifetime = Duration::from_secs(120));
+    bench.settings.send_modify(|settings| settings.certificate_lifetime = Duration::from_secs(120));
     let chain = bench.ask(Some(&bench.token()), &request, 0).await.unwrap();
     assert_eq!(life(&key, &chain), 120);
 }
@@ -136,44 +100,22 @@ async fn lifetime_is_what_is_asked_for_within_what_is_configured() {
 async fn whoever_cannot_say_who_they_are_gets_nothing() {
     let bench = bench();
     let request = csr::workload(&PrivateKey::generate().unwrap(), &id()).unwrap();
-    for authorization in [
-        None,
-        Some("Bearer "),
-        Some("Basic eDp5"),
-        Some("Bearer nonsense"),
-    ] {
+    for authorization in [None, Some("Bearer "), Some("Basic eDp5"), Some("Bearer nonsense")] {
         let status = bench.ask(authorization, &request, 0).await.unwrap_err();
         assert_eq!(status.code(), Code::Unauthenticated, "{authorization:?}");
     }
     let old = sign(&bench.issuer, SystemTime::now() - Duration::from_secs(8000));
-    let status = bench
-        .ask(Some(&format!("bearer {old}")), &request, 0)
-        .await
-        .unwrap_err();
+    let status = bench.ask(Some(&format!("bearer {old}")), &request, 0).await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
-    assert!(
-        status.message().contains("it has expired"),
-        "{}",
-        status.message()
-    );
+    assert!(status.message().contains("it has expired"), "{}", status.message());
     assert_eq!(bench.seen.lock().unwrap().len(), 5);
-    assert!(
-        bench
-            .seen
-            .lock()
-            .unwrap()
-            .iter()
-            .all(|seen| seen == Refusal::Unauthenticated.label())
-    );
+    assert!(bench.seen.lock().unwrap().iter().all(|seen| seen == Refusal::Unauthenticated.label()));
 }
 
 #[tokio::test]
 async fn a_malformed_request_is_an_invalid_argument_with_the_reason() {
     let bench = bench();
-    let status = bench
-        .ask(Some(&bench.token()), "no request", 0)
-        .await
-        .unwrap_err();
+    let status = bench.ask(Some(&bench.token()), "no request", 0).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
     assert!(status.message().contains("not PEM"), "{}", status.message());
 }
@@ -183,9 +125,6 @@ async fn missing_token_keys_are_our_own_fault() {
     let bench = bench();
     std::fs::remove_file(bench.directory.path().join("jwks.json")).unwrap();
     let request = csr::workload(&PrivateKey::generate().unwrap(), &id()).unwrap();
-    let status = bench
-        .ask(Some(&bench.token()), &request, 0)
-        .await
-        .unwrap_err();
+    let status = bench.ask(Some(&bench.token()), &request, 0).await.unwrap_err();
     assert_eq!(status.code(), Code::Internal);
 }

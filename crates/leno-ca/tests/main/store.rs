@@ -32,17 +32,10 @@ fn the_root_is_made_on_first_use_with_private_modes_and_found_again() {
     assert_eq!(mode(&directory), 0o700);
     assert_eq!(mode(&directory.join("root.key")), 0o600);
     assert_eq!(mode(&directory.join("root.pem")), 0o644);
-    assert_eq!(
-        fs::read_dir(&directory).unwrap().count(),
-        2,
-        "nothing temporary is left"
-    );
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 2, "nothing temporary is left");
     let second = open(&directory).unwrap();
     assert_eq!(first.roots_pem(), second.roots_pem());
-    assert_eq!(
-        fs::read_to_string(directory.join("root.pem")).unwrap(),
-        first.roots_pem()
-    );
+    assert_eq!(fs::read_to_string(directory.join("root.pem")).unwrap(), first.roots_pem());
     assert!(!format!("{first:?}").contains("KEY"));
 }
 
@@ -54,10 +47,7 @@ fn wider_modes_are_refused_with_the_command_that_mends_them() {
     chmod(&key, 0o640);
     let error = open(directory.path()).unwrap_err().to_string();
     assert!(error.contains("mode 0640, expected 0600"), "{error}");
-    assert!(
-        error.contains(&format!("chmod 600 {}", key.display())),
-        "{error}"
-    );
+    assert!(error.contains(&format!("chmod 600 {}", key.display())), "{error}");
     chmod(&key, 0o600);
     chmod(directory.path(), 0o755);
     let error = open(directory.path()).unwrap_err().to_string();
@@ -70,10 +60,7 @@ fn wider_modes_are_refused_with_the_command_that_mends_them() {
 fn half_an_authority_is_refused_and_never_replaced() {
     let directory = private();
     open(directory.path()).unwrap();
-    let (certificate, key) = (
-        directory.path().join("root.pem"),
-        directory.path().join("root.key"),
-    );
+    let (certificate, key) = (directory.path().join("root.pem"), directory.path().join("root.key"));
     let kept = fs::read(&certificate).unwrap();
     fs::remove_file(&certificate).unwrap();
     assert!(matches!(open(directory.path()), Err(CaError::Half { .. })));
@@ -90,24 +77,12 @@ fn a_certificate_for_another_key_and_a_leaf_are_refused() {
     open(one.path()).unwrap();
     let other = open(two.path()).unwrap();
     fs::write(one.path().join("root.pem"), other.roots_pem()).unwrap();
-    assert!(
-        open(one.path())
-            .unwrap_err()
-            .to_string()
-            .contains("not for root.key")
-    );
+    assert!(open(one.path()).unwrap_err().to_string().contains("not for root.key"));
     let key = rcgen::KeyPair::generate().unwrap();
-    let leaf = rcgen::CertificateParams::default()
-        .self_signed(&key)
-        .unwrap();
+    let leaf = rcgen::CertificateParams::default().self_signed(&key).unwrap();
     fs::write(one.path().join("root.pem"), leaf.pem()).unwrap();
     fs::write(one.path().join("root.key"), key.serialize_pem()).unwrap();
-    assert!(
-        open(one.path())
-            .unwrap_err()
-            .to_string()
-            .contains("CA:TRUE")
-    );
+    assert!(open(one.path()).unwrap_err().to_string().contains("CA:TRUE"));
     fs::write(one.path().join("root.key"), "nonsense").unwrap();
     assert!(matches!(open(one.path()), Err(CaError::Key(_))));
 }
@@ -119,18 +94,10 @@ fn further_roots_are_trusted_and_broken_ones_refused() {
     let other = open(two.path()).unwrap();
     let further = one.path().join("roots.pem");
     fs::write(&further, other.roots_pem()).unwrap();
-    let bundle = open(one.path())
-        .unwrap()
-        .bundle(TrustDomain::default())
-        .unwrap();
+    let bundle = open(one.path()).unwrap().bundle(TrustDomain::default()).unwrap();
     assert_eq!(bundle.roots().len(), 2);
     fs::write(&further, "no certificate").unwrap();
-    assert!(
-        open(one.path())
-            .unwrap_err()
-            .to_string()
-            .contains("roots.pem")
-    );
+    assert!(open(one.path()).unwrap_err().to_string().contains("roots.pem"));
 }
 
 #[test]
@@ -144,10 +111,7 @@ fn processes_that_start_together_agree_on_one_root() {
     };
     let roots: Vec<String> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(start)).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(roots.iter().all(|root| *root == roots[0]));
 }

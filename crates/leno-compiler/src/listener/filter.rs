@@ -31,18 +31,12 @@ use crate::{
 pub(super) const SNIFFED_HTTP: [&str; 3] = ["http/1.0", "http/1.1", "h2c"];
 
 pub(super) fn http_inspector() -> listener::ListenerFilter {
-    listener_filter(
-        "envoy.filters.listener.http_inspector",
-        any::pack(&HttpInspector::default()),
-    )
+    listener_filter("envoy.filters.listener.http_inspector", any::pack(&HttpInspector::default()))
 }
 
 /// Routes by name.
 pub(super) fn rds(route: String) -> RouteSpecifier {
-    RouteSpecifier::Rds(Rds {
-        config_source: Some(ads()),
-        route_config_name: route,
-    })
+    RouteSpecifier::Rds(Rds { config_source: Some(ads()), route_config_name: route })
 }
 
 /// Routes written in the listener.
@@ -51,22 +45,14 @@ pub(super) fn inline(routes: RouteConfiguration) -> RouteSpecifier {
 }
 
 /// An HTTP connection manager: access rules when given, then routing.
-pub(super) fn http(
-    stat_prefix: &str,
-    routes: RouteSpecifier,
-    rbac: Option<Any>,
-    log: bool,
-) -> HttpConnectionManager {
+pub(super) fn http(stat_prefix: &str, routes: RouteSpecifier, rbac: Option<Any>, log: bool) -> HttpConnectionManager {
     let rbac = rbac.map(|config| http_filter("envoy.filters.http.rbac", config));
     let router = http_filter("envoy.filters.http.router", any::pack(&Router::default()));
     HttpConnectionManager {
         stat_prefix: stat_prefix.to_owned(),
         codec_type: CodecType::Auto.into(),
         http_filters: rbac.into_iter().chain([router]).collect(),
-        upgrade_configs: vec![UpgradeConfig {
-            upgrade_type: "websocket".into(),
-            ..Default::default()
-        }],
+        upgrade_configs: vec![UpgradeConfig { upgrade_type: "websocket".into(), ..Default::default() }],
         access_log: access_log(log),
         route_specifier: Some(routes),
         ..Default::default()
@@ -74,10 +60,7 @@ pub(super) fn http(
 }
 
 pub(super) fn http_network_filter(manager: &HttpConnectionManager) -> listener::Filter {
-    network_filter(
-        "envoy.filters.network.http_connection_manager",
-        any::pack(manager),
-    )
+    network_filter("envoy.filters.network.http_connection_manager", any::pack(manager))
 }
 
 fn http_filter(name: &str, config: Any) -> HttpFilter {
@@ -99,20 +82,14 @@ pub(super) fn tcp(stat_prefix: &str, target: &Target<'_>, log: bool) -> listener
                 weight: *weight,
                 ..Default::default()
             };
-            ClusterSpecifier::WeightedClusters(WeightedCluster {
-                clusters: shares.iter().map(weight).collect(),
-            })
+            ClusterSpecifier::WeightedClusters(WeightedCluster { clusters: shares.iter().map(weight).collect() })
         }
         Target::Nowhere(_) => ClusterSpecifier::Cluster(resource_name::BLACKHOLE.to_owned()),
     };
     tcp_to(stat_prefix, cluster, access_log(log))
 }
 
-fn tcp_to(
-    stat_prefix: &str,
-    cluster: ClusterSpecifier,
-    access_log: Vec<accesslog::AccessLog>,
-) -> listener::Filter {
+fn tcp_to(stat_prefix: &str, cluster: ClusterSpecifier, access_log: Vec<accesslog::AccessLog>) -> listener::Filter {
     let proxy = TcpProxy {
         stat_prefix: stat_prefix.to_owned(),
         access_log,

@@ -80,14 +80,8 @@ impl Inbound<'_> {
 
     fn inspectors(&self) -> Vec<ListenerFilter> {
         let mut filters = vec![
-            listener_filter(
-                "envoy.filters.listener.original_dst",
-                any::pack(&OriginalDst {}),
-            ),
-            listener_filter(
-                "envoy.filters.listener.tls_inspector",
-                any::pack(&TlsInspector::default()),
-            ),
+            listener_filter("envoy.filters.listener.original_dst", any::pack(&OriginalDst {})),
+            listener_filter("envoy.filters.listener.tls_inspector", any::pack(&TlsInspector::default())),
         ];
         if self.permissive() {
             filters.push(filter::http_inspector());
@@ -107,12 +101,7 @@ impl Inbound<'_> {
         };
         let number = port.map(|(number, _)| number);
         let name = match port {
-            Some((_, port)) => format!(
-                "{}/{}:{}",
-                resource_name::INBOUND,
-                port.service.0,
-                port.service.1
-            ),
+            Some((_, port)) => format!("{}/{}:{}", resource_name::INBOUND, port.service.0, port.service.1),
             None => format!("{}/-", resource_name::INBOUND),
         };
         let mut chains = Vec::new();
@@ -159,28 +148,18 @@ fn chain_match(port: Option<u16>, transport: &str, protocols: &[&str]) -> Filter
     FilterChainMatch {
         destination_port: port.map(|port| uint32(port.into())),
         transport_protocol: transport.to_owned(),
-        application_protocols: protocols
-            .iter()
-            .map(|&protocol| protocol.to_owned())
-            .collect(),
+        application_protocols: protocols.iter().map(|&protocol| protocol.to_owned()).collect(),
         ..Default::default()
     }
 }
 
 fn chain(fits: FilterChainMatch, filters: Vec<Filter>) -> FilterChain {
-    FilterChain {
-        filter_chain_match: Some(fits),
-        filters,
-        ..Default::default()
-    }
+    FilterChain { filter_chain_match: Some(fits), filters, ..Default::default() }
 }
 
 /// The same chain with mesh TLS terminated.
 fn terminated(chain: FilterChain) -> FilterChain {
-    FilterChain {
-        transport_socket: Some(downstream_tls()),
-        ..chain
-    }
+    FilterChain { transport_socket: Some(downstream_tls()), ..chain }
 }
 
 fn downstream_tls() -> TransportSocket {

@@ -2,9 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use leno_model::{
-    Protocol, Service, Snapshot, mesh::OutboundPolicy, resource_name, snapshot::Destination,
-};
+use leno_model::{Protocol, Service, Snapshot, mesh::OutboundPolicy, resource_name, snapshot::Destination};
 use leno_proto::{
     any,
     google::protobuf::BoolValue,
@@ -26,38 +24,26 @@ use crate::{
 };
 
 /// The address that the virtual outbound listener is bound to.
-const BIND: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 15001);
+const BIND: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 15001);
 /// How long a client may take to show what it speaks.
 const DETECTION: Duration = Duration::from_secs(5);
 
 /// The listener of destinations that the mesh does not know.
 pub(crate) fn unknown(snapshot: &Snapshot, client: Client) -> Listener {
     let log = snapshot.mesh.access_log;
-    let to = |cluster: &str| {
-        Some(chain(filter::tcp(
-            cluster,
-            &Target::Cluster(cluster.to_owned()),
-            log,
-        )))
-    };
+    let to = |cluster: &str| Some(chain(filter::tcp(cluster, &Target::Cluster(cluster.to_owned()), log)));
     let default_filter_chain = match (snapshot.mesh.outbound_policy, client) {
         (OutboundPolicy::AllowAny, _) => to(resource_name::PASSTHROUGH),
         (OutboundPolicy::RegistryOnly, Client::Leno) => None,
         // Envoy refuses a listener without any chain.
-        (OutboundPolicy::RegistryOnly, Client::Envoy | Client::Grpc) => {
-            to(resource_name::BLACKHOLE)
-        }
+        (OutboundPolicy::RegistryOnly, Client::Envoy | Client::Grpc) => to(resource_name::BLACKHOLE),
     };
     Listener {
         name: resource_name::OUTBOUND.to_owned(),
         address: Some(address(BIND)),
         traffic_direction: TrafficDirection::Outbound.into(),
         use_original_dst: Some(BoolValue { value: true }),
-        listener_filters: vec![listener_filter(
-            "envoy.filters.listener.original_dst",
-            any::pack(&OriginalDst {}),
-        )],
+        listener_filters: vec![listener_filter("envoy.filters.listener.original_dst", any::pack(&OriginalDst {}))],
         default_filter_chain,
         ..Default::default()
     }
@@ -80,10 +66,8 @@ pub(crate) fn destination(snapshot: &Snapshot, original: SocketAddr) -> Option<L
             let protocol = known.map_or(Protocol::Detect, |port| port.protocol);
             let cluster = resource_name::direct(original);
             // Telemetry names the service where one leads here; the routes do not follow it.
-            let stat_prefix = known.map_or_else(
-                || cluster.clone(),
-                |port| resource_name::service_port(&port.service.0, port.service.1),
-            );
+            let stat_prefix = known
+                .map_or_else(|| cluster.clone(), |port| resource_name::service_port(&port.service.0, port.service.1));
             let routes = || filter::inline(route::to_cluster(&cluster, &cluster));
             let http = || http_filter(&stat_prefix, routes(), log);
             let tcp = || filter::tcp(&stat_prefix, &Target::Cluster(cluster.clone()), log);
@@ -104,9 +88,7 @@ pub(crate) fn api(name: &str, service: &Service, port: u16) -> Option<Listener> 
     manager.upgrade_configs = Vec::new();
     Some(Listener {
         name: name.to_owned(),
-        api_listener: Some(ApiListener {
-            api_listener: Some(any::pack(&manager)),
-        }),
+        api_listener: Some(ApiListener { api_listener: Some(any::pack(&manager)) }),
         ..Default::default()
     })
 }
@@ -116,10 +98,7 @@ fn http_filter(stat_prefix: &str, routes: RouteSpecifier, log: bool) -> Filter {
 }
 
 fn chain(filter: Filter) -> FilterChain {
-    FilterChain {
-        filters: vec![filter],
-        ..Default::default()
-    }
+    FilterChain { filters: vec![filter], ..Default::default() }
 }
 
 fn listener(
@@ -136,23 +115,14 @@ fn listener(
         ..Default::default()
     };
     match protocol {
-        Protocol::Http | Protocol::Http2 => Some(Listener {
-            filter_chains: vec![chain(http())],
-            ..base
-        }),
-        Protocol::Tcp => Some(Listener {
-            filter_chains: vec![chain(tcp())],
-            ..base
-        }),
+        Protocol::Http | Protocol::Http2 => Some(Listener { filter_chains: vec![chain(http())], ..base }),
+        Protocol::Tcp => Some(Listener { filter_chains: vec![chain(tcp())], ..base }),
         Protocol::Detect => {
             let is_http = FilterChainMatch {
                 application_protocols: SNIFFED_HTTP.map(str::to_owned).to_vec(),
                 ..Default::default()
             };
-            let http = FilterChain {
-                filter_chain_match: Some(is_http),
-                ..chain(http())
-            };
+            let http = FilterChain { filter_chain_match: Some(is_http), ..chain(http()) };
             Some(Listener {
                 listener_filters: vec![filter::http_inspector()],
                 listener_filters_timeout: Some(duration(DETECTION)),

@@ -4,8 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use leno_compiler::{Affected, Client, Kind, Scope, affected, names, resource};
 use leno_model::{
-    Endpoint, MeshConfig, Protocol, Service, ServiceName, ServicePort, Snapshot, TrustDomain,
-    Workload, WorkloadName,
+    Endpoint, MeshConfig, Protocol, Service, ServiceName, ServicePort, Snapshot, TrustDomain, Workload, WorkloadName,
     mesh::{DefaultAccess, MtlsMode, OutboundPolicy},
     policy::{AccessRule, HttpMatch, TrafficSplit, authorization::Ports},
 };
@@ -30,13 +29,7 @@ fn pod_ip(number: u8) -> IpAddr {
 }
 
 fn protocol() -> impl Strategy<Value = Protocol> {
-    select(vec![
-        Protocol::Http,
-        Protocol::Http2,
-        Protocol::Tcp,
-        Protocol::Detect,
-        Protocol::Udp,
-    ])
+    select(vec![Protocol::Http, Protocol::Http2, Protocol::Tcp, Protocol::Detect, Protocol::Udp])
 }
 
 prop_compose! {
@@ -148,10 +141,7 @@ fn next_services(old: &Snapshot, new: &Snapshot, fates: &[Fate]) -> Services {
             Fate::IsReplaced => is.cloned(),
             Fate::GetsOtherEndpoints => was.map(|was| {
                 let endpoints = is.map_or_else(Default::default, |is| is.endpoints.clone());
-                Arc::new(Service {
-                    endpoints,
-                    ..(**was).clone()
-                })
+                Arc::new(Service { endpoints, ..(**was).clone() })
             }),
         };
         services.extend(next.map(|service| (name, service)));
@@ -161,31 +151,24 @@ fn next_services(old: &Snapshot, new: &Snapshot, fates: &[Fate]) -> Services {
 
 /// Two versions of which the second takes over most parts of the first.
 fn versions() -> impl Strategy<Value = (Snapshot, Snapshot)> {
-    let fate = select(vec![
-        Fate::Stays,
-        Fate::Stays,
-        Fate::IsReplaced,
-        Fate::GetsOtherEndpoints,
-    ]);
+    let fate = select(vec![Fate::Stays, Fate::Stays, Fate::IsReplaced, Fate::GetsOtherEndpoints]);
     let keep = prop::array::uniform4(prop::bool::weighted(0.8));
-    (snapshot(), snapshot(), keep, prop::array::uniform3(fate)).prop_map(
-        |(old, mut new, keep, fates)| {
-            new.services = next_services(&old, &new, &fates);
-            if keep[0] {
-                new.mesh = Arc::clone(&old.mesh);
-            }
-            if keep[1] {
-                new.workloads = old.workloads.clone();
-            }
-            if keep[2] {
-                new.access_rules = old.access_rules.clone();
-            }
-            if keep[3] {
-                new.traffic_splits = old.traffic_splits.clone();
-            }
-            (old, new)
-        },
-    )
+    (snapshot(), snapshot(), keep, prop::array::uniform3(fate)).prop_map(|(old, mut new, keep, fates)| {
+        new.services = next_services(&old, &new, &fates);
+        if keep[0] {
+            new.mesh = Arc::clone(&old.mesh);
+        }
+        if keep[1] {
+            new.workloads = old.workloads.clone();
+        }
+        if keep[2] {
+            new.access_rules = old.access_rules.clone();
+        }
+        if keep[3] {
+            new.traffic_splits = old.traffic_splits.clone();
+        }
+        (old, new)
+    })
 }
 
 /// Everything that anybody could ask for in these meshes.
@@ -258,13 +241,8 @@ fn touched(change: &Affected, pod: &str) -> Vec<String> {
             }
         }
     }
-    for name in [
-        "inbound",
-        "outbound",
-        "outbound/10.96.0.10:80",
-        "outbound/10.96.0.11:80",
-        "outbound/10.244.0.3:8080",
-    ] {
+    for name in ["inbound", "outbound", "outbound/10.96.0.10:80", "outbound/10.96.0.11:80", "outbound/10.244.0.3:8080"]
+    {
         if change.touches(&scope(pod), Kind::Listener, name) {
             touched.push(name.to_owned());
         }
@@ -278,40 +256,23 @@ fn a_pod_that_gets_ready_touches_endpoints_alone() {
     let mut new = old.clone();
     let store = new.services.get_mut(&service_name("store-v1")).unwrap();
     Arc::make_mut(store).endpoints.get_mut(&80).unwrap()[0].ready = false;
-    assert_eq!(
-        touched(&affected(&old, &new), "store-v1-1"),
-        ["Endpoint store-v1"]
-    );
+    assert_eq!(touched(&affected(&old, &new), "store-v1-1"), ["Endpoint store-v1"]);
 }
 
 #[test]
 fn another_weight_touches_the_roots_routes() {
     let old = bookstore();
     let mut new = old.clone();
-    new.traffic_splits = vec![split(
-        "canary",
-        "store",
-        &[("store-v1", 0), ("store-v2", 100)],
-        vec![],
-    )];
+    new.traffic_splits = vec![split("canary", "store", &[("store-v1", 0), ("store-v2", 100)], vec![])];
     // The listener too: on a port of bytes it holds the shares.
-    assert_eq!(
-        touched(&affected(&old, &new), "buyer-1"),
-        ["Route store", "outbound/10.96.0.10:80"]
-    );
+    assert_eq!(touched(&affected(&old, &new), "buyer-1"), ["Route store", "outbound/10.96.0.10:80"]);
 }
 
 #[test]
 fn another_rule_touches_the_protected_workload_alone() {
     let old = bookstore();
     let mut new = old.clone();
-    new.access_rules.push(rule(
-        "thief",
-        "store-v1",
-        &["thief"],
-        Some(vec![get("/books")]),
-        None,
-    ));
+    new.access_rules.push(rule("thief", "store-v1", &["thief"], Some(vec![get("/books")]), None));
     let change = affected(&old, &new);
     assert_eq!(touched(&change, "store-v1-1"), ["inbound"]);
     assert!(touched(&change, "store-v2-1").is_empty());

@@ -44,11 +44,7 @@ fn local_secrets(socket: &mut TransportSocket) {
         context.tls_certificate_sds_secret_configs[0].sds_config = None;
         match context.validation_context_type.as_mut().unwrap() {
             ValidationContextType::CombinedValidationContext(combined) => {
-                combined
-                    .validation_context_sds_secret_config
-                    .as_mut()
-                    .unwrap()
-                    .sds_config = None;
+                combined.validation_context_sds_secret_config.as_mut().unwrap().sds_config = None;
             }
             ValidationContextType::ValidationContextSdsSecretConfig(sds) => sds.sds_config = None,
             other => panic!("{other:?}"),
@@ -65,53 +61,36 @@ fn local_secrets(socket: &mut TransportSocket) {
 
 fn secrets() -> Vec<tls::Secret> {
     let key = rcgen::KeyPair::generate().unwrap();
-    let pem = rcgen::CertificateParams::default()
-        .self_signed(&key)
-        .unwrap()
-        .pem();
+    let pem = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem();
     let inline = |text: String| {
         let specifier = Some(data_source::Specifier::InlineString(text));
-        Some(DataSource {
-            specifier,
-            ..Default::default()
-        })
+        Some(DataSource { specifier, ..Default::default() })
     };
     let certificate = tls::TlsCertificate {
         certificate_chain: inline(pem.clone()),
         private_key: inline(key.serialize_pem()),
         ..Default::default()
     };
-    let svid = tls::Secret {
-        name: "svid".into(),
-        r#type: Some(tls::secret::Type::TlsCertificate(certificate)),
-    };
+    let svid = tls::Secret { name: "svid".into(), r#type: Some(tls::secret::Type::TlsCertificate(certificate)) };
     vec![svid, unpack(&leno_compiler::trust_bundle(&pem)).unwrap()]
 }
 
 /// A bootstrap with these resources.
 fn bootstrap(snapshot: &Snapshot, scope: &Scope, wanted: &[(Kind, String)]) -> Bootstrap {
-    let mut resources = StaticResources {
-        secrets: secrets(),
-        ..Default::default()
-    };
+    let mut resources = StaticResources { secrets: secrets(), ..Default::default() };
     for (kind, name) in wanted {
         let any = resource(snapshot, scope, *kind, name).unwrap();
         match kind {
             Kind::Listener => {
                 let mut listener: Listener = unpack(&any).unwrap();
-                let sockets = listener
-                    .filter_chains
-                    .iter_mut()
-                    .filter_map(|chain| chain.transport_socket.as_mut());
+                let sockets = listener.filter_chains.iter_mut().filter_map(|chain| chain.transport_socket.as_mut());
                 sockets.for_each(local_secrets);
                 resources.listeners.push(listener);
             }
             Kind::Cluster => {
                 let mut cluster: Cluster = unpack(&any).unwrap();
                 let sockets = cluster.transport_socket_matches.iter_mut();
-                sockets
-                    .filter_map(|each| each.transport_socket.as_mut())
-                    .for_each(local_secrets);
+                sockets.filter_map(|each| each.transport_socket.as_mut()).for_each(local_secrets);
                 resources.clusters.push(cluster);
             }
             other => panic!("{other:?} cannot be static"),
@@ -130,54 +109,29 @@ fn bootstrap(snapshot: &Snapshot, scope: &Scope, wanted: &[(Kind, String)]) -> B
         ..Default::default()
     };
     Bootstrap {
-        node: Some(Node {
-            id: "shop/buyer-1".into(),
-            cluster: "buyer".into(),
-            ..Default::default()
-        }),
+        node: Some(Node { id: "shop/buyer-1".into(), cluster: "buyer".into(), ..Default::default() }),
         static_resources: Some(resources),
-        dynamic_resources: Some(DynamicResources {
-            ads_config: Some(ads),
-            ..Default::default()
-        }),
+        dynamic_resources: Some(DynamicResources { ads_config: Some(ads), ..Default::default() }),
         ..Default::default()
     }
 }
 
 fn validate(bootstrap: &Bootstrap) {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the switch of a test that needs a foreign program"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the switch of a test that needs a foreign program")]
     let envoy = PathBuf::from(std::env::var("LENO_TEST_ENVOY").unwrap());
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("bootstrap.pb");
     std::fs::write(&path, bootstrap.encode_to_vec()).unwrap();
-    let output = Command::new(envoy)
-        .args(["--mode", "validate", "-c"])
-        .arg(&path)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = Command::new(envoy).args(["--mode", "validate", "-c"]).arg(&path).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// All that a sidecar could ask for in this mesh.
 fn everything(snapshot: &Snapshot) -> Vec<(Kind, String)> {
-    let envoy = Scope {
-        client: Client::Envoy,
-        ..scope("warehouse-1")
-    };
+    let envoy = Scope { client: Client::Envoy, ..scope("warehouse-1") };
     let mut wanted: Vec<_> = [Kind::Cluster, Kind::Listener]
         .into_iter()
-        .flat_map(|kind| {
-            names(snapshot, &envoy, kind)
-                .into_iter()
-                .map(move |name| (kind, name))
-        })
+        .flat_map(|kind| names(snapshot, &envoy, kind).into_iter().map(move |name| (kind, name)))
         .collect();
     wanted.push((Kind::Cluster, "inbound".into()));
     wanted.push((Kind::Cluster, "direct/10.244.0.5:8080".into()));
@@ -191,58 +145,27 @@ fn everything(snapshot: &Snapshot) -> Vec<(Kind, String)> {
 fn envoy_takes_every_resource() {
     let mut snapshot = bookstore();
     let both = Some(Ports::Only(vec![8080, 9090]));
-    snapshot.access_rules.push(rule(
-        "both",
-        "warehouse",
-        &["buyer"],
-        Some(vec![get("/stock"), get("/x")]),
-        both,
-    ));
-    snapshot.access_rules.push(rule(
-        "bytes",
-        "warehouse",
-        &["ledger"],
-        None,
-        Some(Ports::All),
-    ));
+    snapshot.access_rules.push(rule("both", "warehouse", &["buyer"], Some(vec![get("/stock"), get("/x")]), both));
+    snapshot.access_rules.push(rule("bytes", "warehouse", &["ledger"], None, Some(Ports::All)));
     let shares = [("ledger", 1), ("other", 2)];
-    snapshot
-        .traffic_splits
-        .push(split("ledgers", "ledger", &shares, vec![]));
-    validate(&bootstrap(
-        &snapshot,
-        &scope("warehouse-1"),
-        &everything(&snapshot),
-    ));
+    snapshot.traffic_splits.push(split("ledgers", "ledger", &shares, vec![]));
+    validate(&bootstrap(&snapshot, &scope("warehouse-1"), &everything(&snapshot)));
     configure(&mut snapshot, |mesh| mesh.mtls = MtlsMode::Permissive);
-    validate(&bootstrap(
-        &snapshot,
-        &scope("warehouse-1"),
-        &everything(&snapshot),
-    ));
+    validate(&bootstrap(&snapshot, &scope("warehouse-1"), &everything(&snapshot)));
 }
 
 #[test]
 #[ignore = "needs Envoy"]
 fn envoy_takes_what_it_asks_for_itself() {
     let mut snapshot = bookstore();
-    let scope = Scope {
-        client: Client::Envoy,
-        ..scope("warehouse-1")
-    };
+    let scope = Scope { client: Client::Envoy, ..scope("warehouse-1") };
     let wanted = |snapshot: &Snapshot| -> Vec<_> {
         [Kind::Cluster, Kind::Listener]
             .into_iter()
-            .flat_map(|kind| {
-                names(snapshot, &scope, kind)
-                    .into_iter()
-                    .map(move |name| (kind, name))
-            })
+            .flat_map(|kind| names(snapshot, &scope, kind).into_iter().map(move |name| (kind, name)))
             .collect()
     };
     validate(&bootstrap(&snapshot, &scope, &wanted(&snapshot)));
-    configure(&mut snapshot, |mesh| {
-        mesh.outbound_policy = OutboundPolicy::RegistryOnly
-    });
+    configure(&mut snapshot, |mesh| mesh.outbound_policy = OutboundPolicy::RegistryOnly);
     validate(&bootstrap(&snapshot, &scope, &wanted(&snapshot)));
 }

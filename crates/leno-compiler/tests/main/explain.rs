@@ -7,10 +7,9 @@ use leno_proto::{
     any::unpack,
     google::protobuf::Any,
     v3::{
-        cluster::Cluster, endpoint::ClusterLoadAssignment,
-        http_connection_manager::HttpConnectionManager, http_inspector::HttpInspector, http_rbac,
-        listener::Listener, network_rbac, original_dst::OriginalDst, raw_buffer::RawBuffer,
-        route::RouteConfiguration, router::Router, stream_access_log::StdoutAccessLog,
+        cluster::Cluster, endpoint::ClusterLoadAssignment, http_connection_manager::HttpConnectionManager,
+        http_inspector::HttpInspector, http_rbac, listener::Listener, network_rbac, original_dst::OriginalDst,
+        raw_buffer::RawBuffer, route::RouteConfiguration, router::Router, stream_access_log::StdoutAccessLog,
         tcp_proxy::TcpProxy, tls, tls_inspector::TlsInspector, upstream_http::HttpProtocolOptions,
     },
 };
@@ -65,11 +64,7 @@ fn write(out: &mut String, any: &Any, depth: usize) {
             continue;
         }
         let type_url = lines.next().unwrap().trim();
-        let type_url = type_url
-            .strip_prefix("type_url: \"")
-            .unwrap()
-            .strip_suffix("\",")
-            .unwrap();
+        let type_url = type_url.strip_prefix("type_url: \"").unwrap().strip_suffix("\",").unwrap();
         let mut value = Vec::new();
         for byte in lines.by_ref() {
             let byte = byte.trim().trim_end_matches(',');
@@ -81,14 +76,7 @@ fn write(out: &mut String, any: &Any, depth: usize) {
         }
         lines.next();
         let mut inner = String::new();
-        write(
-            &mut inner,
-            &Any {
-                type_url: type_url.to_owned(),
-                value,
-            },
-            0,
-        );
+        write(&mut inner, &Any { type_url: type_url.to_owned(), value }, 0);
         let indent = line.len() - line.trim_start().len();
         let mut inner = inner.lines();
         let first = line.replace("Any {", inner.next().unwrap_or_default());
@@ -109,9 +97,7 @@ fn fold(mut lines: Vec<String>) -> Vec<String> {
         let mut kept: Vec<String> = Vec::with_capacity(before);
         for line in lines {
             let text = line.trim().trim_end_matches(',');
-            let empty = [
-                ": None", ": []", ": {}", ": \"\"", ": 0", ": 0.0", ": false",
-            ];
+            let empty = [": None", ": []", ": {}", ": \"\"", ": 0", ": 0.0", ": false"];
             if text.contains(':') && empty.iter().any(|empty| text.ends_with(empty)) {
                 continue;
             }
@@ -139,10 +125,7 @@ fn joined(lines: &[String]) -> Vec<String> {
         let close = (at + 1..lines.len())
             .find(|&end| indent(&lines[end]) == level && lines[end].trim_start().starts_with(')'))
             .unwrap();
-        let inner: Vec<String> = lines[at + 1..close]
-            .iter()
-            .map(|line| line[4..].to_owned())
-            .collect();
+        let inner: Vec<String> = lines[at + 1..close].iter().map(|line| line[4..].to_owned()).collect();
         let mut inner = joined(&inner);
         let is_some = open.strip_suffix("Some");
         if let Some(first) = inner.first_mut() {
@@ -151,11 +134,7 @@ fn joined(lines: &[String]) -> Vec<String> {
         }
         if let Some(last) = inner.last_mut() {
             let paren = if is_some.is_some() { "" } else { ")" };
-            *last = format!(
-                "{}{paren}{}",
-                last.trim_end_matches(','),
-                &lines[close].trim()[1..]
-            );
+            *last = format!("{}{paren}{}", last.trim_end_matches(','), &lines[close].trim()[1..]);
         }
         out.extend(inner);
         at = close + 1;

@@ -30,10 +30,7 @@ fn golden(case: &str, snapshot: &Snapshot, scope: &Scope, wanted: &[(Kind, &str)
 
 fn compare(case: &str, text: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{case}.txt"));
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the switch that every golden test has"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the switch that every golden test has")]
     if std::env::var("UPDATE_GOLDEN").is_ok() {
         fs::write(&path, text).unwrap();
         return;
@@ -74,36 +71,15 @@ fn a_split_of_some_requests() {
     let mut firefox = get("/books");
     firefox.methods = vec!["GET".into(), "HEAD".into()];
     firefox.headers = vec![("user-agent".into(), ".*Firefox.*".into())];
-    snapshot.traffic_splits = vec![split(
-        "firefox",
-        "store",
-        &[("store-v2", 1)],
-        vec![firefox, get("/new/.*")],
-    )];
-    golden(
-        "split-matches",
-        &snapshot,
-        &scope("buyer-1"),
-        &[(Kind::Route, "outbound/shop/store:80")],
-    );
+    snapshot.traffic_splits = vec![split("firefox", "store", &[("store-v2", 1)], vec![firefox, get("/new/.*")])];
+    golden("split-matches", &snapshot, &scope("buyer-1"), &[(Kind::Route, "outbound/shop/store:80")]);
 }
 
 #[test]
 fn a_service_of_bytes_and_one_that_is_found_out() {
     let mut snapshot = bookstore();
-    snapshot.traffic_splits = vec![split(
-        "ledgers",
-        "ledger",
-        &[("ledger", 1), ("other-ledger", 2)],
-        vec![],
-    )];
-    add_service(
-        &mut snapshot,
-        "other-ledger",
-        "10.96.0.15",
-        &[(7000, 7001, Protocol::Tcp)],
-        &["ledger"],
-    );
+    snapshot.traffic_splits = vec![split("ledgers", "ledger", &[("ledger", 1), ("other-ledger", 2)], vec![])];
+    add_service(&mut snapshot, "other-ledger", "10.96.0.15", &[(7000, 7001, Protocol::Tcp)], &["ledger"]);
     golden(
         "bytes",
         &snapshot,
@@ -146,35 +122,14 @@ fn inbound_in_strict_mode() {
         Some(vec![get("/stock")]),
         Some(Ports::Only(vec![8080])),
     ));
-    snapshot.access_rules.push(rule(
-        "bytes",
-        "warehouse",
-        &["ledger"],
-        None,
-        Some(Ports::All),
-    ));
-    golden(
-        "inbound-strict",
-        &snapshot,
-        &scope("warehouse-1"),
-        &[(Kind::Listener, "inbound")],
-    );
+    snapshot.access_rules.push(rule("bytes", "warehouse", &["ledger"], None, Some(Ports::All)));
+    golden("inbound-strict", &snapshot, &scope("warehouse-1"), &[(Kind::Listener, "inbound")]);
 }
 
 #[test]
 fn inbound_of_a_port_of_bytes_and_one_of_http() {
-    golden(
-        "inbound-bytes",
-        &bookstore(),
-        &scope("ledger-1"),
-        &[(Kind::Listener, "inbound")],
-    );
-    golden(
-        "inbound-http",
-        &bookstore(),
-        &scope("store-v1-1"),
-        &[(Kind::Listener, "inbound")],
-    );
+    golden("inbound-bytes", &bookstore(), &scope("ledger-1"), &[(Kind::Listener, "inbound")]);
+    golden("inbound-http", &bookstore(), &scope("store-v1-1"), &[(Kind::Listener, "inbound")]);
 }
 
 #[test]
@@ -185,12 +140,7 @@ fn inbound_in_permissive_mode_with_everything_allowed() {
         mesh.default_access = DefaultAccess::Allow;
         mesh.access_log = false;
     });
-    golden(
-        "inbound-permissive",
-        &snapshot,
-        &scope("warehouse-1"),
-        &[(Kind::Listener, "inbound")],
-    );
+    golden("inbound-permissive", &snapshot, &scope("warehouse-1"), &[(Kind::Listener, "inbound")]);
 }
 
 #[test]
@@ -207,23 +157,13 @@ fn what_the_mesh_does_not_know() {
         (Kind::Endpoint, "outbound/shop/store:81"),
     ];
     golden("unknown-allowed", &snapshot, &scope("buyer-1"), &wanted);
-    configure(&mut snapshot, |mesh| {
-        mesh.outbound_policy = OutboundPolicy::RegistryOnly
-    });
-    golden(
-        "unknown-refused",
-        &snapshot,
-        &scope("buyer-1"),
-        &wanted[..1],
-    );
+    configure(&mut snapshot, |mesh| mesh.outbound_policy = OutboundPolicy::RegistryOnly);
+    golden("unknown-refused", &snapshot, &scope("buyer-1"), &wanted[..1]);
 }
 
 #[test]
 fn a_grpc_library() {
-    let scope = Scope {
-        client: Client::Grpc,
-        ..scope("buyer-1")
-    };
+    let scope = Scope { client: Client::Grpc, ..scope("buyer-1") };
     golden(
         "grpc",
         &bookstore(),

@@ -1,9 +1,5 @@
 //! The compiler as its callers see it: golden resources, access semantics, and what changes touch.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod access;
 mod affected;

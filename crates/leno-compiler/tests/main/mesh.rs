@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use leno_compiler::{Client, Scope};
 use leno_model::{
-    Endpoint, MeshConfig, ObjectRef, Protocol, Service, ServiceAccountName, ServiceName,
-    ServicePort, Snapshot, Workload, WorkloadName,
+    Endpoint, MeshConfig, ObjectRef, Protocol, Service, ServiceAccountName, ServiceName, ServicePort, Snapshot,
+    Workload, WorkloadName,
     policy::{AccessRule, HttpMatch, TrafficSplit, authorization::Ports, traffic_split::Backend},
     unit::Weight,
 };
@@ -20,10 +20,7 @@ pub(crate) fn account(name: &str) -> ServiceAccountName {
 
 /// For Leno's proxy beside this pod.
 pub(crate) fn scope(pod: &str) -> Scope {
-    Scope {
-        workload: WorkloadName::new("shop", pod),
-        client: Client::Leno,
-    }
+    Scope { workload: WorkloadName::new("shop", pod), client: Client::Leno }
 }
 
 /// A meshed pod `NAME-1` of the service account and Deployment `NAME`.
@@ -36,9 +33,7 @@ pub(crate) fn add_workload(snapshot: &mut Snapshot, name: &str, ip: &str) {
         labels: BTreeMap::new(),
         meshed: true,
     };
-    snapshot
-        .workloads
-        .insert(workload.name.clone(), Arc::new(workload));
+    snapshot.workloads.insert(workload.name.clone(), Arc::new(workload));
 }
 
 /// A service whose ports (number, target, protocol) lead to the pods of the named workloads.
@@ -61,15 +56,7 @@ pub(crate) fn add_service(
     };
     let endpoints = ports
         .iter()
-        .map(|(number, target, _)| {
-            (
-                *number,
-                behind
-                    .iter()
-                    .map(|workload| endpoint(*target, workload))
-                    .collect(),
-            )
-        })
+        .map(|(number, target, _)| (*number, behind.iter().map(|workload| endpoint(*target, workload)).collect()))
         .collect();
     let port = |(port, _, protocol): &(u16, u16, Protocol)| ServicePort {
         name: String::new(),
@@ -82,9 +69,7 @@ pub(crate) fn add_service(
         ports: ports.iter().map(port).collect(),
         endpoints,
     };
-    snapshot
-        .services
-        .insert(service.name.clone(), Arc::new(service));
+    snapshot.services.insert(service.name.clone(), Arc::new(service));
 }
 
 pub(crate) fn configure(snapshot: &mut Snapshot, change: impl FnOnce(&mut MeshConfig)) {
@@ -92,12 +77,7 @@ pub(crate) fn configure(snapshot: &mut Snapshot, change: impl FnOnce(&mut MeshCo
 }
 
 pub(crate) fn get(path: &str) -> HttpMatch {
-    HttpMatch {
-        name: "entry".into(),
-        path_regex: Some(path.to_owned()),
-        methods: vec!["GET".into()],
-        headers: vec![],
-    }
+    HttpMatch { name: "entry".into(), path_regex: Some(path.to_owned()), methods: vec!["GET".into()], headers: vec![] }
 }
 
 pub(crate) fn rule(
@@ -116,16 +96,8 @@ pub(crate) fn rule(
     })
 }
 
-pub(crate) fn split(
-    name: &str,
-    root: &str,
-    backends: &[(&str, u32)],
-    matches: Vec<HttpMatch>,
-) -> Arc<TrafficSplit> {
-    let backend = |(name, weight): &(&str, u32)| Backend {
-        service: service_name(name),
-        weight: Weight(*weight),
-    };
+pub(crate) fn split(name: &str, root: &str, backends: &[(&str, u32)], matches: Vec<HttpMatch>) -> Arc<TrafficSplit> {
+    let backend = |(name, weight): &(&str, u32)| Backend { service: service_name(name), weight: Weight(*weight) };
     Arc::new(TrafficSplit {
         origin: ObjectRef::new("TrafficSplit", "shop", name),
         root: service_name(root),
@@ -156,13 +128,7 @@ pub(crate) fn bookstore() -> Snapshot {
         add_service(&mut snapshot, name, ip, &http, behind);
     }
     let detect = [(80, 8080, Protocol::Detect)];
-    add_service(
-        &mut snapshot,
-        "warehouse",
-        "10.96.0.13",
-        &detect,
-        &["warehouse"],
-    );
+    add_service(&mut snapshot, "warehouse", "10.96.0.13", &detect, &["warehouse"]);
     let tcp = [(7000, 7000, Protocol::Tcp)];
     add_service(&mut snapshot, "ledger", "10.96.0.14", &tcp, &["ledger"]);
     demands(&mut snapshot);
@@ -171,22 +137,13 @@ pub(crate) fn bookstore() -> Snapshot {
 
 /// The bookstore's policies.
 fn demands(snapshot: &mut Snapshot) {
-    let (books, any) = (
-        vec![get("/books"), get("/buy/.*")],
-        vec![HttpMatch::default()],
-    );
+    let (books, any) = (vec![get("/books"), get("/buy/.*")], vec![HttpMatch::default()]);
     let stores = ["store-v1", "store-v2"];
     let ledger = Ports::Only(vec![7000]);
     snapshot.access_rules = vec![
         rule("buyer-store", "store-v1", &["buyer"], Some(books), None),
         rule("store-warehouse", "warehouse", &stores, Some(any), None),
-        rule(
-            "warehouse-ledger",
-            "ledger",
-            &["warehouse"],
-            None,
-            Some(ledger),
-        ),
+        rule("warehouse-ledger", "ledger", &["warehouse"], None, Some(ledger)),
     ];
     let shares = [("store-v1", 90), ("store-v2", 10)];
     snapshot.traffic_splits = vec![split("canary", "store", &shares, vec![])];

@@ -11,19 +11,10 @@ use crate::mesh::{add_service, bookstore, get, scope, split};
 
 /// The routes of the store, shortly.
 fn routes(snapshot: &Snapshot) -> Vec<String> {
-    let any = resource(
-        snapshot,
-        &scope("buyer-1"),
-        Kind::Route,
-        "outbound/shop/store:80",
-    )
-    .unwrap();
+    let any = resource(snapshot, &scope("buyer-1"), Kind::Route, "outbound/shop/store:80").unwrap();
     let mut hosts = unpack::<RouteConfiguration>(&any).unwrap().virtual_hosts;
     let routes = hosts.remove(0).routes;
-    routes
-        .into_iter()
-        .map(|route| action(&route.action.unwrap()))
-        .collect()
+    routes.into_iter().map(|route| action(&route.action.unwrap())).collect()
 }
 
 fn action(action: &Action) -> String {
@@ -32,18 +23,9 @@ fn action(action: &Action) -> String {
             ClusterSpecifier::Cluster(name) => name.replace("outbound/shop/", ""),
             ClusterSpecifier::WeightedClusters(clusters) => {
                 let share = |cluster: &leno_proto::v3::route::weighted_cluster::ClusterWeight| {
-                    format!(
-                        "{}={}",
-                        cluster.name.replace("outbound/shop/", ""),
-                        cluster.weight.as_ref().unwrap().value
-                    )
+                    format!("{}={}", cluster.name.replace("outbound/shop/", ""), cluster.weight.as_ref().unwrap().value)
                 };
-                clusters
-                    .clusters
-                    .iter()
-                    .map(share)
-                    .collect::<Vec<_>>()
-                    .join(" ")
+                clusters.clusters.iter().map(share).collect::<Vec<_>>().join(" ")
             }
             other => panic!("{other:?}"),
         },
@@ -60,16 +42,10 @@ fn with(backends: &[(&str, u32)]) -> Vec<String> {
 
 #[test]
 fn weights_are_relative_and_zero_gets_nothing() {
-    assert_eq!(
-        with(&[("store-v1", 1000), ("store-v2", 500)]),
-        ["store-v1:80=1000 store-v2:80=500"]
-    );
+    assert_eq!(with(&[("store-v1", 1000), ("store-v2", 500)]), ["store-v1:80=1000 store-v2:80=500"]);
     assert_eq!(with(&[("store-v1", 0), ("store-v2", 5)]), ["store-v2:80"]);
     assert_eq!(with(&[("store-v1", 0), ("store-v2", 0)]), ["503"]);
-    assert_eq!(
-        with(&[("store-v1", 1), ("store-v1", 2), ("store-v2", 3)]),
-        ["store-v1:80=3 store-v2:80=3"]
-    );
+    assert_eq!(with(&[("store-v1", 1), ("store-v1", 2), ("store-v2", 3)]), ["store-v1:80=3 store-v2:80=3"]);
 }
 
 #[test]
@@ -82,10 +58,7 @@ fn the_sum_of_weights_fits_32_bits() {
 #[test]
 fn a_backend_without_the_port_gets_nothing() {
     assert_eq!(with(&[("ledger", 50), ("store-v1", 50)]), ["store-v1:80"]);
-    assert_eq!(
-        with(&[("not-there-yet", 50), ("store-v1", 50)]),
-        ["store-v1:80"]
-    );
+    assert_eq!(with(&[("not-there-yet", 50), ("store-v1", 50)]), ["store-v1:80"]);
     assert_eq!(with(&[("ledger", 50)]), ["503"]);
 }
 
@@ -102,16 +75,8 @@ fn the_root_may_be_a_backend_and_splits_are_not_followed() {
 #[test]
 fn what_fits_no_match_goes_to_the_root() {
     let mut snapshot = bookstore();
-    snapshot.traffic_splits = vec![split(
-        "a",
-        "store",
-        &[("store-v2", 1)],
-        vec![get("/new"), get("/newer")],
-    )];
-    assert_eq!(
-        routes(&snapshot),
-        ["store-v2:80", "store-v2:80", "store:80"]
-    );
+    snapshot.traffic_splits = vec![split("a", "store", &[("store-v2", 1)], vec![get("/new"), get("/newer")])];
+    assert_eq!(routes(&snapshot), ["store-v2:80", "store-v2:80", "store:80"]);
 }
 
 #[test]
@@ -130,56 +95,29 @@ fn without_a_split_the_service_itself_is_called() {
     let mut snapshot = bookstore();
     snapshot.traffic_splits.clear();
     assert_eq!(routes(&snapshot), ["store:80"]);
-    let any = resource(
-        &snapshot,
-        &scope("buyer-1"),
-        Kind::Route,
-        "outbound/shop/store:81",
-    );
+    let any = resource(&snapshot, &scope("buyer-1"), Kind::Route, "outbound/shop/store:81");
     assert!(any.is_none());
 }
 
 #[test]
 fn datagram_ports_are_nothing_to_a_proxy() {
     let mut snapshot = bookstore();
-    add_service(
-        &mut snapshot,
-        "dns",
-        "10.96.0.53",
-        &[(53, 53, Protocol::Udp)],
-        &["ledger"],
-    );
+    add_service(&mut snapshot, "dns", "10.96.0.53", &[(53, 53, Protocol::Udp)], &["ledger"]);
     for (kind, name) in [
         (Kind::Listener, "outbound/10.96.0.53:53"),
         (Kind::Route, "outbound/shop/dns:53"),
         (Kind::Cluster, "outbound/shop/dns:53"),
     ] {
-        assert!(
-            resource(&snapshot, &scope("buyer-1"), kind, name).is_none(),
-            "{name}"
-        );
+        assert!(resource(&snapshot, &scope("buyer-1"), kind, name).is_none(), "{name}");
     }
 }
 
 #[test]
 fn only_ready_endpoints_are_listed() {
     let mut snapshot = bookstore();
-    let store = snapshot
-        .services
-        .get_mut(&crate::mesh::service_name("store"))
-        .unwrap();
-    std::sync::Arc::make_mut(store)
-        .endpoints
-        .get_mut(&80)
-        .unwrap()[0]
-        .ready = false;
-    let any = resource(
-        &snapshot,
-        &scope("buyer-1"),
-        Kind::Endpoint,
-        "outbound/shop/store:80",
-    )
-    .unwrap();
+    let store = snapshot.services.get_mut(&crate::mesh::service_name("store")).unwrap();
+    std::sync::Arc::make_mut(store).endpoints.get_mut(&80).unwrap()[0].ready = false;
+    let any = resource(&snapshot, &scope("buyer-1"), Kind::Endpoint, "outbound/shop/store:80").unwrap();
     let assignment: leno_proto::v3::endpoint::ClusterLoadAssignment = unpack(&any).unwrap();
     assert_eq!(assignment.endpoints[0].lb_endpoints.len(), 1);
 }

@@ -110,22 +110,10 @@ impl DeploymentSpec {
     pub fn steps(&self) -> (u32, u32) {
         let update = self.strategy.rolling_update.clone().unwrap_or_default();
         let quarter = || IntOrString::String("25%".into());
-        let surge = scaled(
-            &update.max_surge.unwrap_or_else(quarter),
-            self.replicas(),
-            true,
-        );
-        let unavailable = scaled(
-            &update.max_unavailable.unwrap_or_else(quarter),
-            self.replicas(),
-            false,
-        );
+        let surge = scaled(&update.max_surge.unwrap_or_else(quarter), self.replicas(), true);
+        let unavailable = scaled(&update.max_unavailable.unwrap_or_else(quarter), self.replicas(), false);
         // Kubernetes takes one away at a time when rounding leaves no step at all.
-        if surge == 0 && unavailable == 0 {
-            (0, 1)
-        } else {
-            (surge, unavailable)
-        }
+        if surge == 0 && unavailable == 0 { (0, 1) } else { (surge, unavailable) }
     }
 }
 
@@ -134,16 +122,9 @@ fn scaled(value: &IntOrString, total: u32, up: bool) -> u32 {
     match value {
         IntOrString::Int(count) => u32::try_from(*count).unwrap_or(0),
         IntOrString::String(text) => {
-            let percent = text
-                .strip_suffix('%')
-                .and_then(|number| number.parse::<u32>().ok())
-                .unwrap_or(0);
+            let percent = text.strip_suffix('%').and_then(|number| number.parse::<u32>().ok()).unwrap_or(0);
             let product = u64::from(percent) * u64::from(total);
-            let count = if up {
-                product.div_ceil(100)
-            } else {
-                product / 100
-            };
+            let count = if up { product.div_ceil(100) } else { product / 100 };
             u32::try_from(count).unwrap_or(u32::MAX)
         }
     }
@@ -154,23 +135,10 @@ mod tests {
     use super::*;
 
     fn spec(replicas: u32, surge: &str, unavailable: &str) -> DeploymentSpec {
-        let value = |text: &str| {
-            text.parse()
-                .map_or_else(|_| IntOrString::String(text.into()), IntOrString::Int)
-        };
-        let update = RollingUpdate {
-            max_surge: Some(value(surge)),
-            max_unavailable: Some(value(unavailable)),
-        };
-        let strategy = DeploymentStrategy {
-            rolling_update: Some(update),
-            ..Default::default()
-        };
-        DeploymentSpec {
-            replicas: Some(replicas),
-            strategy,
-            ..Default::default()
-        }
+        let value = |text: &str| text.parse().map_or_else(|_| IntOrString::String(text.into()), IntOrString::Int);
+        let update = RollingUpdate { max_surge: Some(value(surge)), max_unavailable: Some(value(unavailable)) };
+        let strategy = DeploymentStrategy { rolling_update: Some(update), ..Default::default() };
+        DeploymentSpec { replicas: Some(replicas), strategy, ..Default::default() }
     }
 
     #[test]

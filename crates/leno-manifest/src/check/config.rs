@@ -27,11 +27,7 @@ pub(super) fn check_secret(secret: &Secret, problems: &mut Problems<'_>) {
     check_keys(secret.string_data.keys(), "stringData", problems);
     for (key, text) in &secret.data {
         if base64::decode(text).is_none() {
-            problems.add(
-                &key_path("data", key),
-                "base64",
-                "write the plain text under stringData instead",
-            );
+            problems.add(&key_path("data", key), "base64", "write the plain text under stringData instead");
         }
     }
 }

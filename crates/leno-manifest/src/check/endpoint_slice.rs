@@ -16,11 +16,7 @@ pub(super) fn check(slice: &EndpointSlice, problems: &mut Problems<'_>) {
     };
     for (index, endpoint) in slice.endpoints.iter().enumerate() {
         if endpoint.addresses.is_empty() {
-            problems.add(
-                &format!("endpoints[{index}].addresses"),
-                "at least one address",
-                "",
-            );
+            problems.add(&format!("endpoints[{index}].addresses"), "at least one address", "");
         }
         for (place, text) in endpoint.addresses.iter().enumerate() {
             let address = text.parse::<IpAddr>().ok();
@@ -30,21 +26,13 @@ pub(super) fn check(slice: &EndpointSlice, problems: &mut Problems<'_>) {
                 AddressType::FQDN => name::dns_subdomain(text).is_ok(),
             };
             if !sound {
-                problems.add(
-                    &format!("endpoints[{index}].addresses[{place}]"),
-                    expected,
-                    "",
-                );
+                problems.add(&format!("endpoints[{index}].addresses[{place}]"), expected, "");
             }
         }
     }
     for (index, port) in slice.ports.iter().enumerate() {
         if port.port == Some(0) {
-            problems.add(
-                &format!("ports[{index}].port"),
-                "an integer from 1 to 65535",
-                "",
-            );
+            problems.add(&format!("ports[{index}].port"), "an integer from 1 to 65535", "");
         }
     }
 }

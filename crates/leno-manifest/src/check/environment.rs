@@ -27,17 +27,8 @@ pub(super) fn check_variable(variable: &EnvVar, at: &str, problems: &mut Problem
         return;
     };
     let field = format!("{at}.valueFrom");
-    if variable
-        .value
-        .as_deref()
-        .is_some_and(|text| !text.is_empty())
-    {
-        problems.add_value(
-            &field,
-            "given beside value",
-            "one of value and valueFrom",
-            "",
-        );
+    if variable.value.as_deref().is_some_and(|text| !text.is_empty()) {
+        problems.add_value(&field, "given beside value", "one of value and valueFrom", "");
     }
     let given = [
         source.field_ref.is_some(),
@@ -45,25 +36,15 @@ pub(super) fn check_variable(variable: &EnvVar, at: &str, problems: &mut Problem
         source.secret_key_ref.is_some(),
         source.resource_field_ref.is_some(),
     ];
-    problems.exactly_one(
-        &given,
-        &field,
-        "fieldRef, configMapKeyRef, secretKeyRef, resourceFieldRef",
-    );
+    problems.exactly_one(&given, &field, "fieldRef, configMapKeyRef, secretKeyRef, resourceFieldRef");
     if let Some(reference) = &source.field_ref {
         let path = reference.field_path.as_str();
         let keyed = |prefix: &str| {
-            let key = path
-                .strip_prefix(prefix)
-                .and_then(|rest| rest.strip_prefix("['"));
-            key.and_then(|rest| rest.strip_suffix("']"))
-                .is_some_and(|key| name::label_key(key).is_ok())
+            let key = path.strip_prefix(prefix).and_then(|rest| rest.strip_prefix("['"));
+            key.and_then(|rest| rest.strip_suffix("']")).is_some_and(|key| name::label_key(key).is_ok())
         };
         if !FIELDS.contains(&path) && !keyed("metadata.labels") && !keyed("metadata.annotations") {
-            let expected = format!(
-                "one of {}, metadata.labels['KEY'], metadata.annotations['KEY']",
-                FIELDS.join(", ")
-            );
+            let expected = format!("one of {}, metadata.labels['KEY'], metadata.annotations['KEY']", FIELDS.join(", "));
             problems.add(&format!("{field}.fieldRef.fieldPath"), expected, "");
         }
     }
@@ -71,10 +52,7 @@ pub(super) fn check_variable(variable: &EnvVar, at: &str, problems: &mut Problem
 }
 
 fn check_keys(source: &EnvVarSource, field: &str, problems: &mut Problems<'_>) {
-    let references = [
-        (&source.config_map_key_ref, "configMapKeyRef"),
-        (&source.secret_key_ref, "secretKeyRef"),
-    ];
+    let references = [(&source.config_map_key_ref, "configMapKeyRef"), (&source.secret_key_ref, "secretKeyRef")];
     for (reference, kind) in references {
         let Some(reference) = reference else { continue };
         if let Err(rule) = name::dns_subdomain(&reference.name) {
@@ -87,10 +65,7 @@ fn check_keys(source: &EnvVarSource, field: &str, problems: &mut Problems<'_>) {
 }
 
 pub(super) fn check_source(source: &EnvFromSource, at: &str, problems: &mut Problems<'_>) {
-    let references = [
-        (&source.config_map_ref, "configMapRef"),
-        (&source.secret_ref, "secretRef"),
-    ];
+    let references = [(&source.config_map_ref, "configMapRef"), (&source.secret_ref, "secretRef")];
     let given = references.map(|(reference, _)| reference.is_some());
     problems.exactly_one(&given, at, "configMapRef, secretRef");
     for (reference, field) in references {
@@ -99,10 +74,6 @@ pub(super) fn check_source(source: &EnvFromSource, at: &str, problems: &mut Prob
         }
     }
     if !source.prefix.is_empty() && name::environment(&source.prefix).is_err() {
-        problems.add(
-            &format!("{at}.prefix"),
-            "the beginning of a variable's name",
-            "",
-        );
+        problems.add(&format!("{at}.prefix"), "the beginning of a variable's name", "");
     }
 }

@@ -26,16 +26,9 @@ impl Checked {
         let of_shape: Vec<Invalid> = std::mem::take(&mut problems.invalid);
         check(&object, problems);
         // What was left out because of its shape is told already: it is not missing as well.
-        let told = |field: &str| {
-            of_shape
-                .iter()
-                .any(|it| within(field, &it.field) || within(&it.field, field))
-        };
+        let told = |field: &str| of_shape.iter().any(|it| within(field, &it.field) || within(&it.field, field));
         let of_meaning: Vec<Invalid> = std::mem::take(&mut problems.invalid);
-        problems.invalid = of_meaning
-            .into_iter()
-            .filter(|it| !told(&it.field))
-            .collect();
+        problems.invalid = of_meaning.into_iter().filter(|it| !told(&it.field)).collect();
         problems.invalid.splice(0..0, of_shape);
         fill_in(&mut object);
         Self(object)
@@ -48,9 +41,7 @@ impl Checked {
 
 /// Whether a field is another one or inside it.
 fn within(inner: &str, outer: &str) -> bool {
-    inner
-        .strip_prefix(outer)
-        .is_some_and(|rest| outer.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
+    inner.strip_prefix(outer).is_some_and(|rest| outer.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 fn check(object: &Object, problems: &mut Problems<'_>) {
@@ -83,12 +74,8 @@ fn check(object: &Object, problems: &mut Problems<'_>) {
 pub(crate) fn local(object: &Object, problems: &mut Problems<'_>) {
     match object {
         Object::Pod(pod) => pod::check_local(&pod.spec, "spec", problems),
-        Object::Deployment(it) => {
-            pod::check_local(&it.spec.template.spec, "spec.template.spec", problems)
-        }
-        Object::StatefulSet(it) => {
-            pod::check_local(&it.spec.template.spec, "spec.template.spec", problems)
-        }
+        Object::Deployment(it) => pod::check_local(&it.spec.template.spec, "spec.template.spec", problems),
+        Object::StatefulSet(it) => pod::check_local(&it.spec.template.spec, "spec.template.spec", problems),
         Object::Namespace(_)
         | Object::ServiceAccount(_)
         | Object::Service(_)
@@ -116,18 +103,11 @@ fn fill_in(object: &mut Object) {
     match object {
         Object::Secret(secret) => {
             let texts = std::mem::take(&mut secret.string_data);
-            secret.data.extend(
-                texts
-                    .into_iter()
-                    .map(|(key, text)| (key, base64::encode(text.as_bytes()))),
-            );
+            secret.data.extend(texts.into_iter().map(|(key, text)| (key, base64::encode(text.as_bytes()))));
         }
         Object::TrafficTarget(target) => {
-            let subjects =
-                std::iter::once(&mut target.spec.destination).chain(&mut target.spec.sources);
-            subjects
-                .filter(|it| it.namespace.is_empty())
-                .for_each(|it| it.namespace.clone_from(&namespace));
+            let subjects = std::iter::once(&mut target.spec.destination).chain(&mut target.spec.sources);
+            subjects.filter(|it| it.namespace.is_empty()).for_each(|it| it.namespace.clone_from(&namespace));
         }
         Object::Namespace(_)
         | Object::ServiceAccount(_)

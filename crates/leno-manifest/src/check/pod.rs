@@ -35,29 +35,18 @@ pub(super) fn check(spec: &PodSpec, path: &str, problems: &mut Problems<'_>) {
 }
 
 /// Every container with its path, and whether it is an init container.
-fn containers<'a>(
-    spec: &'a PodSpec,
-    path: &'a str,
-) -> impl Iterator<Item = (String, &'a Container, bool)> {
+fn containers<'a>(spec: &'a PodSpec, path: &'a str) -> impl Iterator<Item = (String, &'a Container, bool)> {
     let of = move |list: &'a [Container], field: &'static str, init| {
         let at = move |(index, container)| (format!("{path}.{field}[{index}]"), container, init);
         list.iter().enumerate().map(at)
     };
-    of(&spec.init_containers, "initContainers", true).chain(of(
-        &spec.containers,
-        "containers",
-        false,
-    ))
+    of(&spec.init_containers, "initContainers", true).chain(of(&spec.containers, "containers", false))
 }
 
 fn check_container(container: &Container, at: &str, init: bool, problems: &mut Problems<'_>) {
     for (index, port) in container.ports.iter().enumerate() {
         if port.container_port == 0 {
-            problems.add(
-                &format!("{at}.ports[{index}].containerPort"),
-                "an integer from 1 to 65535",
-                "",
-            );
+            problems.add(&format!("{at}.ports[{index}].containerPort"), "an integer from 1 to 65535", "");
         }
         if let Some(Err(rule)) = port.name.as_deref().map(name::port) {
             problems.add(&format!("{at}.ports[{index}].name"), rule, "");
@@ -74,11 +63,7 @@ fn check_container(container: &Container, at: &str, init: bool, problems: &mut P
     }
     let sidecar = container.restart_policy.as_deref() == Some("Always");
     if container.restart_policy.is_some() && !(init && sidecar) {
-        problems.add(
-            &format!("{at}.restartPolicy"),
-            "Always on an init container, and nothing elsewhere",
-            "",
-        );
+        problems.add(&format!("{at}.restartPolicy"), "Always on an init container, and nothing elsewhere", "");
     }
     let probes = [
         (&container.readiness_probe, "readinessProbe", false),
@@ -95,14 +80,8 @@ fn check_container(container: &Container, at: &str, init: bool, problems: &mut P
     }
     let lifecycle = container.lifecycle.as_ref();
     let handlers = [
-        (
-            lifecycle.and_then(|it| it.post_start.as_ref()),
-            "lifecycle.postStart",
-        ),
-        (
-            lifecycle.and_then(|it| it.pre_stop.as_ref()),
-            "lifecycle.preStop",
-        ),
+        (lifecycle.and_then(|it| it.post_start.as_ref()), "lifecycle.postStart"),
+        (lifecycle.and_then(|it| it.pre_stop.as_ref()), "lifecycle.preStop"),
     ];
     for (handler, field) in handlers {
         if let Some(handler) = handler {
@@ -117,11 +96,7 @@ fn check_port_names(spec: &PodSpec, path: &str, problems: &mut Problems<'_>) {
         for (index, port) in container.ports.iter().enumerate().filter(|_| !init) {
             let Some(name) = &port.name else { continue };
             if !seen.insert((name, port.protocol)) {
-                problems.add(
-                    &format!("{at}.ports[{index}].name"),
-                    "a name that no other port of the pod has",
-                    "",
-                );
+                problems.add(&format!("{at}.ports[{index}].name"), "a name that no other port of the pod has", "");
             }
         }
     }
@@ -133,12 +108,7 @@ pub(super) fn check_addresses(pod: &Pod, problems: &mut Problems<'_>) {
     if status.pod_ip.as_deref().is_some_and(|text| !sound(text)) {
         problems.add("status.podIP", "an IP address", "");
     }
-    for (index, _) in status
-        .pod_ips
-        .iter()
-        .enumerate()
-        .filter(|(_, it)| !sound(&it.ip))
-    {
+    for (index, _) in status.pod_ips.iter().enumerate().filter(|(_, it)| !sound(&it.ip)) {
         problems.add(&format!("status.podIPs[{index}].ip"), "an IP address", "");
     }
 }
@@ -162,26 +132,13 @@ pub(super) fn check_local(spec: &PodSpec, path: &str, problems: &mut Problems<'_
             problems.add(&format!("{at}.command"), expected, fix);
         }
         for (index, variable) in container.env.iter().enumerate() {
-            if variable
-                .value_from
-                .as_ref()
-                .is_some_and(|source| source.resource_field_ref.is_some())
-            {
+            if variable.value_from.as_ref().is_some_and(|source| source.resource_field_ref.is_some()) {
                 let field = format!("{at}.env[{index}].valueFrom.resourceFieldRef");
-                problems.add_value(
-                    &field,
-                    "given",
-                    "a source that the local runner has",
-                    "write a value",
-                );
+                problems.add_value(&field, "given", "a source that the local runner has", "write a value");
             }
         }
     }
     if spec.host_network {
-        problems.add(
-            &format!("{path}.hostNetwork"),
-            "false: pods of the local runner have a network of their own",
-            "",
-        );
+        problems.add(&format!("{path}.hostNetwork"), "false: pods of the local runner have a network of their own", "");
     }
 }

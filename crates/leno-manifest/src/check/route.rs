@@ -11,11 +11,7 @@ use crate::{
 
 pub(super) fn check_http(group: &HttpRouteGroup, problems: &mut Problems<'_>) {
     if group.spec.matches.is_empty() {
-        problems.add(
-            "spec.matches",
-            "at least one entry",
-            "an entry with only a name fits every request",
-        );
+        problems.add("spec.matches", "at least one entry", "an entry with only a name fits every request");
     }
     let mut names = HashSet::new();
     for (index, entry) in group.spec.matches.iter().enumerate() {
@@ -27,11 +23,7 @@ pub(super) fn check_http(group: &HttpRouteGroup, problems: &mut Problems<'_>) {
             problems.add(&field, "a name that no other entry of the group has", "");
         }
         if let Some(Err(reason)) = entry.path_regex.as_deref().map(regular_expression::check) {
-            problems.add(
-                &format!("{at}.pathRegex"),
-                format!("a regular expression (RE2): {reason}"),
-                "",
-            );
+            problems.add(&format!("{at}.pathRegex"), format!("a regular expression (RE2): {reason}"), "");
         }
         for (name, value) in &entry.headers.0 {
             let field = key_path(&format!("{at}.headers"), name);
@@ -41,29 +33,14 @@ pub(super) fn check_http(group: &HttpRouteGroup, problems: &mut Problems<'_>) {
             }
             if let Err(reason) = regular_expression::check(value) {
                 let found = crate::yaml::node::quoted(value);
-                problems.add_value(
-                    &field,
-                    found,
-                    format!("a regular expression (RE2): {reason}"),
-                    "",
-                );
+                problems.add_value(&field, found, format!("a regular expression (RE2): {reason}"), "");
             }
         }
     }
 }
 
 pub(super) fn check_ports(spec: &PortRouteSpec, problems: &mut Problems<'_>) {
-    for (index, _) in spec
-        .matches
-        .ports
-        .iter()
-        .enumerate()
-        .filter(|(_, port)| **port == 0)
-    {
-        problems.add(
-            &format!("spec.matches.ports[{index}]"),
-            "an integer from 1 to 65535",
-            "",
-        );
+    for (index, _) in spec.matches.ports.iter().enumerate().filter(|(_, port)| **port == 0) {
+        problems.add(&format!("spec.matches.ports[{index}]"), "an integer from 1 to 65535", "");
     }
 }

@@ -22,11 +22,7 @@ pub(super) fn check(service: &Service, problems: &mut Problems<'_>) {
         return;
     }
     if spec.external_name.is_some() {
-        problems.add(
-            "spec.externalName",
-            "no externalName",
-            "remove it: only services of type ExternalName have one",
-        );
+        problems.add("spec.externalName", "no externalName", "remove it: only services of type ExternalName have one");
     }
     check_labels(&spec.selector, "spec.selector", problems);
     check_addresses(service, problems);
@@ -42,30 +38,13 @@ fn check_addresses(service: &Service, problems: &mut Problems<'_>) {
     let sound = |text: &str| text.is_empty() || text == "None" || text.parse::<IpAddr>().is_ok();
     let spec = &service.spec;
     if spec.cluster_ip.as_deref().is_some_and(|text| !sound(text)) {
-        problems.add(
-            "spec.clusterIP",
-            "an IP address, or None for a headless service",
-            "",
-        );
+        problems.add("spec.clusterIP", "an IP address, or None for a headless service", "");
     }
-    for (index, _) in spec
-        .cluster_ips
-        .iter()
-        .enumerate()
-        .filter(|(_, text)| !sound(text))
-    {
-        problems.add(
-            &format!("spec.clusterIPs[{index}]"),
-            "an IP address, or None for a headless service",
-            "",
-        );
+    for (index, _) in spec.cluster_ips.iter().enumerate().filter(|(_, text)| !sound(text)) {
+        problems.add(&format!("spec.clusterIPs[{index}]"), "an IP address, or None for a headless service", "");
     }
     if service.is_headless() && spec.type_ != ServiceType::ClusterIP {
-        problems.add(
-            "spec.clusterIP",
-            "an IP address: only type ClusterIP can be headless",
-            "",
-        );
+        problems.add("spec.clusterIP", "an IP address: only type ClusterIP can be headless", "");
     }
 }
 
@@ -86,26 +65,14 @@ fn check_ports(ports: &[ServicePort], problems: &mut Problems<'_>) {
         if port.port == 0 {
             problems.add(&format!("{at}.port"), "an integer from 1 to 65535", "");
         } else if !numbers.insert((port.port, port.protocol)) {
-            problems.add(
-                &format!("{at}.port"),
-                "a number that no other port of its protocol has",
-                "",
-            );
+            problems.add(&format!("{at}.port"), "a number that no other port of its protocol has", "");
         }
         let field = format!("{at}.targetPort");
         if let Some(target) = &port.target_port {
             check_port(target, &field, problems);
         }
-        if port
-            .app_protocol
-            .as_deref()
-            .is_some_and(|word| name::label_key(word).is_err())
-        {
-            problems.add(
-                &format!("{at}.appProtocol"),
-                "a protocol's name such as http or kubernetes.io/h2c",
-                "",
-            );
+        if port.app_protocol.as_deref().is_some_and(|word| name::label_key(word).is_err()) {
+            problems.add(&format!("{at}.appProtocol"), "a protocol's name such as http or kubernetes.io/h2c", "");
         }
     }
 }
@@ -137,32 +104,13 @@ fn check_publish(service: &Service, problems: &mut Problems<'_>) {
     let field = key_path("metadata.annotations", PUBLISH);
     let ports = &service.spec.ports;
     match value.split_once(':') {
-        Some((_, name))
-            if !ports
-                .iter()
-                .any(|port| port.name == name || port.port.to_string() == name) =>
-        {
-            let names: Vec<_> = ports
-                .iter()
-                .map(|port| port.name.as_str())
-                .filter(|name| !name.is_empty())
-                .collect();
-            problems.add(
-                &field,
-                format!("a port of the service after ':' ({})", names.join(", ")),
-                "",
-            );
+        Some((_, name)) if !ports.iter().any(|port| port.name == name || port.port.to_string() == name) => {
+            let names: Vec<_> = ports.iter().map(|port| port.name.as_str()).filter(|name| !name.is_empty()).collect();
+            problems.add(&field, format!("a port of the service after ':' ({})", names.join(", ")), "");
         }
         None if ports.len() > 1 => {
-            let fix = format!(
-                "write e.g. {value}:{}",
-                ports.first().map_or("", |port| port.name.as_str())
-            );
-            problems.add(
-                &field,
-                "a host port, ':' and a port's name, because there are several ports",
-                fix,
-            );
+            let fix = format!("write e.g. {value}:{}", ports.first().map_or("", |port| port.name.as_str()));
+            problems.add(&field, "a host port, ':' and a port's name, because there are several ports", fix);
         }
         Some(_) | None => {}
     }

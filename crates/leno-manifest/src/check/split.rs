@@ -10,11 +10,7 @@ const MAX_WEIGHT: u64 = u32::MAX as u64;
 pub(super) fn check(split: &TrafficSplit, problems: &mut Problems<'_>) {
     let spec = &split.spec;
     if let Err(rule) = name::dns_subdomain(&spec.service) {
-        problems.add(
-            "spec.service",
-            format!("a service's name or its name in cluster DNS: {rule}"),
-            "",
-        );
+        problems.add("spec.service", format!("a service's name or its name in cluster DNS: {rule}"), "");
     }
     if spec.backends.is_empty() {
         problems.add("spec.backends", "at least one backend", "");
@@ -25,26 +21,13 @@ pub(super) fn check(split: &TrafficSplit, problems: &mut Problems<'_>) {
         if let Err(rule) = name::dns_subdomain(&backend.service) {
             problems.add(&field, format!("a service's name: {rule}"), "");
         } else if !seen.insert(&backend.service) {
-            problems.add(
-                &field,
-                "a service that no other backend names",
-                "add the two weights up",
-            );
+            problems.add(&field, "a service that no other backend names", "add the two weights up");
         }
     }
-    let sum: u64 = spec
-        .backends
-        .iter()
-        .map(|backend| u64::from(backend.weight))
-        .sum();
+    let sum: u64 = spec.backends.iter().map(|backend| u64::from(backend.weight)).sum();
     if sum == 0 && !spec.backends.is_empty() {
         let fix = "give at least one backend a weight above 0";
-        problems.add_value(
-            "spec.backends",
-            "without any weight",
-            "a sum of weights above 0",
-            fix,
-        );
+        problems.add_value("spec.backends", "without any weight", "a sum of weights above 0", fix);
     }
     if sum > MAX_WEIGHT {
         problems.add_value(
@@ -59,11 +42,7 @@ pub(super) fn check(split: &TrafficSplit, problems: &mut Problems<'_>) {
         if let Err(rule) = name::dns_subdomain(&rule.name) {
             problems.add(&format!("{at}.name"), rule, "");
         }
-        if rule
-            .api_group
-            .as_deref()
-            .is_some_and(|group| !group.is_empty() && group != "specs.smi-spec.io")
-        {
+        if rule.api_group.as_deref().is_some_and(|group| !group.is_empty() && group != "specs.smi-spec.io") {
             problems.add(&format!("{at}.apiGroup"), "specs.smi-spec.io", "");
         }
     }

@@ -21,20 +21,11 @@ pub(super) fn check_deployment(deployment: &Deployment, problems: &mut Problems<
         problems.add_value(at, "given", "nothing beside type Recreate", "");
         return;
     }
-    let surge = update
-        .max_surge
-        .as_ref()
-        .map(|it| check_count(it, &format!("{at}.maxSurge"), problems));
-    let unavailable = update
-        .max_unavailable
-        .as_ref()
-        .map(|it| check_count(it, &format!("{at}.maxUnavailable"), problems));
+    let surge = update.max_surge.as_ref().map(|it| check_count(it, &format!("{at}.maxSurge"), problems));
+    let unavailable =
+        update.max_unavailable.as_ref().map(|it| check_count(it, &format!("{at}.maxUnavailable"), problems));
     if surge == Some(Some(0)) && unavailable == Some(Some(0)) {
-        problems.add(
-            &format!("{at}.maxUnavailable"),
-            "more than 0 when maxSurge is 0",
-            "",
-        );
+        problems.add(&format!("{at}.maxUnavailable"), "more than 0 when maxSurge is 0", "");
     }
 }
 
@@ -47,11 +38,7 @@ pub(super) fn check_stateful_set(set: &StatefulSet, problems: &mut Problems<'_>)
     {
         problems.add("spec.serviceName", rule, "");
     }
-    let count = spec
-        .update_strategy
-        .rolling_update
-        .as_ref()
-        .and_then(|update| update.max_unavailable.as_ref());
+    let count = spec.update_strategy.rolling_update.as_ref().and_then(|update| update.max_unavailable.as_ref());
     if let Some(count) = count {
         let field = "spec.updateStrategy.rollingUpdate.maxUnavailable";
         if check_count(count, field, problems) == Some(0) {
@@ -62,20 +49,11 @@ pub(super) fn check_stateful_set(set: &StatefulSet, problems: &mut Problems<'_>)
 
 fn check_template(template: &PodTemplate, problems: &mut Problems<'_>) {
     let metadata = &template.metadata;
-    metadata::check_words(
-        &metadata.labels,
-        &metadata.annotations,
-        "spec.template.metadata",
-        problems,
-    );
+    metadata::check_words(&metadata.labels, &metadata.annotations, "spec.template.metadata", problems);
     pod::check(&template.spec, "spec.template.spec", problems);
     pod::check_written(&template.spec, "spec.template.spec", problems);
     if template.spec.restart_policy != RestartPolicy::Always {
-        problems.add(
-            "spec.template.spec.restartPolicy",
-            "Always",
-            "run what should end as a Pod",
-        );
+        problems.add("spec.template.spec.restartPolicy", "Always", "run what should end as a Pod");
     }
 }
 
@@ -84,18 +62,13 @@ fn check_count(value: &IntOrString, field: &str, problems: &mut Problems<'_>) ->
     let number = match value {
         IntOrString::Int(count) => u32::try_from(*count).ok(),
         IntOrString::String(text) => {
-            let digits = text
-                .strip_suffix('%')
-                .filter(|it| it.len() <= 3 && it.bytes().all(|byte| byte.is_ascii_digit()));
+            let digits =
+                text.strip_suffix('%').filter(|it| it.len() <= 3 && it.bytes().all(|byte| byte.is_ascii_digit()));
             digits.and_then(|digits| digits.parse().ok())
         }
     };
     if number.is_none() {
-        problems.add(
-            field,
-            "an integer from 0 up, or a percentage such as 25%",
-            "",
-        );
+        problems.add(field, "an integer from 0 up, or a percentage such as 25%", "");
     }
     number
 }

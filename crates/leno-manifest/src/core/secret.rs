@@ -39,10 +39,7 @@ impl Secret {
 
     /// Every key, in order.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
-        let extra = self
-            .string_data
-            .keys()
-            .filter(|key| !self.data.contains_key(*key));
+        let extra = self.string_data.keys().filter(|key| !self.data.contains_key(*key));
         self.data.keys().chain(extra).map(String::as_str)
     }
 }
@@ -50,9 +47,6 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys: Vec<_> = self.keys().collect();
-        f.debug_struct("Secret")
-            .field("metadata", &self.metadata)
-            .field("keys", &keys)
-            .finish_non_exhaustive()
+        f.debug_struct("Secret").field("metadata", &self.metadata).field("keys", &keys).finish_non_exhaustive()
     }
 }

@@ -96,20 +96,7 @@ pub struct ServicePort {
 }
 
 /// The transport protocol of a port.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Transport {
     /// TCP.
     #[default]
@@ -132,7 +119,6 @@ impl Service {
     /// Whether it was written to have no virtual address.
     #[must_use]
     pub fn is_headless(&self) -> bool {
-        self.spec.cluster_ip.as_deref() == Some("None")
-            || self.spec.cluster_ips.iter().any(|ip| ip == "None")
+        self.spec.cluster_ip.as_deref() == Some("None") || self.spec.cluster_ips.iter().any(|ip| ip == "None")
     }
 }

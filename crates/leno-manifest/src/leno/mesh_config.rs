@@ -106,9 +106,7 @@ impl MeshConfig {
         let spec = &self.spec;
         Model {
             trust_domain: given(
-                spec.trust_domain
-                    .as_ref()
-                    .and_then(|text| TrustDomain::new(text).ok()),
+                spec.trust_domain.as_ref().and_then(|text| TrustDomain::new(text).ok()),
                 default.trust_domain,
             ),
             mtls: match spec.mtls {
@@ -127,9 +125,7 @@ impl MeshConfig {
                 None => default.outbound_policy,
             },
             certificate_lifetime: given(
-                spec.certificate_lifetime
-                    .as_deref()
-                    .and_then(duration::parse),
+                spec.certificate_lifetime.as_deref().and_then(duration::parse),
                 default.certificate_lifetime,
             ),
             access_log: spec.access_log.unwrap_or(default.access_log),
@@ -147,12 +143,7 @@ impl Interception {
     /// What it means, ranges in their plain form.
     #[must_use]
     pub fn to_model(&self) -> mesh::Interception {
-        let ranges = |ranges: &[String]| {
-            ranges
-                .iter()
-                .filter_map(|text| ip_range::normal(text))
-                .collect()
-        };
+        let ranges = |ranges: &[String]| ranges.iter().filter_map(|text| ip_range::normal(text)).collect();
         mesh::Interception {
             exclude_inbound_ports: self.exclude_inbound_ports.clone(),
             exclude_outbound_ports: self.exclude_outbound_ports.clone(),

@@ -113,12 +113,7 @@ impl Serialize for Headers {
         if map.len() == self.0.len() {
             return Shape::Map(map).serialize(serializer);
         }
-        let list = self
-            .0
-            .iter()
-            .cloned()
-            .map(|pair| BTreeMap::from([pair]))
-            .collect();
+        let list = self.0.iter().cloned().map(|pair| BTreeMap::from([pair])).collect();
         Shape::List(list).serialize(serializer)
     }
 }

@@ -67,9 +67,7 @@ pub struct TrafficTargetRule {
 }
 
 /// The kind of an object that describes traffic.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum RouteKind {
     /// HTTP requests.
     #[serde(rename = "HTTPRouteGroup")]

@@ -26,9 +26,7 @@ pub(crate) struct UpgradeError {
 pub(crate) fn older_versions(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::TrafficTarget => &["v1alpha2", "v1alpha1"],
-        Kind::HttpRouteGroup | Kind::TcpRoute | Kind::TrafficSplit => {
-            &["v1alpha3", "v1alpha2", "v1alpha1"]
-        }
+        Kind::HttpRouteGroup | Kind::TcpRoute | Kind::TrafficSplit => &["v1alpha3", "v1alpha2", "v1alpha1"],
         Kind::Namespace
         | Kind::ServiceAccount
         | Kind::Service
@@ -51,10 +49,7 @@ pub(crate) fn upgrade(kind: Kind, version: &str, mut node: Node) -> (Node, Vec<U
             into_spec(&mut node, &["destination", "sources", "specs", "rules"]);
             let spec = node.get_mut("spec");
             if let Some(Content::Map(entries)) = spec.map(|spec| &mut spec.content) {
-                entries
-                    .iter_mut()
-                    .filter(|entry| entry.key == "specs")
-                    .for_each(|entry| entry.key = "rules".into());
+                entries.iter_mut().filter(|entry| entry.key == "specs").for_each(|entry| entry.key = "rules".into());
             }
             whole_port(&mut node);
         }
@@ -64,8 +59,7 @@ pub(crate) fn upgrade(kind: Kind, version: &str, mut node: Node) -> (Node, Vec<U
                 errors.push(UpgradeError {
                     field: "spec.destination.port".into(),
                     expected: "no port (since v1alpha3)".into(),
-                    fix: "name the port in matches.ports of a TCPRoute, and that TCPRoute in rules"
-                        .into(),
+                    fix: "name the port in matches.ports of a TCPRoute, and that TCPRoute in rules".into(),
                 });
             }
         }
@@ -79,10 +73,7 @@ pub(crate) fn upgrade(kind: Kind, version: &str, mut node: Node) -> (Node, Vec<U
 impl Node {
     fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
         match &mut self.content {
-            Content::Map(entries) => entries
-                .iter_mut()
-                .find(|entry| entry.key == key)
-                .map(|entry| &mut entry.value),
+            Content::Map(entries) => entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.value),
             Content::Null
             | Content::Bool(..)
             | Content::Int(..)
@@ -102,26 +93,16 @@ fn into_spec(node: &mut Node, fields: &[&str]) {
     if entries.iter().any(|entry| entry.key == "spec") {
         return;
     }
-    let (inner, outer): (Vec<_>, Vec<_>) = std::mem::take(entries)
-        .into_iter()
-        .partition(|entry| fields.contains(&entry.key.as_str()));
+    let (inner, outer): (Vec<_>, Vec<_>) =
+        std::mem::take(entries).into_iter().partition(|entry| fields.contains(&entry.key.as_str()));
     let mark = inner.first().map_or(mark, |entry| entry.mark);
     *entries = outer;
-    entries.push(Entry {
-        key: "spec".into(),
-        mark,
-        value: Node {
-            mark,
-            content: Content::Map(inner),
-        },
-    });
+    entries.push(Entry { key: "spec".into(), mark, value: Node { mark, content: Content::Map(inner) } });
 }
 
 /// The port of a destination was a text at first.
 fn whole_port(node: &mut Node) {
-    let destination = node
-        .get_mut("spec")
-        .and_then(|spec| spec.get_mut("destination"));
+    let destination = node.get_mut("spec").and_then(|spec| spec.get_mut("destination"));
     let Some(port) = destination.and_then(|destination| destination.get_mut("port")) else {
         return;
     };
@@ -132,9 +113,7 @@ fn whole_port(node: &mut Node) {
 
 /// Turns quantities into whole numbers of the same proportions: thousandths.
 fn whole_weights(node: &mut Node, errors: &mut Vec<UpgradeError>) {
-    let backends = node
-        .get_mut("spec")
-        .and_then(|spec| spec.get_mut("backends"));
+    let backends = node.get_mut("spec").and_then(|spec| spec.get_mut("backends"));
     let Some(Content::List(backends)) = backends.map(|backends| &mut backends.content) else {
         return;
     };
@@ -176,11 +155,7 @@ fn thousandths(text: &str) -> Option<u32> {
     }
     let value = number.parse::<f64>().ok()? * scale;
     // Rounded up, as Kubernetes rounds what is finer than it can hold.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the range is checked"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
     (0.0..=4e9).contains(&value).then(|| value.ceil() as u32)
 }
 
@@ -190,14 +165,7 @@ mod tests {
 
     #[test]
     fn quantities_keep_their_proportions() {
-        for (text, value) in [
-            ("1", 1000),
-            ("500m", 500),
-            ("0.5", 500),
-            ("0", 0),
-            ("1k", 1_000_000),
-            ("1e1", 10_000),
-        ] {
+        for (text, value) in [("1", 1000), ("500m", 500), ("0.5", 500), ("0", 0), ("1k", 1_000_000), ("1e1", 10_000)] {
             assert_eq!(thousandths(text), Some(value), "{text}");
         }
         for text in ["", "-1", "m", "1x", "1e10", "inf", "NaN"] {

@@ -19,9 +19,7 @@ pub fn parse(text: &str) -> Option<Duration> {
     while !rest.is_empty() {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, after) = rest.split_at(end);
-        let unit_end = after
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(after.len());
+        let unit_end = after.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(after.len());
         let (unit, after) = after.split_at(unit_end);
         let nanoseconds: u128 = match unit {
             "ns" => 1,
@@ -43,19 +41,11 @@ pub fn parse(text: &str) -> Option<Duration> {
 /// A decimal number times a unit.
 fn scaled(number: &str, unit: u128) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if (whole.is_empty() && fraction.is_empty())
-        || fraction.contains('.')
-        || whole.len() > 20
-        || fraction.len() > 20
-    {
+    if (whole.is_empty() && fraction.is_empty()) || fraction.contains('.') || whole.len() > 20 || fraction.len() > 20 {
         return None;
     }
     let digits = |text: &str| {
-        if text.is_empty() {
-            Some(0)
-        } else {
-            text.parse::<u128>().ok()
-        }
+        if text.is_empty() { Some(0) } else { text.parse::<u128>().ok() }
     };
     let scale = 10_u128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
     let fraction = digits(fraction)?.checked_mul(unit)? / scale;
@@ -69,16 +59,8 @@ pub fn shown(duration: Duration) -> String {
     if seconds == 0 && nanoseconds == 0 {
         return "0s".into();
     }
-    let parts = [
-        (seconds / 3600, "h"),
-        (seconds / 60 % 60, "m"),
-        (seconds % 60, "s"),
-    ];
-    let mut out: String = parts
-        .iter()
-        .filter(|(n, _)| *n > 0)
-        .map(|(n, unit)| format!("{n}{unit}"))
-        .collect();
+    let parts = [(seconds / 3600, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    let mut out: String = parts.iter().filter(|(n, _)| *n > 0).map(|(n, unit)| format!("{n}{unit}")).collect();
     if nanoseconds > 0 {
         out.push_str(&format!("{nanoseconds}ns"));
     }
@@ -100,25 +82,9 @@ mod tests {
             (".5s", 500),
             ("+1m", 60_000),
         ] {
-            assert_eq!(
-                parse(text),
-                Some(Duration::from_millis(milliseconds)),
-                "{text}"
-            );
+            assert_eq!(parse(text), Some(Duration::from_millis(milliseconds)), "{text}");
         }
-        for text in [
-            "",
-            "24",
-            "1d",
-            "-1h",
-            "h",
-            ".h",
-            "1..5s",
-            "1h30",
-            "99999999999h",
-            "1 h",
-            "+",
-        ] {
+        for text in ["", "24", "1d", "-1h", "h", ".h", "1..5s", "1h30", "99999999999h", "1 h", "+"] {
             assert_eq!(parse(text), None, "{text}");
         }
         assert_eq!(shown(Duration::from_secs(5400)), "1h30m");

@@ -7,13 +7,11 @@ pub type Rule = &'static str;
 
 const LABEL: Rule = "at most 63 of a-z, 0-9 and '-', with a letter or digit at both ends";
 const SERVICE: Rule = "at most 63 of a-z, 0-9 and '-', a letter first and a letter or digit last";
-const SUBDOMAIN: Rule =
-    "at most 253 of a-z, 0-9, '-' and '.', with a letter or digit at both ends of each part";
-const PORT: Rule =
-    "at most 15 of a-z, 0-9 and single '-', with a letter in it and a letter or digit at both ends";
-const LABEL_KEY: Rule = "[a domain name and '/',] then at most 63 of A-Z, a-z, 0-9, '-', '_', '.', with a letter or digit at both ends";
-const LABEL_VALUE: Rule =
-    "at most 63 of A-Z, a-z, 0-9, '-', '_', '.', with a letter or digit at both ends";
+const SUBDOMAIN: Rule = "at most 253 of a-z, 0-9, '-' and '.', with a letter or digit at both ends of each part";
+const PORT: Rule = "at most 15 of a-z, 0-9 and single '-', with a letter in it and a letter or digit at both ends";
+const LABEL_KEY: Rule =
+    "[a domain name and '/',] then at most 63 of A-Z, a-z, 0-9, '-', '_', '.', with a letter or digit at both ends";
+const LABEL_VALUE: Rule = "at most 63 of A-Z, a-z, 0-9, '-', '_', '.', with a letter or digit at both ends";
 const ENVIRONMENT: Rule = "printable ASCII without '='";
 const DATA_KEY: Rule = "at most 253 of A-Z, a-z, 0-9, '-', '_' and '.'";
 
@@ -29,27 +27,19 @@ fn ends_well(text: &str) -> bool {
 fn is_label(text: &str) -> bool {
     text.len() <= 63
         && ends_well(text)
-        && text
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
 fn is_subdomain(text: &str) -> bool {
-    let part = |part: &str| {
-        ends_well(part)
-            && part
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-    };
+    let part =
+        |part: &str| ends_well(part) && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     text.len() <= 253 && text.split('.').all(part)
 }
 
 fn is_word(text: &str) -> bool {
     text.len() <= 63
         && ends_well(text)
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
 /// A DNS label (RFC 1123): names of Namespaces, containers and service ports.
@@ -65,10 +55,7 @@ pub fn dns_label(text: &str) -> Result<(), Rule> {
 /// # Errors
 /// The rule that the text breaks.
 pub fn service(text: &str) -> Result<(), Rule> {
-    check(
-        is_label(text) && text.starts_with(|c: char| c.is_ascii_lowercase()),
-        SERVICE,
-    )
+    check(is_label(text) && text.starts_with(|c: char| c.is_ascii_lowercase()), SERVICE)
 }
 
 /// A DNS name (RFC 1123): names of most objects.
@@ -118,10 +105,7 @@ pub fn label_value(text: &str) -> Result<(), Rule> {
 /// # Errors
 /// The rule that the text breaks.
 pub fn environment(text: &str) -> Result<(), Rule> {
-    let sound = !text.is_empty()
-        && text
-            .chars()
-            .all(|c| (c.is_ascii_graphic() || c == ' ') && c != '=');
+    let sound = !text.is_empty() && text.chars().all(|c| (c.is_ascii_graphic() || c == ' ') && c != '=');
     check(sound, ENVIRONMENT)
 }
 
@@ -130,13 +114,8 @@ pub fn environment(text: &str) -> Result<(), Rule> {
 /// # Errors
 /// The rule that the text breaks.
 pub fn data_key(text: &str) -> Result<(), Rule> {
-    let letters = text
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
-    check(
-        (1..=253).contains(&text.len()) && letters && !matches!(text, "." | ".."),
-        DATA_KEY,
-    )
+    let letters = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    check((1..=253).contains(&text.len()) && letters && !matches!(text, "." | ".."), DATA_KEY)
 }
 
 /// The name of a network interface (Linux: 1 to 15 bytes without `/` and white space); `+` at the end fits any rest.
@@ -144,14 +123,8 @@ pub fn data_key(text: &str) -> Result<(), Rule> {
 /// # Errors
 /// The rule that the text breaks.
 pub fn interface(text: &str) -> Result<(), Rule> {
-    let sound = (1..=15).contains(&text.len())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_graphic() && c != '/' && c != '"');
-    check(
-        sound && !matches!(text, "." | ".."),
-        "the name of a network interface",
-    )
+    let sound = (1..=15).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic() && c != '/' && c != '"');
+    check(sound && !matches!(text, "." | ".."), "the name of a network interface")
 }
 
 #[cfg(test)]
@@ -164,41 +137,15 @@ mod tests {
         for text in ["cart", "cart-v1", "9lives"] {
             assert!(dns_label(text).is_ok(), "{text}");
         }
-        for text in [
-            "",
-            "Cart",
-            "-cart",
-            "cart-",
-            "a.b",
-            "a_b",
-            long.as_str(),
-            "ä",
-        ] {
+        for text in ["", "Cart", "-cart", "cart-", "a.b", "a_b", long.as_str(), "ä"] {
             assert!(dns_label(text).is_err(), "{text}");
         }
         assert!(service("9lives").is_err() && service("cart").is_ok());
-        assert!(
-            dns_subdomain("a.b-c.9").is_ok()
-                && dns_subdomain("a..b").is_err()
-                && dns_subdomain("a.-b").is_err()
-        );
-        assert!(
-            port("http").is_ok()
-                && port("80").is_err()
-                && port("a--b").is_err()
-                && port(&long).is_err()
-        );
-        assert!(
-            label_key("leno.dev/inject").is_ok()
-                && label_key("/x").is_err()
-                && label_key("a/b/c").is_err()
-        );
-        assert!(
-            label_value("").is_ok() && label_value("v1.0_x").is_ok() && label_value("a b").is_err()
-        );
-        assert!(
-            environment("A.b-c").is_ok() && environment("A=B").is_err() && environment("").is_err()
-        );
+        assert!(dns_subdomain("a.b-c.9").is_ok() && dns_subdomain("a..b").is_err() && dns_subdomain("a.-b").is_err());
+        assert!(port("http").is_ok() && port("80").is_err() && port("a--b").is_err() && port(&long).is_err());
+        assert!(label_key("leno.dev/inject").is_ok() && label_key("/x").is_err() && label_key("a/b/c").is_err());
+        assert!(label_value("").is_ok() && label_value("v1.0_x").is_ok() && label_value("a b").is_err());
+        assert!(environment("A.b-c").is_ok() && environment("A=B").is_err() && environment("").is_err());
         assert!(data_key("a.b").is_ok() && data_key("a/b").is_err() && data_key("..").is_err());
     }
 }

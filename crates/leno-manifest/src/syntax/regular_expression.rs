@@ -12,17 +12,10 @@ const MAX_COMPILED: usize = 1 << 20;
 pub fn check(text: &str) -> Result<(), String> {
     // By itself first: `a)(b` becomes sound only by the group that is put around it.
     let alone = RegexBuilder::new(text).size_limit(MAX_COMPILED).build();
-    let outcome = alone.and_then(|_| {
-        RegexBuilder::new(&format!("^(?:{text})$"))
-            .size_limit(MAX_COMPILED)
-            .build()
-    });
+    let outcome = alone.and_then(|_| RegexBuilder::new(&format!("^(?:{text})$")).size_limit(MAX_COMPILED).build());
     outcome.map(drop).map_err(|error| match error {
         regex::Error::Syntax(text) => {
-            let last = text
-                .lines()
-                .rev()
-                .find_map(|line| line.trim().strip_prefix("error: "));
+            let last = text.lines().rev().find_map(|line| line.trim().strip_prefix("error: "));
             last.unwrap_or("it cannot be read").to_owned()
         }
         regex::Error::CompiledTooBig(_) => "it grows too large when compiled".to_owned(),

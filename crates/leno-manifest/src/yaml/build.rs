@@ -13,18 +13,8 @@ const MAX_NODES: usize = 500_000;
 
 /// What is being built.
 enum Frame {
-    List {
-        mark: Mark,
-        anchor: usize,
-        items: Vec<Node>,
-    },
-    Map {
-        mark: Mark,
-        anchor: usize,
-        entries: Vec<Entry>,
-        seen: HashMap<String, u32>,
-        key: Option<(String, Mark)>,
-    },
+    List { mark: Mark, anchor: usize, items: Vec<Node> },
+    Map { mark: Mark, anchor: usize, entries: Vec<Entry>, seen: HashMap<String, u32>, key: Option<(String, Mark)> },
 }
 
 /// Builds trees from the parser's events.
@@ -79,24 +69,11 @@ impl Builder {
                 let content = self.scalar(&text, style, tag.as_deref(), mark)?;
                 self.finish(Node { mark, content }, anchor)
             }
-            Event::SequenceStart(anchor, tag) => self.open(
-                Frame::List {
-                    mark,
-                    anchor,
-                    items: Vec::new(),
-                },
-                tag.as_deref(),
-                "seq",
-                mark,
-            ),
+            Event::SequenceStart(anchor, tag) => {
+                self.open(Frame::List { mark, anchor, items: Vec::new() }, tag.as_deref(), "seq", mark)
+            }
             Event::MappingStart(anchor, tag) => {
-                let frame = Frame::Map {
-                    mark,
-                    anchor,
-                    entries: Vec::new(),
-                    seen: HashMap::new(),
-                    key: None,
-                };
+                let frame = Frame::Map { mark, anchor, entries: Vec::new(), seen: HashMap::new(), key: None };
                 self.open(frame, tag.as_deref(), "map", mark)
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
@@ -105,10 +82,7 @@ impl Builder {
 
     fn end_document(&mut self) {
         let errors = std::mem::take(&mut self.errors);
-        let root = self
-            .root
-            .take()
-            .filter(|root| root.content != Content::Null);
+        let root = self.root.take().filter(|root| root.content != Content::Null);
         if root.is_some() || !errors.is_empty() {
             self.documents.push(Document { root, errors });
         }
@@ -116,11 +90,7 @@ impl Builder {
 
     fn alias(&mut self, anchor: usize, mark: Mark) -> Result<(), SyntaxError> {
         let Some(node) = self.anchors.get(&anchor) else {
-            return Err(self.error(
-                mark,
-                "an alias of nothing",
-                "the name of an anchor that stands before it",
-            ));
+            return Err(self.error(mark, "an alias of nothing", "the name of an anchor that stands before it"));
         };
         if self.frames.len() + node.depth() > MAX_DEPTH {
             return Err(self.too_deep(mark));
@@ -133,51 +103,22 @@ impl Builder {
 
     fn close(&mut self) -> Result<(), SyntaxError> {
         match self.frames.pop() {
-            Some(Frame::List {
-                mark,
-                anchor,
-                items,
-            }) => self.finish(
-                Node {
-                    mark,
-                    content: Content::List(items),
-                },
-                anchor,
-            ),
-            Some(Frame::Map {
-                mark,
-                anchor,
-                entries,
-                ..
-            }) => {
+            Some(Frame::List { mark, anchor, items }) => {
+                self.finish(Node { mark, content: Content::List(items) }, anchor)
+            }
+            Some(Frame::Map { mark, anchor, entries, .. }) => {
                 let entries = self.merged(entries)?;
-                self.finish(
-                    Node {
-                        mark,
-                        content: Content::Map(entries),
-                    },
-                    anchor,
-                )
+                self.finish(Node { mark, content: Content::Map(entries) }, anchor)
             }
             None => Ok(()),
         }
     }
 
     fn too_deep(&self, mark: Mark) -> SyntaxError {
-        self.error(
-            mark,
-            "nested too deeply",
-            &format!("at most {MAX_DEPTH} levels"),
-        )
+        self.error(mark, "nested too deeply", &format!("at most {MAX_DEPTH} levels"))
     }
 
-    fn open(
-        &mut self,
-        frame: Frame,
-        tag: Option<&Tag>,
-        plain: &str,
-        mark: Mark,
-    ) -> Result<(), SyntaxError> {
+    fn open(&mut self, frame: Frame, tag: Option<&Tag>, plain: &str, mark: Mark) -> Result<(), SyntaxError> {
         self.count(1, mark)?;
         if let Some(tag) = tag.filter(|tag| !(tag.is_yaml_core_schema() && tag.suffix == plain)) {
             return Err(self.error(mark, &format!("the tag {tag}"), "no tag"));
@@ -192,22 +133,12 @@ impl Builder {
     fn count(&mut self, more: usize, mark: Mark) -> Result<(), SyntaxError> {
         self.nodes = self.nodes.saturating_add(more);
         if self.nodes > MAX_NODES {
-            return Err(self.error(
-                mark,
-                "too large",
-                &format!("at most {MAX_NODES} values, aliases counted in full"),
-            ));
+            return Err(self.error(mark, "too large", &format!("at most {MAX_NODES} values, aliases counted in full")));
         }
         Ok(())
     }
 
-    fn scalar(
-        &self,
-        text: &str,
-        style: ScalarStyle,
-        tag: Option<&Tag>,
-        mark: Mark,
-    ) -> Result<Content, SyntaxError> {
+    fn scalar(&self, text: &str, style: ScalarStyle, tag: Option<&Tag>, mark: Mark) -> Result<Content, SyntaxError> {
         if let Some(tag) = tag {
             return match (tag.is_yaml_core_schema(), tag.suffix.as_str()) {
                 (true, "str") => Ok(Content::String(text.to_owned())),
@@ -219,10 +150,9 @@ impl Builder {
         }
         Ok(match style {
             ScalarStyle::Plain => scalar::resolve(text),
-            ScalarStyle::SingleQuoted
-            | ScalarStyle::DoubleQuoted
-            | ScalarStyle::Literal
-            | ScalarStyle::Folded => Content::String(text.to_owned()),
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted | ScalarStyle::Literal | ScalarStyle::Folded => {
+                Content::String(text.to_owned())
+            }
         })
     }
 
@@ -238,34 +168,19 @@ impl Builder {
         match self.frames.last_mut() {
             None => self.root = Some(node),
             Some(Frame::List { items, .. }) => items.push(node),
-            Some(Frame::Map {
-                entries, seen, key, ..
-            }) => match key.take() {
+            Some(Frame::Map { entries, seen, key, .. }) => match key.take() {
                 None => match key_text(&node) {
                     Some(text) => *key = Some((text, node.mark)),
                     None => {
-                        return Err(self.error(
-                            node.mark,
-                            &format!("{} as a key", node.shown()),
-                            "a text as the key",
-                        ));
+                        return Err(self.error(node.mark, &format!("{} as a key", node.shown()), "a text as the key"));
                     }
                 },
                 Some((text, mark)) => match seen.insert(text.clone(), mark.line) {
-                    None => entries.push(Entry {
-                        key: text,
-                        mark,
-                        value: node,
-                    }),
+                    None => entries.push(Entry { key: text, mark, value: node }),
                     Some(first) => {
                         let field = key_path(&self.field(), &text);
                         let found = format!("given again after line {first}");
-                        self.errors.push(SyntaxError {
-                            mark,
-                            field,
-                            found,
-                            expected: "each key once".into(),
-                        });
+                        self.errors.push(SyntaxError { mark, field, found, expected: "each key once".into() });
                     }
                 },
             },
@@ -275,16 +190,11 @@ impl Builder {
 
     /// The path of what is being built.
     fn field(&self) -> String {
-        self.frames
-            .iter()
-            .fold(String::new(), |path, frame| match frame {
-                Frame::List { items, .. } => format!("{path}[{}]", items.len()),
-                Frame::Map {
-                    key: Some((key, _)),
-                    ..
-                } => key_path(&path, key),
-                Frame::Map { key: None, .. } => path,
-            })
+        self.frames.iter().fold(String::new(), |path, frame| match frame {
+            Frame::List { items, .. } => format!("{path}[{}]", items.len()),
+            Frame::Map { key: Some((key, _)), .. } => key_path(&path, key),
+            Frame::Map { key: None, .. } => path,
+        })
     }
 
     /// The entries with those that `<<` brings in; an entry's own key wins.
@@ -296,18 +206,11 @@ impl Builder {
         let mut own: HashSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
         let sources = match merge.value.content {
             Content::List(items) => items,
-            content => vec![Node {
-                mark: merge.value.mark,
-                content,
-            }],
+            content => vec![Node { mark: merge.value.mark, content }],
         };
         for source in sources {
             let Content::Map(more) = source.content else {
-                return Err(self.error(
-                    source.mark,
-                    "no map to merge",
-                    "a map, or a list of maps, after <<",
-                ));
+                return Err(self.error(source.mark, "no map to merge", "a map, or a list of maps, after <<"));
             };
             for entry in more {
                 if own.insert(entry.key.clone()) {
@@ -327,12 +230,7 @@ impl Builder {
     }
 
     fn error(&self, mark: Mark, found: &str, expected: &str) -> SyntaxError {
-        SyntaxError {
-            mark,
-            field: self.field(),
-            found: found.to_owned(),
-            expected: expected.to_owned(),
-        }
+        SyntaxError { mark, field: self.field(), found: found.to_owned(), expected: expected.to_owned() }
     }
 
     fn scan_error(&self, error: &ScanError) -> SyntaxError {
@@ -344,10 +242,9 @@ impl Builder {
 /// A key as text: `8080: x` has the key `8080`, as `kubectl` reads it.
 fn key_text(node: &Node) -> Option<String> {
     match &node.content {
-        Content::Bool(_, text)
-        | Content::Int(_, text)
-        | Content::Float(_, text)
-        | Content::String(text) => Some(text.clone()),
+        Content::Bool(_, text) | Content::Int(_, text) | Content::Float(_, text) | Content::String(text) => {
+            Some(text.clone())
+        }
         Content::Null | Content::List(_) | Content::Map(_) => None,
     }
 }

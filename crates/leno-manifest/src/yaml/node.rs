@@ -83,9 +83,7 @@ impl Node {
     /// The value of this key, if this is a map that has it and the value is not null.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
-        self.entry(key)
-            .map(|entry| &entry.value)
-            .filter(|value| value.content != Content::Null)
+        self.entry(key).map(|entry| &entry.value).filter(|value| value.content != Content::Null)
     }
 
     /// The text, if this is one.
@@ -121,17 +119,8 @@ impl Node {
     pub fn size(&self) -> usize {
         match &self.content {
             Content::List(items) => 1 + items.iter().map(Self::size).sum::<usize>(),
-            Content::Map(entries) => {
-                1 + entries
-                    .iter()
-                    .map(|entry| entry.value.size())
-                    .sum::<usize>()
-            }
-            Content::Null
-            | Content::Bool(..)
-            | Content::Int(..)
-            | Content::Float(..)
-            | Content::String(_) => 1,
+            Content::Map(entries) => 1 + entries.iter().map(|entry| entry.value.size()).sum::<usize>(),
+            Content::Null | Content::Bool(..) | Content::Int(..) | Content::Float(..) | Content::String(_) => 1,
         }
     }
 
@@ -140,28 +129,15 @@ impl Node {
     pub fn depth(&self) -> usize {
         match &self.content {
             Content::List(items) => 1 + items.iter().map(Self::depth).max().unwrap_or(0),
-            Content::Map(entries) => {
-                1 + entries
-                    .iter()
-                    .map(|entry| entry.value.depth())
-                    .max()
-                    .unwrap_or(0)
-            }
-            Content::Null
-            | Content::Bool(..)
-            | Content::Int(..)
-            | Content::Float(..)
-            | Content::String(_) => 0,
+            Content::Map(entries) => 1 + entries.iter().map(|entry| entry.value.depth()).max().unwrap_or(0),
+            Content::Null | Content::Bool(..) | Content::Int(..) | Content::Float(..) | Content::String(_) => 0,
         }
     }
 
     /// What a path such as `spec.ports[1].name` or `metadata.labels["a.b/c"]` leads to.
     #[must_use]
     pub fn find(&self, path: &str) -> Found<'_> {
-        let mut found = Found {
-            node: Some(self),
-            mark: self.mark,
-        };
+        let mut found = Found { node: Some(self), mark: self.mark };
         for step in steps(path) {
             let Some(node) = found.node else { break };
             match step {
@@ -171,9 +147,7 @@ impl Node {
                 }
                 Step::Key(key) => {
                     let entry = node.entry(&key);
-                    found.node = entry
-                        .map(|entry| &entry.value)
-                        .filter(|value| value.content != Content::Null);
+                    found.node = entry.map(|entry| &entry.value).filter(|value| value.content != Content::Null);
                     // Nothing was written for a null: its key is where it is.
                     found.mark = match (entry, found.node) {
                         (_, Some(node)) => node.mark,
@@ -191,9 +165,7 @@ impl Node {
     pub fn shown(&self) -> String {
         match &self.content {
             Content::Null => "missing".into(),
-            Content::Bool(_, text) | Content::Int(_, text) | Content::Float(_, text) => {
-                text.clone()
-            }
+            Content::Bool(_, text) | Content::Int(_, text) | Content::Float(_, text) => text.clone(),
             Content::String(text) => quoted(text),
             Content::List(items) if items.is_empty() => "an empty list".into(),
             Content::List(_) => "a list".into(),
@@ -207,33 +179,20 @@ impl Node {
         match &self.content {
             Content::Null => Value::Null,
             Content::Bool(value, _) => Value::Bool(*value),
-            Content::Int(value, text) => {
-                integer(*value).unwrap_or_else(|| Value::String(text.clone()))
-            }
-            Content::Float(value, _) => {
-                serde_json::Number::from_f64(*value).map_or(Value::Null, Value::Number)
-            }
+            Content::Int(value, text) => integer(*value).unwrap_or_else(|| Value::String(text.clone())),
+            Content::Float(value, _) => serde_json::Number::from_f64(*value).map_or(Value::Null, Value::Number),
             Content::String(text) => Value::String(text.clone()),
             Content::List(items) => Value::Array(items.iter().map(Self::to_json).collect()),
             Content::Map(entries) => {
-                let given = entries
-                    .iter()
-                    .filter(|entry| entry.value.content != Content::Null);
-                Value::Object(
-                    given
-                        .map(|entry| (entry.key.clone(), entry.value.to_json()))
-                        .collect::<Map<_, _>>(),
-                )
+                let given = entries.iter().filter(|entry| entry.value.content != Content::Null);
+                Value::Object(given.map(|entry| (entry.key.clone(), entry.value.to_json())).collect::<Map<_, _>>())
             }
         }
     }
 }
 
 fn integer(value: i128) -> Option<Value> {
-    i64::try_from(value)
-        .map(Value::from)
-        .or_else(|_| u64::try_from(value).map(Value::from))
-        .ok()
+    i64::try_from(value).map(Value::from).or_else(|_| u64::try_from(value).map(Value::from)).ok()
 }
 
 /// A text in quotes, cut when it is long.
@@ -289,10 +248,7 @@ fn steps(path: &str) -> Vec<Step> {
 /// The path of a key of the map at `path`.
 #[must_use]
 pub fn key_path(path: &str, key: &str) -> String {
-    let plain = !key.is_empty()
-        && key
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '$'));
+    let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '$'));
     match (plain, path) {
         (true, "") => key.to_owned(),
         (true, path) => format!("{path}.{key}"),

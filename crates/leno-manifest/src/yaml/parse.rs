@@ -32,22 +32,11 @@ pub fn documents(text: &str) -> Vec<Document> {
     if text.len() > MAX_BYTES {
         let mark = Mark { line: 1, column: 1 };
         let found = format!("{} bytes long", text.len());
-        let error = SyntaxError {
-            mark,
-            field: String::new(),
-            found,
-            expected: format!("at most {MAX_BYTES} bytes"),
-        };
-        return vec![Document {
-            root: None,
-            errors: vec![error],
-        }];
+        let error = SyntaxError { mark, field: String::new(), found, expected: format!("at most {MAX_BYTES} bytes") };
+        return vec![Document { root: None, errors: vec![error] }];
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    split(text)
-        .into_iter()
-        .flat_map(|(line, chunk)| chunk_documents(chunk, line))
-        .collect()
+    split(text).into_iter().flat_map(|(line, chunk)| chunk_documents(chunk, line)).collect()
 }
 
 /// Cuts a text before every line that starts a document, so that one broken document does not hide the others. Such a
@@ -57,8 +46,7 @@ fn split(text: &str) -> Vec<(u32, &str)> {
     let (mut start, mut start_line, mut at, mut directive) = (0, 0, 0, false);
     for (number, line) in (0_u32..).zip(text.split_inclusive('\n')) {
         let rest = line.strip_prefix("---");
-        let starts =
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+        let starts = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
         if starts && !directive && at > start {
             pieces.push((start_line, &text[start..at]));
             (start, start_line) = (at, number);
@@ -78,19 +66,10 @@ fn chunk_documents(chunk: &str, lines_before: u32) -> Vec<Document> {
     if let Err(error) = outcome {
         // JSON that is no YAML: escapes of surrogate pairs, tabs.
         if let Ok(value) = serde_json::from_str::<serde_json::Value>(chunk) {
-            let mark = Mark {
-                line: lines_before + 1,
-                column: 1,
-            };
-            return vec![Document {
-                root: Some(from_json(&value, mark)),
-                errors: Vec::new(),
-            }];
+            let mark = Mark { line: lines_before + 1, column: 1 };
+            return vec![Document { root: Some(from_json(&value, mark)), errors: Vec::new() }];
         }
-        documents.push(Document {
-            root: None,
-            errors: vec![error],
-        });
+        documents.push(Document { root: None, errors: vec![error] });
     }
     documents
 }
@@ -102,15 +81,10 @@ fn from_json(value: &serde_json::Value, mark: Mark) -> Node {
         Value::Bool(value) => Content::Bool(*value, value.to_string()),
         Value::Number(number) => scalar::resolve(&number.to_string()),
         Value::String(text) => Content::String(text.clone()),
-        Value::Array(items) => {
-            Content::List(items.iter().map(|item| from_json(item, mark)).collect())
-        }
+        Value::Array(items) => Content::List(items.iter().map(|item| from_json(item, mark)).collect()),
         Value::Object(map) => {
-            let entry = |(key, value): (&String, &Value)| Entry {
-                key: key.clone(),
-                mark,
-                value: from_json(value, mark),
-            };
+            let entry =
+                |(key, value): (&String, &Value)| Entry { key: key.clone(), mark, value: from_json(value, mark) };
             Content::Map(map.iter().map(entry).collect())
         }
     };

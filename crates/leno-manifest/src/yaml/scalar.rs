@@ -38,11 +38,7 @@ fn integer(text: &str) -> Option<i128> {
         return None;
     }
     let lower = digits.to_ascii_lowercase();
-    let radix = |prefix: &str, radix| {
-        lower
-            .strip_prefix(prefix)
-            .map(|digits| (digits.to_owned(), radix))
-    };
+    let radix = |prefix: &str, radix| lower.strip_prefix(prefix).map(|digits| (digits.to_owned(), radix));
     let (digits, radix) = radix("0x", 16)
         .or_else(|| radix("0b", 2))
         .or_else(|| radix("0o", 8))
@@ -99,10 +95,8 @@ mod tests {
         ] {
             assert_eq!(resolve(&text), content, "{text}");
         }
-        for text in [
-            "1.2.3", "10.0.0.1", "24h", "-", "+", ".", "1e", "0x", "0b2", "true1", "-a", "089x",
-            ".inf", "10m",
-        ] {
+        for text in ["1.2.3", "10.0.0.1", "24h", "-", "+", ".", "1e", "0x", "0b2", "true1", "-a", "089x", ".inf", "10m"]
+        {
             assert_eq!(resolve(text), Content::String(text.into()), "{text}");
         }
     }

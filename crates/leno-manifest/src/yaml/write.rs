@@ -44,12 +44,7 @@ fn write_after_key(out: &mut String, value: &Value, indent: usize) {
             out.push('\n');
             write_yaml(out, value, indent);
         }
-        Value::Object(_)
-        | Value::Array(_)
-        | Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::String(_) => {
+        Value::Object(_) | Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
             out.push(' ');
             write_yaml(out, value, 0);
         }
@@ -59,20 +54,14 @@ fn write_after_key(out: &mut String, value: &Value, indent: usize) {
 /// A text as a YAML scalar: without quotes where it means the same, else as JSON writes it, which is YAML as well.
 fn plain_or_quoted(text: &str) -> String {
     let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
-    let letters = text
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "-_./ ,()`'".contains(c));
+    let letters = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./ ,()`'".contains(c));
     let is_text = matches!(scalar::resolve(text), Content::String(_));
     if starts && letters && is_text && !text.ends_with(' ') {
         return text.to_owned();
     }
     // These end a line in YAML 1.1, or are not printable there.
-    let special = |c: char| {
-        matches!(
-            c,
-            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
-        )
-    };
+    let special =
+        |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
     let mut quoted = String::new();
     for letter in Value::from(text).to_string().chars() {
         if special(letter) {

@@ -14,11 +14,7 @@ pub(super) fn all(group: &HttpRouteGroup) -> Vec<HttpMatch> {
 /// What an entry means.
 fn http_match(entry: &Entry) -> HttpMatch {
     let any_method = entry.methods.contains(&Method::Any);
-    let methods = entry
-        .methods
-        .iter()
-        .filter(|_| !any_method)
-        .map(|method| method.as_str().to_owned());
+    let methods = entry.methods.iter().filter(|_| !any_method).map(|method| method.as_str().to_owned());
     let header = |(name, value): &(String, String)| (name.to_ascii_lowercase(), value.clone());
     HttpMatch {
         name: entry.name.clone(),

@@ -44,26 +44,10 @@ pub fn assemble(objects: &Objects) -> Assembly {
     let snapshot = Snapshot {
         version: 0,
         mesh: Arc::new(config.map(MeshConfig::to_model).unwrap_or_default()),
-        services: services
-            .into_iter()
-            .map(|it| (it.name.clone(), Arc::new(it)))
-            .collect(),
-        workloads: workloads
-            .into_iter()
-            .map(|it| (it.name.clone(), Arc::new(it.into_model())))
-            .collect(),
-        access_rules: access::all(objects, &mut remarks)
-            .into_iter()
-            .map(Arc::new)
-            .collect(),
-        traffic_splits: split::all(objects, &mut remarks)
-            .into_iter()
-            .map(Arc::new)
-            .collect(),
+        services: services.into_iter().map(|it| (it.name.clone(), Arc::new(it))).collect(),
+        workloads: workloads.into_iter().map(|it| (it.name.clone(), Arc::new(it.into_model()))).collect(),
+        access_rules: access::all(objects, &mut remarks).into_iter().map(Arc::new).collect(),
+        traffic_splits: split::all(objects, &mut remarks).into_iter().map(Arc::new).collect(),
     };
-    Assembly {
-        snapshot,
-        invalid: remarks.invalid,
-        notes: remarks.notes,
-    }
+    Assembly { snapshot, invalid: remarks.invalid, notes: remarks.notes }
 }

@@ -33,28 +33,17 @@ pub(super) fn all(objects: &Objects, workloads: &[Placed], remarks: &mut Remarks
             .iter()
             .filter(|it| it.terminating)
             .chain(workloads.iter().filter(|it| !it.terminating))
-            .flat_map(|it| {
-                it.model()
-                    .addresses
-                    .iter()
-                    .map(move |address| (*address, it))
-            })
+            .flat_map(|it| it.model().addresses.iter().map(move |address| (*address, it)))
             .collect(),
     };
     let mut slices: HashMap<ServiceName, Vec<&EndpointSlice>> = HashMap::new();
     for (manifest, slice) in objects.all::<EndpointSlice>() {
         let Some(name) = slice.metadata.labels.get(SERVICE_NAME_LABEL) else {
-            let text =
-                format!("it belongs to no service: the label {SERVICE_NAME_LABEL} is missing");
-            remarks
-                .notes
-                .push(Note::new(manifest, NoteReason::NoEffect, text));
+            let text = format!("it belongs to no service: the label {SERVICE_NAME_LABEL} is missing");
+            remarks.notes.push(Note::new(manifest, NoteReason::NoEffect, text));
             continue;
         };
-        slices
-            .entry(ServiceName::new(&slice.metadata.namespace, name))
-            .or_default()
-            .push(slice);
+        slices.entry(ServiceName::new(&slice.metadata.namespace, name)).or_default().push(slice);
     }
     let mut services = Vec::new();
     let mut owners: HashMap<IpAddr, ServiceName> = HashMap::new();
@@ -75,23 +64,17 @@ fn keep_own_addresses(
     remarks: &mut Remarks,
 ) {
     let name = service.name.clone();
-    service
-        .cluster_ips
-        .retain(|address| match owners.get(address) {
-            None => {
-                owners.insert(*address, name.clone());
-                true
-            }
-            Some(owner) => {
-                let text = format!(
-                    "its address {address} is that of the service {owner} already, which keeps it"
-                );
-                remarks
-                    .notes
-                    .push(Note::new(manifest, NoteReason::Conflict, text));
-                false
-            }
-        });
+    service.cluster_ips.retain(|address| match owners.get(address) {
+        None => {
+            owners.insert(*address, name.clone());
+            true
+        }
+        Some(owner) => {
+            let text = format!("its address {address} is that of the service {owner} already, which keeps it");
+            remarks.notes.push(Note::new(manifest, NoteReason::Conflict, text));
+            false
+        }
+    });
 }
 
 fn service(
@@ -102,12 +85,7 @@ fn service(
 ) -> Service {
     let spec = &object.spec;
     let mut cluster_ips: Vec<IpAddr> = Vec::new();
-    for address in spec
-        .cluster_ip
-        .iter()
-        .chain(&spec.cluster_ips)
-        .filter_map(|text| text.parse().ok())
-    {
+    for address in spec.cluster_ip.iter().chain(&spec.cluster_ips).filter_map(|text| text.parse().ok()) {
         if !cluster_ips.contains(&address) {
             cluster_ips.push(address);
         }
@@ -119,12 +97,9 @@ fn service(
         let mut found: BTreeMap<SocketAddr, Endpoint> = BTreeMap::new();
         for slice in slices {
             for endpoint in of_slice(slice, port, spec.publish_not_ready_addresses, pods) {
-                let same_family =
-                    family.is_none_or(|is_ipv4| is_ipv4 == endpoint.address.is_ipv4());
+                let same_family = family.is_none_or(|is_ipv4| is_ipv4 == endpoint.address.is_ipv4());
                 // An endpoint may be in two slices while they are rewritten; one that is ready in one is ready.
-                let earlier_is_ready = found
-                    .get(&endpoint.address)
-                    .is_some_and(|earlier| earlier.ready);
+                let earlier_is_ready = found.get(&endpoint.address).is_some_and(|earlier| earlier.ready);
                 if same_family && !earlier_is_ready {
                     found.insert(endpoint.address, endpoint);
                 }
@@ -135,17 +110,9 @@ fn service(
     let is_tcp = |port: &&PortObject| port.protocol == Transport::Tcp;
     // TCP and UDP may share a number; the mesh carries TCP.
     let udp_only = |port: &&PortObject| {
-        port.protocol != Transport::Tcp
-            && !spec
-                .ports
-                .iter()
-                .any(|it| it.port == port.port && is_tcp(&it))
+        port.protocol != Transport::Tcp && !spec.ports.iter().any(|it| it.port == port.port && is_tcp(&it))
     };
-    let ports = || {
-        spec.ports
-            .iter()
-            .filter(|port| is_tcp(port) || udp_only(port))
-    };
+    let ports = || spec.ports.iter().filter(|port| is_tcp(port) || udp_only(port));
     Service {
         name,
         ports: ports().map(service_port).collect(),
@@ -159,11 +126,7 @@ fn service_port(port: &PortObject) -> ServicePort {
         Transport::Tcp => Protocol::declared(port.app_protocol.as_deref(), &port.name),
         Transport::Udp | Transport::Sctp => Protocol::Udp,
     };
-    ServicePort {
-        name: port.name.clone(),
-        port: port.port,
-        protocol,
-    }
+    ServicePort { name: port.name.clone(), port: port.port, protocol }
 }
 
 /// The endpoints of a slice for a service port.
@@ -173,13 +136,10 @@ fn of_slice<'a>(
     publish_not_ready: bool,
     pods: &'a Pods<'a>,
 ) -> impl Iterator<Item = Endpoint> + 'a {
-    let same = |it: &&leno_manifest::core::endpoint_slice::EndpointPort| {
-        it.name == port.name && it.protocol == port.protocol
-    };
+    let same =
+        |it: &&leno_manifest::core::endpoint_slice::EndpointPort| it.name == port.name && it.protocol == port.protocol;
     let number = slice.ports.iter().find(same).and_then(|port| port.port);
-    let endpoint = move |endpoint| {
-        number.and_then(|number| one(slice, endpoint, number, publish_not_ready, pods))
-    };
+    let endpoint = move |endpoint| number.and_then(|number| one(slice, endpoint, number, publish_not_ready, pods));
     slice.endpoints.iter().filter_map(endpoint)
 }
 
@@ -196,15 +156,9 @@ fn one(
     let stays = !conditions.terminating.unwrap_or(false);
     let pod = match endpoint.target_ref.as_ref().filter(|it| it.kind == "Pod") {
         Some(reference) => {
-            let namespace = if reference.namespace.is_empty() {
-                &slice.metadata.namespace
-            } else {
-                &reference.namespace
-            };
-            let pod = pods
-                .by_name
-                .get(&WorkloadName::new(namespace, &reference.name))
-                .copied();
+            let namespace =
+                if reference.namespace.is_empty() { &slice.metadata.namespace } else { &reference.namespace };
+            let pod = pods.by_name.get(&WorkloadName::new(namespace, &reference.name)).copied();
             // The slice is older or newer than the pod: nobody knows who answers there, so nobody is sent there.
             Some(pod.filter(|pod| pod.model().addresses.contains(&address)))
         }

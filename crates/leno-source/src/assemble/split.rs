@@ -32,13 +32,8 @@ pub(super) fn all(objects: &Objects, remarks: &mut Remarks) -> Vec<TrafficSplit>
         };
         if split.matches.is_empty() {
             if let Some(winner) = whole.get(&split.root) {
-                let text = format!(
-                    "it splits all requests to {}, as {winner} does already, which wins",
-                    split.root
-                );
-                remarks
-                    .notes
-                    .push(Note::new(manifest, NoteReason::Conflict, text));
+                let text = format!("it splits all requests to {}, as {winner} does already, which wins", split.root);
+                remarks.notes.push(Note::new(manifest, NoteReason::Conflict, text));
                 continue;
             }
             whole.insert(split.root.clone(), split.origin.clone());
@@ -66,10 +61,7 @@ fn resolve(
     for (index, backend) in spec.backends.iter().enumerate() {
         let field = format!("spec.backends[{index}].service");
         let service = service(&backend.service, namespace, &field, manifest, remarks)?;
-        backends.push(Backend {
-            service,
-            weight: Weight(backend.weight),
-        });
+        backends.push(Backend { service, weight: Weight(backend.weight) });
     }
     let mut matches: Vec<HttpMatch> = Vec::new();
     for (index, rule) in spec.matches.iter().enumerate() {
@@ -78,11 +70,7 @@ fn resolve(
             None => {
                 let expected = format!("an HTTPRouteGroup in the namespace {namespace}");
                 let fix = "until it is there no request fits it";
-                remarks.invalid.push(manifest.invalid(
-                    &format!("spec.matches[{index}].name"),
-                    expected,
-                    fix,
-                ));
+                remarks.invalid.push(manifest.invalid(&format!("spec.matches[{index}].name"), expected, fix));
             }
         }
     }
@@ -90,12 +78,7 @@ fn resolve(
     if matches.is_empty() && !spec.matches.is_empty() {
         return None;
     }
-    Some(TrafficSplit {
-        origin: ObjectRef::from(&manifest.key()),
-        root: root?,
-        backends,
-        matches,
-    })
+    Some(TrafficSplit { origin: ObjectRef::from(&manifest.key()), root: root?, backends, matches })
 }
 
 /// The service of a name as clients write it: `cart`, `cart.shop`, `cart.shop.svc`, `cart.shop.svc.cluster.local`. A
@@ -109,45 +92,23 @@ fn service(
 ) -> Option<ServiceName> {
     let text = text.strip_suffix('.').unwrap_or(text);
     let (name, rest) = text.split_once('.').unwrap_or((text, ""));
-    let place = if rest.is_empty() {
-        namespace
-    } else {
-        rest.split('.').next().unwrap_or_default()
-    };
+    let place = if rest.is_empty() { namespace } else { rest.split('.').next().unwrap_or_default() };
     let whole = format!("{namespace}.svc.{CLUSTER_DOMAIN}");
-    let known = rest.is_empty()
-        || whole == rest
-        || whole
-            .strip_prefix(rest)
-            .is_some_and(|rest| rest.starts_with('.'));
+    let known = rest.is_empty() || whole == rest || whole.strip_prefix(rest).is_some_and(|rest| rest.starts_with('.'));
     if known && place == namespace {
         return Some(ServiceName::new(namespace, name));
     }
     let expected = format!("a service of the namespace {namespace}, as NAME or NAME.{whole}");
-    remarks
-        .invalid
-        .push(manifest.invalid(field, expected, "the split is ignored"));
+    remarks.invalid.push(manifest.invalid(field, expected, "the split is ignored"));
     None
 }
 
 /// Services that are not there, and ports that a backend lacks.
-fn note_missing(
-    objects: &Objects,
-    split: &TrafficSplit,
-    manifest: &Manifest,
-    remarks: &mut Remarks,
-) {
+fn note_missing(objects: &Objects, split: &TrafficSplit, manifest: &Manifest, remarks: &mut Remarks) {
     let find = |name: &ServiceName| objects.find::<Service>(&name.namespace, &name.name);
-    let mut note = |text: String| {
-        remarks
-            .notes
-            .push(Note::new(manifest, NoteReason::Unresolved, text))
-    };
+    let mut note = |text: String| remarks.notes.push(Note::new(manifest, NoteReason::Unresolved, text));
     let Some(root) = find(&split.root) else {
-        note(format!(
-            "it splits the service {}, which is not there",
-            split.root
-        ));
+        note(format!("it splits the service {}, which is not there", split.root));
         return;
     };
     for backend in split.backends.iter().filter(|backend| backend.weight.0 > 0) {
@@ -157,17 +118,8 @@ fn note_missing(
             continue;
         };
         let has = |number: u16| service.spec.ports.iter().any(|port| port.port == number);
-        for port in root
-            .spec
-            .ports
-            .iter()
-            .map(|port| port.port)
-            .filter(|number| !has(*number))
-        {
-            note(format!(
-                "its backend {name} has no port {port}, as {} has, and gets nothing of it",
-                split.root
-            ));
+        for port in root.spec.ports.iter().map(|port| port.port).filter(|number| !has(*number)) {
+            note(format!("its backend {name} has no port {port}, as {} has, and gets nothing of it", split.root));
         }
     }
 }
@@ -175,28 +127,16 @@ fn note_missing(
 /// Two splits of one service for the same requests: only the first has an effect.
 fn note_same_matches(objects: &Objects, splits: &[TrafficSplit], remarks: &mut Remarks) {
     for (index, split) in splits.iter().enumerate() {
-        let earlier = splits
-            .iter()
-            .take(index)
-            .filter(|it| it.root == split.root && !it.matches.is_empty());
-        let covered =
-            |it: &&TrafficSplit| split.matches.iter().all(|entry| it.matches.contains(entry));
+        let earlier = splits.iter().take(index).filter(|it| it.root == split.root && !it.matches.is_empty());
+        let covered = |it: &&TrafficSplit| split.matches.iter().all(|entry| it.matches.contains(entry));
         let Some(winner) = earlier.filter(|_| !split.matches.is_empty()).find(covered) else {
             continue;
         };
         let manifest = objects.all::<SplitObject>().map(|(manifest, _)| manifest);
-        let Some(manifest) = manifest
-            .into_iter()
-            .find(|it| ObjectRef::from(&it.key()) == split.origin)
-        else {
+        let Some(manifest) = manifest.into_iter().find(|it| ObjectRef::from(&it.key()) == split.origin) else {
             continue;
         };
-        let text = format!(
-            "it splits the same requests to {} as {}, which wins",
-            split.root, winner.origin
-        );
-        remarks
-            .notes
-            .push(Note::new(manifest, NoteReason::Conflict, text));
+        let text = format!("it splits the same requests to {} as {}, which wins", split.root, winner.origin);
+        remarks.notes.push(Note::new(manifest, NoteReason::Conflict, text));
     }
 }

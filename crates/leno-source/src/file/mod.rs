@@ -58,40 +58,19 @@ impl FileSource {
     /// [`FileError`] when the directory cannot be read. A file that cannot be read, or is wrong, is no error: it is
     /// told in the [`Status`].
     pub fn start(directory: &Path) -> Result<Self, FileError> {
-        let error = |source| FileError::Read {
-            path: directory.to_owned(),
-            source,
-        };
+        let error = |source| FileError::Read { path: directory.to_owned(), source };
         std::fs::read_dir(directory).map_err(error)?;
         // Watched before it is read: a change in between is seen.
         let watch = Watch::new(directory);
         let mut tree = Tree::new(vec![directory.to_owned()]);
         tree.refresh(&HashSet::new());
-        let (snapshots, statuses, objects) = (
-            channel::Sender::default(),
-            channel::Sender::default(),
-            channel::Sender::default(),
-        );
-        let source = (
-            snapshots.subscribe(),
-            statuses.subscribe(),
-            objects.subscribe(),
-        );
-        let mut publisher = Publisher {
-            store: Store::default(),
-            snapshots,
-            statuses,
-            objects,
-            told: HashSet::new(),
-        };
+        let (snapshots, statuses, objects) =
+            (channel::Sender::default(), channel::Sender::default(), channel::Sender::default());
+        let source = (snapshots.subscribe(), statuses.subscribe(), objects.subscribe());
+        let mut publisher = Publisher { store: Store::default(), snapshots, statuses, objects, told: HashSet::new() };
         publisher.publish(tree.contents());
         let task = leno_runtime::task::spawn(follow(watch, tree, publisher));
-        Ok(Self {
-            snapshots: source.0,
-            statuses: source.1,
-            objects: source.2,
-            task,
-        })
+        Ok(Self { snapshots: source.0, statuses: source.1, objects: source.2, task })
     }
 
     /// The mesh, now and whenever it changes.
@@ -141,40 +120,20 @@ async fn follow(mut watch: Watch, mut tree: Tree, mut publisher: Publisher) {
 
 impl Publisher {
     fn publish(&mut self, contents: Contents) {
-        let Contents {
-            objects,
-            stale,
-            invalid: unread,
-            ignored,
-        } = contents;
-        let Assembly {
-            snapshot,
-            invalid: unresolved,
-            notes,
-        } = self.store.update(&objects);
+        let Contents { objects, stale, invalid: unread, ignored } = contents;
+        let Assembly { snapshot, invalid: unresolved, notes } = self.store.update(&objects);
         let mut invalid = unread;
         invalid.extend(unresolved);
-        let manifests = objects
-            .iter()
-            .map(|manifest| (manifest, stale.contains(&manifest.key())));
+        let manifests = objects.iter().map(|manifest| (manifest, stale.contains(&manifest.key())));
         let states = Status::objects(manifests, &invalid, &notes);
-        let status = Status {
-            version: snapshot.version,
-            invalid,
-            notes,
-            ignored,
-            objects: states,
-        };
+        let status = Status { version: snapshot.version, invalid, notes, ignored, objects: states };
         self.log(&status);
         let snapshot = Arc::clone(self.store.snapshot());
         let objects = Arc::new(objects);
         // Objects first, the snapshot last: whoever sees a version of it finds the others at least as new.
-        self.objects
-            .send_if_modified(|current| replace(current, objects));
-        self.statuses
-            .send_if_modified(|current| replace(current, Arc::new(status)));
-        self.snapshots
-            .send_if_modified(|current| replace(current, snapshot));
+        self.objects.send_if_modified(|current| replace(current, objects));
+        self.statuses.send_if_modified(|current| replace(current, Arc::new(status)));
+        self.snapshots.send_if_modified(|current| replace(current, snapshot));
     }
 
     fn log(&mut self, status: &Status) {

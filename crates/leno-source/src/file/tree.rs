@@ -87,11 +87,7 @@ impl Tree {
     /// The files below these directories, and these files; nothing is read yet.
     #[must_use]
     pub fn new(roots: Vec<PathBuf>) -> Self {
-        Self {
-            roots,
-            files: BTreeMap::new(),
-            unreadable: Vec::new(),
-        }
+        Self { roots, files: BTreeMap::new(), unreadable: Vec::new() }
     }
 
     /// Looks at every file and reads those that changed, and `touched` ones in any case. Tells whether anything did.
@@ -100,21 +96,13 @@ impl Tree {
         for root in &self.roots {
             look.visit(root, 0, true);
         }
-        let Look {
-            files: found,
-            failed,
-            ..
-        } = look;
+        let Look { files: found, failed, .. } = look;
         // What lies in a directory that cannot be read now may still be there.
         let hidden = |path: &Path| failed.iter().any(|(failed, _)| path.starts_with(failed));
         let before = self.files.len();
-        self.files
-            .retain(|path, _| found.contains_key(path) || hidden(path));
+        self.files.retain(|path, _| found.contains_key(path) || hidden(path));
         let mut changed = self.files.len() != before;
-        let unreadable: Vec<_> = failed
-            .iter()
-            .map(|(path, error)| unreadable(path, error))
-            .collect();
+        let unreadable: Vec<_> = failed.iter().map(|(path, error)| unreadable(path, error)).collect();
         changed |= unreadable != self.unreadable;
         self.unreadable = unreadable;
         for (path, stamp) in found {
@@ -145,10 +133,7 @@ impl Tree {
     /// written now before one that is kept from earlier.
     #[must_use]
     pub fn contents(&self) -> Contents {
-        let mut contents = Contents {
-            invalid: self.unreadable.clone(),
-            ..Contents::default()
-        };
+        let mut contents = Contents { invalid: self.unreadable.clone(), ..Contents::default() };
         let mut places: HashMap<&ObjectKey, &Kept> = HashMap::new();
         for file in self.files.values() {
             contents.invalid.extend(file.invalid.iter().cloned());
@@ -161,9 +146,7 @@ impl Tree {
                     Some(first) if first.stale && !kept.stale => {
                         places.insert(key, kept);
                     }
-                    Some(first) if !kept.stale => contents
-                        .invalid
-                        .push(repeated(&first.manifest, &kept.manifest)),
+                    Some(first) if !kept.stale => contents.invalid.push(repeated(&first.manifest, &kept.manifest)),
                     Some(_) => {}
                 }
             }
@@ -181,22 +164,14 @@ impl Tree {
 /// The same object in a second file.
 fn repeated(first: &Manifest, second: &Manifest) -> Invalid {
     let Location { file, line, .. } = &first.location;
-    let mut invalid = second.invalid(
-        "",
-        "an object once",
-        "remove one of the two, or name it otherwise",
-    );
+    let mut invalid = second.invalid("", "an object once", "remove one of the two, or name it otherwise");
     invalid.value = format!("the same object again as in {file}:{line}, which counts");
     invalid
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Invalid {
     Invalid {
-        location: Some(Location {
-            file: path.display().to_string(),
-            line: 1,
-            column: 1,
-        }),
+        location: Some(Location { file: path.display().to_string(), line: 1, column: 1 }),
         object: None,
         field: String::new(),
         value: format!("not readable ({error})"),
@@ -207,14 +182,9 @@ fn unreadable(path: &Path, error: &io::Error) -> Invalid {
 
 fn contents(path: &Path) -> io::Result<String> {
     let mut bytes = Vec::new();
-    fs::File::open(path)?
-        .take(MAX_BYTES + 1)
-        .read_to_end(&mut bytes)?;
+    fs::File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_BYTES) {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("longer than {MAX_BYTES} bytes"),
-        ));
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("longer than {MAX_BYTES} bytes")));
     }
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))
 }
@@ -222,58 +192,23 @@ fn contents(path: &Path) -> io::Result<String> {
 impl File {
     fn read(path: &Path, stamp: Stamp, text: &str, before: Option<&Self>) -> Self {
         let reading = read(&path.display().to_string(), text);
-        let now = reading.manifests.into_iter().map(|manifest| {
-            (
-                manifest.key(),
-                Kept {
-                    manifest,
-                    stale: false,
-                },
-            )
-        });
+        let now = reading.manifests.into_iter().map(|manifest| (manifest.key(), Kept { manifest, stale: false }));
         let mut kept: BTreeMap<_, _> = now.collect();
-        let broken: HashSet<&ObjectRef> = reading
-            .invalid
-            .iter()
-            .filter_map(|it| it.object.as_ref())
-            .collect();
+        let broken: HashSet<&ObjectRef> = reading.invalid.iter().filter_map(|it| it.object.as_ref()).collect();
         let unknown = reading.invalid.iter().any(|it| it.object.is_none());
         for (key, earlier) in before.iter().flat_map(|file| &file.kept) {
             if !kept.contains_key(key) && (unknown || broken.contains(&ObjectRef::from(key))) {
-                kept.insert(
-                    key.clone(),
-                    Kept {
-                        manifest: earlier.manifest.clone(),
-                        stale: true,
-                    },
-                );
+                kept.insert(key.clone(), Kept { manifest: earlier.manifest.clone(), stale: true });
             }
         }
-        Self {
-            stamp,
-            kept,
-            invalid: reading.invalid,
-            ignored: reading.ignored,
-        }
+        Self { stamp, kept, invalid: reading.invalid, ignored: reading.ignored }
     }
 
     fn unread(path: &Path, stamp: Stamp, error: &io::Error, before: Option<&Self>) -> Self {
         let earlier = before.iter().flat_map(|file| &file.kept);
-        let stale = |(key, kept): (&ObjectKey, &Kept)| {
-            (
-                key.clone(),
-                Kept {
-                    manifest: kept.manifest.clone(),
-                    stale: true,
-                },
-            )
-        };
-        Self {
-            stamp,
-            kept: earlier.map(stale).collect(),
-            invalid: vec![unreadable(path, error)],
-            ignored: Vec::new(),
-        }
+        let stale =
+            |(key, kept): (&ObjectKey, &Kept)| (key.clone(), Kept { manifest: kept.manifest.clone(), stale: true });
+        Self { stamp, kept: earlier.map(stale).collect(), invalid: vec![unreadable(path, error)], ignored: Vec::new() }
     }
 }
 
@@ -295,10 +230,7 @@ impl Look {
             }
             return;
         }
-        let known = path
-            .extension()
-            .and_then(|it| it.to_str())
-            .is_some_and(|it| EXTENSIONS.contains(&it));
+        let known = path.extension().and_then(|it| it.to_str()).is_some_and(|it| EXTENSIONS.contains(&it));
         if !metadata.is_file() || !(known || is_root) {
             return;
         }
@@ -312,10 +244,7 @@ impl Look {
 
     fn visit_directory(&mut self, path: &Path, depth: usize) {
         if depth >= MAX_DEPTH {
-            self.failed.push((
-                path.to_owned(),
-                io::Error::other(format!("nested deeper than {MAX_DEPTH} levels")),
-            ));
+            self.failed.push((path.to_owned(), io::Error::other(format!("nested deeper than {MAX_DEPTH} levels"))));
             return;
         }
         let entries = match fs::read_dir(path) {

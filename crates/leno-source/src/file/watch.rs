@@ -12,9 +12,7 @@ use std::{
     time::Duration,
 };
 
-use notify::{
-    EventKind, RecommendedWatcher, RecursiveMode, Watcher, event::AccessKind, event::AccessMode,
-};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher, event::AccessKind, event::AccessMode};
 use tokio::{
     sync::Notify,
     time::{Instant, timeout, timeout_at},
@@ -56,52 +54,29 @@ struct Shared {
 impl Watch {
     pub(super) fn new(directory: &Path) -> Self {
         let shared = Arc::new(Shared::default());
-        let mut watch = Self {
-            directory: directory.to_owned(),
-            shared,
-            watcher: None,
-            watched: None,
-            told: false,
-        };
+        let mut watch = Self { directory: directory.to_owned(), shared, watcher: None, watched: None, told: false };
         watch.arm();
         watch
     }
 
     /// Waits until something may have changed. Gives the files that were written to.
     pub(super) async fn changed(&mut self) -> Touched {
-        let every = if self.watcher.is_some() {
-            LOOK_EVERY
-        } else {
-            LOOK_OFTEN
-        };
+        let every = if self.watcher.is_some() { LOOK_EVERY } else { LOOK_OFTEN };
         let noticed = timeout(every, self.shared.notify.notified()).await.is_ok();
         if noticed {
             let deadline = Instant::now() + LONGEST_WAIT;
             // Each notice within the quiet time begins it anew.
-            while timeout_at(
-                deadline.min(Instant::now() + QUIET),
-                self.shared.notify.notified(),
-            )
-            .await
-            .is_ok()
+            while timeout_at(deadline.min(Instant::now() + QUIET), self.shared.notify.notified()).await.is_ok()
                 && Instant::now() < deadline
             {}
         }
         self.arm();
-        std::mem::take(
-            &mut *self
-                .shared
-                .touched
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+        std::mem::take(&mut *self.shared.touched.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Watches the directory that has the name now, unless it is watched already.
     fn arm(&mut self) {
-        let now = fs::metadata(&self.directory)
-            .ok()
-            .map(|metadata| (metadata.dev(), metadata.ino()));
+        let now = fs::metadata(&self.directory).ok().map(|metadata| (metadata.dev(), metadata.ino()));
         if self.watched == now && (self.watcher.is_some() || now.is_none()) {
             return;
         }
@@ -111,19 +86,16 @@ impl Watch {
             return;
         }
         let shared = Arc::clone(&self.shared);
-        let watcher =
-            notify::recommended_watcher(move |event| shared.take(event)).and_then(|mut watcher| {
-                watcher.watch(&self.directory, RecursiveMode::Recursive)?;
-                Ok(watcher)
-            });
+        let watcher = notify::recommended_watcher(move |event| shared.take(event)).and_then(|mut watcher| {
+            watcher.watch(&self.directory, RecursiveMode::Recursive)?;
+            Ok(watcher)
+        });
         match watcher {
             Ok(watcher) => self.watcher = Some(watcher),
             Err(error) if !self.told => {
                 self.told = true;
                 let path = self.directory.display();
-                warn!(
-                    "no notices of changes in {path} ({error}); it is looked at twice a second instead"
-                );
+                warn!("no notices of changes in {path} ({error}); it is looked at twice a second instead");
             }
             Err(_) => {}
         }
@@ -140,11 +112,9 @@ impl Shared {
             EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
             // Reading, ours among it, changes nothing.
             EventKind::Access(_) => false,
-            EventKind::Any
-            | EventKind::Create(_)
-            | EventKind::Modify(_)
-            | EventKind::Remove(_)
-            | EventKind::Other => true,
+            EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_) | EventKind::Other => {
+                true
+            }
         };
         if !relevant {
             return;

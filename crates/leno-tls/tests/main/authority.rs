@@ -2,10 +2,7 @@
 
 use leno_model::{SpiffeId, TrustDomain};
 use leno_tls::{Credential, Identity, PrivateKey, Svid, TrustBundle, csr};
-use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, IsCa, Issuer, KeyPair,
-    SanType,
-};
+use rcgen::{BasicConstraints, CertificateParams, CertificateSigningRequestParams, IsCa, Issuer, KeyPair, SanType};
 use time::{Duration, OffsetDateTime};
 
 pub(crate) struct Authority {
@@ -34,9 +31,7 @@ impl Leaf {
 }
 
 pub(crate) fn id(service_account: &str) -> SpiffeId {
-    format!("spiffe://cluster.local/ns/shop/sa/{service_account}")
-        .parse()
-        .unwrap()
+    format!("spiffe://cluster.local/ns/shop/sa/{service_account}").parse().unwrap()
 }
 
 impl Authority {
@@ -45,10 +40,7 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         let root = params.self_signed(&key).unwrap().pem();
-        Self {
-            issuer: Issuer::new(params, key),
-            root,
-        }
+        Self { issuer: Issuer::new(params, key), root }
     }
 
     pub(crate) fn root_pem(&self) -> &str {
@@ -64,16 +56,10 @@ impl Authority {
         let mut request = CertificateSigningRequestParams::from_pem(request).unwrap();
         request.params.subject_alt_names = Vec::new();
         for uri in &leaf.uris {
-            request
-                .params
-                .subject_alt_names
-                .push(SanType::URI(uri.as_str().try_into().unwrap()));
+            request.params.subject_alt_names.push(SanType::URI(uri.as_str().try_into().unwrap()));
         }
         for name in &leaf.dns {
-            request
-                .params
-                .subject_alt_names
-                .push(SanType::DnsName(name.as_str().try_into().unwrap()));
+            request.params.subject_alt_names.push(SanType::DnsName(name.as_str().try_into().unwrap()));
         }
         request.params.not_before = leaf.from;
         request.params.not_after = leaf.to;

@@ -6,12 +6,10 @@ use std::{
 };
 
 use leno_model::{TrustDomain, resource_name::alpn};
-use leno_tls::{
-    Identity, ServerIdentity, TlsError, TrustBundle, config, handshake_reason, peer_identity,
-};
+use leno_tls::{Identity, ServerIdentity, TlsError, TrustBundle, config, handshake_reason, peer_identity};
 use rustls::{
-    CipherSuite, ClientConfig, ClientConnection, HandshakeKind, NamedGroup, ProtocolVersion,
-    ServerConfig, ServerConnection,
+    CipherSuite, ClientConfig, ClientConnection, HandshakeKind, NamedGroup, ProtocolVersion, ServerConfig,
+    ServerConnection,
     client::ResolvesClientCert,
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
@@ -30,11 +28,7 @@ struct Pair {
 
 impl Pair {
     /// Shakes hands; the error of whoever refused.
-    fn connect(
-        client: Arc<ClientConfig>,
-        server: Arc<ServerConfig>,
-        name: &str,
-    ) -> Result<Self, rustls::Error> {
+    fn connect(client: Arc<ClientConfig>, server: Arc<ServerConfig>, name: &str) -> Result<Self, rustls::Error> {
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let mut pair = Self {
             client: ClientConnection::new(client, name).unwrap(),
@@ -93,9 +87,7 @@ fn connect(client: &Identity, server: &Identity) -> Result<Pair, rustls::Error> 
 }
 
 fn refused(result: Result<Pair, rustls::Error>, reason: &str) {
-    let Err(error) = result else {
-        panic!("the handshake went through")
-    };
+    let Err(error) = result else { panic!("the handshake went through") };
     let text = handshake_reason(&error);
     assert!(text.contains(reason), "{text} ({error:?})");
 }
@@ -105,29 +97,16 @@ fn both_sides_learn_who_the_other_is() {
     let authority = Authority::new();
     let mut pair = connect(&authority.identity("buyer"), &authority.identity("cart")).unwrap();
     pair.talk();
-    assert_eq!(
-        peer_identity(pair.server.peer_certificates().unwrap()).unwrap(),
-        id("buyer")
-    );
-    assert_eq!(
-        peer_identity(pair.client.peer_certificates().unwrap()).unwrap(),
-        id("cart")
-    );
-    assert_eq!(
-        pair.server.peer_certificates().unwrap().len(),
-        1,
-        "the root is not sent"
-    );
+    assert_eq!(peer_identity(pair.server.peer_certificates().unwrap()).unwrap(), id("buyer"));
+    assert_eq!(peer_identity(pair.client.peer_certificates().unwrap()).unwrap(), id("cart"));
+    assert_eq!(pair.server.peer_certificates().unwrap().len(), 1, "the root is not sent");
 }
 
 #[test]
 fn tls13_with_post_quantum_key_exchange_and_aes_128_is_agreed_on() {
     let authority = Authority::new();
     let pair = connect(&authority.identity("buyer"), &authority.identity("cart")).unwrap();
-    assert_eq!(
-        pair.client.protocol_version(),
-        Some(ProtocolVersion::TLSv1_3)
-    );
+    assert_eq!(pair.client.protocol_version(), Some(ProtocolVersion::TLSv1_3));
     let group = pair.client.negotiated_key_exchange_group().unwrap();
     assert_eq!(group.name(), NamedGroup::X25519MLKEM768);
     let suite = pair.client.negotiated_cipher_suite().unwrap();
@@ -138,10 +117,7 @@ fn tls13_with_post_quantum_key_exchange_and_aes_128_is_agreed_on() {
 #[test]
 fn a_payload_that_the_server_does_not_know_is_refused() {
     let authority = Authority::new();
-    let client = authority
-        .identity("buyer")
-        .client_config(&[id("cart")], "h2")
-        .unwrap();
+    let client = authority.identity("buyer").client_config(&[id("cart")], "h2").unwrap();
     let server = authority.identity("cart").server_config(&ALL).unwrap();
     refused(Pair::connect(client, server, "10.0.0.1"), "known protocol");
 }
@@ -164,17 +140,11 @@ fn a_server_of_a_foreign_root_is_refused() {
 #[test]
 fn a_client_without_a_certificate_is_refused() {
     let authority = Authority::new();
-    let with = authority
-        .identity("buyer")
-        .client_config(&[id("cart")], alpn::HTTP1)
-        .unwrap();
+    let with = authority.identity("buyer").client_config(&[id("cart")], alpn::HTTP1).unwrap();
     let mut without = (*with).clone();
     without.client_auth_cert_resolver = Arc::new(Nothing);
     let server = authority.identity("cart").server_config(&ALL).unwrap();
-    refused(
-        Pair::connect(Arc::new(without), server, "10.0.0.1"),
-        "no certificates",
-    );
+    refused(Pair::connect(Arc::new(without), server, "10.0.0.1"), "no certificates");
 }
 
 #[test]
@@ -205,9 +175,7 @@ fn any_of_several_expected_servers_is_accepted_and_none_of_none() {
     let authority = Authority::new();
     let (client, server) = (authority.identity("buyer"), authority.identity("cart"));
     let server = server.server_config(&ALL).unwrap();
-    let several = client
-        .client_config(&[id("old-cart"), id("cart")], alpn::TCP)
-        .unwrap();
+    let several = client.client_config(&[id("old-cart"), id("cart")], alpn::TCP).unwrap();
     Pair::connect(several, Arc::clone(&server), "10.0.0.1").unwrap();
     let nobody = client.client_config(&[], alpn::TCP).unwrap();
     refused(Pair::connect(nobody, server, "10.0.0.1"), "expected nobody");
@@ -226,18 +194,9 @@ fn certificates_with_other_than_one_identity_are_refused() {
     assert_eq!(verify(&[&one]).unwrap(), id("buyer"));
     assert!(matches!(verify(&[]), Err(TlsError::UriCount(0))));
     assert!(matches!(verify(&[&one, &two]), Err(TlsError::UriCount(2))));
-    assert!(matches!(
-        verify(&["https://shop.example/"]),
-        Err(TlsError::Identity(_))
-    ));
-    assert!(matches!(
-        verify(&["spiffe://elsewhere.example/ns/shop/sa/buyer"]),
-        Err(TlsError::TrustDomain { .. })
-    ));
-    assert!(matches!(
-        leno_tls::verify::client(&bundle, &[], now),
-        Err(TlsError::NoCertificate)
-    ));
+    assert!(matches!(verify(&["https://shop.example/"]), Err(TlsError::Identity(_))));
+    assert!(matches!(verify(&["spiffe://elsewhere.example/ns/shop/sa/buyer"]), Err(TlsError::TrustDomain { .. })));
+    assert!(matches!(leno_tls::verify::client(&bundle, &[], now), Err(TlsError::NoCertificate)));
 }
 
 /// Shows a certificate that `Svid` would not take.
@@ -268,30 +227,18 @@ impl ResolvesClientCert for Nothing {
 fn a_server_with_two_identities_is_refused() {
     let authority = Authority::new();
     let key = rcgen::KeyPair::generate().unwrap();
-    let request = rcgen::CertificateParams::default()
-        .serialize_request(&key)
-        .unwrap()
-        .pem()
-        .unwrap();
+    let request = rcgen::CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
     let leaf = Leaf::of(&[&id("cart").to_string(), &id("other").to_string()]);
-    let chain: Vec<_> = rustls_pki_types::pem::PemObject::pem_slice_iter(
-        authority.sign(&request, &leaf).as_bytes(),
-    )
-    .collect::<Result<_, _>>()
-    .unwrap();
+    let chain: Vec<_> = rustls_pki_types::pem::PemObject::pem_slice_iter(authority.sign(&request, &leaf).as_bytes())
+        .collect::<Result<_, _>>()
+        .unwrap();
     let key = rustls_pki_types::PrivatePkcs8KeyDer::from(key.serialize_der());
     let provider = rustls::crypto::aws_lc_rs::default_provider();
     let certified = CertifiedKey::from_der(chain, key.into(), &provider).unwrap();
     let mut server = (*authority.identity("cart").server_config(&ALL).unwrap()).clone();
     server.cert_resolver = Arc::new(Shown(Arc::new(certified)));
-    let client = authority
-        .identity("buyer")
-        .client_config(&[id("cart")], alpn::HTTP1)
-        .unwrap();
-    refused(
-        Pair::connect(client, Arc::new(server), "10.0.0.1"),
-        "2 URI names",
-    );
+    let client = authority.identity("buyer").client_config(&[id("cart")], alpn::HTTP1).unwrap();
+    refused(Pair::connect(client, Arc::new(server), "10.0.0.1"), "2 URI names");
 }
 
 #[test]
@@ -300,26 +247,15 @@ fn rotation_keeps_connections_and_reaches_the_next_handshake() {
     let (client, server) = (authority.identity("buyer"), authority.identity("cart"));
     let client_config = client.client_config(&[id("cart")], alpn::HTTP1).unwrap();
     let server_config = server.server_config(&ALL).unwrap();
-    let mut before = Pair::connect(
-        Arc::clone(&client_config),
-        Arc::clone(&server_config),
-        "10.0.0.1",
-    )
-    .unwrap();
+    let mut before = Pair::connect(Arc::clone(&client_config), Arc::clone(&server_config), "10.0.0.1").unwrap();
     let leaf = |who: &str| Leaf::of(&[&id(who).to_string()]);
     client.replace_svid(authority.svid(&leaf("buyer")));
     server.replace_svid(authority.svid(&leaf("cart")));
     before.talk();
     let mut after = Pair::connect(client_config, server_config, "10.0.0.1").unwrap();
     after.talk();
-    assert_ne!(
-        before.client.peer_certificates(),
-        after.client.peer_certificates()
-    );
-    assert_ne!(
-        before.server.peer_certificates(),
-        after.server.peer_certificates()
-    );
+    assert_ne!(before.client.peer_certificates(), after.client.peer_certificates());
+    assert_ne!(before.server.peer_certificates(), after.server.peer_certificates());
 }
 
 #[test]
@@ -336,17 +272,9 @@ fn two_roots_are_trusted_while_one_replaces_the_other() {
     server.replace_bundle(both);
     let client_config = client.client_config(&[id("cart")], alpn::HTTP1).unwrap();
     let server_config = server.server_config(&ALL).unwrap();
-    Pair::connect(
-        Arc::clone(&client_config),
-        Arc::clone(&server_config),
-        "10.0.0.1",
-    )
-    .unwrap();
+    Pair::connect(Arc::clone(&client_config), Arc::clone(&server_config), "10.0.0.1").unwrap();
     server.replace_bundle(new.bundle());
-    refused(
-        Pair::connect(client_config, server_config, "10.0.0.2"),
-        "UnknownIssuer",
-    );
+    refused(Pair::connect(client_config, server_config, "10.0.0.2"), "UnknownIssuer");
 }
 
 #[test]
@@ -355,39 +283,19 @@ fn a_session_is_resumed_and_its_peer_can_be_checked_again() {
     let (client, server) = (authority.identity("buyer"), authority.identity("cart"));
     let client_config = client.client_config(&[id("cart")], alpn::HTTP1).unwrap();
     let server_config = server.server_config(&ALL).unwrap();
-    let connect = || {
-        Pair::connect(
-            Arc::clone(&client_config),
-            Arc::clone(&server_config),
-            "10.0.0.1",
-        )
-        .unwrap()
-    };
+    let connect = || Pair::connect(Arc::clone(&client_config), Arc::clone(&server_config), "10.0.0.1").unwrap();
     assert_eq!(connect().client.handshake_kind(), Some(HandshakeKind::Full));
     let resumed = connect();
-    assert_eq!(
-        resumed.server.handshake_kind(),
-        Some(HandshakeKind::Resumed)
-    );
+    assert_eq!(resumed.server.handshake_kind(), Some(HandshakeKind::Resumed));
     let chain = resumed.server.peer_certificates().unwrap();
     assert_eq!(server.verify_client(chain).unwrap(), id("buyer"));
     let servers = resumed.client.peer_certificates().unwrap();
-    assert_eq!(
-        client.verify_server(servers, &[id("cart")]).unwrap(),
-        id("cart")
-    );
+    assert_eq!(client.verify_server(servers, &[id("cart")]).unwrap(), id("cart"));
     // The root is withdrawn: the ticket is still good, the check is not.
     server.replace_bundle(Authority::new().bundle());
     let resumed = connect();
-    assert_eq!(
-        resumed.server.handshake_kind(),
-        Some(HandshakeKind::Resumed)
-    );
-    assert!(
-        server
-            .verify_client(resumed.server.peer_certificates().unwrap())
-            .is_err()
-    );
+    assert_eq!(resumed.server.handshake_kind(), Some(HandshakeKind::Resumed));
+    assert!(server.verify_client(resumed.server.peer_certificates().unwrap()).is_err());
 }
 
 #[test]
@@ -396,14 +304,7 @@ fn sessions_are_forgotten_when_the_own_certificate_is_replaced() {
     let (client, server) = (authority.identity("buyer"), authority.identity("cart"));
     let client_config = client.client_config(&[id("cart")], alpn::HTTP1).unwrap();
     let server_config = server.server_config(&ALL).unwrap();
-    let connect = || {
-        Pair::connect(
-            Arc::clone(&client_config),
-            Arc::clone(&server_config),
-            "10.0.0.1",
-        )
-        .unwrap()
-    };
+    let connect = || Pair::connect(Arc::clone(&client_config), Arc::clone(&server_config), "10.0.0.1").unwrap();
     connect();
     client.replace_svid(authority.svid(&Leaf::of(&[&id("buyer").to_string()])));
     assert_eq!(connect().client.handshake_kind(), Some(HandshakeKind::Full));
@@ -424,50 +325,22 @@ fn the_control_plane_is_known_by_name_and_takes_clients_with_and_without_certifi
     assert!(pair.server.peer_certificates().is_none());
 
     let known = config::dns_client(authority.root_pem(), Some(&buyer), &["h2"]).unwrap();
-    let pair = Pair::connect(
-        Arc::clone(&known),
-        Arc::clone(&server_config),
-        "leno-control",
-    )
-    .unwrap();
-    assert_eq!(
-        peer_identity(pair.server.peer_certificates().unwrap()).unwrap(),
-        id("buyer")
-    );
+    let pair = Pair::connect(Arc::clone(&known), Arc::clone(&server_config), "leno-control").unwrap();
+    assert_eq!(peer_identity(pair.server.peer_certificates().unwrap()).unwrap(), id("buyer"));
 
-    refused(
-        Pair::connect(known, Arc::clone(&server_config), "other-name"),
-        "not valid for name",
-    );
+    refused(Pair::connect(known, Arc::clone(&server_config), "other-name"), "not valid for name");
     let foreign = Authority::new();
-    let stranger = config::dns_client(
-        authority.root_pem(),
-        Some(&foreign.identity("buyer")),
-        &["h2"],
-    )
-    .unwrap();
-    refused(
-        Pair::connect(stranger, server_config, "leno-control"),
-        "UnknownIssuer",
-    );
+    let stranger = config::dns_client(authority.root_pem(), Some(&foreign.identity("buyer")), &["h2"]).unwrap();
+    refused(Pair::connect(stranger, server_config, "leno-control"), "UnknownIssuer");
 }
 
 #[test]
 fn a_chain_for_another_key_is_no_credential() {
     let authority = Authority::new();
-    let (mine, other) = (
-        leno_tls::PrivateKey::generate().unwrap(),
-        leno_tls::PrivateKey::generate().unwrap(),
-    );
+    let (mine, other) = (leno_tls::PrivateKey::generate().unwrap(), leno_tls::PrivateKey::generate().unwrap());
     let request = leno_tls::csr::workload(&other, &id("cart")).unwrap();
     let chain = authority.sign(&request, &Leaf::of(&[&id("cart").to_string()]));
-    assert!(matches!(
-        leno_tls::Svid::new(&mine, &chain),
-        Err(TlsError::KeyMismatch(_))
-    ));
-    assert!(matches!(
-        leno_tls::Svid::new(&mine, ""),
-        Err(TlsError::NoCertificate)
-    ));
+    assert!(matches!(leno_tls::Svid::new(&mine, &chain), Err(TlsError::KeyMismatch(_))));
+    assert!(matches!(leno_tls::Svid::new(&mine, ""), Err(TlsError::NoCertificate)));
     assert_eq!(format!("{mine:?}"), "PrivateKey(secret)");
 }

@@ -97,19 +97,13 @@ impl PodSpec {
     pub fn account(&self) -> &str {
         let named = |name: &&str| !name.is_empty();
         let new = self.service_account_name.as_deref().filter(named);
-        new.or(self.service_account.as_deref().filter(named))
-            .unwrap_or("default")
+        new.or(self.service_account.as_deref().filter(named)).unwrap_or("default")
     }
 
     /// The number of a port that its containers name. (Kubernetes also looks at sidecar init containers; Leno does not.)
     #[must_use]
     pub fn named_port(&self, name: &str) -> Option<u16> {
-        let mut ports = self
-            .containers
-            .iter()
-            .flat_map(|container| &container.ports);
-        ports
-            .find(|port| port.name.as_deref() == Some(name))
-            .map(|port| port.container_port)
+        let mut ports = self.containers.iter().flat_map(|container| &container.ports);
+        ports.find(|port| port.name.as_deref() == Some(name)).map(|port| port.container_port)
     }
 }

@@ -169,19 +169,13 @@ impl PodStatus {
     /// Whether the condition of this type is true.
     #[must_use]
     pub fn is(&self, condition: &str) -> bool {
-        self.conditions
-            .iter()
-            .any(|it| it.type_ == condition && it.status == "True")
+        self.conditions.iter().any(|it| it.type_ == condition && it.status == "True")
     }
 
     /// Its addresses as they are written, without repeats.
     pub fn addresses(&self) -> impl Iterator<Item = &str> {
         let first = self.pod_ip.as_deref();
-        let more = self
-            .pod_ips
-            .iter()
-            .map(|it| it.ip.as_str())
-            .filter(move |ip| Some(*ip) != first);
+        let more = self.pod_ips.iter().map(|it| it.ip.as_str()).filter(move |ip| Some(*ip) != first);
         first.into_iter().chain(more)
     }
 }
