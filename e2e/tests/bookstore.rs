@@ -41,7 +41,8 @@ fn the_readme_holds() {
     let thief =
         wait::until("the thief is refused", || counts(&mesh, "bookthief"), |seen| seen["refused"].as_u64() > Some(3));
     assert_eq!(thief["bought"], serde_json::json!({}), "the thief got a book");
-    assert_eq!(counts(&mesh, "bookbuyer")["failed"], 0);
+    // Before the store was there the buyer may have failed; from now on it must not.
+    let failed = counts(&mesh, "bookbuyer")["failed"].clone();
 
     // Let the thief in, and out again.
     let access = text("kind: TrafficTarget");
@@ -94,5 +95,5 @@ fn the_readme_holds() {
         || mesh.pods("bookstore/bookstore-v1"),
         |pods| pods.len() == 2 && !pods.contains(&pod),
     );
-    assert_eq!(counts(&mesh, "bookbuyer")["failed"], 0);
+    assert_eq!(counts(&mesh, "bookbuyer")["failed"], failed);
 }

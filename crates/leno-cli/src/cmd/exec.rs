@@ -36,6 +36,9 @@ pub(crate) struct Exec {
     /// The namespace; any when not given
     #[arg(long, short)]
     namespace: Option<String>,
+    /// Let it look at and change the pod's network (tcpdump, nft, ip); programs of the pod itself may not
+    #[arg(long)]
+    privileged: bool,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -53,7 +56,13 @@ impl Exec {
             bail!("{} namespaces are announced and {} received", context.namespaces.len(), fds.len());
         }
         let namespaces = context.namespaces.into_iter().zip(fds).collect();
-        let code = sandbox::exec::exec(namespaces, &self.command, &context.environment, Path::new(&context.directory))
+        let program = sandbox::exec::Program {
+            command: &self.command,
+            environment: &context.environment,
+            directory: Path::new(&context.directory),
+            privileged: self.privileged,
+        };
+        let code = sandbox::exec::exec(namespaces, &program)
             .with_context(|| format!("run {} in pod {pod}", self.command[0].display()))?;
         Ok(ExitCode::from(code))
     }

@@ -15,6 +15,8 @@ pub enum Privilege {
     Application,
     /// CAP_NET_ADMIN and nothing else: a sidecar marks its sockets.
     Sidecar,
+    /// An application's, and what looking at the network needs (tcpdump, nft): for a person who asks for it.
+    Observer,
 }
 
 /// The number of the last capability that may be there; those past it are the kernel's to add.
@@ -25,6 +27,7 @@ impl Privilege {
     /// privileges to be had, a program is given only what the process that executes it has.
     fn kept(self) -> CapabilitySet {
         match self {
+            Self::Observer => Self::Application.kept() | self.given(),
             Self::Application => {
                 CapabilitySet::CHOWN
                     | CapabilitySet::DAC_OVERRIDE
@@ -46,6 +49,7 @@ impl Privilege {
         match self {
             Self::Application => CapabilitySet::empty(),
             Self::Sidecar => CapabilitySet::NET_ADMIN,
+            Self::Observer => CapabilitySet::NET_ADMIN | CapabilitySet::NET_RAW,
         }
     }
 

@@ -16,6 +16,19 @@ use rustix::{
 
 use super::{capability::Privilege, namespace, signal};
 
+/// What is to be run.
+#[derive(Clone, Copy, Debug)]
+pub struct Program<'a> {
+    /// The program and its arguments.
+    pub command: &'a [OsString],
+    /// Its whole environment.
+    pub environment: &'a [(String, String)],
+    /// Where it runs.
+    pub directory: &'a Path,
+    /// Whether it may look at and change the pod's network.
+    pub privileged: bool,
+}
+
 /// Runs `program` in these namespaces (in the order given, see [`super::namespace::Namespaces`]) with this environment and
 /// directory, as an application ([`Privilege::Application`]), with the caller's standard streams, and waits for
 /// its end; SIGTERM and SIGHUP are passed on. Returns its exit code (128 + signal number when a signal ended it).
@@ -24,13 +37,8 @@ use super::{capability::Privilege, namespace, signal};
 ///
 /// # Errors
 /// When a namespace cannot be entered or the program cannot be started.
-pub fn exec(
-    namespaces: Vec<(String, OwnedFd)>,
-    program: &[OsString],
-    environment: &[(String, String)],
-    directory: &Path,
-) -> io::Result<u8> {
-    let Some((name, arguments)) = program.split_first() else {
+pub fn exec(namespaces: Vec<(String, OwnedFd)>, program: &Program<'_>) -> io::Result<u8> {
+    let Some((name, arguments)) = program.command.split_first() else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
     for (name, namespace) in namespaces {
@@ -39,13 +47,20 @@ pub fn exec(
             namespace::enter(&name, namespace)?;
         }
     }
-    std::env::set_current_dir(directory)?;
+    std::env::set_current_dir(program.directory)?;
     signal::block()?;
     let mut command = Command::new(name);
     command.args(arguments).env_clear();
-    command.envs(environment.iter().map(|(name, value)| (name, value)));
-    // SAFETY: it makes system calls only. (Signals are unblocked by the standard library.)
-    unsafe { command.pre_exec(|| Privilege::Application.assume()) };
+    command.envs(program.environment.iter().map(|(name, value)| (name, value)));
+    let privilege = if program.privileged { Privilege::Observer } else { Privilege::Application };
+    // SAFETY: it makes system calls only.
+    unsafe {
+        command.pre_exec(move || {
+            // The mask would be the program's as well: it could not be ended by SIGTERM.
+            signal::unblock()?;
+            privilege.assume()
+        })
+    };
     let child = command.spawn()?;
     let process = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     wait(process.ok_or(io::ErrorKind::InvalidData)?)

@@ -12,7 +12,10 @@ use std::{
 
 use tokio::io::AsyncWriteExt as _;
 
-use leno_cli::sandbox::{Inside, Protocol, Sandbox, Settings, connect, exec::exec};
+use leno_cli::sandbox::{
+    Inside, Protocol, Sandbox, Settings, connect,
+    exec::{Program, exec},
+};
 
 use crate::{
     pod::{VIRTUAL, cart, client, output, pod, sandbox, serve},
@@ -222,7 +225,9 @@ pub(crate) fn exec_in(process: &str, first: &str) -> ExitCode {
     };
     let namespaces = ["user", "pid", "net", "uts", "mnt"].map(open).into();
     let text = "hostname; cat /etc/hosts; exit 7";
-    let program: Vec<OsString> = ["/bin/sh", "-c", text].map(OsString::from).into();
+    let command: Vec<OsString> = ["/bin/sh", "-c", text].map(OsString::from).into();
     let environment = [("PATH".to_owned(), "/usr/bin:/bin".to_owned())];
-    ExitCode::from(exec(namespaces, &program, &environment, Path::new("/")).unwrap())
+    let program =
+        Program { command: &command, environment: &environment, directory: Path::new("/"), privileged: false };
+    ExitCode::from(exec(namespaces, &program).unwrap())
 }

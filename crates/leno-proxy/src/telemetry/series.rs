@@ -176,7 +176,7 @@ impl RequestCells {
     }
 }
 
-/// What [`RequestCells`] have counted.
+/// What `RequestCells` have counted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RequestTotal {
     /// Sum of durations.

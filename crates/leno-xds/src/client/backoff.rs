@@ -12,7 +12,7 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self::new(Duration::from_millis(100), Duration::from_secs(15))
+        Self::new(Duration::from_millis(100), Duration::from_secs(5))
     }
 }
 
