@@ -26,6 +26,8 @@ const START: Duration = Duration::from_secs(60);
 pub struct Mesh {
     name: String,
     folder: TempDir,
+    /// For files that the mesh does not watch.
+    scratch: TempDir,
     front: Child,
     events: mpsc::Receiver<Value>,
 }
@@ -121,7 +123,8 @@ impl Mesh {
         let (send, events) = mpsc::sync_channel(10_000);
         follow(front.stdout.take(), send.clone());
         follow(front.stderr.take(), send);
-        Self { name, folder, front, events }
+        let scratch = tempfile::tempdir().expect("a temporary folder");
+        Self { name, folder, scratch, front, events }
     }
 
     /// Waits for an event of this kind and returns it.
@@ -275,14 +278,14 @@ impl Mesh {
 
     /// Applies a manifest through `leno apply`.
     pub fn apply(&self, text: &str) {
-        let file = self.folder.path().join("applied.yaml.txt");
+        let file = self.scratch.path().join("applied.yaml");
         write(&file, text);
         let _said = self.ok(&["apply", "-f", &file.display().to_string()]);
     }
 
     /// Deletes the objects of a manifest through `leno delete`.
     pub fn delete(&self, text: &str) {
-        let file = self.folder.path().join("deleted.yaml.txt");
+        let file = self.scratch.path().join("deleted.yaml");
         write(&file, text);
         let _said = self.ok(&["delete", "-f", &file.display().to_string()]);
     }
@@ -354,6 +357,8 @@ impl Mesh {
             String::from_utf8_lossy(&output.stdout),
             String::from_utf8_lossy(&output.stderr)
         );
+        let control = self.leno(&["logs", "control"]);
+        eprintln!("--- leno logs control\n{}", String::from_utf8_lossy(&control.stdout));
         while let Ok(event) = self.events.try_recv() {
             eprintln!("event {event}");
         }

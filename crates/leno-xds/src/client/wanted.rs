@@ -44,10 +44,15 @@ impl Wanted {
         self.types.entry(resource_type).or_default().held.insert(name, version.into());
     }
 
+    /// Wants these names. One that is wanted already is asked for again: whoever wants it anew has forgotten what was
+    /// held of it, and the protocol has the server answer such a request with the resource.
     pub(crate) fn subscribe(&mut self, resource_type: ResourceType, names: Vec<String>) {
         let of_type = self.types.entry(resource_type).or_default();
         for name in names {
-            if of_type.wanted.insert(name.clone()) && of_type.introduced {
+            if !of_type.wanted.insert(name.clone()) {
+                of_type.held.remove(&name);
+            }
+            if of_type.introduced {
                 of_type.unsubscribe.remove(&name);
                 of_type.subscribe.insert(name);
             }
@@ -67,9 +72,9 @@ impl Wanted {
                 held.retain(|name, _| wanted.contains(name));
             }
             of_type.held.remove(&name);
-            // A name that the server has not heard of yet needs no farewell, but a farewell does no harm and a name
-            // dropped and wanted again in between must be asked for anew.
-            if of_type.introduced && !of_type.subscribe.remove(&name) {
+            // To a name that the server has not heard of a farewell does no harm.
+            of_type.subscribe.remove(&name);
+            if of_type.introduced {
                 of_type.unsubscribe.insert(name);
             }
         }
@@ -193,7 +198,7 @@ mod tests {
         wanted.unsubscribe(Cluster, names(&["a", "c", "never"]));
         let request = wanted.request().unwrap();
         assert_eq!(request.resource_names_subscribe, ["b"]);
-        assert_eq!(request.resource_names_unsubscribe, ["a"]);
+        assert_eq!(request.resource_names_unsubscribe, ["a", "c"]);
         assert!(wanted.request().is_none());
     }
 
@@ -208,6 +213,18 @@ mod tests {
         let request = wanted.request().unwrap();
         assert_eq!(request.resource_names_subscribe, ["a"]);
         assert!(request.resource_names_unsubscribe.is_empty());
+    }
+
+    #[test]
+    fn a_name_wanted_again_is_asked_for_again_without_what_was_held() {
+        let mut wanted = Wanted::default();
+        wanted.subscribe(Cluster, names(&["a"]));
+        wanted.request().unwrap();
+        wanted.applied(Cluster, vec![("a".into(), Some("1".into()))], None);
+        wanted.subscribe(Cluster, names(&["a"]));
+        assert_eq!(wanted.request().unwrap().resource_names_subscribe, ["a"]);
+        wanted.restart();
+        assert!(wanted.request().unwrap().initial_resource_versions.is_empty());
     }
 
     #[test]
