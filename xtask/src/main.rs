@@ -61,5 +61,5 @@ fn stage(command: Command) -> anyhow::Result<()> {
 fn test() -> anyhow::Result<()> {
     let path = tool::install()?;
     run::cargo(&["build", "--workspace", "--bins"])?;
-    run::cargo_with(&["test", "--workspace", "--", "--include-ignored"], &[("PATH", &path)])
+    run::cargo_with(&["test", "--workspace", "--no-fail-fast", "--", "--include-ignored"], &[("PATH", &path)])
 }

@@ -44,6 +44,8 @@ pub(crate) fn log_name() -> WorkloadName {
 /// Keeps the control plane running until the mesh ends.
 pub(crate) async fn run(runner: Arc<Runner>) {
     let mut backoff = super::pod::backoff::Backoff::default();
+    // Its first certificates must be of the lifetime that is asked for: it starts once the objects are there to read.
+    runner.shown.subscribe().wait_for(Option::is_some).await.ok();
     loop {
         let started = Instant::now();
         let mut child = match start(&runner) {

@@ -88,7 +88,7 @@ pub(crate) struct Runner {
     /// Counts the changes of `state`.
     generation: watch::Sender<u64>,
     /// The generation that the mirror, DNS and virtual addresses show.
-    shown: watch::Sender<u64>,
+    shown: watch::Sender<Option<u64>>,
     /// Says that the mesh is to stop.
     pub(crate) shutdown: watch::Sender<bool>,
     /// What sidecars counted lately.
@@ -187,7 +187,7 @@ impl Runner {
     pub(crate) async fn state_in_force(&self) {
         let generation = *self.generation.borrow();
         let mut shown = self.shown.subscribe();
-        shown.wait_for(|shown| *shown >= generation).await.ok();
+        shown.wait_for(|shown| *shown >= Some(generation)).await.ok();
         let meshed = self.read(|state| state.pods.values().any(|record| record.view().meshed));
         if meshed {
             control::proxies_told(self).await;
@@ -199,7 +199,7 @@ impl Runner {
     pub(crate) async fn pod_left_endpoints(&self, name: &WorkloadName) {
         let generation = *self.generation.borrow();
         let mut shown = self.shown.subscribe();
-        shown.wait_for(|shown| *shown >= generation).await.ok();
+        shown.wait_for(|shown| *shown >= Some(generation)).await.ok();
         let (stopping, alone) = self.read(|state| (state.stopping, !state.has_sidecars_beside(name)));
         match (stopping, alone) {
             (true, _) => {}

@@ -50,7 +50,7 @@ pub(crate) async fn run(inside: Inside, settings: Settings) -> anyhow::Result<()
         tokens,
         state: Mutex::new(State::default()),
         generation: watch::Sender::new(1),
-        shown: watch::Sender::new(0),
+        shown: watch::Sender::new(None),
         shutdown: watch::Sender::new(false),
         traffic: scrape::Scraper::default(),
     });

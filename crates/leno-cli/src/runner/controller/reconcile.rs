@@ -55,7 +55,7 @@ pub(crate) async fn run(runner: Arc<Runner>, mut mirror: Mirror) {
             runner.events.warn(format!("objects for the control plane: {error}"));
         }
         publisher.show(&runner).await;
-        runner.shown.send_replace(current);
+        runner.shown.send_replace(Some(current));
         tell_readiness(&runner);
         tokio::select! {
             changed = generation.changed() => if changed.is_err() { return },
