@@ -22,6 +22,17 @@ pub trait RequestHead {
         self.target().split(['?', '#']).next().unwrap_or_default()
     }
 
+    /// Whether the path means another one to a server that resolves it: a segment is `.` or `..`, plain or
+    /// percent-encoded, or there is a backslash, which some take for a slash. A rule on paths cannot judge such a request
+    /// ([RFC 3986, 5.2.4]).
+    ///
+    /// [RFC 3986, 5.2.4]: https://www.rfc-editor.org/rfc/rfc3986#section-5.2.4
+    fn path_is_ambiguous(&self) -> bool {
+        let path = self.path().as_bytes();
+        // Encoded slashes divide as well for servers that decode first.
+        path.contains(&b'\\') || has_encoded(path, b"5c") || segments(path).any(is_dots)
+    }
+
     /// A header or pseudo-header.
     fn field(&self, name: &str) -> Option<Cow<'_, [u8]>> {
         match name {
@@ -41,6 +52,47 @@ pub trait RequestHead {
             None => (pair == name).then_some(""),
         })
     }
+}
+
+/// The segments of a path, divided by slashes, plain or percent-encoded.
+fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(path);
+    std::iter::from_fn(move || {
+        let now = rest?;
+        let plain = now.iter().position(|byte| *byte == b'/').map(|at| (at, 1));
+        let encoded = now.windows(3).position(|part| part.eq_ignore_ascii_case(b"%2f")).map(|at| (at, 3));
+        match plain.into_iter().chain(encoded).min() {
+            Some((at, length)) => {
+                rest = now.get(at + length..);
+                now.get(..at)
+            }
+            None => {
+                rest = None;
+                Some(now)
+            }
+        }
+    })
+}
+
+/// Whether a segment is `.` or `..`, each dot plain or `%2e`; what comes after `;` is a parameter to some servers.
+fn is_dots(segment: &[u8]) -> bool {
+    let mut rest = segment.split(|byte| *byte == b';').next().unwrap_or_default();
+    let mut dots = 0;
+    while !rest.is_empty() {
+        let dot = rest.strip_prefix(b".").or_else(|| {
+            let encoded = rest.get(..3).is_some_and(|start| start.eq_ignore_ascii_case(b"%2e"));
+            encoded.then(|| rest.get(3..).unwrap_or_default())
+        });
+        let Some(after) = dot else { return false };
+        rest = after;
+        dots += 1;
+    }
+    (1..=2).contains(&dots)
+}
+
+fn has_encoded(path: &[u8], hex: &[u8; 2]) -> bool {
+    path.windows(3)
+        .any(|part| part.first() == Some(&b'%') && part.get(1..).is_some_and(|it| it.eq_ignore_ascii_case(hex)))
 }
 
 /// A request made of texts; for tests and for explaining decisions.
@@ -100,6 +152,30 @@ impl RequestHead for SimpleRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_that_mean_others_are_told() {
+        for path in [
+            "/a/../b",
+            "/..",
+            "/a/.",
+            "/./a",
+            "/a/%2e%2E/b",
+            "/a/.%2e/b",
+            "/a%2f..%2Fb",
+            "/a/..;x/b",
+            "/a\\..\\b",
+            "/a%5c..",
+            "..",
+        ] {
+            assert!(SimpleRequest::new("GET", path, "a").path_is_ambiguous(), "{path}");
+        }
+        for path in
+            ["/", "/a", "/a/b.c/...", "/a//b", "/.well-known/x", "/a?x=/../", "/%2fa", "/..a/b..", "*", "", "/a;v=1"]
+        {
+            assert!(!SimpleRequest::new("GET", path, "a").path_is_ambiguous(), "{path}");
+        }
+    }
 
     #[test]
     fn fields_and_queries_are_found() {

@@ -128,6 +128,10 @@ fn refused<R: RequestHead>(
     request: &R,
 ) -> Option<Reply> {
     let rbac = manager.rbac.as_ref()?;
+    if request.path_is_ambiguous() {
+        let text = "the path has dot segments or a backslash, so no rule can judge it; send it resolved";
+        return Some(Reply::from(ProxyError::new(ErrorKind::BadRequest, text)));
+    }
     let identity = (!connection.source.identity.is_empty()).then_some(&*connection.source.identity);
     let subject = Subject {
         identity: if connection.mtls { identity } else { None },

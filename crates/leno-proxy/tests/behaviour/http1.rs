@@ -340,6 +340,8 @@ fn who_may_not_call_is_told_why() {
         let answer = exchange(&mut stream, "GET /closed HTTP/1.1\r\nHost: x\r\n\r\n", "allows it\n").await;
         assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("x-leno-denied-by"), "{answer}");
         exchange(&mut stream, "GET /open HTTP/1.1\r\nHost: x\r\n\r\n", "ok").await;
+        let around = exchange(&mut stream, "GET /open/../closed HTTP/1.1\r\nHost: x\r\n\r\n", "resolved\n").await;
+        assert!(around.starts_with("HTTP/1.1 400"), "{around}");
         assert_eq!(heard.borrow().len(), 1);
         assert_eq!(sidecar.denied("access_denied"), 1);
     });
