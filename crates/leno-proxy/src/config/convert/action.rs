@@ -47,18 +47,23 @@ pub(super) fn convert(check: &mut Check, path: &str, action: Option<route::Actio
 
 fn forward(check: &mut Check, path: &str, mut proto: RouteAction) -> Option<Forward> {
     let clusters = match proto.cluster_specifier.take() {
-        Some(ClusterSpecifier::Cluster(name)) => Some(Clusters::One(name.into())),
+        Some(ClusterSpecifier::Cluster(name)) => {
+            check.name(&join(path, "cluster"), name).map(|name| Clusters::One(name.into()))
+        }
         Some(ClusterSpecifier::WeightedClusters(weighted)) => {
             Some(Clusters::Weighted(self::weighted(check, &join(path, "weighted_clusters"), weighted)))
         }
-        Some(_) | None => {
-            check.wrong(path, "no cluster", "cluster or weighted_clusters");
+        other => {
+            check.wrong(path, format!("{other:?}"), "cluster or weighted_clusters");
             None
         }
     };
     let prefix = std::mem::take(&mut proto.prefix_rewrite);
     let path_rewrite = match proto.regex_rewrite.take() {
         Some(rewrite) => {
+            if !prefix.is_empty() {
+                check.wrong(&join(path, "prefix_rewrite"), prefix, "either this or regex_rewrite");
+            }
             let pattern = rewrite.pattern.unwrap_or_default();
             let pattern = matcher::regex(check, &join(path, "regex_rewrite.pattern"), &pattern);
             pattern.map(|pattern| PathRewrite::Regex(pattern, rewrite.substitution.into()))
@@ -67,8 +72,8 @@ fn forward(check: &mut Check, path: &str, mut proto: RouteAction) -> Option<Forw
     };
     let host_rewrite = match proto.host_rewrite_specifier.take() {
         Some(HostRewriteSpecifier::HostRewriteLiteral(host)) => Some(HostRewrite::Literal(host.into())),
-        Some(_) => {
-            check.wrong(path, "another host rewrite", "host_rewrite_literal");
+        Some(other) => {
+            check.wrong(path, format!("{other:?}"), "host_rewrite_literal");
             None
         }
         None => None,
@@ -88,18 +93,22 @@ fn forward(check: &mut Check, path: &str, mut proto: RouteAction) -> Option<Forw
 }
 
 fn weighted(check: &mut Check, path: &str, mut proto: WeightedCluster) -> Vec<ClusterWeight> {
+    if proto.clusters.iter().all(|one| one.weight.is_none_or(|weight| weight.value == 0)) {
+        check.wrong(&join(path, "clusters"), "no weight at all", "a cluster with a weight above 0");
+    }
     let clusters = std::mem::take(&mut proto.clusters).into_iter().enumerate();
     let clusters = clusters
-        .map(|(index, mut one)| {
+        .filter_map(|(index, mut one)| {
             let path = at(path, "clusters", index);
-            let cluster = std::mem::take(&mut one.name).into();
+            let name = std::mem::take(&mut one.name);
             let weight = one.weight.take().map_or(0, |weight| weight.value);
             let request_headers =
                 edits(check, &path, "request", &mut one.request_headers_to_add, &mut one.request_headers_to_remove);
             let response_headers =
                 edits(check, &path, "response", &mut one.response_headers_to_add, &mut one.response_headers_to_remove);
             check.rest(&path, &one);
-            ClusterWeight { cluster, weight, request_headers, response_headers }
+            let cluster = check.name(&join(&path, "name"), name)?.into();
+            Some(ClusterWeight { cluster, weight, request_headers, response_headers })
         })
         .collect();
     check.rest(path, &proto);
@@ -133,8 +142,9 @@ fn redirect(check: &mut Check, path: &str, mut proto: RedirectAction) -> Option<
     let target = match proto.path_rewrite_specifier.take() {
         Some(PathRewriteSpecifier::PathRedirect(full)) => Some(PathRedirect::Full(full.into())),
         Some(PathRewriteSpecifier::PrefixRewrite(prefix)) => Some(PathRedirect::Prefix(prefix.into())),
-        Some(PathRewriteSpecifier::RegexRewrite(_) | PathRewriteSpecifier::PathRewrite(_)) => {
-            check.wrong(&join(path, "path_rewrite_specifier"), "another", "path_redirect or prefix_rewrite");
+        Some(other @ (PathRewriteSpecifier::RegexRewrite(_) | PathRewriteSpecifier::PathRewrite(_))) => {
+            let field = join(path, "path_rewrite_specifier");
+            check.wrong(&field, format!("{other:?}"), "path_redirect or prefix_rewrite");
             None
         }
         None => None,
@@ -146,48 +156,83 @@ fn redirect(check: &mut Check, path: &str, mut proto: RedirectAction) -> Option<
 }
 
 fn direct(check: &mut Check, path: &str, mut proto: DirectResponseAction) -> Option<DirectResponse> {
-    let status = u16::try_from(std::mem::take(&mut proto.status)).ok().filter(|status| (200..600).contains(status));
+    let number = std::mem::take(&mut proto.status);
+    let status = u16::try_from(number).ok().filter(|status| (200..600).contains(status));
     if status.is_none() {
-        check.wrong(&join(path, "status"), "out of range", "200 to 599");
+        check.wrong(&join(path, "status"), number.to_string(), "200 to 599");
     }
-    let body = match proto.body.take().and_then(|body| body.specifier) {
-        Some(Specifier::InlineString(text)) => text,
-        Some(Specifier::InlineBytes(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
-        Some(Specifier::Filename(_) | Specifier::EnvironmentVariable(_)) => {
-            check.wrong(&join(path, "body"), "from elsewhere", "inline_string or inline_bytes");
-            String::new()
+    let mut body = String::new();
+    if let Some(mut source) = proto.body.take() {
+        let field = join(path, "body");
+        match source.specifier.take() {
+            Some(Specifier::InlineString(text)) => body = text,
+            Some(Specifier::InlineBytes(bytes)) => match String::from_utf8(bytes) {
+                Ok(text) => body = text,
+                Err(_) => check.wrong(&field, "bytes that are no text", "a text in UTF-8"),
+            },
+            Some(other @ (Specifier::Filename(_) | Specifier::EnvironmentVariable(_))) => {
+                check.wrong(&field, format!("{other:?}"), "inline_string or inline_bytes");
+            }
+            None => {}
         }
-        None => String::new(),
-    };
+        check.rest(&field, &source);
+    }
     check.rest(path, &proto);
     Some(DirectResponse { status: status?, body: body.into() })
 }
 
-fn retry(check: &mut Check, path: &str, mut proto: RetryProto) -> RetryPolicy {
-    let mut on = RetryOn { statuses: Vec::new(), ..RetryOn::default() };
-    let codes = std::mem::take(&mut proto.retriable_status_codes);
+/// After what a request is sent again.
+fn retry_on(check: &mut Check, path: &str, proto: &mut RetryProto) -> RetryOn {
+    let mut on = RetryOn::default();
+    let mut statuses = Vec::new();
+    for (index, code) in std::mem::take(&mut proto.retriable_status_codes).into_iter().enumerate() {
+        match u16::try_from(code) {
+            Ok(status @ 100..600) => statuses.push(status),
+            Ok(_) | Err(_) => check.wrong(&at(path, "retriable_status_codes", index), code.to_string(), "100 to 599"),
+        }
+    }
     for word in std::mem::take(&mut proto.retry_on).split(',').map(str::trim).filter(|word| !word.is_empty()) {
         match word {
             "5xx" => on.server_error = true,
             "gateway-error" => on.gateway_error = true,
             "connect-failure" => on.connect_failure = true,
-            "reset" | "reset-before-request" => on.reset = true,
+            "reset" => on.reset = true,
+            // Only what cannot have been processed; `reset` would send again what may have been.
+            "reset-before-request" => {
+                on.refused_stream = true;
+                on.connect_failure = true;
+            }
             "refused-stream" => on.refused_stream = true,
             "retriable-4xx" => on.conflict = true,
-            "retriable-status-codes" => {
-                on.statuses = codes.iter().filter_map(|code| u16::try_from(*code).ok()).collect()
-            }
+            "retriable-status-codes" => on.statuses = std::mem::take(&mut statuses),
             other => check.wrong(&join(path, "retry_on"), other, "a condition that Leno supports"),
         }
     }
+    if !statuses.is_empty() && on.statuses.is_empty() {
+        let field = join(path, "retriable_status_codes");
+        check.wrong(
+            &field,
+            format!("{statuses:?}"),
+            "retriable-status-codes in retry_on too, else they have no effect",
+        );
+    }
+    on
+}
+
+fn retry(check: &mut Check, path: &str, mut proto: RetryProto) -> RetryPolicy {
+    let on = retry_on(check, path, &mut proto);
     let retries = proto.num_retries.take().map_or(1, |retries| retries.value);
     let per_try = proto.per_try_timeout.take().and_then(|time| check.duration(&join(path, "per_try_timeout"), &time));
     let mut backoff = Backoff::default();
     if let Some(proto) = proto.retry_back_off.take() {
-        backoff.base =
-            check.duration_or(&join(path, "retry_back_off.base_interval"), proto.base_interval, backoff.base);
+        let path = join(path, "retry_back_off");
+        backoff.base = check.duration_or(&join(&path, "base_interval"), proto.base_interval, backoff.base);
         let max = backoff.base.saturating_mul(10);
-        backoff.max = check.duration_or(&join(path, "retry_back_off.max_interval"), proto.max_interval, max);
+        backoff.max = check.duration_or(&join(&path, "max_interval"), proto.max_interval, max);
+        if backoff.base.is_zero() || backoff.max < backoff.base {
+            let value = format!("{:?} to {:?}", backoff.base, backoff.max);
+            check.wrong(&path, value, "a base_interval above 0 and a max_interval that is not below it");
+        }
     }
     check.rest(path, &proto);
     RetryPolicy { on, retries, per_try_timeout: per_try.filter(|time| !time.is_zero()), backoff }

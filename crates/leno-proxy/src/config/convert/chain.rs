@@ -28,6 +28,7 @@ pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto, registry:
     let tls = socket.and_then(|socket| tls::downstream(check, &join(path, "transport_socket"), socket)).map(Arc::new);
     let mut network = None;
     let mut terminal = None;
+    let mut complete = true;
     for (index, filter) in std::mem::take(&mut proto.filters).into_iter().enumerate() {
         let path = at(path, "filters", index);
         if terminal.is_some() {
@@ -35,12 +36,15 @@ pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto, registry:
             continue;
         }
         match convert_filter(check, &path, filter, registry) {
+            // A second one must not take the place of the first.
+            Some(Made::Rbac(_)) if network.is_some() => check.wrong(&path, "a second RBAC filter", "at most one"),
             Some(Made::Rbac(rbac)) => network = Some(Arc::new(rbac)),
             Some(Made::Terminal(made)) => terminal = Some(made),
-            None => {}
+            // What is wrong with it has been said; it may have been the end.
+            None => complete = false,
         }
     }
-    if terminal.is_none() {
+    if terminal.is_none() && complete {
         check.wrong(
             &join(path, "filters"),
             "without an end",
@@ -95,11 +99,11 @@ fn convert_filter(check: &mut Check, path: &str, mut filter: Filter, registry: &
 
 fn chain_match(check: &mut Check, path: &str, mut proto: FilterChainMatch) -> ChainMatch {
     let destination_port = proto.destination_port.take().and_then(|port| {
-        let number = u16::try_from(port.value);
-        if number.is_err() {
-            check.wrong(&join(path, "destination_port"), port.value.to_string(), "a port");
+        let number = u16::try_from(port.value).ok().filter(|port| *port != 0);
+        if number.is_none() {
+            check.wrong(&join(path, "destination_port"), port.value.to_string(), "1 to 65535");
         }
-        number.ok()
+        number
     });
     let transport = match std::mem::take(&mut proto.transport_protocol).as_str() {
         "" => None,

@@ -1,18 +1,22 @@
 //! Holding a message to what is supported.
 //!
 //! A converter takes out of a message the fields that it understands; whatever is then left in it is refused by name.
-//! So nothing can be ignored in silence, not even a field that a later version of the API brings.
+//! So nothing that can be decoded is ignored in silence, not even a field that a later version of the API brings.
 
-use std::time::Duration;
+use std::{fmt::Debug, time::Duration};
 
 use leno_model::{Invalid, ObjectRef};
 use leno_proto::{
     any,
     google::protobuf::{Any, Duration as ProtoDuration},
     json,
+    v3::core::{ConfigSource, config_source::ConfigSourceSpecifier},
 };
 use prost::{Message, Name};
 use serde_json::Value;
+
+/// The longest duration that protobuf knows: ten thousand years, in seconds.
+const MAX_SECONDS: u64 = 315_576_000_000;
 
 /// What is wrong with one resource, as far as it is known.
 #[derive(Debug)]
@@ -47,25 +51,37 @@ impl Check {
             location: None,
             object: Some(self.object.clone()),
             field: field.to_owned(),
-            value: value.into(),
+            value: shorten(&value.into()),
             expected: expected.into(),
             fix: String::new(),
         });
     }
 
     /// Refuses everything that is left in a message.
-    pub(super) fn rest<M: Message + Name + Default + PartialEq>(&mut self, path: &str, rest: &M) {
+    pub(super) fn rest<M: Message + Name + Default + PartialEq + Debug>(&mut self, path: &str, rest: &M) {
         if *rest == M::default() {
             return;
         }
         match json::of_any(&any::pack(rest)) {
-            Ok(Value::Object(fields)) => {
-                for (name, value) in fields.into_iter().filter(|(name, _)| name != "@type") {
-                    self.wrong(&join(path, &name), shown(&value), "it not to be there: Leno does not support it");
+            Ok(Value::Object(fields)) if !fields.is_empty() => {
+                for (name, value) in fields {
+                    self.wrong(&join(path, &name), value.to_string(), "it not to be there: Leno does not support it");
                 }
             }
-            // What has no name in our description of the API is refused as a whole.
-            Ok(_) | Err(_) => self.wrong(path, M::full_name(), "only fields that Leno supports"),
+            // Something in it is unknown to our description of the API, an extension for instance.
+            Ok(_) | Err(_) => self.undescribed(path, rest),
+        }
+    }
+
+    /// Refuses every field of a message that is not at its default, without a description of the API.
+    fn undescribed<M: Name + Default + Debug>(&mut self, path: &str, message: &M) {
+        let nothing = fields(&M::default());
+        let left: Vec<_> = fields(message).into_iter().filter(|field| !nothing.contains(field)).collect();
+        if left.is_empty() {
+            self.wrong(path, M::full_name(), "only fields that Leno supports");
+        }
+        for (name, value) in left {
+            self.wrong(&join(path, &name), value, "it not to be there: Leno does not support it");
         }
     }
 
@@ -82,12 +98,13 @@ impl Check {
 
     /// A duration; a negative one is wrong.
     pub(super) fn duration(&mut self, path: &str, duration: &ProtoDuration) -> Option<Duration> {
-        let seconds = u64::try_from(duration.seconds);
+        let seconds = u64::try_from(duration.seconds).ok().filter(|seconds| *seconds <= MAX_SECONDS);
         let nanos = u32::try_from(duration.nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
         match (seconds, nanos) {
-            (Ok(seconds), Some(nanos)) => Some(Duration::new(seconds, nanos)),
+            (Some(seconds), Some(nanos)) => Some(Duration::new(seconds, nanos)),
             _ => {
-                self.wrong(path, format!("{}s {}ns", duration.seconds, duration.nanos), "a duration from 0 up");
+                let value = format!("{}s {}ns", duration.seconds, duration.nanos);
+                self.wrong(path, value, "a duration from 0 to ten thousand years");
                 None
             }
         }
@@ -96,6 +113,28 @@ impl Check {
     /// The value of an optional duration, or its default.
     pub(super) fn duration_or(&mut self, path: &str, duration: Option<ProtoDuration>, default: Duration) -> Duration {
         duration.and_then(|duration| self.duration(path, &duration)).unwrap_or(default)
+    }
+}
+
+impl Check {
+    /// The name of something that is referred to; an empty one is wrong.
+    pub(super) fn name(&mut self, path: &str, name: String) -> Option<String> {
+        if name.is_empty() {
+            self.wrong(path, "empty", "a name");
+            return None;
+        }
+        Some(name)
+    }
+
+    /// Where something referred to comes from: everything comes on the one stream.
+    pub(super) fn stream(&mut self, path: &str, source: Option<ConfigSource>) {
+        let Some(mut source) = source else { return };
+        source.resource_api_version = 0;
+        match source.config_source_specifier.take() {
+            Some(ConfigSourceSpecifier::Ads(_) | ConfigSourceSpecifier::Self_(_)) | None => {}
+            other => source.config_source_specifier = other,
+        }
+        self.rest(path, &source);
     }
 }
 
@@ -109,8 +148,26 @@ pub(super) fn at(path: &str, field: &str, index: usize) -> String {
     format!("{}[{index}]", join(path, field))
 }
 
-fn shown(value: &Value) -> String {
-    shorten(&value.to_string())
+/// The fields of a message with their values as `Debug` shows them; those of a `oneof` go by its own name.
+fn fields(message: &impl Debug) -> Vec<(String, String)> {
+    // A field begins on each line that is indented once, and nothing else does: texts have no line ends in them.
+    let shown = format!("{message:#?}");
+    let mut fields: Vec<(String, String)> = Vec::new();
+    for line in shown.lines() {
+        let begins = line.strip_prefix("    ").filter(|rest| rest.starts_with(|first: char| first.is_alphabetic()));
+        match (begins.and_then(|rest| rest.split_once(": ")), fields.last_mut()) {
+            (Some((name, value)), _) => fields.push((name.trim_start_matches("r#").to_owned(), value.to_owned())),
+            (None, Some((_, value))) if line.starts_with("    ") => {
+                value.push(' ');
+                value.push_str(line.trim());
+            }
+            (None, _) => {}
+        }
+    }
+    for (_, value) in &mut fields {
+        value.truncate(value.trim_end_matches(',').len());
+    }
+    fields
 }
 
 /// Long values are cut: the field's path says where to look.

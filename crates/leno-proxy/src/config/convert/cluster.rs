@@ -80,10 +80,9 @@ fn kind(check: &mut Check, name: &str, proto: &mut Proto, registry: &mut Registr
         Some(ClusterDiscoveryType::ClusterType(_)) => None,
         None => Some(DiscoveryType::Static),
     };
-    let assignment = proto.load_assignment.take();
     match discovery {
         Some(DiscoveryType::Static) => {
-            let set = match assignment {
+            let set = match proto.load_assignment.take() {
                 Some(assignment) => endpoint::convert(check, "load_assignment", assignment, None)?,
                 None => EndpointSet::default(),
             };
@@ -91,8 +90,10 @@ fn kind(check: &mut Check, name: &str, proto: &mut Proto, registry: &mut Registr
         }
         Some(DiscoveryType::Eds) => {
             let config = proto.eds_cluster_config.take().unwrap_or_default();
+            check.stream("eds_cluster_config.eds_config", config.eds_config);
             let of = if config.service_name.is_empty() { name } else { &config.service_name };
-            Some(ClusterKind::Eds(registry.endpoints(of)))
+            let of = check.name("name", of.to_owned())?;
+            Some(ClusterKind::Eds(registry.endpoints(&of)))
         }
         Some(DiscoveryType::OriginalDst) => Some(ClusterKind::OriginalDst),
         Some(DiscoveryType::StrictDns | DiscoveryType::LogicalDns) | None => {
@@ -127,7 +128,7 @@ fn protocol_options(check: &mut Check, path: &str, options: &Any) {
             );
             check.rest(&path, &use_downstream);
         }
-        Some(_) => check.wrong(path, "another protocol", "use_downstream_protocol_config"),
+        Some(other) => check.wrong(path, format!("{other:?}"), "use_downstream_protocol_config"),
         None => {}
     }
     check.rest(path, &options);

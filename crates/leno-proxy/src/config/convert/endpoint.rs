@@ -49,7 +49,11 @@ pub(super) fn convert(
 /// An endpoint; `None` when it takes no requests, or is wrong.
 fn endpoint(check: &mut Check, path: &str, mut proto: LbEndpoint) -> Option<Endpoint> {
     let weight = proto.load_balancing_weight.take().map_or(1, |weight| weight.value.max(1));
-    let status = HealthStatus::try_from(std::mem::take(&mut proto.health_status));
+    let number = std::mem::take(&mut proto.health_status);
+    let status = HealthStatus::try_from(number);
+    if status.is_err() {
+        check.wrong(&join(path, "health_status"), number.to_string(), "a status that Envoy has");
+    }
     let metadata = proto.metadata.take().unwrap_or_default();
     let host = match proto.host_identifier.take() {
         Some(HostIdentifier::Endpoint(mut host)) => {
@@ -72,14 +76,17 @@ fn endpoint(check: &mut Check, path: &str, mut proto: LbEndpoint) -> Option<Endp
 
 fn socket(check: &mut Check, path: &str, proto: Address) -> Option<SocketAddr> {
     let made = match proto.address {
-        Some(address::Address::SocketAddress(socket)) => {
-            let port = match socket.port_specifier {
+        Some(address::Address::SocketAddress(mut socket)) => {
+            let port = match socket.port_specifier.take() {
                 Some(socket_address::PortSpecifier::PortValue(port)) => u16::try_from(port).ok(),
                 Some(socket_address::PortSpecifier::NamedPort(_)) | None => None,
             };
-            let address = socket.address.parse::<std::net::IpAddr>().ok().zip(port).map(SocketAddr::from);
+            let ip = std::mem::take(&mut socket.address);
+            let path = join(path, "socket_address");
+            check.rest(&path, &socket);
+            let address = ip.parse::<std::net::IpAddr>().ok().zip(port).map(SocketAddr::from);
             if address.is_none() {
-                check.wrong(path, format!("{}:{port:?}", socket.address), "an IP address and a port");
+                check.wrong(&path, format!("{ip}:{port:?}"), "an IP address and a port");
             }
             return address;
         }

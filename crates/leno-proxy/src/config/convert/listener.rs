@@ -4,11 +4,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use leno_proto::v3::{
-    http_inspector::HttpInspector,
-    listener::{Listener as Proto, ListenerFilter, listener::DrainType, listener_filter::ConfigType},
-    original_dst::OriginalDst,
-    tls_inspector::TlsInspector,
+use leno_proto::{
+    any,
+    google::protobuf::Any,
+    v3::{
+        http_inspector::HttpInspector,
+        listener::{Listener as Proto, ListenerFilter, listener_filter::ConfigType},
+        original_dst::OriginalDst,
+        tls_inspector::TlsInspector,
+    },
 };
 
 use super::{
@@ -28,9 +32,6 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
     proto.use_original_dst = None;
     proto.traffic_direction = 0;
     proto.stat_prefix.clear();
-    if proto.drain_type == DrainType::Default as i32 {
-        proto.drain_type = 0;
-    }
     let mut inspect = Inspect {
         timeout: check.duration_or(
             "listener_filters_timeout",
@@ -60,39 +61,37 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
 /// What is looked at before a chain is chosen.
 fn listener_filter(check: &mut Check, path: &str, mut filter: ListenerFilter, inspect: &mut Inspect) {
     let name = std::mem::take(&mut filter.name);
-    let config = match filter.config_type.take() {
-        Some(ConfigType::TypedConfig(config)) => Some(config),
-        Some(ConfigType::ConfigDiscovery(_)) => {
-            check.wrong(&join(path, "config_discovery"), "set", "typed_config");
-            None
+    let config = filter.config_type.take();
+    check.rest(path, &filter);
+    let config = match config {
+        Some(ConfigType::TypedConfig(config)) => config,
+        Some(ConfigType::ConfigDiscovery(_)) | None => {
+            check.wrong(path, name, "a listener filter with typed_config");
+            return;
         }
-        None => None,
     };
     let path = join(path, "typed_config");
-    match name.as_str() {
-        "envoy.filters.listener.original_dst" => {
-            rest::<OriginalDst>(check, &path, config.as_ref());
-        }
-        "envoy.filters.listener.tls_inspector" => {
-            rest::<TlsInspector>(check, &path, config.as_ref());
-            inspect.tls = true;
-        }
-        "envoy.filters.listener.http_inspector" => {
-            rest::<HttpInspector>(check, &path, config.as_ref());
-            inspect.http = true;
-        }
-        other => check.wrong(&path, other, "original_dst, tls_inspector or http_inspector"),
+    // The type decides, as in Envoy; the name is for people.
+    if any::is::<OriginalDst>(&config) {
+        rest::<OriginalDst>(check, &path, &config);
+    } else if any::is::<TlsInspector>(&config) {
+        rest::<TlsInspector>(check, &path, &config);
+        inspect.tls = true;
+    } else if any::is::<HttpInspector>(&config) {
+        rest::<HttpInspector>(check, &path, &config);
+        inspect.http = true;
+    } else {
+        check.wrong(&path, config.type_url, "OriginalDst, TlsInspector or HttpInspector");
     }
-    check.rest(&path, &filter);
 }
 
 /// A filter's configuration, of which no field is supported.
-fn rest<M: prost::Message + prost::Name + Default + PartialEq>(
+fn rest<M: prost::Message + prost::Name + Default + PartialEq + std::fmt::Debug>(
     check: &mut Check,
     path: &str,
-    config: Option<&leno_proto::google::protobuf::Any>,
+    config: &Any,
 ) {
-    if let Some(message) = config.and_then(|config| check.unpack::<M>(path, config)) {
+    if let Some(message) = check.unpack::<M>(path, config) {
         check.rest(path, &message);
     }
 }

@@ -41,7 +41,11 @@ pub(super) fn convert(
     let rbac = filters_of(check, path, filters);
     let access_log = access_log::convert(check, path, std::mem::take(&mut proto.access_log));
     let routes = match proto.route_specifier.take() {
-        Some(RouteSpecifier::Rds(rds)) => Some(RouteSource::Named(registry.routes(&rds.route_config_name))),
+        Some(RouteSpecifier::Rds(rds)) => {
+            check.stream(&join(path, "rds.config_source"), rds.config_source);
+            let name = check.name(&join(path, "rds.route_config_name"), rds.route_config_name);
+            name.map(|name| RouteSource::Named(registry.routes(&name)))
+        }
         Some(RouteSpecifier::RouteConfig(config)) => {
             let routes = route::convert(check, &join(path, "route_config"), config, registry);
             routes.map(|routes| RouteSource::Inline(Arc::new(routes)))
@@ -107,6 +111,9 @@ fn limits(check: &mut Check, path: &str, proto: &mut Proto) -> HttpLimits {
     }
     if let Some(mut options) = proto.http2_protocol_options.take() {
         if let Some(streams) = options.max_concurrent_streams.take() {
+            if streams.value == 0 {
+                check.wrong(&path_of("http2_protocol_options.max_concurrent_streams"), "0", "at least 1");
+            }
             limits.max_concurrent_streams = streams.value;
         }
         check.rest(&path_of("http2_protocol_options"), &options);
@@ -118,6 +125,7 @@ fn upgrade(check: &mut Check, path: &str, mut config: UpgradeConfig) -> Option<B
     let name = std::mem::take(&mut config.upgrade_type).to_ascii_lowercase();
     let enabled = config.enabled.take().is_none_or(|enabled| enabled.value);
     check.rest(path, &config);
+    let name = check.name(&join(path, "upgrade_type"), name)?;
     enabled.then(|| name.into())
 }
 
@@ -138,7 +146,7 @@ fn filters_of(check: &mut Check, path: &str, filters: Vec<HttpFilter>) -> Option
         check.rest(&path, &filter);
         let path = join(&path, "typed_config");
         match config.type_url.rsplit('/').next().unwrap_or_default() {
-            "envoy.extensions.filters.http.router.v3.Router" => {
+            "envoy.extensions.filters.http.router.v3.Router" if !routed => {
                 routed = true;
                 if let Some(router) = check.unpack::<Router>(&path, &config) {
                     check.rest(&path, &router);

@@ -2,7 +2,7 @@
 
 use leno_engine::matcher::{HeaderMatch, HeaderMatcher, Pattern, QueryMatch, QueryMatcher, StringMatch, StringMatcher};
 use leno_proto::v3::{
-    matcher::{RegexMatcher, StringMatcher as StringProto, string_matcher::MatchPattern},
+    matcher::{RegexMatcher, StringMatcher as StringProto, regex_matcher, string_matcher::MatchPattern},
     route::{
         HeaderMatcher as HeaderProto, QueryParameterMatcher, header_matcher::HeaderMatchSpecifier,
         query_parameter_matcher::QueryParameterMatchSpecifier,
@@ -12,7 +12,17 @@ use leno_proto::v3::{
 use super::check::{Check, join};
 
 pub(super) fn regex(check: &mut Check, path: &str, proto: &RegexMatcher) -> Option<Pattern> {
-    // The engine type is said by old configurations; RE2 is the only one there is.
+    if proto.regex.is_empty() {
+        check.wrong(&join(path, "regex"), "empty", "a regular expression");
+        return None;
+    }
+    // Old configurations name the engine; RE2 is the only one there is.
+    #[expect(deprecated, reason = "a limit of one's own would be ignored")]
+    if let Some(regex_matcher::EngineType::GoogleRe2(engine)) = &proto.engine_type
+        && let Some(size) = engine.max_program_size
+    {
+        check.wrong(&join(path, "google_re2.max_program_size"), size.value.to_string(), "Leno's own limit");
+    }
     match Pattern::new(&proto.regex) {
         Ok(pattern) => Some(pattern),
         Err(error) => {
@@ -24,7 +34,14 @@ pub(super) fn regex(check: &mut Check, path: &str, proto: &RegexMatcher) -> Opti
 
 pub(super) fn string(check: &mut Check, path: &str, mut proto: StringProto) -> Option<StringMatcher> {
     let ignore_case = std::mem::take(&mut proto.ignore_case);
-    let fits = match proto.match_pattern.take() {
+    let pattern = proto.match_pattern.take();
+    // They would fit everything.
+    if let Some(MatchPattern::Prefix(text) | MatchPattern::Suffix(text) | MatchPattern::Contains(text)) = &pattern
+        && text.is_empty()
+    {
+        check.wrong(path, "an empty prefix, suffix or contains", "a text");
+    }
+    let fits = match pattern {
         Some(MatchPattern::Exact(text)) => Some(StringMatch::Exact(text.into())),
         Some(MatchPattern::Prefix(text)) => Some(StringMatch::Prefix(text.into())),
         Some(MatchPattern::Suffix(text)) => Some(StringMatch::Suffix(text.into())),

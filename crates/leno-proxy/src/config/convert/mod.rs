@@ -12,6 +12,8 @@ mod matcher;
 mod rbac;
 mod route;
 mod tcp;
+#[cfg(test)]
+mod tests;
 mod tls;
 
 use leno_model::Invalid;

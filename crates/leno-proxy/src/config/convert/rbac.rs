@@ -41,6 +41,12 @@ pub(super) fn convert(check: &mut Check, path: &str, proto: Option<Proto>) -> Op
 }
 
 fn policy(check: &mut Check, path: &str, name: String, mut proto: PolicyProto) -> Policy {
+    // A policy that nothing fits is a mistake: one of DENY would deny nothing.
+    for (field, empty) in [("permissions", proto.permissions.is_empty()), ("principals", proto.principals.is_empty())] {
+        if empty {
+            check.wrong(&join(path, field), "empty", "at least one");
+        }
+    }
     let permissions = std::mem::take(&mut proto.permissions).into_iter().enumerate();
     let permissions =
         permissions.filter_map(|(index, one)| permission(check, &at(path, "permissions", index), one)).collect();
@@ -55,6 +61,10 @@ fn permission(check: &mut Check, path: &str, mut proto: PermissionProto) -> Opti
     let rule = proto.rule.take();
     check.rest(path, &proto);
     let mut set = |field: &str, rules: Vec<PermissionProto>| {
+        // All of nothing would fit everything; Envoy refuses it too.
+        if rules.is_empty() {
+            check.wrong(&join(path, field), "empty", "at least one");
+        }
         let rules = rules.into_iter().enumerate();
         rules.filter_map(|(index, one)| permission(check, &at(path, field, index), one)).collect()
     };
@@ -75,8 +85,10 @@ fn permission(check: &mut Check, path: &str, mut proto: PermissionProto) -> Opti
                 return None;
             }
         },
-        Some(Rule::RequestedServerName(proto)) => {
-            Permission::RequestedServerName(matcher::string(check, &join(path, "requested_server_name"), proto)?)
+        // The server name of a handshake is not passed on to the rules, so this would never fit.
+        Some(Rule::RequestedServerName(name)) => {
+            check.wrong(&join(path, "requested_server_name"), format!("{name:?}"), "a rule that Leno supports");
+            return None;
         }
         Some(other) => {
             check.wrong(path, format!("{other:?}"), "a rule that Leno supports");
@@ -93,6 +105,9 @@ fn principal(check: &mut Check, path: &str, mut proto: PrincipalProto) -> Option
     let identifier = proto.identifier.take();
     check.rest(path, &proto);
     let mut set = |field: &str, ids: Vec<PrincipalProto>| {
+        if ids.is_empty() {
+            check.wrong(&join(path, field), "empty", "at least one");
+        }
         let ids = ids.into_iter().enumerate();
         ids.filter_map(|(index, one)| principal(check, &at(path, field, index), one)).collect()
     };

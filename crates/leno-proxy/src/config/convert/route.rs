@@ -2,7 +2,7 @@
 //!
 //! [`envoy.config.route.v3.RouteConfiguration`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route.proto
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use leno_engine::route::{
     Domain, HeaderAppend, HeaderEdits, HeaderWrite, PathMatch, Route, RouteMatch, RouteTable, VirtualHost,
@@ -11,7 +11,7 @@ use leno_proto::v3::{
     core::{HeaderValueOption, header_value_option::HeaderAppendAction},
     route::{
         Route as RouteProto, RouteConfiguration, RouteMatch as MatchProto, VirtualHost as HostProto,
-        route_match::PathSpecifier, virtual_host::TlsRequirementType,
+        route_match::PathSpecifier,
     },
 };
 
@@ -37,27 +37,31 @@ pub(super) fn convert(
     // Clusters are asked for as they are named; whether they are known beforehand is of no matter.
     proto.validate_clusters = None;
     let hosts = std::mem::take(&mut proto.virtual_hosts).into_iter().enumerate();
-    let hosts = hosts.map(|(index, proto)| host(check, &at(path, "virtual_hosts", index), proto)).collect();
+    let mut taken = HashSet::new();
+    let hosts = hosts.map(|(index, proto)| host(check, &at(path, "virtual_hosts", index), proto, &mut taken)).collect();
     check.rest(path, &proto);
     let table = RouteTable { hosts, request_headers, response_headers, ignore_port };
     let clusters = table.clusters().map(|name| (Box::from(name), registry.cluster(name))).collect();
     Some(Routes { name, table, clusters })
 }
 
-fn host(check: &mut Check, path: &str, mut proto: HostProto) -> VirtualHost {
+fn host(check: &mut Check, path: &str, mut proto: HostProto, taken: &mut HashSet<String>) -> VirtualHost {
     let name = std::mem::take(&mut proto.name).into();
     let domains = std::mem::take(&mut proto.domains);
     if domains.is_empty() {
         check.wrong(&join(path, "domains"), "empty", "at least one domain");
+    }
+    for domain in &domains {
+        // Which of two virtual hosts would decide must not hang on their order.
+        if domain.is_empty() || !taken.insert(domain.to_ascii_lowercase()) {
+            check.wrong(&join(path, "domains"), format!("{domain:?}"), "domains that are named once");
+        }
     }
     let domains = domains.iter().map(|domain| Domain::parse(domain)).collect();
     let request_headers =
         edits(check, path, "request", &mut proto.request_headers_to_add, &mut proto.request_headers_to_remove);
     let response_headers =
         edits(check, path, "response", &mut proto.response_headers_to_add, &mut proto.response_headers_to_remove);
-    if proto.require_tls == TlsRequirementType::None as i32 {
-        proto.require_tls = 0;
-    }
     let routes = std::mem::take(&mut proto.routes).into_iter().enumerate();
     let routes = routes.filter_map(|(index, proto)| route(check, &at(path, "routes", index), proto)).collect();
     check.rest(path, &proto);
@@ -82,7 +86,13 @@ fn route_match(check: &mut Check, path: &str, mut proto: MatchProto) -> Option<R
     let path_match = match proto.path_specifier.take() {
         Some(PathSpecifier::Prefix(prefix)) => Some(PathMatch::Prefix(prefix.into())),
         Some(PathSpecifier::Path(exact)) => Some(PathMatch::Exact(exact.into())),
-        Some(PathSpecifier::PathSeparatedPrefix(prefix)) => Some(PathMatch::SeparatedPrefix(prefix.into())),
+        Some(PathSpecifier::PathSeparatedPrefix(prefix)) => {
+            if prefix.ends_with('/') || !prefix.starts_with('/') || prefix.contains(['?', '#']) {
+                let expected = "a path from / on, without a / at its end, ? or #";
+                check.wrong(&join(path, "path_separated_prefix"), prefix.clone(), expected);
+            }
+            Some(PathMatch::SeparatedPrefix(prefix.into()))
+        }
         Some(PathSpecifier::SafeRegex(regex)) => {
             matcher::regex(check, &join(path, "safe_regex"), &regex).map(PathMatch::Regex)
         }
@@ -118,6 +128,10 @@ pub(super) fn edits(
     add: &mut Vec<HeaderValueOption>,
     remove: &mut Vec<String>,
 ) -> HeaderEdits {
+    let field = format!("{which}_headers_to_remove");
+    for (index, name) in remove.iter().enumerate() {
+        header_name(check, &at(path, &field, index), name);
+    }
     let field = format!("{which}_headers_to_add");
     let add = std::mem::take(add).into_iter().enumerate();
     HeaderEdits {
@@ -141,16 +155,16 @@ fn write(check: &mut Check, path: &str, mut option: HeaderValueOption) -> Option
     if !header.raw_value.is_empty() {
         check.wrong(&join(path, "header.raw_value"), "set", "value");
     }
+    header_name(check, &join(path, "header.key"), &header.key);
     let name = header.key.to_ascii_lowercase();
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || !name.bytes().all(legal) {
-        check.wrong(&join(path, "header.key"), name.clone(), "a header's name");
-    }
     if header.value.bytes().any(|byte| byte < b' ' && byte != b'\t' || byte == 0x7f) {
         check.wrong(&join(path, "header.value"), "a control character", "none");
     }
     #[expect(deprecated, reason = "older control planes write it")]
     let append = option.append.take();
+    if append.is_some() && option.append_action != 0 {
+        check.wrong(&join(path, "append"), "set", "append_action alone");
+    }
     let append = match (HeaderAppendAction::try_from(std::mem::take(&mut option.append_action)), append) {
         (_, Some(append)) if !append.value => HeaderAppend::Overwrite,
         (Ok(HeaderAppendAction::AppendIfExistsOrAdd), _) => HeaderAppend::Append,
@@ -164,4 +178,12 @@ fn write(check: &mut Check, path: &str, mut option: HeaderValueOption) -> Option
     };
     check.rest(path, &option);
     Some(HeaderWrite { name: name.into(), value: header.value.into(), append })
+}
+
+/// A header that may be changed: what a request is routed by may not, as in Envoy.
+fn header_name(check: &mut Check, path: &str, name: &str) {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(legal) || name.eq_ignore_ascii_case("host") {
+        check.wrong(path, name, "a header's name, neither host nor a pseudo-header");
+    }
 }

@@ -18,15 +18,23 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto, registry: &mut Registry) -> Option<TcpProxy> {
     let stat_prefix = std::mem::take(&mut proto.stat_prefix).into();
     let clusters = match proto.cluster_specifier.take() {
-        Some(ClusterSpecifier::Cluster(name)) => vec![WeightedCluster { weight: 1, cluster: registry.cluster(&name) }],
+        Some(ClusterSpecifier::Cluster(name)) => {
+            let name = check.name(&join(path, "cluster"), name)?;
+            vec![WeightedCluster { weight: 1, cluster: registry.cluster(&name) }]
+        }
         Some(ClusterSpecifier::WeightedClusters(weighted)) => {
+            if weighted.clusters.iter().all(|cluster| cluster.weight == 0) {
+                check.wrong(&join(path, "weighted_clusters"), "no weight at all", "a cluster with a weight above 0");
+            }
             let clusters = weighted.clusters.into_iter().enumerate();
             clusters
-                .map(|(index, mut cluster)| {
+                .filter_map(|(index, mut cluster)| {
+                    let path = at(path, "weighted_clusters.clusters", index);
                     let name = std::mem::take(&mut cluster.name);
                     let weight = std::mem::take(&mut cluster.weight);
-                    check.rest(&at(path, "weighted_clusters.clusters", index), &cluster);
-                    WeightedCluster { weight, cluster: registry.cluster(&name) }
+                    check.rest(&path, &cluster);
+                    let name = check.name(&join(&path, "name"), name)?;
+                    Some(WeightedCluster { weight, cluster: registry.cluster(&name) })
                 })
                 .collect()
         }

@@ -91,7 +91,11 @@ fn convert(check: &mut Check, path: &str, mut proto: CommonTlsContext) -> Common
     if let Some(params) = proto.tls_params.take() {
         versions(check, &join(path, "tls_params"), params);
     }
-    let certificates = std::mem::take(&mut proto.tls_certificate_sds_secret_configs);
+    let mut certificates = std::mem::take(&mut proto.tls_certificate_sds_secret_configs);
+    for (index, certificate) in certificates.iter_mut().enumerate() {
+        let path = at(path, "tls_certificate_sds_secret_configs", index);
+        check.stream(&join(&path, "sds_config"), certificate.sds_config.take());
+    }
     let own = matches!(certificates.as_slice(), [SdsSecretConfig { name, .. }] if name == resource_name::SVID);
     if !own {
         let names: Vec<_> = certificates.iter().map(|secret| secret.name.as_str()).collect();
@@ -154,17 +158,24 @@ fn combined_validation(
 
 /// The roots are the workload's own trust bundle.
 fn bundle(check: &mut Check, path: &str, secret: Option<SdsSecretConfig>) {
-    let name = secret.map(|secret| secret.name).unwrap_or_default();
+    let SdsSecretConfig { name, sds_config } = secret.unwrap_or_default();
+    check.stream(&join(path, "sds_config"), sds_config);
     if name != resource_name::TRUST_BUNDLE {
         check.wrong(path, name, resource_name::TRUST_BUNDLE);
     }
 }
 
 fn identity(check: &mut Check, path: &str, name: SubjectAltNameMatcher) -> Option<SpiffeId> {
-    let exact = match name.matcher.and_then(|matcher| matcher.match_pattern) {
-        Some(MatchPattern::Exact(exact)) if name.san_type == SanType::Uri as i32 => exact,
-        _ => {
-            check.wrong(path, "another matcher", "an exact URI");
+    let SubjectAltNameMatcher { san_type, matcher, oid } = name;
+    let matcher = matcher.unwrap_or_default();
+    let exact = match matcher.match_pattern {
+        Some(MatchPattern::Exact(exact))
+            if san_type == SanType::Uri as i32 && !matcher.ignore_case && oid.is_empty() =>
+        {
+            exact
+        }
+        other => {
+            check.wrong(path, format!("{other:?} of type {san_type}"), "an exact URI");
             return None;
         }
     };

@@ -1,0 +1,250 @@
+//! What legal messages become.
+
+use std::time::Duration;
+
+use leno_engine::{
+    authorization::Subject,
+    request::SimpleRequest,
+    resilience::{Backoff, RetryOn},
+    route::{Action as EngineAction, Forward, HeaderAppend, HostRewrite, PathRewrite},
+};
+use leno_proto::v3::{
+    cluster::cluster::{DiscoveryType, LbPolicy},
+    core::{
+        DataSource, HeaderValue, HeaderValueOption, HealthStatus, Http2ProtocolOptions, HttpProtocolOptions,
+        data_source::Specifier,
+    },
+    http_connection_manager::{HttpConnectionManager, http_connection_manager::UpgradeConfig},
+    matcher::{PathMatcher, RegexMatcher, path_matcher, string_matcher::MatchPattern},
+    network_rbac,
+    rbac::{permission, permission::Rule, principal, principal::Identifier, rbac::Action as RbacAction},
+    route::{
+        DirectResponseAction, RedirectAction, RetryPolicy, RouteAction, retry_policy::RetryBackOff, route::Action,
+        route_action::HostRewriteSpecifier, route_match::PathSpecifier,
+    },
+};
+
+use super::{
+    super::{
+        super::{ClusterKind, HttpLimits, LoadBalancer, Registry, Terminal, Transport},
+        cluster, endpoints, listener, routes,
+    },
+    sample,
+    sample::{bool, filter, seconds, uint32},
+};
+
+fn forward_of(action: RouteAction) -> Forward {
+    let made = routes(&sample::routes(action), &mut Registry::default()).unwrap();
+    let EngineAction::Forward(forward) = &made.table.hosts[0].routes[0].action else { panic!("{made:?}") };
+    forward.clone()
+}
+
+fn limits_of(manager: &HttpConnectionManager) -> HttpLimits {
+    let made = listener(&sample::listener(vec![filter(manager)]), &mut Registry::default()).unwrap();
+    let Terminal::Http(manager) = &made.filter_chains[0].terminal else { panic!("{made:?}") };
+    manager.limits
+}
+
+#[test]
+fn times_of_routes_are_envoys() {
+    assert_eq!(forward_of(sample::forward()).timeout, Some(Duration::from_secs(15)), "when nothing is said");
+    let zero = forward_of(RouteAction { timeout: seconds(0), idle_timeout: seconds(0), ..sample::forward() });
+    assert_eq!((zero.timeout, zero.idle_timeout), (None, Some(Duration::ZERO)));
+}
+
+#[test]
+fn rewrites() {
+    let host = Some(HostRewriteSpecifier::HostRewriteLiteral("h".into()));
+    let action = RouteAction { prefix_rewrite: "/p".into(), host_rewrite_specifier: host, ..sample::forward() };
+    let made = forward_of(action);
+    assert_eq!(made.path_rewrite, Some(PathRewrite::Prefix("/p".into())));
+    assert_eq!(made.host_rewrite, Some(HostRewrite::Literal("h".into())));
+}
+
+#[test]
+fn retries() {
+    let policy = RetryPolicy {
+        retry_on: "5xx, connect-failure,retriable-status-codes".into(),
+        num_retries: uint32(4),
+        per_try_timeout: seconds(2),
+        retriable_status_codes: vec![429],
+        retry_back_off: Some(RetryBackOff { base_interval: seconds(1), max_interval: None }),
+        ..RetryPolicy::default()
+    };
+    let made = forward_of(RouteAction { retry_policy: Some(policy), ..sample::forward() }).retry.unwrap();
+    let on = RetryOn { server_error: true, connect_failure: true, statuses: vec![429], ..RetryOn::default() };
+    assert_eq!((made.on, made.retries, made.per_try_timeout), (on, 4, Some(Duration::from_secs(2))));
+    assert_eq!(made.backoff, Backoff { base: Duration::from_secs(1), max: Duration::from_secs(10) });
+    let before = RetryPolicy { retry_on: "reset-before-request".into(), ..RetryPolicy::default() };
+    let made = forward_of(RouteAction { retry_policy: Some(before), ..sample::forward() }).retry.unwrap();
+    assert!(!made.on.reset, "what may have been processed is not sent again");
+    assert_eq!(made.retries, 1);
+}
+
+#[test]
+fn redirects_and_direct_responses() {
+    let of = |action| {
+        let made = routes(&sample::routes_of(sample::route(action)), &mut Registry::default()).unwrap();
+        made.table.hosts[0].routes[0].action.clone()
+    };
+    let redirect =
+        RedirectAction { host_redirect: "h".into(), port_redirect: 81, response_code: 3, ..Default::default() };
+    let EngineAction::Redirect(made) = of(Action::Redirect(redirect)) else { panic!() };
+    assert_eq!((made.status, made.host.as_deref(), made.port), (307, Some("h"), Some(81)));
+    let body = Some(DataSource { specifier: Some(Specifier::InlineString("b".into())), ..DataSource::default() });
+    let direct = DirectResponseAction { status: 503, body, ..Default::default() };
+    let EngineAction::DirectResponse(made) = of(Action::DirectResponse(direct)) else { panic!() };
+    assert_eq!((made.status, &*made.body), (503, "b"));
+}
+
+#[test]
+fn headers_are_written_in_each_of_envoys_ways() {
+    let expected =
+        [HeaderAppend::Append, HeaderAppend::IfAbsent, HeaderAppend::Overwrite, HeaderAppend::OverwriteIfPresent];
+    for (number, append) in (0..).zip(expected) {
+        let header = Some(HeaderValue { key: "X-A".into(), value: "v".into(), ..HeaderValue::default() });
+        let option = HeaderValueOption { header, append_action: number, ..HeaderValueOption::default() };
+        let mut route = sample::route(Action::Route(sample::forward()));
+        route.request_headers_to_add = vec![option];
+        route.response_headers_to_remove = vec!["X-B".into()];
+        let made = routes(&sample::routes_of(route), &mut Registry::default()).unwrap();
+        let route = &made.table.hosts[0].routes[0];
+        let [write] = route.request_headers.add.as_slice() else { panic!("{route:?}") };
+        assert_eq!((&*write.name, &*write.value, write.append), ("x-a", "v", append));
+        assert_eq!(route.response_headers.remove, ["x-b".into()]);
+    }
+}
+
+#[test]
+fn paths() {
+    let regex = RegexMatcher { regex: "/v[0-9]".into(), ..RegexMatcher::default() };
+    for (specifier, fits, not) in [
+        (PathSpecifier::Prefix("/a".into()), "/ab", "/b"),
+        (PathSpecifier::Path("/a".into()), "/a?q", "/ab"),
+        (PathSpecifier::PathSeparatedPrefix("/a".into()), "/a/b", "/ab"),
+        (PathSpecifier::SafeRegex(regex), "/v1", "/v11"),
+    ] {
+        let mut route = sample::route(Action::Route(sample::forward()));
+        route.r#match.as_mut().unwrap().path_specifier = Some(specifier);
+        let made = routes(&sample::routes_of(route), &mut Registry::default()).unwrap();
+        assert!(made.table.select(&SimpleRequest::new("GET", fits, "h")).is_some(), "{made:?}");
+        assert!(made.table.select(&SimpleRequest::new("GET", not, "h")).is_none(), "{made:?}");
+    }
+}
+
+#[test]
+fn limits_of_connection_managers() {
+    assert_eq!(limits_of(&sample::manager()), HttpLimits::default());
+    let manager = HttpConnectionManager {
+        stream_idle_timeout: seconds(1),
+        request_headers_timeout: seconds(2),
+        request_timeout: seconds(3),
+        max_request_headers_kb: uint32(4),
+        common_http_protocol_options: Some(HttpProtocolOptions {
+            idle_timeout: seconds(5),
+            max_headers_count: uint32(6),
+            ..HttpProtocolOptions::default()
+        }),
+        http2_protocol_options: Some(Http2ProtocolOptions {
+            max_concurrent_streams: uint32(7),
+            ..Http2ProtocolOptions::default()
+        }),
+        ..sample::manager()
+    };
+    let expected = HttpLimits {
+        stream_idle_timeout: Duration::from_secs(1),
+        headers_timeout: Duration::from_secs(2),
+        request_timeout: Duration::from_secs(3),
+        max_headers_bytes: 4096,
+        idle_timeout: Duration::from_secs(5),
+        max_headers_count: 6,
+        max_concurrent_streams: 7,
+    };
+    assert_eq!(limits_of(&manager), expected);
+}
+
+#[test]
+fn upgrades_that_are_switched_off_are_left_out() {
+    let upgrade = |name: &str, enabled| UpgradeConfig { upgrade_type: name.into(), enabled, ..Default::default() };
+    let upgrade_configs = vec![upgrade("WebSocket", None), upgrade("CONNECT", bool(false))];
+    let manager = HttpConnectionManager { upgrade_configs, ..sample::manager() };
+    let made = listener(&sample::listener(vec![filter(&manager)]), &mut Registry::default()).unwrap();
+    let Terminal::Http(manager) = &made.filter_chains[0].terminal else { panic!("{made:?}") };
+    assert_eq!(manager.upgrades, ["websocket".into()]);
+}
+
+#[test]
+fn rules_of_connections_keep_their_meaning() {
+    let name = sample::text(MatchPattern::Suffix("/sa/good".into()));
+    let good = Identifier::Authenticated(principal::Authenticated { principal_name: Some(name) });
+    let ports = [80, 81].map(|port| sample::permission(Rule::DestinationPort(port))).to_vec();
+    let ports = Rule::OrRules(permission::Set { rules: ports });
+    let path = path_matcher::Rule::Path(sample::text(MatchPattern::Prefix("/".into())));
+    let path = Rule::UrlPath(PathMatcher { rule: Some(path) });
+    let verdict = |rule: Rule, who: Identifier, action: RbacAction, id: &str, port: u16| {
+        let rules = leno_proto::v3::rbac::Rbac { action: action.into(), ..sample::rbac(rule, who) };
+        let network = network_rbac::Rbac { rules: Some(rules), ..Default::default() };
+        let message = sample::listener(vec![filter(&network), filter(&sample::tcp())]);
+        let made = listener(&message, &mut Registry::default()).unwrap();
+        let destination = std::net::SocketAddr::from(([10, 0, 0, 2], port));
+        let subject = Subject { identity: Some(id), source: destination, destination, server_name: "" };
+        made.filter_chains[0].rbac.as_ref().unwrap().check_connection(&subject).is_allowed()
+    };
+    let (allow, deny) = (RbacAction::Allow, RbacAction::Deny);
+    for (id, port, allowed) in [("x/sa/good", 80, true), ("x/sa/good", 82, false), ("x/sa/bad", 81, false)] {
+        assert_eq!(verdict(ports.clone(), good.clone(), allow, id, port), allowed, "{id} {port}");
+        assert_eq!(verdict(ports.clone(), good.clone(), deny, id, port), !allowed, "{id} {port}");
+    }
+    assert!(!verdict(path, Identifier::Any(true), allow, "x", 80), "bytes have no path");
+}
+
+#[test]
+fn endpoints_that_take_no_requests_are_left_out() {
+    let with = |port, status: HealthStatus| {
+        let mut endpoint = sample::endpoint(sample::socket_address("10.0.0.1", port));
+        endpoint.health_status = status.into();
+        endpoint
+    };
+    let all = [
+        HealthStatus::Unknown,
+        HealthStatus::Healthy,
+        HealthStatus::Unhealthy,
+        HealthStatus::Draining,
+        HealthStatus::Timeout,
+    ];
+    let all = (1..).zip(all).map(|(port, status)| with(port, status)).collect();
+    let set = endpoints(&sample::assignment(all), None).unwrap();
+    let ports: Vec<_> = set.endpoints.iter().map(|endpoint| endpoint.address.port()).collect();
+    assert_eq!(ports, [1, 2]);
+}
+
+#[test]
+fn endpoints_that_did_not_change_are_kept() {
+    let message = sample::assignment(vec![sample::endpoint(sample::socket_address("fd00::1", 80))]);
+    let before = endpoints(&message, None).unwrap();
+    let after = endpoints(&message, Some(&before)).unwrap();
+    assert!(std::sync::Arc::ptr_eq(&before.endpoints[0], &after.endpoints[0]));
+}
+
+#[test]
+fn kinds_and_balancers_of_clusters() {
+    let of = |message| cluster(&message, &mut Registry::default()).unwrap();
+    for (policy, expected) in [
+        (LbPolicy::LeastRequest, LoadBalancer::LeastRequest),
+        (LbPolicy::RoundRobin, LoadBalancer::RoundRobin),
+        (LbPolicy::Random, LoadBalancer::Random),
+    ] {
+        let mut message = sample::cluster(DiscoveryType::Eds);
+        message.lb_policy = policy.into();
+        assert_eq!(of(message).load_balancer, expected);
+    }
+    let eds = of(sample::cluster(DiscoveryType::Eds));
+    assert_eq!((&*eds.service, eds.connect_timeout), ("shop/cart", Duration::from_secs(5)));
+    assert!(matches!(eds.kind, ClusterKind::Eds(_)) && eds.transports.is_empty());
+    assert!(matches!(of(sample::cluster(DiscoveryType::OriginalDst)).kind, ClusterKind::OriginalDst));
+    assert!(matches!(of(sample::cluster(DiscoveryType::Static)).kind, ClusterKind::Static(_)));
+    let mut tls = sample::cluster(DiscoveryType::Eds);
+    let id = "spiffe://cluster.local/ns/shop/sa/cart";
+    tls.transport_socket = Some(sample::socket(&sample::upstream_tls(vec![sample::san(id)])));
+    assert!(matches!(&of(tls).transports[0].transport, Transport::MeshTls(tls) if tls.identities.len() == 1));
+}

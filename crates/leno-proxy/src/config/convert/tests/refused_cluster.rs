@@ -1,0 +1,177 @@
+//! Clusters and endpoints that are refused.
+
+use leno_model::Invalid;
+use leno_proto::{
+    any,
+    v3::{
+        cluster::{CircuitBreakers, Cluster, cluster::*},
+        core::{
+            ConfigSource, Http2ProtocolOptions, Locality, PathConfigSource, TransportSocket,
+            config_source::ConfigSourceSpecifier,
+        },
+        endpoint::{ClusterLoadAssignment, LbEndpoint, lb_endpoint::HostIdentifier},
+        matcher::string_matcher::MatchPattern,
+        tls::{SubjectAltNameMatcher, UpstreamTlsContext},
+        upstream_http::{
+            HttpProtocolOptions,
+            http_protocol_options::{ExplicitHttpConfig, UpstreamProtocolOptions, UseDownstreamHttpConfig},
+        },
+    },
+};
+
+use super::{super::super::Registry, refused, sample::*};
+
+const ID: &str = "spiffe://cluster.local/ns/shop/sa/cart";
+
+fn take(message: &Cluster) -> Result<super::super::Cluster, Vec<Invalid>> {
+    super::super::cluster(message, &mut Registry::default())
+}
+
+#[track_caller]
+fn refused_cluster(change: impl FnOnce(&mut Cluster), field: &str, value: &str) {
+    let mut message = cluster(DiscoveryType::Eds);
+    change(&mut message);
+    refused(take(&message), field, value);
+}
+
+#[track_caller]
+fn refused_tls(context: &UpstreamTlsContext, field: &str, value: &str) {
+    let field = format!("transport_socket.typed_config{field}");
+    refused_cluster(|c| c.transport_socket = Some(socket(context)), &field, value);
+}
+
+#[track_caller]
+fn refused_set(change: impl FnOnce(&mut ClusterLoadAssignment), field: &str, value: &str) {
+    let mut message = assignment(vec![endpoint(socket_address("10.0.0.1", 80))]);
+    change(&mut message);
+    refused(super::super::endpoints(&message, None), field, value);
+    let mut fixed = cluster(DiscoveryType::Static);
+    fixed.load_assignment = Some(message);
+    refused(take(&fixed), &format!("load_assignment.{field}"), value);
+}
+
+#[track_caller]
+fn refused_endpoint(change: impl FnOnce(&mut LbEndpoint), field: &str, value: &str) {
+    let of = "endpoints[0].lb_endpoints[0]";
+    let field = if field.is_empty() { of.to_owned() } else { format!("{of}.{field}") };
+    refused_set(|set| change(&mut set.endpoints[0].lb_endpoints[0]), &field, value);
+}
+
+#[test]
+fn fields_of_clusters() {
+    refused_cluster(|c| c.circuit_breakers = Some(CircuitBreakers::default()), "circuit_breakers", "{");
+    refused_cluster(|c| c.health_checks = vec![Default::default()], "health_checks", "");
+    refused_cluster(|c| c.outlier_detection = Some(Default::default()), "outlier_detection", "{");
+    refused_cluster(|c| c.alt_stat_name = "x".into(), "alt_stat_name", "x");
+    refused_cluster(|c| c.connect_timeout = seconds(-1), "connect_timeout", "-1s");
+    for policy in [LbPolicy::RingHash as i32, LbPolicy::Maglev as i32, 77] {
+        refused_cluster(|c| c.lb_policy = policy, "lb_policy", &policy.to_string());
+    }
+}
+
+#[test]
+fn where_endpoints_come_from() {
+    for kind in [DiscoveryType::StrictDns, DiscoveryType::LogicalDns] {
+        let of = Some(ClusterDiscoveryType::Type(kind.into()));
+        refused_cluster(|c| c.cluster_discovery_type = of, "type", &format!("{kind:?}"));
+    }
+    refused_cluster(|c| c.cluster_discovery_type = Some(ClusterDiscoveryType::Type(99)), "type", "None");
+    for kind in [DiscoveryType::Eds, DiscoveryType::OriginalDst] {
+        let mut message = cluster(kind);
+        message.load_assignment = Some(assignment(vec![]));
+        refused(take(&message), "load_assignment", "endpoints");
+    }
+    for kind in [DiscoveryType::Static, DiscoveryType::OriginalDst] {
+        let mut message = cluster(kind);
+        message.eds_cluster_config = Some(EdsClusterConfig { service_name: "s".into(), ..Default::default() });
+        refused(take(&message), "eds_cluster_config", "s");
+    }
+    let file = PathConfigSource { path: "/etc/x".into(), ..PathConfigSource::default() };
+    let eds_config = Some(ConfigSource {
+        config_source_specifier: Some(ConfigSourceSpecifier::PathConfigSource(file)),
+        ..ConfigSource::default()
+    });
+    let eds = EdsClusterConfig { eds_config, ..EdsClusterConfig::default() };
+    let field = "eds_cluster_config.eds_config.path_config_source";
+    refused_cluster(|c| c.eds_cluster_config = Some(eds), field, "/etc/x");
+    refused_cluster(|c| c.name.clear(), "name", "empty");
+}
+
+#[test]
+fn protocols() {
+    let refused_options = |options: HttpProtocolOptions, field: &str, value: &str| {
+        let change = |c: &mut Cluster| drop(c.typed_extension_protocol_options.insert("x".into(), any::pack(&options)));
+        refused_cluster(change, &format!("typed_extension_protocol_options[\"x\"]{field}"), value);
+    };
+    let of = |options| HttpProtocolOptions { upstream_protocol_options: Some(options), ..Default::default() };
+    let explicit = UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig::default());
+    refused_options(of(explicit), "", "Explicit");
+    let http2_protocol_options = Some(Http2ProtocolOptions { allow_connect: true, ..Http2ProtocolOptions::default() });
+    let use_downstream = UseDownstreamHttpConfig { http2_protocol_options, ..UseDownstreamHttpConfig::default() };
+    let field = ".use_downstream_protocol_config.http2_protocol_options.allow_connect";
+    refused_options(of(UpstreamProtocolOptions::UseDownstreamProtocolConfig(use_downstream)), field, "true");
+    let other = any::pack(&Cluster::default());
+    let change = |c: &mut Cluster| drop(c.typed_extension_protocol_options.insert("x".into(), other));
+    refused_cluster(change, "typed_extension_protocol_options[\"x\"]", "Cluster");
+}
+
+#[test]
+fn transports() {
+    refused_cluster(|c| c.transport_socket = Some(TransportSocket::default()), "transport_socket", "missing");
+    let other = socket(&Cluster::default());
+    refused_cluster(|c| c.transport_socket = Some(other), "transport_socket.typed_config", "Cluster");
+    let none = TransportSocketMatch { name: "m".into(), ..TransportSocketMatch::default() };
+    let field = "transport_socket_matches[0].transport_socket";
+    refused_cluster(|c| c.transport_socket_matches = vec![none], field, "missing");
+    refused_tls(&UpstreamTlsContext { sni: "a".into(), ..upstream_tls(vec![san(ID)]) }, ".sni", "a");
+    let mut silent = upstream_tls(vec![san(ID)]);
+    silent.common_tls_context.as_mut().unwrap().alpn_protocols.pop();
+    refused_tls(&silent, ".common_tls_context.alpn_protocols", "incomplete");
+}
+
+#[test]
+fn identities_of_endpoints() {
+    refused_tls(&upstream_tls(vec![]), "", "no identity");
+    let name = ".common_tls_context.combined_validation_context.default_validation_context\
+                .match_typed_subject_alt_names[1]";
+    let refused_name = |wrong: SubjectAltNameMatcher, value: &str| {
+        refused_tls(&upstream_tls(vec![san(ID), wrong]), name, value);
+    };
+    refused_name(san("https://a"), "https://a");
+    refused_name(
+        SubjectAltNameMatcher { matcher: Some(text(MatchPattern::Prefix("spiffe://".into()))), ..san(ID) },
+        "Prefix",
+    );
+    refused_name(SubjectAltNameMatcher { san_type: 2, ..san(ID) }, "type 2");
+    refused_name(SubjectAltNameMatcher { oid: "1.2".into(), ..san(ID) }, "Exact");
+    let mut loose = san(ID);
+    loose.matcher.as_mut().unwrap().ignore_case = true;
+    refused_name(loose, "Exact");
+}
+
+#[test]
+fn load_assignments() {
+    refused_set(|s| s.policy = Some(Default::default()), "policy", "{");
+    refused_set(|s| s.endpoints[0].priority = 1, "endpoints[0].priority", "1");
+    refused_set(|s| s.endpoints[0].load_balancing_weight = uint32(2), "endpoints[0].load_balancing_weight", "2");
+    let place = Locality { zone: "z".into(), ..Locality::default() };
+    refused_set(|s| s.endpoints[0].locality = Some(place), "endpoints[0].locality.zone", "z");
+}
+
+#[test]
+fn endpoints() {
+    refused_endpoint(|e| e.health_status = 99, "health_status", "99");
+    refused_endpoint(|e| e.host_identifier = None, "", "no address");
+    refused_endpoint(|e| e.host_identifier = Some(HostIdentifier::EndpointName("n".into())), "", "no address");
+    let address = "endpoint.address.socket_address";
+    refused_endpoint(|e| *e = endpoint(socket_address("a.example", 80)), address, "a.example");
+    refused_endpoint(|e| *e = endpoint(socket_address("10.0.0.1", 65_536)), address, "10.0.0.1");
+    let mut udp = socket_address("10.0.0.1", 80);
+    udp.protocol = 1;
+    refused_endpoint(|e| *e = endpoint(udp), &format!("{address}.protocol"), "UDP");
+    let named = |e: &mut LbEndpoint| {
+        let Some(HostIdentifier::Endpoint(host)) = &mut e.host_identifier else { panic!() };
+        host.hostname = "h".into();
+    };
+    refused_endpoint(named, "endpoint.hostname", "h");
+}
