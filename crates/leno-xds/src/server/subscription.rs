@@ -121,9 +121,8 @@ impl Subscription {
             return;
         };
         if self.wildcard {
-            // The client has dropped it, but the wildcard may hold it: it is to be told either way.
-            self.entries.insert(Arc::clone(&name), Entry { explicit: false, told: Known::Nothing });
-            self.dirty.insert(name);
+            // The client has dropped it, but the wildcard may hold it.
+            self.compare_anew(&name);
         }
     }
 
@@ -137,6 +136,12 @@ impl Subscription {
             self.entries.insert(Arc::clone(&name), Entry { explicit: false, told: known });
             self.dirty.insert(name);
         }
+    }
+
+    /// It is not known whether the client has this name, which it does not ask for by name: it is to be told either way.
+    pub(super) fn compare_anew(&mut self, name: &Arc<str>) {
+        self.entries.entry(Arc::clone(name)).or_default();
+        self.dirty.insert(Arc::clone(name));
     }
 
     /// The client has lost what it was told of this name.

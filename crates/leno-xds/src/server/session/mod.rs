@@ -111,6 +111,8 @@ struct InFlight {
     nonce: String,
     version: String,
     changed_at: Option<Instant>,
+    /// The names of the resources it carries.
+    names: Vec<Arc<str>>,
 }
 
 impl Session {
@@ -129,7 +131,10 @@ impl Session {
                 verdict
             }
             // An answer is on its way that the client has not seen: what it says is out of date.
-            Names::Whole(_) if !ask.nonce.is_empty() && ask.nonce != lane.last_nonce => Verdict::None,
+            Names::Whole(names) if !ask.nonce.is_empty() && ask.nonce != lane.last_nonce => {
+                lane.doubt(&names);
+                Verdict::None
+            }
             Names::Whole(names) => {
                 let verdict = lane.verdict(&ask.nonce, ask.error);
                 lane.whole(first, ask.resource_type, &names);
@@ -229,11 +234,12 @@ impl Session {
         self.nonces += 1;
         let nonce = self.nonces.to_string();
         let changed_at = lane.changed_at.take();
-        lane.in_flight = Some(InFlight { nonce: nonce.clone(), version: version.to_owned(), changed_at });
         lane.last_nonce.clone_from(&nonce);
         lane.sent = Some(Sent { version: version.to_owned(), nonce: nonce.clone(), at: SystemTime::now() });
         let whole = self.flavour == Flavour::StateOfTheWorld && resource_type.is_whole_state();
         let resources = if whole { lane.everything() } else { batch.updated };
+        let names = resources.iter().map(|resource| Arc::clone(&resource.name)).collect();
+        lane.in_flight = Some(InFlight { nonce: nonce.clone(), version: version.to_owned(), changed_at, names });
         let mut removed = batch.absent;
         removed.extend(batch.removed);
         Some(Answer { resource_type, version: version.to_owned(), nonce, resources, removed })
@@ -277,7 +283,7 @@ impl Lane {
         if self.in_flight.as_ref().is_none_or(|in_flight| in_flight.nonce != nonce) {
             return Verdict::None;
         }
-        let Some(InFlight { version, changed_at, nonce }) = self.in_flight.take() else {
+        let Some(InFlight { version, changed_at, nonce, .. }) = self.in_flight.take() else {
             return Verdict::None;
         };
         let at = SystemTime::now();
@@ -294,16 +300,24 @@ impl Lane {
         }
     }
 
+    /// The client that wants everything, again perhaps, will also take in what an answer on its way carries.
+    fn subscribe(&mut self, name: &str) {
+        self.subscription.subscribe(name);
+        if name == WILDCARD {
+            self.in_flight.iter().flat_map(|it| &it.names).for_each(|name| self.subscription.compare_anew(name));
+        }
+    }
+
     fn delta(&mut self, first: bool, subscribe: &[String], unsubscribe: &[String], initial: &HashMap<String, String>) {
         // Without names the first request of a type asks for everything; so it was before there was "*".
         if first && subscribe.is_empty() {
-            self.subscription.subscribe(WILDCARD);
+            self.subscribe(WILDCARD);
         }
         for name in unsubscribe {
             self.subscription.unsubscribe(name);
         }
         for name in subscribe {
-            self.subscription.subscribe(name);
+            self.subscribe(name);
         }
         if first {
             for (name, version) in initial {
@@ -312,12 +326,24 @@ impl Lane {
         }
     }
 
+    /// Of a list that is out of date it still holds that the client has dropped what is not in it. Should it want that
+    /// by its next list, it is to be told again.
+    fn doubt(&mut self, names: &[String]) {
+        let names: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+        if names.contains(WILDCARD) || (names.is_empty() && !self.named) {
+            return;
+        }
+        let told = self.subscription.told().map(|(name, _)| Arc::clone(name));
+        let dropped: Vec<Arc<str>> = told.filter(|name| !names.contains(&**name)).collect();
+        dropped.iter().for_each(|name| self.subscription.forget(name));
+    }
+
     fn whole(&mut self, first: bool, resource_type: ResourceType, names: &[String]) {
         self.named |= !names.is_empty();
         let wanted: BTreeSet<&str> = names.iter().map(String::as_str).collect();
         let everything = wanted.contains(WILDCARD) || (!self.named && resource_type.is_whole_state());
         match (everything, self.subscription.is_wildcard()) {
-            (true, false) => self.subscription.subscribe(WILDCARD),
+            (true, false) => self.subscribe(WILDCARD),
             (false, true) => self.subscription.unsubscribe(WILDCARD),
             (true, true) | (false, false) => {}
         }
@@ -326,7 +352,7 @@ impl Lane {
             self.subscription.unsubscribe(name);
         }
         for name in wanted.into_iter().filter(|name| *name != WILDCARD && !had.contains(*name)) {
-            self.subscription.subscribe(name);
+            self.subscribe(name);
         }
         // A client that asked by name for what is not there learns it from a list without it.
         if first && resource_type.is_whole_state() && !self.subscription.is_pending() {

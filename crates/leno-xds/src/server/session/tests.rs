@@ -118,7 +118,10 @@ impl Run {
             }
             Op::Unsubscribe(of, name) => {
                 if self.peer.wanted.entry(of).or_default().remove(name) {
-                    self.peer.held.remove(&(of, name.to_owned()));
+                    // Incrementally it drops a name even while "*" covers it, and is to be told of it again.
+                    if self.flavour == Flavour::Delta {
+                        self.peer.held.remove(&(of, name.to_owned()));
+                    }
                     self.peer.prune();
                     self.say(of, &[], &[name], String::new(), None);
                 }
@@ -216,6 +219,20 @@ impl Run {
         let wanted = self.source.0.iter().filter(|((of, name), _)| self.peer.wants(*of, name));
         wanted.map(|((of, name), version)| ((*of, (*name).to_owned()), version.to_string())).collect()
     }
+}
+
+/// An answer that is on its way while everything is unwanted and wanted again names what is not there any more.
+#[test]
+fn what_was_on_its_way_is_taken_back_when_it_is_gone() {
+    use Op::{Delete, Put, Subscribe, Unsubscribe};
+    let mut run = Run::new(Flavour::Delta);
+    run.apply(Put(ResourceType::Cluster, "d", 0));
+    run.apply(Subscribe(ResourceType::Cluster, "*"));
+    run.apply(Unsubscribe(ResourceType::Cluster, "*"));
+    run.apply(Delete(ResourceType::Cluster, "d"));
+    run.apply(Subscribe(ResourceType::Cluster, "*"));
+    run.settle();
+    assert_eq!(run.peer.held, run.expected());
 }
 
 proptest! {
