@@ -7,7 +7,8 @@ use leno_proto::{
     any,
     v3::{
         cluster::{
-            Cluster,
+            CircuitBreakers, Cluster,
+            circuit_breakers::Thresholds,
             cluster::{ClusterDiscoveryType, DiscoveryType, EdsClusterConfig, LbPolicy, TransportSocketMatch},
         },
         core::{Http1ProtocolOptions, Http2ProtocolOptions},
@@ -23,9 +24,11 @@ use leno_proto::{
 use crate::{
     Client,
     endpoint::{self, strings},
-    message::{ads, duration, mesh_tls, transport_socket},
+    message::{ads, duration, mesh_tls, transport_socket, uint32},
 };
 
+/// The most connections to a cluster, requests waiting for one, and requests under way, when nobody says otherwise.
+const MOST: u32 = 65_536;
 /// How long a connection, TLS included, may take to be there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -98,11 +101,27 @@ fn base(name: &str, kind: DiscoveryType, lb_policy: LbPolicy) -> Cluster {
         name: name.to_owned(),
         connect_timeout: Some(duration(CONNECT_TIMEOUT)),
         lb_policy: lb_policy.into(),
+        circuit_breakers: Some(breakers()),
         cluster_discovery_type: Some(ClusterDiscoveryType::Type(kind.into())),
         typed_extension_protocol_options: HashMap::from([(
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions".to_owned(),
             any::pack(&options),
         )]),
+        ..Default::default()
+    }
+}
+
+/// Bounds that keep a sidecar alive and that no healthy service meets. Envoy's own, 1024 of each, are too few for a
+/// service with long-lived connections.
+fn breakers() -> CircuitBreakers {
+    let most = || Some(uint32(MOST));
+    CircuitBreakers {
+        thresholds: vec![Thresholds {
+            max_connections: most(),
+            max_pending_requests: most(),
+            max_requests: most(),
+            ..Default::default()
+        }],
         ..Default::default()
     }
 }

@@ -16,7 +16,7 @@ pub fn resource(snapshot: &Snapshot, scope: &Scope, kind: Kind, name: &str) -> O
         Kind::Listener => listener(snapshot, scope, name),
         Kind::Route => {
             let (service, port) = service_port(snapshot, name)?;
-            Some(any::pack(&route::service_port(snapshot, service, port)?))
+            Some(any::pack(&route::service_port(snapshot, service, port, scope.client)?))
         }
         Kind::Cluster => cluster(snapshot, scope, name),
         Kind::Endpoint => {

@@ -7,18 +7,27 @@ use leno_proto::v3::{
     core,
     route::{
         self, DirectResponseAction, RouteAction, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster,
-        route::Action, route_action::ClusterSpecifier, route_match::PathSpecifier, weighted_cluster::ClusterWeight,
+        route::Action,
+        route_action::ClusterSpecifier,
+        route_match::{ConnectMatcher, PathSpecifier},
+        weighted_cluster::ClusterWeight,
     },
 };
 
 use crate::{
+    Client,
     authorization::headers,
     message::{duration, regex, uint32},
     split::{self, Target},
 };
 
 /// The routes of a service port; `None` when it has none.
-pub(crate) fn service_port(snapshot: &Snapshot, service: &Service, port: u16) -> Option<RouteConfiguration> {
+pub(crate) fn service_port(
+    snapshot: &Snapshot,
+    service: &Service,
+    port: u16,
+    client: Client,
+) -> Option<RouteConfiguration> {
     match service.port(port)?.protocol {
         Protocol::Http | Protocol::Http2 | Protocol::Detect => {}
         // A gRPC library may ask for any port by name; what is declared to be bytes has no routes.
@@ -31,14 +40,20 @@ pub(crate) fn service_port(snapshot: &Snapshot, service: &Service, port: u16) ->
             routes.push(entry(request(fits), &branch.target));
         }
     }
-    routes.push(entry(everything(), &split.rest));
+    let [all, connect] = everything(&split.rest);
+    routes.push(all);
+    match client {
+        Client::Leno | Client::Envoy => routes.push(connect),
+        // gRPC libraries refuse routes that have no path.
+        Client::Grpc => {}
+    }
     Some(configuration(&resource_name::service_port(&service.name, port), routes))
 }
 
 /// The routes that send everything to one cluster.
 pub(crate) fn to_cluster(name: &str, cluster: &str) -> RouteConfiguration {
     let target = Target::Cluster(cluster.to_owned());
-    configuration(name, vec![entry(everything(), &target)])
+    configuration(name, everything(&target).into())
 }
 
 fn configuration(name: &str, routes: Vec<route::Route>) -> RouteConfiguration {
@@ -54,8 +69,11 @@ fn configuration(name: &str, routes: Vec<route::Route>) -> RouteConfiguration {
     }
 }
 
-fn everything() -> RouteMatch {
-    RouteMatch { path_specifier: Some(PathSpecifier::Prefix("/".into())), ..Default::default() }
+/// Routes for everything: `CONNECT` has no path that a prefix could fit.
+fn everything(target: &Target<'_>) -> [route::Route; 2] {
+    let fits = |path| RouteMatch { path_specifier: Some(path), ..Default::default() };
+    let connect = PathSpecifier::ConnectMatcher(ConnectMatcher::default());
+    [entry(fits(PathSpecifier::Prefix("/".into())), target), entry(fits(connect), target)]
 }
 
 fn request(fits: &HttpMatch) -> RouteMatch {

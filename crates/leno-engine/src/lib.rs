@@ -21,6 +21,7 @@ pub mod authorization;
 pub mod balance;
 pub mod detect;
 pub mod matcher;
+pub mod normalize;
 pub mod request;
 pub mod resilience;
 pub mod route;

@@ -26,6 +26,15 @@ impl Direction {
     }
 }
 
+/// Whether there is room for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// There is.
+    Admitted,
+    /// The limit is reached: what can be answered is told so, nothing is passed on.
+    Shed,
+}
+
 /// The context of one accepted connection: made once it is known what it is, shared by all of its requests.
 #[derive(Debug)]
 pub struct Connection {
@@ -45,6 +54,8 @@ pub struct Connection {
     pub source: Arc<WorkloadLabels>,
     /// When it was accepted.
     pub opened: Instant,
+    /// Whether it is served.
+    pub admission: Admission,
 }
 
 /// Who is called, for telemetry.

@@ -86,6 +86,8 @@ error_kinds! {
     DownstreamTls: Downstream, 0, "-", "downstream_tls", false;
     /// The caller spoke plaintext where mesh TLS is demanded.
     PlaintextRefused: Policy, 0, "-", "plaintext_refused", false;
+    /// The protocol that the caller asks to change to is not passed on.
+    UpgradeRefused: Policy, 403, "-", "upgrade_refused", false;
     /// No access rule allows it.
     AccessDenied: Policy, 403, "UAEX", "access_denied", false;
     /// The destination is not known and only known ones are allowed.

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::config::WorkloadLabels;
+use crate::{config::WorkloadLabels, connection::Admission};
 
 /// What does not change while the process runs.
 #[derive(Clone, Debug)]
@@ -26,17 +26,15 @@ pub struct Settings {
 /// Bounds of the process. Zero in the command line means the default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections accepted and not yet closed, over all workers; more are closed at once and counted. Default: two
+    /// Connections accepted and not yet closed, over all workers. On a few more, requests are answered with 503; what is
+    /// beyond those is closed at once and counted. Default: two
     /// fifths of the file descriptor limit, because each may need one upstream and some are needed for other things.
     pub downstream_connections: u32,
-    /// Requests and connections under way at one endpoint when its cluster does not say; more are refused. Default
-    /// 1024 (Envoy's, which counts by cluster).
-    pub connections_per_endpoint: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { downstream_connections: 8192, connections_per_endpoint: 1024 }
+        Self { downstream_connections: 8192 }
     }
 }
 
@@ -54,7 +52,22 @@ impl Limits {
     #[must_use]
     pub fn for_process(connections: u32) -> Self {
         let descriptors = getrlimit(Resource::Nofile).current;
-        Self { downstream_connections: downstream(connections, descriptors), ..Self::default() }
+        Self { downstream_connections: downstream(connections, descriptors) }
+    }
+}
+
+impl Limits {
+    /// What becomes of a connection when so many are open; `None`: it is closed at once.
+    #[must_use]
+    pub fn admission(&self, open: u32) -> Option<Admission> {
+        let limit = self.downstream_connections;
+        // So many callers at a time learn why they are refused.
+        let answered = (limit / 16).clamp(4, 1024);
+        match open {
+            _ if open < limit => Some(Admission::Admitted),
+            _ if open < limit.saturating_add(answered) => Some(Admission::Shed),
+            _ => None,
+        }
     }
 }
 
@@ -70,6 +83,15 @@ fn downstream(wanted: u32, descriptors: Option<u64>) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_few_connections_above_the_limit_are_answered() {
+        let limits = Limits { downstream_connections: 160 };
+        assert_eq!(limits.admission(159), Some(Admission::Admitted));
+        assert_eq!(limits.admission(160), Some(Admission::Shed));
+        assert_eq!(limits.admission(169), Some(Admission::Shed));
+        assert_eq!(limits.admission(170), None);
+    }
 
     #[test]
     fn the_descriptor_limit_bounds_connections() {

@@ -3,7 +3,7 @@
 use leno_model::resource_name;
 use leno_proto::{
     any,
-    google::protobuf::Any,
+    google::protobuf::{Any, BoolValue},
     v3::{
         accesslog,
         http_connection_manager::{
@@ -52,11 +52,16 @@ pub(super) fn http(stat_prefix: &str, routes: RouteSpecifier, rbac: Option<Any>,
         stat_prefix: stat_prefix.to_owned(),
         codec_type: CodecType::Auto.into(),
         http_filters: rbac.into_iter().chain([router]).collect(),
-        upgrade_configs: vec![UpgradeConfig { upgrade_type: "websocket".into(), ..Default::default() }],
+        upgrade_configs: ["websocket", "CONNECT"].map(upgrade).into(),
+        normalize_path: Some(BoolValue { value: true }),
         access_log: access_log(log),
         route_specifier: Some(routes),
         ..Default::default()
     }
+}
+
+fn upgrade(name: &str) -> UpgradeConfig {
+    UpgradeConfig { upgrade_type: name.to_owned(), ..Default::default() }
 }
 
 pub(super) fn http_network_filter(manager: &HttpConnectionManager) -> listener::Filter {

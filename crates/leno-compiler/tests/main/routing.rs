@@ -4,7 +4,7 @@ use leno_compiler::{Kind, resource};
 use leno_model::{Protocol, Snapshot};
 use leno_proto::{
     any::unpack,
-    v3::route::{RouteConfiguration, route::Action, route_action::ClusterSpecifier},
+    v3::route::{RouteConfiguration, route::Action, route_action::ClusterSpecifier, route_match::PathSpecifier},
 };
 
 use crate::mesh::{add_service, bookstore, get, scope, split};
@@ -13,7 +13,10 @@ use crate::mesh::{add_service, bookstore, get, scope, split};
 fn routes(snapshot: &Snapshot) -> Vec<String> {
     let any = resource(snapshot, &scope("buyer-1"), Kind::Route, "outbound/shop/store:80").unwrap();
     let mut hosts = unpack::<RouteConfiguration>(&any).unwrap().virtual_hosts;
-    let routes = hosts.remove(0).routes;
+    let mut routes = hosts.remove(0).routes;
+    let last = routes.pop().unwrap();
+    assert!(matches!(last.r#match.unwrap().path_specifier, Some(PathSpecifier::ConnectMatcher(_))));
+    assert_eq!(Some(&last.action), routes.last().map(|all| &all.action), "CONNECT goes where everything else goes");
     routes.into_iter().map(|route| action(&route.action.unwrap())).collect()
 }
 

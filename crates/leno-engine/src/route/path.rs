@@ -15,6 +15,8 @@ pub enum PathMatch {
     Regex(Pattern),
     /// This, or beginning with this and a `/`.
     SeparatedPrefix(Box<str>),
+    /// None: the request is a `CONNECT`, whose target is a host. No other pattern fits such a request.
+    Connect,
 }
 
 impl PathMatch {
@@ -30,6 +32,7 @@ impl PathMatch {
             Self::Prefix(prefix) => starts(prefix),
             Self::Exact(exact) => same(bytes, exact),
             Self::Regex(pattern) => pattern.fits(bytes),
+            Self::Connect => false,
             Self::SeparatedPrefix(prefix) => starts(prefix) && matches!(bytes.get(prefix.len()), None | Some(b'/')),
         }
     }
@@ -39,7 +42,7 @@ impl PathMatch {
     pub fn matched_len(&self, path: &str) -> usize {
         match self {
             Self::Prefix(prefix) | Self::SeparatedPrefix(prefix) => prefix.len().min(path.len()),
-            Self::Exact(_) | Self::Regex(_) => path.len(),
+            Self::Exact(_) | Self::Regex(_) | Self::Connect => path.len(),
         }
     }
 }

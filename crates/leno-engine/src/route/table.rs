@@ -154,12 +154,21 @@ impl RouteMatch {
 
     /// Whether a request fits.
     pub fn fits<R: RequestHead>(&self, request: &R) -> bool {
-        // `CONNECT` and `OPTIONS *` have no path: only a route for everything fits them.
-        let any_path = matches!(&self.path, PathMatch::Prefix(prefix) if prefix.is_empty() || &**prefix == "/");
-        (any_path || self.path.matches(request.path(), self.ignore_case))
+        self.fits_path(request)
             && self.headers.iter().all(|header| header.matches(request))
             && self.query.iter().all(|query| query.matches(request))
             && (!self.grpc || is_grpc(request))
+    }
+
+    fn fits_path<R: RequestHead>(&self, request: &R) -> bool {
+        let path = request.path();
+        match (&self.path, request.method()) {
+            (PathMatch::Connect, method) => method == "CONNECT",
+            (_, "CONNECT") if path.is_empty() => false,
+            // `OPTIONS *` is about the whole server: only a route for everything fits it.
+            (PathMatch::Prefix(prefix), "OPTIONS") if path == "*" => prefix.is_empty() || &**prefix == "/",
+            (pattern, _) => pattern.matches(path, self.ignore_case),
+        }
     }
 }
 
@@ -265,12 +274,13 @@ mod tests {
     }
 
     #[test]
-    fn requests_without_a_path_fit_a_route_for_everything() {
-        let table = RouteTable {
-            hosts: vec![host(&["*"], vec![route("all", RouteMatch::prefix("/"))])],
-            ..RouteTable::default()
-        };
-        assert_eq!(chosen(&table, &SimpleRequest::new("CONNECT", "", "a:443")), Some("all"));
+    fn requests_without_a_path_have_routes_of_their_own() {
+        let connect = RouteMatch { path: PathMatch::Connect, ..RouteMatch::prefix("") };
+        let routes = vec![route("empty", RouteMatch::prefix("/a")), route("all", RouteMatch::prefix("/"))];
+        let mut table = RouteTable { hosts: vec![host(&["*"], routes)], ..RouteTable::default() };
+        assert_eq!(chosen(&table, &SimpleRequest::new("CONNECT", "", "a:443")), None);
+        table.hosts[0].routes.push(route("connect", connect));
+        assert_eq!(chosen(&table, &SimpleRequest::new("CONNECT", "", "a:443")), Some("connect"));
         assert_eq!(chosen(&table, &SimpleRequest::new("OPTIONS", "*", "a")), Some("all"));
     }
 }

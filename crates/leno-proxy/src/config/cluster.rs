@@ -13,7 +13,7 @@ pub use leno_engine::balance::LoadBalancer;
 use leno_model::SpiffeId;
 use leno_tls::{Identity, TlsError};
 
-use super::{Endpoint, EndpointSet, Slot, endpoint::MatchLabels};
+use super::{CircuitBreaker, Endpoint, EndpointSet, Slot, endpoint::MatchLabels};
 use crate::connection::Payload;
 
 /// Endpoints that are reached alike.
@@ -31,10 +31,8 @@ pub struct Cluster {
     pub load_balancer: LoadBalancer,
     /// How connections to its endpoints are protected, by endpoint metadata: the first match counts, none is plaintext.
     pub transports: Vec<TransportMatch>,
-    /// The most requests under way, waiting ones included; `None`: Leno's default.
-    pub max_requests: Option<u32>,
-    /// The most connections to one endpoint; `None`: Leno's default.
-    pub max_connections: Option<u32>,
+    /// How much may be under way.
+    pub breaker: CircuitBreaker,
     /// How many endpoints have been chosen; starts at 0.
     pub turns: AtomicU64,
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use leno_engine::{authorization::Rbac, route::RouteTable};
+use leno_engine::{authorization::Rbac, normalize::PathRules, route::RouteTable};
 
 use super::{Cluster, Slot};
 
@@ -17,6 +17,8 @@ pub struct HttpConnectionManager {
     pub routes: RouteSource,
     /// Which requests are allowed; `None`: all.
     pub rbac: Option<Arc<Rbac>>,
+    /// What is done with paths before anything is decided by them.
+    pub paths: PathRules,
     /// Times and sizes.
     pub limits: HttpLimits,
     /// The values of `Upgrade` that are passed on, in lower case (`websocket`); `CONNECT` counts as `connect`.

@@ -8,6 +8,7 @@
 //! A value holds strong handles on the slots that it refers to; the [`Registry`] of the control thread holds weak ones.
 //! What nobody refers to any more is unsubscribed.
 
+pub mod breaker;
 pub mod cluster;
 pub mod convert;
 pub mod endpoint;
@@ -17,6 +18,7 @@ pub mod registry;
 pub mod slot;
 pub mod tcp;
 
+pub use breaker::{CircuitBreaker, Thresholds};
 pub use cluster::{Cluster, ClusterKind, LoadBalancer, Transport, TransportMatch, UpstreamTls};
 pub use endpoint::{Endpoint, EndpointSet, WorkloadLabels};
 pub use http::{Codec, HttpConnectionManager, HttpLimits, RouteSource, Routes};

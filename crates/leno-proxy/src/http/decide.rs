@@ -9,10 +9,10 @@ use leno_engine::{
     route::{Action, HeaderEdits, HostRewrite},
 };
 
-use super::reply::Reply;
+use super::{judged::Judged, reply::Reply};
 use crate::{
     config::{Cluster, HttpConnectionManager, RouteSource, Routes, Slot},
-    connection::{Callee, Connection},
+    connection::{Admission, Callee, Connection},
     error::{ErrorKind, ProxyError},
     telemetry::event::Denied,
 };
@@ -33,6 +33,8 @@ pub(super) struct Routed {
     pub(super) host: Option<Box<str>>,
     /// How long the answer may take once the request is there.
     pub(super) timeout: Option<Duration>,
+    /// How long the request may take to arrive.
+    pub(super) arrival: Option<Duration>,
     /// How long nothing may move.
     pub(super) idle: Duration,
     /// When to try again.
@@ -59,17 +61,40 @@ pub(super) async fn decide<R: RequestHead>(
     callee: &Callee,
     request: &R,
 ) -> Decision {
-    if let Some(reply) = refused(connection, manager, callee, request) {
+    let request = match Judged::new(request, manager.paths) {
+        Ok(request) => request,
+        Err(reply) => return Decision::Answer(reply),
+    };
+    let refused = overloaded(connection)
+        .or_else(|| refused(connection, manager, callee, &request))
+        .or_else(|| not_upgraded(manager, &request));
+    if let Some(reply) = refused {
         return Decision::Answer(reply);
     }
-    match route(manager, request).await {
+    match route(manager, &request).await {
         Ok(decision) => decision,
         Err(error) => Decision::Answer(Reply::from(error)),
     }
 }
 
+/// The answer on a connection above the limit.
+fn overloaded(connection: &Connection) -> Option<Reply> {
+    let text = "the proxy has as many connections as it may have";
+    (connection.admission == Admission::Shed).then(|| Reply::from(ProxyError::new(ErrorKind::Overload, text)))
+}
+
+/// The answer to who asks for a protocol that is not passed on.
+fn not_upgraded<R: RequestHead>(manager: &HttpConnectionManager, request: &R) -> Option<Reply> {
+    let allowed = |name: &str| manager.upgrades.iter().any(|allowed| allowed.eq_ignore_ascii_case(name));
+    let refused = request.method() == "CONNECT" && !allowed("connect");
+    refused.then(|| Reply::from(ProxyError::new(ErrorKind::UpgradeRefused, "CONNECT is not passed on here")))
+}
+
 /// Where a request goes.
-async fn route<R: RequestHead>(manager: &HttpConnectionManager, request: &R) -> Result<Decision, ProxyError> {
+async fn route<R: RequestHead>(
+    manager: &HttpConnectionManager,
+    request: &Judged<'_, R>,
+) -> Result<Decision, ProxyError> {
     let routes = routes(manager).await?;
     let selected = routes.table.select(request);
     let (host, route) = selected.ok_or_else(|| ProxyError::new(ErrorKind::NoRoute, "no route matches the request"))?;
@@ -99,10 +124,13 @@ async fn route<R: RequestHead>(manager: &HttpConnectionManager, request: &R) -> 
     Ok(Decision::Forward(Box::new(Routed {
         cluster,
         route: route.name.clone(),
-        target: rewrite.map(|rewrite| rewrite.apply(&route.matches.path, request.target())),
+        target: rewrite
+            .map(|rewrite| rewrite.apply(&route.matches.path, request.target()))
+            .or_else(|| request.changed()),
         host: forward.host_rewrite.as_ref().map(|HostRewrite::Literal(host)| host.clone()),
         timeout: forward.timeout,
         idle: forward.idle_timeout.unwrap_or(manager.limits.stream_idle_timeout),
+        arrival: Some(manager.limits.request_timeout).filter(|time| !time.is_zero()),
         retry: forward.retry.clone(),
         // Innermost first, as Envoy does: a wider one may overwrite.
         request_edits: edits([request_headers, &route.request_headers, &host.request_headers, &table.request_headers]),
@@ -128,8 +156,9 @@ fn refused<R: RequestHead>(
     request: &R,
 ) -> Option<Reply> {
     let rbac = manager.rbac.as_ref()?;
-    if request.path_is_ambiguous() {
-        let text = "the path has dot segments or a backslash, so no rule can judge it; send it resolved";
+    // What is left of these is encoded: some servers decode first.
+    if manager.paths.normalize && request.path_is_ambiguous() {
+        let text = "the path has encoded dot segments or backslashes, so no rule can judge it; send it resolved";
         return Some(Reply::from(ProxyError::new(ErrorKind::BadRequest, text)));
     }
     let identity = (!connection.source.identity.is_empty()).then_some(&*connection.source.identity);

@@ -16,6 +16,7 @@ mod decide;
 mod h1;
 mod h2;
 mod header;
+mod judged;
 mod reply;
 mod view;
 

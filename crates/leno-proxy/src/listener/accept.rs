@@ -9,11 +9,14 @@ use std::{
 };
 
 use socket2::{Domain, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
 
 use super::{inbound, outbound};
 use crate::{
-    connection::Direction,
+    connection::{Admission, Direction},
     dial,
     error::ErrorKind,
     telemetry::event::ConnectionRefused,
@@ -65,6 +68,9 @@ pub async fn run(worker: Rc<Worker>, listener: TcpListener, direction: Direction
     }
 }
 
+/// How long a connection above the limit has for its request and the answer to it.
+const SHED: Duration = Duration::from_secs(5);
+
 /// Starts to serve a connection, or turns it away when there are too many.
 fn take(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, direction: Direction) {
     let Some(open) = Open::new(&worker.shared) else {
@@ -73,32 +79,48 @@ fn take(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, direction: Dir
     };
     dial::tune(&stream);
     let own = Rc::clone(worker);
+    let admission = open.admission;
+    match admission {
+        Admission::Admitted => {}
+        Admission::Shed => {
+            ConnectionRefused { worker, direction, peer, reason: ErrorKind::Overload }.emit();
+        }
+    }
     worker.spawn(async move {
-        match direction {
-            Direction::Inbound => inbound::serve(own, stream, peer).await,
-            Direction::Outbound => outbound::serve(own, stream, peer).await,
+        let served = async {
+            match direction {
+                Direction::Inbound => inbound::serve(own, stream, peer, admission).await,
+                Direction::Outbound => outbound::serve(own, stream, peer, admission).await,
+            }
+        };
+        match admission {
+            Admission::Admitted => served.await,
+            Admission::Shed => drop(timeout(SHED, served).await),
         }
         drop(open);
     });
 }
 
 /// A connection counted while it is open.
-struct Open(Arc<Shared>);
+struct Open {
+    shared: Arc<Shared>,
+    admission: Admission,
+}
 
 impl Open {
     /// Counts one more, if the limit allows.
     fn new(shared: &Arc<Shared>) -> Option<Self> {
-        let limit = shared.settings.limits.downstream_connections;
-        if shared.connections.fetch_add(1, Ordering::Relaxed) >= limit {
+        let before = shared.connections.fetch_add(1, Ordering::Relaxed);
+        let Some(admission) = shared.settings.limits.admission(before) else {
             shared.connections.fetch_sub(1, Ordering::Relaxed);
             return None;
-        }
-        Some(Self(Arc::clone(shared)))
+        };
+        Some(Self { shared: Arc::clone(shared), admission })
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }

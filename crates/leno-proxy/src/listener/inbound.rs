@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use super::{guard, original_dst, speak_first};
 use crate::{
     config::{FilterChain, Inspect, Listener, Terminal, TransportProtocol},
-    connection::{Callee, Connection, Direction, Payload},
+    connection::{Admission, Callee, Connection, Direction, Payload},
     detect::{self, First},
     error::ErrorKind,
     io::{Io, Socket},
@@ -31,23 +31,29 @@ const MOMENT: Duration = Duration::from_millis(20);
 const FIRST_BYTES: Duration = Duration::from_secs(10);
 
 /// Serves one connection.
-pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
+pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, admission: Admission) {
     let settings = &worker.shared.settings;
     let Some(destination) = original_dst::of(&stream, [settings.inbound_port, settings.outbound_port]) else {
         refuse(&worker, peer, ErrorKind::UnknownDestination);
         return;
     };
-    serve_to(worker, stream, peer, destination).await;
+    serve_to(worker, stream, peer, destination, admission).await;
 }
 
 /// Serves one connection whose destination is known.
-pub async fn serve_to(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, destination: SocketAddr) {
+pub async fn serve_to(
+    worker: Rc<Worker>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    destination: SocketAddr,
+    admission: Admission,
+) {
     let opened = Instant::now();
     let Ok(Some(listener)) = worker.shared.config.inbound().known(CONFIG).await else {
         refuse(&worker, peer, ErrorKind::ConfigTimeout);
         return;
     };
-    let meeting = Meeting { worker, listener, peer, destination, opened };
+    let meeting = Meeting { worker, listener, peer, destination, opened, admission };
     meeting.serve(Socket::new(stream)).await;
 }
 
@@ -63,6 +69,7 @@ struct Meeting {
     peer: SocketAddr,
     destination: SocketAddr,
     opened: Instant,
+    admission: Admission,
 }
 
 impl Meeting {
@@ -182,6 +189,7 @@ impl Meeting {
             identity,
             mtls,
             opened: self.opened,
+            admission: self.admission,
         })
     }
 }

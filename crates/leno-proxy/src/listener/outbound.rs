@@ -13,7 +13,7 @@ pub use super::destination::{Destination, Destinations};
 use super::{original_dst, speak_first};
 use crate::{
     config::{FilterChain, Listener, Terminal, TransportProtocol},
-    connection::{Callee, Connection, Direction},
+    connection::{Admission, Callee, Connection, Direction},
     detect,
     error::ErrorKind,
     http,
@@ -27,16 +27,22 @@ use crate::{
 const CONFIG: Duration = Duration::from_secs(10);
 
 /// Serves one connection.
-pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
+pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, admission: Admission) {
     let settings = &worker.shared.settings;
     match original_dst::of(&stream, [settings.inbound_port, settings.outbound_port]) {
-        Some(destination) => serve_to(worker, stream, peer, destination).await,
+        Some(destination) => serve_to(worker, stream, peer, destination, admission).await,
         None => refuse(&worker, peer, ErrorKind::UnknownDestination),
     }
 }
 
 /// Serves one connection whose destination is known.
-pub async fn serve_to(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, address: SocketAddr) {
+pub async fn serve_to(
+    worker: Rc<Worker>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    address: SocketAddr,
+    admission: Admission,
+) {
     let connection = Rc::new(Connection {
         direction: Direction::Outbound,
         peer,
@@ -45,6 +51,7 @@ pub async fn serve_to(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, a
         mtls: false,
         source: Arc::clone(&worker.shared.settings.workload),
         opened: Instant::now(),
+        admission,
         worker,
     });
     let worker = &connection.worker;

@@ -4,12 +4,12 @@ use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 
 use leno_engine::split;
 use rand::RngExt as _;
-use tokio::io::AsyncReadExt as _;
+use tokio::{io::AsyncReadExt as _, sync::OwnedSemaphorePermit};
 
 use super::relay::{self, End, Relayed};
 use crate::{
     config::{Cluster, Slot, TcpProxy, endpoint::Active},
-    connection::{Callee, Connection, Direction, Payload},
+    connection::{Admission, Callee, Connection, Direction, Payload},
     dial,
     error::{ErrorKind, ProxyError},
     io::Io,
@@ -36,6 +36,8 @@ pub struct Opened {
     cluster: Arc<str>,
     /// Its load.
     active: Active,
+    /// Its place among the cluster's connections.
+    place: OwnedSemaphorePermit,
 }
 
 /// An upstream that could not be had.
@@ -90,11 +92,11 @@ pub async fn run(connection: &Rc<Connection>, proxy: &TcpProxy, io: Io, ready: O
 
 /// Passes bytes on until both sides are done.
 async fn relay(connection: &Rc<Connection>, proxy: &TcpProxy, io: Io, opened: Opened) {
-    let Opened { io: upstream, greeting, callee, cluster, active } = opened;
+    let Opened { io: upstream, greeting, callee, cluster, active, place } = opened;
     let cells = TcpOpened { connection, callee: &callee }.emit();
     let Relayed { sent, received, end } =
         relay::run(io, upstream, greeting, proxy.idle_timeout, &connection.worker.buffers, &cells).await;
-    drop(active);
+    drop((active, place));
     let (flags, detail) = match &end {
         End::Complete => ("-", String::new()),
         End::Idle => ("SI", format!("nothing moved for {:?}", proxy.idle_timeout)),
@@ -126,21 +128,32 @@ pub async fn open(connection: &Rc<Connection>, proxy: &TcpProxy) -> Attempt {
         Direction::Inbound => Callee::of(connection, &proxy.stat_prefix),
         Direction::Outbound => Callee::of(connection, name),
     };
-    let dialed = match cluster(slot).await {
-        Ok(cluster) => dial(connection, &cluster, &mut callee).await,
-        Err(error) => Err(error),
-    };
+    let dialed = admitted(connection, slot, &mut callee).await;
     let cluster = Arc::clone(name);
     match dialed {
-        Ok((io, active)) => Ok(Opened { io, greeting: Vec::new(), callee, cluster, active }),
+        Ok((io, active, place)) => Ok(Opened { io, greeting: Vec::new(), callee, cluster, active, place }),
         Err(error) => Err(Failed { error, callee, cluster }),
     }
+}
+
+/// Dials an endpoint when there is room for one more connection.
+async fn admitted(
+    connection: &Rc<Connection>,
+    slot: Option<&Arc<Slot<Cluster>>>,
+    callee: &mut Callee,
+) -> Result<(Io, Active, OwnedSemaphorePermit), ProxyError> {
+    if connection.admission == Admission::Shed {
+        return Err(ProxyError::new(ErrorKind::Overload, "the proxy has as many connections as it may have"));
+    }
+    let cluster = cluster(slot).await?;
+    let place = cluster.breaker.connection()?;
+    let (io, active) = dial(connection, &cluster, callee).await?;
+    Ok((io, active, place))
 }
 
 /// Dials an endpoint, another if that fails; notes in `callee` who it is.
 async fn dial(connection: &Rc<Connection>, cluster: &Cluster, callee: &mut Callee) -> Result<(Io, Active), ProxyError> {
     let worker = &connection.worker;
-    let limit = cluster.max_connections.unwrap_or(worker.shared.settings.limits.connections_per_endpoint);
     let mut tried: Vec<SocketAddr> = Vec::new();
     let mut last = ProxyError::from(ErrorKind::NoHealthyUpstream);
     while tried.len() < ATTEMPTS {
@@ -148,10 +161,6 @@ async fn dial(connection: &Rc<Connection>, cluster: &Cluster, callee: &mut Calle
             break;
         };
         tried.push(endpoint.address);
-        if endpoint.active() >= limit {
-            last = ProxyError::new(ErrorKind::UpstreamOverflow, format!("{limit} connections are open already"));
-            continue;
-        }
         let active = endpoint.enter();
         if connection.direction == Direction::Outbound {
             callee.workload = Arc::clone(&endpoint.workload);

@@ -4,13 +4,18 @@
 
 use std::sync::Arc;
 
-use leno_engine::authorization::Rbac;
+use leno_engine::{
+    authorization::Rbac,
+    normalize::{EscapedSlashes, PathRules},
+};
 use leno_proto::{
     google::protobuf::Any,
     v3::{
         http_connection_manager::{
             HttpConnectionManager as Proto, HttpFilter,
-            http_connection_manager::{CodecType, ForwardClientCertDetails, RouteSpecifier, UpgradeConfig},
+            http_connection_manager::{
+                CodecType, ForwardClientCertDetails, PathWithEscapedSlashesAction, RouteSpecifier, UpgradeConfig,
+            },
             http_filter::ConfigType,
         },
         http_rbac,
@@ -34,6 +39,7 @@ pub(super) fn convert(
     let stat_prefix = std::mem::take(&mut proto.stat_prefix).into();
     let codec = codec(check, path, std::mem::take(&mut proto.codec_type));
     let limits = limits(check, path, &mut proto);
+    let paths = paths(check, path, &mut proto);
     let upgrades = std::mem::take(&mut proto.upgrade_configs).into_iter().enumerate();
     let upgrades =
         upgrades.filter_map(|(index, one)| upgrade(check, &at(path, "upgrade_configs", index), one)).collect();
@@ -67,6 +73,7 @@ pub(super) fn convert(
         codec,
         routes: routes?,
         rbac: rbac.map(Arc::new),
+        paths,
         limits,
         upgrades,
         access_log,
@@ -82,6 +89,27 @@ fn codec(check: &mut Check, path: &str, codec: i32) -> Codec {
             check.wrong(&join(path, "codec_type"), codec.to_string(), "AUTO, HTTP1 or HTTP2");
             Codec::Auto
         }
+    }
+}
+
+fn paths(check: &mut Check, path: &str, proto: &mut Proto) -> PathRules {
+    let escaped = std::mem::take(&mut proto.path_with_escaped_slashes_action);
+    let escaped_slashes = match PathWithEscapedSlashesAction::try_from(escaped) {
+        Ok(
+            PathWithEscapedSlashesAction::ImplementationSpecificDefault | PathWithEscapedSlashesAction::KeepUnchanged,
+        ) => EscapedSlashes::Keep,
+        Ok(PathWithEscapedSlashesAction::RejectRequest) => EscapedSlashes::Reject,
+        Ok(PathWithEscapedSlashesAction::UnescapeAndRedirect) => EscapedSlashes::Redirect,
+        Ok(PathWithEscapedSlashesAction::UnescapeAndForward) => EscapedSlashes::Decode,
+        Err(_) => {
+            check.wrong(&join(path, "path_with_escaped_slashes_action"), escaped.to_string(), "one of its values");
+            EscapedSlashes::Keep
+        }
+    };
+    PathRules {
+        normalize: proto.normalize_path.take().is_some_and(|it| it.value),
+        merge_slashes: std::mem::take(&mut proto.merge_slashes),
+        escaped_slashes,
     }
 }
 

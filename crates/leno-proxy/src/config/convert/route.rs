@@ -96,10 +96,7 @@ fn route_match(check: &mut Check, path: &str, mut proto: MatchProto) -> Option<R
         Some(PathSpecifier::SafeRegex(regex)) => {
             matcher::regex(check, &join(path, "safe_regex"), &regex).map(PathMatch::Regex)
         }
-        Some(PathSpecifier::ConnectMatcher(_)) => {
-            check.wrong(&join(path, "connect_matcher"), "set", "prefix, path, path_separated_prefix or safe_regex");
-            None
-        }
+        Some(PathSpecifier::ConnectMatcher(_)) => Some(PathMatch::Connect),
         Some(PathSpecifier::PathMatchPolicy(_)) => {
             check.wrong(&join(path, "path_match_policy"), "set", "prefix, path, path_separated_prefix or safe_regex");
             None

@@ -110,6 +110,8 @@ pub(super) enum Ended {
     CallerBody(BodyError),
     /// Nothing moved for too long.
     Idle,
+    /// The request did not arrive in time.
+    Late,
 }
 
 /// How an endpoint failed before its answer began.
@@ -169,6 +171,8 @@ pub(super) struct Attempt<'a> {
     pub(super) times: &'a mut Times,
     /// When the answer must have begun; `None`: when the route's timeout says.
     pub(super) try_until: Option<Instant>,
+    /// When the request must have arrived.
+    pub(super) arrive_until: Option<Instant>,
     /// Whether an upgrade was passed on.
     pub(super) upgrade: bool,
     /// Whether the caller's connection will be closed after this.
@@ -191,6 +195,7 @@ pub(super) struct Sent {
 pub(super) struct Setting<'a> {
     pub(super) routed: &'a Routed,
     pub(super) try_until: Option<Instant>,
+    pub(super) arrive_until: Option<Instant>,
     pub(super) upgrade: bool,
     pub(super) close: bool,
 }
@@ -204,7 +209,7 @@ impl<'a> Attempt<'a> {
         times: &'a mut Times,
         setting: &Setting<'a>,
     ) -> Self {
-        let Setting { routed, try_until, upgrade, close } = *setting;
+        let Setting { routed, try_until, arrive_until, upgrade, close } = *setting;
         Self {
             client,
             upstream,
@@ -213,6 +218,7 @@ impl<'a> Attempt<'a> {
             routed,
             times,
             try_until,
+            arrive_until,
             upgrade,
             close,
             download: Download::default(),
@@ -468,10 +474,14 @@ impl<'a> Attempt<'a> {
         // The route's time runs from the end of the request to the end of the answer.
         let whole = self.routed.timeout.zip(self.upload.done).map(|(timeout, done)| done + timeout);
         let attempt = if begun { None } else { self.try_until };
-        let Some(due) = [idle, whole, attempt].into_iter().flatten().min() else {
+        let late = if begun || self.upload.done.is_some() { None } else { self.arrive_until };
+        let Some(due) = [idle, whole, attempt, late].into_iter().flatten().min() else {
             return Poll::Pending;
         };
         ready!(self.times.poll(cx, due));
+        if late == Some(due) {
+            return Poll::Ready(Ended::Late);
+        }
         Poll::Ready(match (idle == Some(due), begun) {
             (true, _) => Ended::Idle,
             (false, true) => Ended::Broken("the answer was not complete in time".into()),

@@ -7,6 +7,7 @@ use leno_engine::{
     resilience::{Failure, Retry},
 };
 use leno_http1::{HeadErrorKind, ResponseHead};
+use tokio::sync::SemaphorePermit;
 
 use super::{
     super::{
@@ -21,8 +22,8 @@ use super::{
     head, tunnel,
 };
 use crate::{
-    config::{Endpoint, HttpConnectionManager},
-    connection::{Callee, Connection, Direction},
+    config::{Cluster, Endpoint, HttpConnectionManager, breaker::Counted},
+    connection::{Admission, Callee, Connection, Direction},
     error::{ErrorKind, ProxyError},
     io::Io,
     telemetry::event::{Protocol, Retried},
@@ -157,6 +158,11 @@ impl Server {
     async fn forward(&mut self, mut request: Request) -> After {
         let mut tried: Vec<SocketAddr> = Vec::new();
         let mut retry = Retry::default();
+        let cluster = Arc::clone(&request.routed.cluster);
+        let _admitted = match admit(&cluster, &request.routed).await {
+            Ok(admitted) => admitted,
+            Err(error) => return self.answer(request.client, request.outcome, &Reply::from(error)).await,
+        };
         loop {
             let Some(endpoint) = self.pick(&request.routed, &mut tried).await else {
                 let text = format!("{} has no ready endpoint", request.routed.cluster.name);
@@ -204,6 +210,7 @@ impl Server {
         let setting = Setting {
             routed,
             try_until: per_try.map(|time| tokio::time::Instant::now() + time),
+            arrive_until: routed.arrival.map(|time| tokio::time::Instant::from_std(outcome.started) + time),
             upgrade: request.upgrade,
             close: !request.keep,
         };
@@ -261,6 +268,10 @@ impl Server {
                 let reply = Reply::from(ProxyError::new(kind, outcome.detail.clone()));
                 self.answer(client, outcome, &reply).await
             }
+            Ended::Late => {
+                let reply = Reply::from(ProxyError::new(ErrorKind::RequestTimeout, outcome.detail.clone()));
+                self.answer(client, outcome, &reply).await
+            }
             Ended::Broken(_) | Ended::CallerGone | Ended::CallerBody(_) | Ended::Idle | Ended::Upstream(_) => {
                 self.emit(&client, &outcome);
                 After::Gone
@@ -287,7 +298,8 @@ impl Server {
         self.emit(&client, &outcome);
         // A body that nobody reads stands before the next request.
         let body = client.head.framing != leno_http1::Framing::None;
-        let close = body || !client.head.keep_alive || self.connection.worker.is_draining();
+        let ending = self.connection.worker.is_draining() || self.connection.admission == Admission::Shed;
+        let close = body || !client.head.keep_alive || ending;
         let mut out = Vec::new();
         head::reply(&mut out, reply, Some(&client.head), close);
         match client.write(&out).await {
@@ -300,6 +312,18 @@ impl Server {
     fn emit(&self, client: &Client, outcome: &Outcome) {
         outcome.emit(&self.connection, &self.manager, &View { head: &client.head, bytes: &client.head_bytes });
     }
+}
+
+/// Admits a request to its cluster, when others have ended if it must be; for as long as the guards live.
+async fn admit<'a>(cluster: &'a Cluster, routed: &Routed) -> Result<(Counted<'a>, SemaphorePermit<'a>), ProxyError> {
+    let request = cluster.breaker.request()?;
+    let time = routed.timeout.or(Some(routed.idle)).filter(|time| !time.is_zero());
+    let turn = match time {
+        Some(time) => tokio::time::timeout(time, cluster.breaker.turn()).await,
+        None => Ok(cluster.breaker.turn().await),
+    };
+    let late = |_| ProxyError::new(ErrorKind::UpstreamTimeout, "no connection was free in time");
+    Ok((request, turn.map_err(late)??))
 }
 
 /// A request on its way.
@@ -335,6 +359,7 @@ fn told(ended: &Ended, routed: &Routed) -> (&'static str, String) {
         Ended::CallerGone => (ErrorKind::DownstreamClosed.flag(), "the caller closed the connection".into()),
         Ended::CallerBody(error) => (ErrorKind::BadRequest.flag(), error.to_string()),
         Ended::Idle => (ErrorKind::StreamIdleTimeout.flag(), format!("nothing moved for {:?}", routed.idle)),
+        Ended::Late => (ErrorKind::RequestTimeout.flag(), "the request did not arrive in time".into()),
         Ended::Upstream(_) => (ErrorKind::UpstreamClosed.flag(), String::new()),
     }
 }

@@ -91,6 +91,10 @@ impl Exchange {
         }
         let mut tried = Vec::new();
         let mut retry = Retry::default();
+        let _admitted = match routed.cluster.breaker.request() {
+            Ok(admitted) => admitted,
+            Err(error) => return self.answer(&Reply::from(error)),
+        };
         let mut body = Some(body);
         loop {
             let (failure, error) = match self.attempt(routed, &mut tried, &mut body).await {
@@ -228,6 +232,11 @@ impl Exchange {
                 self.respond.send_reset(Reason::CANCEL);
                 Ok(())
             }
+            Failed::Expired(ErrorKind::RequestTimeout) if !begun => {
+                let error = ProxyError::new(ErrorKind::RequestTimeout, "the request did not arrive in time");
+                self.answer(&Reply::from(error));
+                Ok(())
+            }
             Failed::Expired(kind) if begun => {
                 self.outcome.flags = kind.flag();
                 "the answer was not complete in time".clone_into(&mut self.outcome.detail);
@@ -334,8 +343,9 @@ async fn expired(
         let whole = routed.timeout.zip(uploaded.get()).map(|(timeout, done)| done + timeout);
         let attempt = if down.get() == 0 { per_try.map(|time| started + time) } else { None };
         let idle = (!routed.idle.is_zero()).then(|| at + routed.idle);
+        let late = routed.arrival.filter(|_| uploaded.get().is_none() && down.get() == 0).map(|time| started + time);
         let first = [whole, attempt].into_iter().flatten().min();
-        let due = first.into_iter().chain(idle).min().unwrap_or(started + FAR);
+        let due = first.into_iter().chain(idle).chain(late).min().unwrap_or(started + FAR);
         // The end of the upload sets a time that is not known yet: look again soon enough.
         let look = if routed.timeout.is_some() && uploaded.get().is_none() {
             Instant::now() + Duration::from_millis(50)
@@ -348,6 +358,9 @@ async fn expired(
             (moved, at) = (up.get() + down.get(), now);
         } else if idle.is_some_and(|idle| idle <= now) {
             return if uploaded.get().is_some() { ErrorKind::UpstreamTimeout } else { ErrorKind::StreamIdleTimeout };
+        }
+        if late.is_some_and(|late| late <= now) && uploaded.get().is_none() {
+            return ErrorKind::RequestTimeout;
         }
         if first.is_some_and(|first| first <= now) {
             return ErrorKind::UpstreamTimeout;

@@ -14,11 +14,11 @@ use leno_engine::authorization::Rbac;
 use leno_model::{ServiceAccountName, SpiffeId, TrustDomain};
 use leno_proxy::{
     config::{
-        ChainMatch, Cluster, ClusterKind, DownstreamTls, Endpoint, EndpointSet, FilterChain, Inspect, Listener,
-        LoadBalancer, Slot, TcpProxy, Terminal, Transport, TransportMatch, TransportProtocol, UpstreamTls,
-        WeightedCluster, WorkloadLabels,
+        ChainMatch, CircuitBreaker, Cluster, ClusterKind, DownstreamTls, Endpoint, EndpointSet, FilterChain, Inspect,
+        Listener, LoadBalancer, Slot, TcpProxy, Terminal, Thresholds, Transport, TransportMatch, TransportProtocol,
+        UpstreamTls, WeightedCluster, WorkloadLabels,
     },
-    connection::Direction,
+    connection::{Admission, Direction},
     discovery::{Lookup, Question},
     identity::Credentials,
     listener::{inbound, outbound},
@@ -53,13 +53,19 @@ pub fn id(account: &str) -> SpiffeId {
 }
 
 /// Hands over each connection as a redirected one.
-async fn accept(worker: Rc<Worker>, listener: TcpListener, direction: Direction, destination: SocketAddr) {
+async fn accept(
+    worker: Rc<Worker>,
+    listener: TcpListener,
+    direction: Direction,
+    destination: SocketAddr,
+    admission: Admission,
+) {
     loop {
         let (stream, peer) = listener.accept().await.unwrap();
         let own = Rc::clone(&worker);
         match direction {
-            Direction::Inbound => worker.spawn(inbound::serve_to(own, stream, peer, destination)),
-            Direction::Outbound => worker.spawn(outbound::serve_to(own, stream, peer, destination)),
+            Direction::Inbound => worker.spawn(inbound::serve_to(own, stream, peer, destination, admission)),
+            Direction::Outbound => worker.spawn(outbound::serve_to(own, stream, peer, destination, admission)),
         }
     }
 }
@@ -144,7 +150,15 @@ impl Sidecar {
     pub async fn open(&self, direction: Direction, destination: SocketAddr) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        spawn_local(accept(Rc::clone(&self.worker), listener, direction, destination));
+        spawn_local(accept(Rc::clone(&self.worker), listener, direction, destination, Admission::Admitted));
+        address
+    }
+
+    /// The same for connections above the limit.
+    pub async fn open_shed(&self, direction: Direction, destination: SocketAddr) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        spawn_local(accept(Rc::clone(&self.worker), listener, direction, destination, Admission::Shed));
         address
     }
 
@@ -165,20 +179,30 @@ impl Sidecar {
 }
 
 pub fn cluster(name: &str, kind: ClusterKind, transports: Vec<TransportMatch>) -> Arc<Slot<Cluster>> {
-    Slot::ready(
-        name,
-        Cluster {
-            name: name.into(),
-            service: "".into(),
-            kind,
-            connect_timeout: Duration::from_secs(2),
-            load_balancer: LoadBalancer::default(),
-            transports,
-            max_requests: None,
-            max_connections: None,
-            turns: Default::default(),
-        },
-    )
+    Slot::ready(name, Cluster { name: name.into(), ..unnamed(kind, transports) })
+}
+
+fn unnamed(kind: ClusterKind, transports: Vec<TransportMatch>) -> Cluster {
+    Cluster {
+        name: "".into(),
+        service: "".into(),
+        kind,
+        connect_timeout: Duration::from_secs(2),
+        load_balancer: LoadBalancer::default(),
+        transports,
+        breaker: CircuitBreaker::new(Thresholds::default()),
+        turns: Default::default(),
+    }
+}
+
+/// A plaintext cluster with these thresholds.
+pub fn bounded(address: SocketAddr, thresholds: Thresholds) -> (Arc<Slot<Cluster>>, Arc<Endpoint>) {
+    let set = endpoints(&[address], "server");
+    let endpoint = Arc::clone(&set.endpoints[0]);
+    let name = "outbound/test/bounded:1";
+    let cluster = unnamed(ClusterKind::Static(Arc::new(set)), vec![]);
+    let cluster = Cluster { name: name.into(), breaker: CircuitBreaker::new(thresholds), ..cluster };
+    (Slot::ready(name, cluster), endpoint)
 }
 
 pub fn original_dst() -> Arc<Slot<Cluster>> {

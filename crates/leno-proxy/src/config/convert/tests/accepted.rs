@@ -9,12 +9,18 @@ use leno_engine::{
     route::{Action as EngineAction, Forward, HeaderAppend, HostRewrite, PathRewrite},
 };
 use leno_proto::v3::{
-    cluster::cluster::{DiscoveryType, LbPolicy},
+    cluster::{
+        CircuitBreakers, Cluster, circuit_breakers,
+        cluster::{DiscoveryType, LbPolicy},
+    },
     core::{
         DataSource, HeaderValue, HeaderValueOption, HealthStatus, Http2ProtocolOptions, HttpProtocolOptions,
         data_source::Specifier,
     },
-    http_connection_manager::{HttpConnectionManager, http_connection_manager::UpgradeConfig},
+    http_connection_manager::{
+        HttpConnectionManager,
+        http_connection_manager::{PathWithEscapedSlashesAction, UpgradeConfig},
+    },
     matcher::{PathMatcher, RegexMatcher, path_matcher, string_matcher::MatchPattern},
     network_rbac,
     rbac::{permission, permission::Rule, principal, principal::Identifier, rbac::Action as RbacAction},
@@ -26,7 +32,7 @@ use leno_proto::v3::{
 
 use super::{
     super::{
-        super::{ClusterKind, HttpLimits, LoadBalancer, Registry, Terminal, Transport},
+        super::{ClusterKind, HttpLimits, LoadBalancer, Registry, Terminal, Thresholds, Transport},
         cluster, endpoints, listener, routes,
     },
     sample,
@@ -161,6 +167,46 @@ fn limits_of_connection_managers() {
         max_concurrent_streams: 7,
     };
     assert_eq!(limits_of(&manager), expected);
+}
+
+#[test]
+fn rules_for_paths_keep_their_meaning() {
+    use leno_engine::normalize::EscapedSlashes;
+    let paths = |proto: HttpConnectionManager| {
+        let made = listener(&sample::listener(vec![filter(&proto)]), &mut Registry::default()).unwrap();
+        let Terminal::Http(manager) = &made.filter_chains[0].terminal else { panic!("{made:?}") };
+        manager.paths
+    };
+    assert_eq!(paths(sample::manager()), Default::default());
+    let all = paths(HttpConnectionManager {
+        normalize_path: bool(true),
+        merge_slashes: true,
+        path_with_escaped_slashes_action: PathWithEscapedSlashesAction::UnescapeAndRedirect.into(),
+        ..sample::manager()
+    });
+    assert!(all.normalize && all.merge_slashes && all.escaped_slashes == EscapedSlashes::Redirect, "{all:?}");
+}
+
+#[test]
+fn thresholds_keep_their_meaning() {
+    let made = cluster(&sample::cluster(DiscoveryType::Eds), &mut Registry::default()).unwrap();
+    assert_eq!(made.breaker.thresholds(), Thresholds::default());
+    let proto = CircuitBreakers {
+        thresholds: vec![circuit_breakers::Thresholds {
+            max_connections: uint32(1),
+            max_pending_requests: uint32(2),
+            max_requests: uint32(3),
+            ..Default::default()
+        }],
+        ..Default::default()
+    };
+    let made = cluster(
+        &Cluster { circuit_breakers: Some(proto), ..sample::cluster(DiscoveryType::Eds) },
+        &mut Registry::default(),
+    )
+    .unwrap();
+    let expected = Thresholds { max_connections: 1, max_pending_requests: 2, max_requests: 3 };
+    assert_eq!(made.breaker.thresholds(), expected);
 }
 
 #[test]

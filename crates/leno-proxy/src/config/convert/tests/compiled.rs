@@ -208,7 +208,7 @@ fn routes_are_asked_for_by_name() {
     let RouteSource::Named(slot) = &http(&chain.terminal).routes else { panic!("{chain:?}") };
     assert_eq!(&**slot.name(), "outbound/shop/store:80");
     assert!(registry.find_routes("outbound/shop/store:80").is_some());
-    assert_eq!(http(&chain.terminal).upgrades, ["websocket".into()]);
+    assert_eq!(http(&chain.terminal).upgrades, ["websocket".into(), "connect".into()]);
     assert!(http(&chain.terminal).access_log);
 }
 

@@ -159,7 +159,7 @@ fn a_second_set_of_network_rules_does_not_replace_the_first() {
 
 #[test]
 fn fields_of_connection_managers() {
-    refused_manager(|m| m.normalize_path = bool(true), "normalize_path", "true");
+    refused_manager(|m| m.path_with_escaped_slashes_action = 9, "path_with_escaped_slashes_action", "9");
     refused_manager(|m| m.xff_num_trusted_hops = 2, "xff_num_trusted_hops", "2");
     refused_manager(|m| m.server_name = "me".into(), "server_name", "me");
     refused_manager(|m| m.codec_type = CodecType::Http3.into(), "codec_type", "3");

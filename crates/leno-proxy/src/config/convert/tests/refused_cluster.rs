@@ -4,7 +4,7 @@ use leno_model::Invalid;
 use leno_proto::{
     any,
     v3::{
-        cluster::{CircuitBreakers, Cluster, cluster::*},
+        cluster::{CircuitBreakers, Cluster, circuit_breakers::Thresholds, cluster::*},
         core::{
             ConfigSource, Http2ProtocolOptions, Locality, PathConfigSource, TransportSocket,
             config_source::ConfigSourceSpecifier,
@@ -59,7 +59,15 @@ fn refused_endpoint(change: impl FnOnce(&mut LbEndpoint), field: &str, value: &s
 
 #[test]
 fn fields_of_clusters() {
-    refused_cluster(|c| c.circuit_breakers = Some(CircuitBreakers::default()), "circuit_breakers", "{");
+    let breakers = |one: Thresholds| {
+        move |c: &mut Cluster| {
+            c.circuit_breakers = Some(CircuitBreakers { thresholds: vec![one], ..Default::default() });
+        }
+    };
+    let high = Thresholds { priority: 1, ..Default::default() };
+    refused_cluster(breakers(high), "circuit_breakers.thresholds[0].priority", "HIGH");
+    let retries = Thresholds { max_retries: uint32(3), ..Default::default() };
+    refused_cluster(breakers(retries), "circuit_breakers.thresholds[0].max_retries", "3");
     refused_cluster(|c| c.health_checks = vec![Default::default()], "health_checks", "");
     refused_cluster(|c| c.outlier_detection = Some(Default::default()), "outlier_detection", "{");
     refused_cluster(|c| c.alt_stat_name = "x".into(), "alt_stat_name", "x");

@@ -92,11 +92,6 @@ fn fields_of_routes() {
 #[test]
 fn matches() {
     refused_match(|m| m.path_specifier = None, "", "no path");
-    refused_match(
-        |m| m.path_specifier = Some(PathSpecifier::ConnectMatcher(Default::default())),
-        "connect_matcher",
-        "set",
-    );
     refused_match(|m| m.runtime_fraction = Some(Default::default()), "runtime_fraction", "{");
     for prefix in ["/a/", "a", "/a?b", "/"] {
         let separated = PathSpecifier::PathSeparatedPrefix(prefix.into());
