@@ -110,18 +110,20 @@ pub(crate) fn observer(metrics: Arc<Metrics>, expiries: Arc<Expiries>) -> Observ
     })
 }
 
-/// When the certificates of workloads end, as far as this process issued them.
+/// When the certificates of workloads end, as far as this process issued them or has seen them.
 #[derive(Debug, Default)]
 pub(crate) struct Expiries(Mutex<HashMap<WorkloadName, SystemTime>>);
 
 impl Expiries {
-    fn note(&self, workload: WorkloadName, not_after: SystemTime) {
+    /// A workload has a certificate that ends then. It may still use an older one for a while.
+    pub(crate) fn note(&self, workload: WorkloadName, not_after: SystemTime) {
         let mut expiries = self.lock();
         if expiries.len() >= EXPIRIES {
             let now = SystemTime::now();
             expiries.retain(|_, not_after| *not_after > now);
         }
-        expiries.insert(workload, not_after);
+        let latest = expiries.entry(workload).or_insert(not_after);
+        *latest = not_after.max(*latest);
     }
 
     /// When this workload's certificate ends.

@@ -110,16 +110,10 @@ pub async fn start(cli: &Cli) -> anyhow::Result<Running> {
 impl Control {
     fn new(source: &FileSource, first: Arc<Snapshot>, roots_pem: &str) -> Self {
         let metrics = Arc::new(Metrics::new());
-        let mesh = Arc::new(Mesh::new(first, roots_pem));
+        let expiries: Arc<Expiries> = Arc::default();
+        let mesh = Arc::new(Mesh::new(first, roots_pem, Arc::clone(&expiries)));
         let ads = Ads::new(Arc::clone(&mesh), Arc::clone(&metrics) as _, Limits::default());
-        Self {
-            mesh,
-            ads,
-            statuses: source.statuses(),
-            expiries: Arc::default(),
-            metrics,
-            ready: Arc::new(AtomicBool::new(true)),
-        }
+        Self { mesh, ads, statuses: source.statuses(), expiries, metrics, ready: Arc::new(AtomicBool::new(true)) }
     }
 
     /// The service that signs the certificates of workloads.

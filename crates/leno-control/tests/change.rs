@@ -138,6 +138,8 @@ async fn a_restarted_control_plane_resends_nothing_that_is_unchanged() {
     assert!(proxy.silent().await);
     world.write("cart", &endpoints(&[(5, true), (6, true)]));
     addresses(&mut proxy, 2).await;
+    // It did not issue the certificate, but it has seen it.
+    assert!(world.get("/api/proxies").await[0]["certificate_expires"].is_f64());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

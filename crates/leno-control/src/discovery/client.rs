@@ -1,5 +1,7 @@
 //! Who is at the other end of a stream, and what it may see.
 
+use std::time::SystemTime;
+
 use leno_compiler::{Client as Agent, Kind, Scope};
 use leno_model::{ServiceAccountName, Snapshot, SpiffeId, WorkloadName, resource_name};
 use leno_proto::v3::core::Node;
@@ -63,6 +65,14 @@ fn certified(tls: &TlsConnectInfo<TcpConnectInfo>) -> Result<SpiffeId, Status> {
         return Err(Status::unauthenticated("discovery needs a client certificate; ask the signing service for one"));
     }
     leno_tls::peer_identity(&chain).map_err(|error| Status::unauthenticated(error.to_string()))
+}
+
+/// When the certificate ends that the connection was made with.
+pub(super) fn certificate_end(extensions: &Extensions) -> Option<SystemTime> {
+    let tls = extensions.get::<TlsConnectInfo<TcpConnectInfo>>()?;
+    let chain = tls.peer_certs()?;
+    let (_, not_after) = leno_tls::svid::validity(chain.first()?).ok()?;
+    Some(not_after)
 }
 
 fn check(snapshot: &Snapshot, workload: &WorkloadName, identity: &SpiffeId) -> Result<(), Status> {

@@ -27,6 +27,8 @@ use tracing::{debug, info};
 
 pub(crate) use client::{Client, workload_name};
 
+use crate::certificate::Expiries;
+
 /// How many compiled resources are kept. There are more names than resources (any port of a workload, any spelling of a
 /// gRPC target), so clients could make it grow for ever.
 const COMPILED: usize = 50_000;
@@ -35,6 +37,7 @@ const COMPILED: usize = 50_000;
 pub(crate) struct Mesh {
     state: ArcSwap<State>,
     feed: ChangeFeed<Affected>,
+    expiries: Arc<Expiries>,
 }
 
 impl fmt::Debug for Mesh {
@@ -70,10 +73,11 @@ impl Key {
 
 impl Mesh {
     /// The mesh as it is at first. `roots_pem` are the roots that proxies are to trust.
-    pub(crate) fn new(snapshot: Arc<Snapshot>, roots_pem: &str) -> Self {
+    /// When clients' certificates end is noted in `expiries`.
+    pub(crate) fn new(snapshot: Arc<Snapshot>, roots_pem: &str, expiries: Arc<Expiries>) -> Self {
         let trust_bundle = Resource::new(resource_name::TRUST_BUNDLE, leno_compiler::trust_bundle(roots_pem));
         let state = State { snapshot, trust_bundle, compiled: Mutex::default() };
-        Self { state: ArcSwap::from_pointee(state), feed: ChangeFeed::new() }
+        Self { state: ArcSwap::from_pointee(state), feed: ChangeFeed::new(), expiries }
     }
 
     /// The mesh of the moment.
@@ -113,7 +117,11 @@ impl ResourceSource for Mesh {
     type Change = Affected;
 
     fn admit(&self, node: &Node, extensions: &Extensions) -> Result<Client, Status> {
-        client::admit(&self.state.load().snapshot, node, extensions)
+        let client = client::admit(&self.state.load().snapshot, node, extensions)?;
+        if let Some(not_after) = client::certificate_end(extensions) {
+            self.expiries.note(client.scope.workload.clone(), not_after);
+        }
+        Ok(client)
     }
 
     fn view(&self) -> Arc<State> {

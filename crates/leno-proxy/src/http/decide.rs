@@ -14,7 +14,7 @@ use crate::{
     config::{Cluster, HttpConnectionManager, RouteSource, Routes, Slot},
     connection::{Admission, Callee, Connection},
     error::{ErrorKind, ProxyError},
-    telemetry::event::Denied,
+    telemetry::event::{Denied, Protocol},
 };
 
 /// How long a request waits for routes and clusters that are asked for at this moment.
@@ -59,6 +59,7 @@ pub(super) async fn decide<R: RequestHead>(
     connection: &Connection,
     manager: &HttpConnectionManager,
     callee: &Callee,
+    protocol: Protocol,
     request: &R,
 ) -> Decision {
     let request = match Judged::new(request, manager.paths) {
@@ -66,7 +67,7 @@ pub(super) async fn decide<R: RequestHead>(
         Err(reply) => return Decision::Answer(reply),
     };
     let refused = overloaded(connection)
-        .or_else(|| refused(connection, manager, callee, &request))
+        .or_else(|| refused(connection, manager, callee, protocol, &request))
         .or_else(|| not_upgraded(manager, &request));
     if let Some(reply) = refused {
         return Decision::Answer(reply);
@@ -153,6 +154,7 @@ fn refused<R: RequestHead>(
     connection: &Connection,
     manager: &HttpConnectionManager,
     callee: &Callee,
+    protocol: Protocol,
     request: &R,
 ) -> Option<Reply> {
     let rbac = manager.rbac.as_ref()?;
@@ -182,7 +184,7 @@ fn refused<R: RequestHead>(
     let to = if callee.service.is_empty() { "this workload" } else { &*callee.service };
     let detail = format!("access denied: {caller} may not {method} {path} of {to}: {because}");
     let reason = ErrorKind::AccessDenied;
-    Denied { connection, callee, reason, detail: &detail, request: Some((method, path.as_bytes())) }.emit();
+    Denied { connection, callee, reason, detail: &detail, protocol, request: Some((method, path.as_bytes())) }.emit();
     Some(Reply::denied(&detail, policy.unwrap_or("default deny").to_owned()))
 }
 

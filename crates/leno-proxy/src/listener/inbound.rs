@@ -18,7 +18,7 @@ use crate::{
     error::ErrorKind,
     io::{Io, Socket},
     tcp,
-    telemetry::event::{ConnectionRefused, Denied},
+    telemetry::event::{ConnectionRefused, Denied, Protocol},
     tls,
     worker::Worker,
 };
@@ -175,7 +175,15 @@ impl Meeting {
         let callee = Callee::of(&connection, &self.listener.name);
         let detail = format!("{what} from {} to {} where mesh TLS is demanded", self.peer, self.destination);
         let reason = ErrorKind::PlaintextRefused;
-        Denied { connection: &connection, callee: &callee, reason, detail: &detail, request: None }.emit();
+        Denied {
+            connection: &connection,
+            callee: &callee,
+            reason,
+            detail: &detail,
+            protocol: Protocol::Tcp,
+            request: None,
+        }
+        .emit();
     }
 
     /// The connection, now that it is known what it is.

@@ -23,7 +23,7 @@ use crate::{
     http,
     io::Io,
     tcp,
-    telemetry::event::Denied,
+    telemetry::event::{Denied, Protocol},
 };
 
 /// Serves a connection with the chain that was chosen for it, after its network rules.
@@ -40,6 +40,7 @@ async fn serve(connection: Rc<Connection>, chain: &FilterChain, io: Io, payload:
             callee: &callee,
             reason: ErrorKind::AccessDenied,
             detail: &detail,
+            protocol: Protocol::Tcp,
             request: None,
         }
         .emit();

@@ -129,6 +129,8 @@ pub struct Denied<'a> {
     pub reason: ErrorKind,
     /// Which decision, in words: also in the answer's body.
     pub detail: &'a str,
+    /// What is spoken, as far as it was known.
+    pub protocol: Protocol,
     /// Method and path, for HTTP.
     pub request: Option<(&'a str, &'a [u8])>,
 }
@@ -140,6 +142,8 @@ pub struct Retried<'a> {
     pub connection: &'a Connection,
     /// Who was called in vain.
     pub callee: &'a Callee,
+    /// What is spoken.
+    pub protocol: Protocol,
     /// Why.
     pub reason: ErrorKind,
 }
@@ -247,9 +251,8 @@ impl TcpFinished<'_> {
 impl Denied<'_> {
     /// Counts and logs it.
     pub fn emit(&self) {
-        let Self { connection, callee, reason, detail, request } = self;
-        let protocol = if request.is_some() { Protocol::Http1 } else { Protocol::Tcp };
-        let key = Key { flags: reason.label(), ..Key::new(connection, callee, protocol) };
+        let Self { connection, callee, reason, detail, protocol, request } = self;
+        let key = Key { flags: reason.label(), ..Key::new(connection, callee, *protocol) };
         connection.worker.telemetry.occasion(Occasion::Denied, &key);
         let (method, path) = request.unwrap_or_default();
         tracing::info!(
@@ -271,7 +274,7 @@ impl Denied<'_> {
 impl Retried<'_> {
     /// Counts it.
     pub fn emit(&self) {
-        let key = Key { flags: self.reason.label(), ..Key::new(self.connection, self.callee, Protocol::Http1) };
+        let key = Key { flags: self.reason.label(), ..Key::new(self.connection, self.callee, self.protocol) };
         self.connection.worker.telemetry.occasion(Occasion::Retried, &key);
     }
 }

@@ -115,7 +115,7 @@ impl Server {
         let callee = Callee::of(&self.connection, &self.manager.stat_prefix);
         let mut outcome = Outcome::new(callee, Protocol::Http1, Instant::now());
         let view = View { head: &client.head, bytes: &client.head_bytes };
-        let decision = decide::decide(&self.connection, &self.manager, &outcome.callee, &view).await;
+        let decision = decide::decide(&self.connection, &self.manager, &outcome.callee, Protocol::Http1, &view).await;
         match decision {
             Decision::Answer(reply) => self.answer(client, outcome, &reply).await,
             Decision::Forward(routed) => {
@@ -187,7 +187,13 @@ impl Server {
             let Some(wait) = wait else {
                 return self.answer(request.client, request.outcome, &Reply::from(error)).await;
             };
-            Retried { connection: &self.connection, callee: &request.outcome.callee, reason: error.kind }.emit();
+            Retried {
+                connection: &self.connection,
+                callee: &request.outcome.callee,
+                protocol: Protocol::Http1,
+                reason: error.kind,
+            }
+            .emit();
             request.upload.rewind();
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;

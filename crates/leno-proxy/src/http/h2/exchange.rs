@@ -57,7 +57,8 @@ pub(super) async fn run(
     let outcome = Outcome::new(callee, protocol, std::time::Instant::now());
     let mut exchange = Exchange { connection, manager, parts, respond, outcome, grpc };
     let view = View(&exchange.parts);
-    let decision = decide::decide(&exchange.connection, &exchange.manager, &exchange.outcome.callee, &view).await;
+    let decision =
+        decide::decide(&exchange.connection, &exchange.manager, &exchange.outcome.callee, protocol, &view).await;
     match decision {
         Decision::Answer(reply) => exchange.answer(&reply),
         Decision::Forward(routed) => exchange.forward(&routed, body).await,
@@ -107,7 +108,13 @@ impl Exchange {
             let Some(wait) = wait else {
                 return self.answer(&Reply::from(error));
             };
-            Retried { connection: &self.connection, callee: &self.outcome.callee, reason: error.kind }.emit();
+            Retried {
+                connection: &self.connection,
+                callee: &self.outcome.callee,
+                protocol: self.outcome.protocol,
+                reason: error.kind,
+            }
+            .emit();
             tokio::time::sleep(wait).await;
         }
     }
