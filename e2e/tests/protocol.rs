@@ -2,7 +2,7 @@
 
 use e2e::{
     Mesh,
-    manifest::{Echo, SERVER_FIRST, TCP, client, mesh_config, meshed_namespace, service},
+    manifest::{Echo, HTTP, SERVER_FIRST, TCP, client, mesh_config, meshed_namespace, service},
 };
 
 /// One service with declared protocols, one that declares nothing: everything works on both.
@@ -112,6 +112,32 @@ fn websockets_talk() {
     for service in SERVICES {
         python(&mesh, "websocket_echo.py", &[&format!("ws://{service}.shop/ws")]);
     }
+}
+
+/// A forward proxy in the mesh: clients of it ask by `CONNECT` for a tunnel, through both sidecars.
+#[test]
+#[ignore = "needs tinyproxy: cargo xtask test"]
+fn connect_tunnels_through_a_forward_proxy() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let configuration = folder.path().join("tinyproxy.conf");
+    std::fs::write(&configuration, "Port 8888\nListen 0.0.0.0\nTimeout 60\nMaxClients 10\n").expect("a file");
+    let pod = format!(
+        "---\napiVersion: v1\nkind: Pod\nmetadata: {{ name: tunnel, namespace: shop, labels: {{ app: tunnel }} }}\nspec:\n  \
+         containers:\n    - name: tunnel\n      image: tinyproxy\n      command: [tinyproxy, -d, -c, \"{}\"]\n      \
+         readinessProbe: {{ tcpSocket: {{ port: 8888 }}, periodSeconds: 1 }}\n",
+        configuration.display()
+    );
+    let manifests = [
+        meshed_namespace("shop") + &client("shop", "client", ""),
+        pod + &service("shop", "tunnel", "tunnel", &["{ name: http-proxy, port: 3128, targetPort: 8888 }"]),
+        Echo::new("shop", "server").yaml() + &service("shop", "server", "server", &[HTTP]),
+        mesh_config("defaultAccess: Allow"),
+    ];
+    let mesh = Mesh::up(&manifests);
+    mesh.curl_until("shop/client", &["http://server.shop/"], 200);
+    let through = ["--proxytunnel", "--proxy", "http://tunnel.shop:3128", "http://server.shop/"];
+    let answer = mesh.curl_until("shop/client", &through, 200);
+    assert!(answer.body.contains("server"), "{answer:?}");
 }
 
 #[test]

@@ -7,12 +7,13 @@ use anyhow::Context as _;
 use crate::run::{output, root, run, say};
 
 /// The program that a test calls, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("nft", "nftables"),
     ("tcpdump", "tcpdump"),
     ("curl", "curl"),
     ("nginx", "nginx-light"),
     ("redis-server", "redis-server"),
+    ("tinyproxy", "tinyproxy-bin"),
     ("h2load", "nghttp2-client"),
     ("python3", "python3-venv"),
 ];
