@@ -23,7 +23,8 @@ mod schema;
 mod shape;
 pub mod smi;
 pub mod syntax;
-pub mod yaml;
+
+pub use leno_yaml as yaml;
 
 pub use object::{Kind, Object, ObjectKey, Typed};
 pub use problem::Ignored;

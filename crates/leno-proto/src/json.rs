@@ -1,4 +1,4 @@
-//! Messages as JSON, for people ([ProtoJSON]).
+//! Messages as JSON, for people and from files ([ProtoJSON]).
 //!
 //! The messages themselves know their fields by number alone; their names come from a description of Envoy's API that is
 //! made from its proto files and committed (`src/generated/messages.bin`).
@@ -7,6 +7,7 @@
 
 use std::sync::LazyLock;
 
+use prost::{Message, Name};
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 use serde_json::Value;
 
@@ -60,6 +61,33 @@ pub fn of_any(any: &Any) -> Result<Value, JsonError> {
         .map_err(|source| JsonError::Write { type_url: type_url.clone(), source })
 }
 
+/// Why JSON is no message of a type.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {source}")]
+pub struct ReadError {
+    /// The path of what is wrong, as far as it could be told: `static_resources.listeners[0].name`.
+    pub path: String,
+    /// What is wrong with it.
+    #[source]
+    pub source: serde_json::Error,
+}
+
+/// The message that JSON describes. Field names may be `snake_case` or `lowerCamelCase`; unknown ones are refused;
+/// messages inside need their type in `@type`.
+///
+/// # Errors
+/// What is wrong, and where.
+pub fn read<M: Message + Name + Default>(value: &Value) -> Result<M, ReadError> {
+    let nothing = |error: String| ReadError { path: String::new(), source: serde::de::Error::custom(error) };
+    let descriptor = POOL.as_ref().and_then(|pool| pool.get_message_by_name(&M::full_name()));
+    let descriptor = descriptor.ok_or_else(|| nothing(format!("nothing is known of type {}", M::full_name())))?;
+    let mut track = serde_path_to_error::Track::new();
+    let reader = serde_path_to_error::Deserializer::new(value, &mut track);
+    let message = DynamicMessage::deserialize(descriptor, reader);
+    let message = message.map_err(|source| ReadError { path: track.path().to_string(), source })?;
+    M::decode(message.encode_to_vec().as_slice()).map_err(|error| nothing(error.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -85,6 +113,18 @@ mod tests {
         let expected =
             json!({ "name": "l", "filter_chains": [{ "filters": [{ "name": "http", "typed_config": inside }] }] });
         assert_eq!(of_any(&any::pack(&listener)).unwrap(), expected);
+    }
+
+    #[test]
+    fn messages_are_read_as_they_are_shown() {
+        let url = "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy";
+        let inside = json!({ "@type": url, "stat_prefix": "x", "cluster": "c", "idle_timeout": "1.500s" });
+        let shown = json!({ "name": "l", "filter_chains": [{ "filters": [{ "name": "f", "typed_config": inside }] }] });
+        let message: listener::Listener = read(&shown).unwrap();
+        assert_eq!(of_any(&any::pack(&message)).unwrap(), shown);
+        let error = read::<listener::Listener>(&json!({ "filter_chains": [{ "nmae": "x" }] })).unwrap_err();
+        assert_eq!(error.path, "filter_chains[0]");
+        assert!(error.to_string().contains("nmae"), "{error}");
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::{
 use prost::Message as _;
 
 /// The files (with all that they import) whose messages can be shown as JSON.
-const SHOWN: [&str; 18] = [
+const SHOWN: [&str; 19] = [
+    "envoy/config/bootstrap/v3/bootstrap.proto",
     "envoy/config/cluster/v3/cluster.proto",
     "envoy/config/endpoint/v3/endpoint.proto",
     "envoy/config/listener/v3/listener.proto",

@@ -9,13 +9,14 @@
 //! ```
 //!
 //! Decisions (which route, endpoint, verdict) are `leno_engine`'s; this crate moves bytes and asks it. It must not know
-//! manifests, Kubernetes, the compiler or a CA's key. Protobuf is seen only by [`config::convert`], [`discovery`] and
+//! manifests, Kubernetes, the compiler or a CA's key. Protobuf is seen only by [`bootstrap`], [`config::convert`], [`discovery`] and
 //! [`identity`].
 
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
 
 pub mod admin;
+pub mod bootstrap;
 pub mod cli;
 pub mod config;
 pub mod connection;

@@ -1,10 +1,16 @@
 //! What the process was told at start, in the form that the data path uses.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::{config::WorkloadLabels, connection::Admission};
+use crate::{
+    config::{Listener, WorkloadLabels},
+    connection::Admission,
+};
 
 /// What does not change while the process runs.
 #[derive(Clone, Debug)]
@@ -13,14 +19,48 @@ pub struct Settings {
     pub workload: Arc<WorkloadLabels>,
     /// The workload's own addresses.
     pub workload_ips: Vec<IpAddr>,
-    /// The port that outbound connections are redirected to.
-    pub outbound_port: u16,
-    /// The port that inbound connections are redirected to.
-    pub inbound_port: u16,
+    /// Where connections come in.
+    pub entrance: Entrance,
     /// The firewall mark of outbound dials (inbound ones have the next higher); `None`: redirection is by uid.
     pub mark: Option<u32>,
     /// What is bounded.
     pub limits: Limits,
+}
+
+/// Where connections come in.
+#[derive(Clone, Debug)]
+pub enum Entrance {
+    /// By redirection of all that the workload says and hears: a sidecar.
+    Redirected {
+        /// The port that outbound connections are redirected to.
+        outbound: u16,
+        /// The port that inbound connections are redirected to.
+        inbound: u16,
+    },
+    /// At the addresses of listeners that a file describes.
+    Bound(Vec<Arc<Bound>>),
+}
+
+/// A listener with a socket of its own.
+#[derive(Debug)]
+pub struct Bound {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Whether connections are redirected to it and meant for somewhere else.
+    pub original_destination: bool,
+    /// What happens to its connections.
+    pub listener: Arc<Listener>,
+}
+
+impl Entrance {
+    /// The ports that connections are redirected to: none is meant for them.
+    #[must_use]
+    pub fn redirected_ports(&self) -> [u16; 2] {
+        match self {
+            Self::Redirected { outbound, inbound } => [*outbound, *inbound],
+            Self::Bound(_) => [0, 0],
+        }
+    }
 }
 
 /// Bounds of the process. Zero in the command line means the default.

@@ -16,7 +16,8 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::{TlsError, config, verify};
 
-/// A private key, ECDSA P-256, made in this process. It cannot be shown, written or copied; it ends in a [`Credential`].
+/// A private key: ECDSA P-256, made in this process, or read from a file that somebody else keeps. It cannot be shown,
+/// written or copied; it ends in a [`Credential`].
 pub struct PrivateKey(KeyPair);
 
 impl fmt::Debug for PrivateKey {
@@ -32,6 +33,14 @@ impl PrivateKey {
     /// When the system gives no randomness.
     pub fn generate() -> Result<Self, TlsError> {
         KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map(Self).map_err(TlsError::Key)
+    }
+
+    /// A key from PKCS #8 in PEM.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn from_pem(pem: &str) -> Result<Self, TlsError> {
+        KeyPair::from_pem(pem).map(Self).map_err(TlsError::Key)
     }
 
     pub(crate) fn pair(&self) -> &KeyPair {

@@ -18,11 +18,14 @@ use crate::{
     runner::clock,
 };
 
-/// Look at the sidecars of a running mesh
+/// Look at the sidecars of a running mesh, or run a proxy
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Proxy {
     #[command(subcommand)]
-    command: ProxyCommand,
+    command: Option<ProxyCommand>,
+    #[command(flatten)]
+    file: leno_proxy::cli::file::FileArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -51,9 +54,10 @@ impl Proxy {
     pub(crate) fn run(self, global: &Global, output: &Output) -> anyhow::Result<ExitCode> {
         let client = Client::new(&global.mesh);
         match self.command {
-            ProxyCommand::Status => block_on(status(&client, output))?,
-            ProxyCommand::Config(config) => block_on(config.run(&client, output))?,
-            ProxyCommand::Own(command) => leno_proxy::cli::run(leno_proxy::cli::Cli { command })?,
+            Some(ProxyCommand::Status) => block_on(status(&client, output))?,
+            Some(ProxyCommand::Config(config)) => block_on(config.run(&client, output))?,
+            Some(ProxyCommand::Own(command)) => command.run()?,
+            None => self.file.run()?,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -70,20 +70,6 @@ pub(crate) fn upgrade(kind: Kind, version: &str, mut node: Node) -> (Node, Vec<U
     (node, errors)
 }
 
-impl Node {
-    fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
-        match &mut self.content {
-            Content::Map(entries) => entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.value),
-            Content::Null
-            | Content::Bool(..)
-            | Content::Int(..)
-            | Content::Float(..)
-            | Content::String(_)
-            | Content::List(_) => None,
-        }
-    }
-}
-
 /// Moves fields of the top into `spec`, unless there is one.
 fn into_spec(node: &mut Node, fields: &[&str]) {
     let mark = node.mark;

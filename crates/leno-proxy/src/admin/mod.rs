@@ -32,6 +32,7 @@ use self::application::Application;
 use crate::{
     config::SlotState,
     discovery::Snapshot,
+    settings::Entrance,
     telemetry::{
         Totals,
         metric::{self, Process},
@@ -98,25 +99,33 @@ impl Admin {
         }
     }
 
-    /// Whether there are a certificate and both listeners. Sockets listen before there is anybody to answer this.
+    /// Whether there is all that is needed. Sockets listen before there is anybody to answer this.
     fn ready(&self) -> Answer {
         let mut missing = Vec::new();
         if self.draining.load(Ordering::Relaxed) {
             missing.push("draining");
         }
-        if self.shared.credentials.identity().is_none() {
-            missing.push("no certificate");
-        }
-        if self.shared.config.inbound().state() != SlotState::Ready {
-            missing.push("no inbound listener");
-        }
-        if self.shared.config.outbound().state() != SlotState::Ready {
-            missing.push("no outbound listener");
+        match self.shared.settings.entrance {
+            Entrance::Redirected { .. } => missing.extend(self.missing()),
+            // What the file says is there from the start.
+            Entrance::Bound(_) => {}
         }
         if missing.is_empty() {
             return text(StatusCode::OK, "ready\n");
         }
         text(StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", missing.join(", ")))
+    }
+
+    /// What a sidecar needs and has not got yet.
+    fn missing(&self) -> impl Iterator<Item = &'static str> {
+        let config = &self.shared.config;
+        [
+            (self.shared.credentials.identity().is_some(), "no certificate"),
+            (config.inbound().state() == SlotState::Ready, "no inbound listener"),
+            (config.outbound().state() == SlotState::Ready, "no outbound listener"),
+        ]
+        .into_iter()
+        .filter_map(|(there, missing)| (!there).then_some(missing))
     }
 
     /// Our metrics, and the application's after them.

@@ -1,16 +1,20 @@
-//! The command line: `leno-proxy run` and `leno-proxy init`, the same as `leno proxy run` and `leno proxy init`.
+//! The command line: `leno-proxy run`, `init`, or `--config-path FILE`; the same as `leno proxy …`.
 
+pub mod file;
 pub mod init;
+mod process;
 pub mod run;
 
 use clap::{Args, Subcommand};
 
-/// The sidecar's commands.
+/// The sidecar's commands, or the proxy from a file.
 #[derive(Args, Clone, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Cli {
-    /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    file: file::FileArgs,
 }
 
 /// What to do.
@@ -28,7 +32,20 @@ pub enum Command {
 /// Why it could not be done.
 pub fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
-        Command::Run(args) => run::run(*args),
-        Command::Init(args) => init::run(*args),
+        Some(command) => command.run(),
+        None => cli.file.run(),
+    }
+}
+
+impl Command {
+    /// Does it.
+    ///
+    /// # Errors
+    /// Why it could not be done.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Run(args) => run::run(&args),
+            Self::Init(args) => init::run(*args),
+        }
     }
 }

@@ -5,32 +5,29 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32},
     },
-    time::Duration,
 };
 
 use anyhow::Context as _;
 use clap::Args;
 use leno_model::{ServiceAccountName, SpiffeId, TrustDomain};
 use leno_proto::v3::core::Node;
-use leno_runtime::{Drain, LogFormat, LogLevel, drain, signal::Stop, task};
+use leno_runtime::{Drain, LogLevel, task};
 use leno_xds::client::{self, Backoff, Config};
 use tokio::sync::Notify;
 
+use super::process::{self, ProcessArgs};
 use crate::{
     admin::{Admin, application::Application, serve},
     config::WorkloadLabels,
     dial,
     discovery::{Lookup, cache::Cache, control_plane::ControlPlane, run::Discovery, store::Store},
     identity::{Credentials, renew},
-    settings::{Limits, Settings},
+    settings::{Entrance, Limits, Settings},
     telemetry::access_log::AccessLog,
-    worker::{self, Shared},
+    worker::Shared,
 };
-
-/// How long the access log may take to be written at the end.
-const LOG_END: Duration = Duration::from_millis(500);
 
 /// The mark of outbound connections: "LENO".
 pub const DEFAULT_MARK: u32 = 0x4c45_4e4f;
@@ -71,9 +68,6 @@ pub struct RunArgs {
     /// Where received configuration is kept for a restart while the control plane is away; nowhere without it
     #[arg(long, env = "LENO_STATE_DIR")]
     state_dir: Option<PathBuf>,
-    /// How many worker threads
-    #[arg(long, env = "LENO_CONCURRENCY", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    concurrency: u16,
     /// The port that outbound connections are redirected to
     #[arg(long, env = "LENO_OUTBOUND_PORT", default_value_t = 15001)]
     outbound_port: u16,
@@ -89,28 +83,18 @@ pub struct RunArgs {
     /// The mark of outbound connections; 0 sets none, for redirection by uid
     #[arg(long, env = "LENO_MARK", default_value_t = DEFAULT_MARK)]
     mark: u32,
-    /// What is logged: off, error, warn, info, debug, trace, or a list such as leno_proxy=debug,info
-    #[arg(long, env = "LENO_LOG_LEVEL", default_value = "info")]
-    log_level: String,
-    /// How it is logged: text or json
-    #[arg(long, env = "LENO_LOG_FORMAT", default_value = "text")]
-    log_format: LogFormat,
-    /// How long requests under way may take to end when the process is asked to
-    #[arg(long, env = "LENO_DRAIN_SECONDS", default_value_t = 5)]
-    drain_seconds: u64,
     /// The application's own port of metrics, to be merged with the sidecar's
     #[arg(long, env = "LENO_APP_METRICS_PORT")]
     app_metrics_port: Option<u16>,
     /// The path of the application's metrics
     #[arg(long, env = "LENO_APP_METRICS_PATH", default_value = "/metrics")]
     app_metrics_path: String,
-    /// The most connections accepted and not yet closed; more are closed at once. 0: two fifths of the file descriptor limit
-    #[arg(long, env = "LENO_MAX_CONNECTIONS", default_value_t = 0)]
-    max_connections: u32,
+    #[command(flatten)]
+    process: ProcessArgs,
 }
 
 /// An address that only this machine (or pod) reaches.
-fn loopback(text: &str) -> Result<SocketAddr, String> {
+pub(super) fn loopback(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr = text.parse().map_err(|_| "expected address:port".to_owned())?;
     if !address.ip().is_loopback() {
         return Err("expected a loopback address: whoever reaches the admin interface can end the process".to_owned());
@@ -119,40 +103,12 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// Runs until a signal, or `/drain`, ends it.
-pub(super) fn run(args: RunArgs) -> anyhow::Result<()> {
-    let log = leno_runtime::init(&args.log_level, args.log_format)?;
-    Limits::raise_descriptors();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let result = runtime.block_on(process(args, log));
-    // Connections to the control plane need no farewell.
-    runtime.shutdown_background();
-    result
-}
-
-/// The control thread.
-async fn process(args: RunArgs, log: LogLevel) -> anyhow::Result<()> {
-    let mut stop = Stop::new()?;
-    let drain_time = Duration::from_secs(args.drain_seconds);
-    let (drain, drained) = drain::channel();
-    drop(drained);
-    let admin = start(&args, log, &drain).await?;
-    tracing::info!(workload = %args.workload_name, namespace = %args.workload_namespace, "listening");
-    let reason = tokio::select! {
-        signal = stop.wait() => signal,
-        () = admin.stop.notified() => "/drain",
-    };
-    tracing::info!(reason, seconds = args.drain_seconds, "draining");
-    admin.draining.store(true, Ordering::Relaxed);
-    drain.start();
-    let finished = tokio::select! {
-        finished = drain.finish(drain_time) => finished,
-        // Asked again: at once.
-        signal = stop.wait() => { tracing::warn!(signal, "not waiting any longer"); false }
-    };
-    admin.shared.access_log.finish(LOG_END);
-    let left = admin.shared.connections.load(Ordering::Relaxed);
-    tracing::info!(finished, connections_left = left, "end");
-    Ok(())
+pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
+    process::run(&args.process, async |log, drain| {
+        let admin = start(args, log, drain).await?;
+        tracing::info!(workload = %args.workload_name, namespace = %args.workload_namespace, "listening");
+        Ok(admin)
+    })
 }
 
 /// Starts everything; returns once every socket listens.
@@ -176,15 +132,9 @@ async fn start(args: &RunArgs, log: LogLevel, drain: &Drain) -> anyhow::Result<A
     let access_log = AccessLog::start(std::io::stdout())?;
     let connections = AtomicU32::new(0);
     let shared = Arc::new(Shared { settings, credentials, config, access_log, connections });
-    let mut workers = Vec::new();
-    for id in 0..usize::from(args.concurrency) {
-        let worker = worker::run::start(id, Arc::clone(&shared), drain.holder());
-        workers.push(
-            worker
-                .await
-                .with_context(|| format!("cannot listen on {} and {}", args.outbound_port, args.inbound_port))?,
-        );
-    }
+    let workers = process::workers(&shared, args.process.concurrency, drain)
+        .await
+        .with_context(|| format!("cannot listen on {} and {}", args.outbound_port, args.inbound_port))?;
     let application = args.app_metrics_port.map(|port| Application { port, path: args.app_metrics_path.clone() });
     let (stop, draining) = (Notify::new(), AtomicBool::new(false));
     let admin = Arc::new(Admin { shared, workers, log, application, stop, draining });
@@ -209,10 +159,9 @@ fn settings(args: &RunArgs) -> Settings {
     Settings {
         workload: Arc::new(workload),
         workload_ips: args.workload_ip.clone(),
-        outbound_port: args.outbound_port,
-        inbound_port: args.inbound_port,
+        entrance: Entrance::Redirected { outbound: args.outbound_port, inbound: args.inbound_port },
         mark: (args.mark != 0).then_some(args.mark),
-        limits: Limits::for_process(args.max_connections),
+        limits: Limits::for_process(args.process.max_connections),
     }
 }
 

@@ -36,6 +36,15 @@ pub struct Inspect {
     pub continue_on_timeout: bool,
 }
 
+impl Inspect {
+    /// How long may be looked, with an end for "for ever".
+    #[must_use]
+    pub fn time(&self) -> Duration {
+        const FAR: Duration = Duration::from_secs(24 * 3600);
+        if self.timeout.is_zero() { FAR } else { self.timeout }
+    }
+}
+
 /// One way to treat a connection.
 #[derive(Debug)]
 pub struct FilterChain {

@@ -14,11 +14,12 @@ use tokio::{
     time::timeout,
 };
 
-use super::{inbound, outbound};
+use super::{bound, inbound, outbound};
 use crate::{
     connection::{Admission, Direction},
     dial,
     error::ErrorKind,
+    settings::Bound,
     telemetry::event::ConnectionRefused,
     worker::{Shared, Worker},
 };
@@ -40,7 +41,10 @@ pub fn listen(port: u16) -> io::Result<Vec<TcpListener>> {
 }
 
 /// Opens one socket.
-fn open(address: SocketAddr) -> io::Result<TcpListener> {
+///
+/// # Errors
+/// When the address is taken or not ours.
+pub fn open(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
@@ -52,11 +56,33 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
+/// Which way connections come in by a socket.
+#[derive(Clone, Debug)]
+pub enum Door {
+    /// Redirected ones from the workload.
+    Outbound,
+    /// Redirected ones to the workload.
+    Inbound,
+    /// Those that this listener is meant for.
+    Bound(Arc<Bound>),
+}
+
+impl Door {
+    /// Which way its connections count as.
+    fn direction(&self) -> Direction {
+        match self {
+            Self::Outbound | Self::Bound(_) => Direction::Outbound,
+            Self::Inbound => Direction::Inbound,
+        }
+    }
+}
+
 /// Accepts for ever.
-pub async fn run(worker: Rc<Worker>, listener: TcpListener, direction: Direction) {
+pub async fn run(worker: Rc<Worker>, listener: TcpListener, door: Door) {
+    let direction = door.direction();
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => take(&worker, stream, peer, direction),
+            Ok((stream, peer)) => take(&worker, stream, peer, &door),
             // The caller went away while it waited.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
@@ -72,13 +98,14 @@ pub async fn run(worker: Rc<Worker>, listener: TcpListener, direction: Direction
 const SHED: Duration = Duration::from_secs(5);
 
 /// Starts to serve a connection, or turns it away when there are too many.
-fn take(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, direction: Direction) {
+fn take(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, door: &Door) {
+    let direction = door.direction();
     let Some(open) = Open::new(&worker.shared) else {
         ConnectionRefused { worker, direction, peer, reason: ErrorKind::Overload }.emit();
         return;
     };
     dial::tune(&stream);
-    let own = Rc::clone(worker);
+    let (own, door) = (Rc::clone(worker), door.clone());
     let admission = open.admission;
     match admission {
         Admission::Admitted => {}
@@ -88,9 +115,10 @@ fn take(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, direction: Dir
     }
     worker.spawn(async move {
         let served = async {
-            match direction {
-                Direction::Inbound => inbound::serve(own, stream, peer, admission).await,
-                Direction::Outbound => outbound::serve(own, stream, peer, admission).await,
+            match door {
+                Door::Inbound => inbound::serve(own, stream, peer, admission).await,
+                Door::Outbound => outbound::serve(own, stream, peer, admission).await,
+                Door::Bound(bound) => bound::serve(own, stream, peer, &bound, admission).await,
             }
         };
         match admission {

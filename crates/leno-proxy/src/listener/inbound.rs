@@ -33,7 +33,7 @@ const FIRST_BYTES: Duration = Duration::from_secs(10);
 /// Serves one connection.
 pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, admission: Admission) {
     let settings = &worker.shared.settings;
-    let Some(destination) = original_dst::of(&stream, [settings.inbound_port, settings.outbound_port]) else {
+    let Some(destination) = original_dst::of(&stream, settings.entrance.redirected_ports()) else {
         refuse(&worker, peer, ErrorKind::UnknownDestination);
         return;
     };
@@ -118,7 +118,7 @@ impl Meeting {
             return super::serve(connection, &chain, Io::Plain(socket), Some(Payload::Tcp)).await;
         };
         if let Ok((io, identity)) = Box::pin(tls::accept::accept(&self.worker, config, socket, self.peer)).await {
-            let payload = payload(io.alpn());
+            let payload = tls::payload(io.alpn());
             let connection = self.connection(Some(identity), true);
             super::serve(connection, &chain, io, payload).await;
         }
@@ -200,9 +200,4 @@ impl Meeting {
             admission: self.admission,
         })
     }
-}
-
-/// What ALPN says is inside.
-fn payload(alpn: Option<&[u8]>) -> Option<Payload> {
-    [Payload::Http1, Payload::Http2, Payload::Tcp].into_iter().find(|payload| Some(payload.alpn().as_bytes()) == alpn)
 }

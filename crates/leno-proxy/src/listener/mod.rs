@@ -1,11 +1,13 @@
 //! From an accepted connection to the thing that serves it.
 //!
 //! ```text
-//! accept ─► original_dst ─► inbound:  peek (TLS? which ALPN?) ─► chain ─► handshake ─► network rules ─► http | tcp
+//! accept ─► bound:          peek as far as the listener asks ─► chain ─► handshake ─► network rules ─► http | tcp
+//!        ─► original_dst ─► inbound:  peek (TLS? which ALPN?) ─► chain ─► handshake ─► network rules ─► http | tcp
 //!                      └──► outbound: destination's listener ─► detect, if nothing is declared ───────► http | tcp
 //! ```
 
 pub mod accept;
+mod bound;
 pub mod caller;
 pub mod destination;
 pub mod guard;

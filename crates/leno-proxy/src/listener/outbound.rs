@@ -29,7 +29,7 @@ const CONFIG: Duration = Duration::from_secs(10);
 /// Serves one connection.
 pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, admission: Admission) {
     let settings = &worker.shared.settings;
-    match original_dst::of(&stream, [settings.inbound_port, settings.outbound_port]) {
+    match original_dst::of(&stream, settings.entrance.redirected_ports()) {
         Some(destination) => serve_to(worker, stream, peer, destination, admission).await,
         None => refuse(&worker, peer, ErrorKind::UnknownDestination),
     }

@@ -8,7 +8,18 @@ use leno_model::SpiffeId;
 use leno_tls::TlsError;
 use rustls::{CertificateError, CommonState, Error, HandshakeKind};
 
-use crate::telemetry::event::HandshakeError;
+use crate::{connection::Payload, telemetry::event::HandshakeError};
+
+/// What ALPN says is inside: by the mesh's names and by everybody's.
+pub(crate) fn payload(alpn: Option<&[u8]>) -> Option<Payload> {
+    match alpn {
+        Some(b"h2") => Some(Payload::Http2),
+        Some(b"http/1.1" | b"http/1.0") => Some(Payload::Http1),
+        _ => [Payload::Http1, Payload::Http2, Payload::Tcp]
+            .into_iter()
+            .find(|payload| Some(payload.alpn().as_bytes()) == alpn),
+    }
+}
 
 /// What a handshake came to.
 #[derive(Debug)]

@@ -12,8 +12,11 @@ use tokio::{
 
 use super::{Shared, Worker};
 use crate::{
-    connection::Direction,
-    listener::{accept, destination},
+    listener::{
+        accept::{self, Door},
+        destination,
+    },
+    settings::Entrance,
     telemetry::{Totals, access_log::FLUSH_EVERY},
 };
 
@@ -79,12 +82,17 @@ pub async fn start(id: usize, shared: Arc<Shared>, drained: Drained) -> io::Resu
 
 /// Opens the sockets and starts to accept.
 fn listen(worker: &Rc<Worker>) -> io::Result<()> {
-    let settings = &worker.shared.settings;
-    for (port, direction) in
-        [(settings.outbound_port, Direction::Outbound), (settings.inbound_port, Direction::Inbound)]
-    {
-        for listener in accept::listen(port)? {
-            tokio::task::spawn_local(accept::run(Rc::clone(worker), listener, direction));
+    let accept = |listener, door| drop(tokio::task::spawn_local(accept::run(Rc::clone(worker), listener, door)));
+    match &worker.shared.settings.entrance {
+        Entrance::Redirected { outbound, inbound } => {
+            for (port, door) in [(*outbound, Door::Outbound), (*inbound, Door::Inbound)] {
+                accept::listen(port)?.into_iter().for_each(|listener| accept(listener, door.clone()));
+            }
+        }
+        Entrance::Bound(listeners) => {
+            for bound in listeners {
+                accept(accept::open(bound.address)?, Door::Bound(Arc::clone(bound)));
+            }
         }
     }
     Ok(())

@@ -67,3 +67,10 @@ pub fn endpoints(
     let made = endpoint::convert(&mut check, "", resource.clone(), previous);
     check.finish(made)
 }
+
+/// What is left of a message from which everything supported was taken: each field of it is refused.
+pub fn leftover<M: prost::Message + prost::Name + Default + PartialEq + std::fmt::Debug>(message: &M) -> Vec<Invalid> {
+    let mut check = Check::new(M::NAME, "");
+    check.rest("", message);
+    check.finish(Some(())).err().unwrap_or_default()
+}

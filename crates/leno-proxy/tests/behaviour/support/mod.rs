@@ -22,7 +22,7 @@ use leno_proxy::{
     discovery::{Lookup, Question},
     identity::Credentials,
     listener::{inbound, outbound},
-    settings::{Limits, Settings},
+    settings::{Entrance, Limits, Settings},
     telemetry::{Totals, access_log::AccessLog},
     worker::{Shared, Worker},
 };
@@ -119,8 +119,7 @@ impl Sidecar {
             settings: Settings {
                 workload: Arc::new(workload),
                 workload_ips: vec![],
-                outbound_port: 15001,
-                inbound_port: 15006,
+                entrance: Entrance::Redirected { outbound: 15001, inbound: 15006 },
                 mark: None,
                 limits: Limits::default(),
             },

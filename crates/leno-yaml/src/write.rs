@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Content, scalar};
+use crate::{Content, scalar};
 
 /// A value as one document of YAML.
 #[must_use]

@@ -86,6 +86,19 @@ impl Node {
         self.entry(key).map(|entry| &entry.value).filter(|value| value.content != Content::Null)
     }
 
+    /// The value of this key to change, if this is a map that has it.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+        match &mut self.content {
+            Content::Map(entries) => entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.value),
+            Content::Null
+            | Content::Bool(..)
+            | Content::Int(..)
+            | Content::Float(..)
+            | Content::String(_)
+            | Content::List(_) => None,
+        }
+    }
+
     /// The text, if this is one.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {

@@ -1,6 +1,6 @@
 //! What plain scalars mean: YAML 1.1, as the YAML reader of `kubectl` (go-yaml v2) takes it.
 
-use super::Content;
+use crate::Content;
 
 /// What a scalar written without quotes means.
 #[must_use]

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
-use super::{Content, Document, Entry, Mark, Node, SyntaxError, node::key_path, scalar};
+use crate::{Content, Document, Entry, Mark, Node, SyntaxError, node::key_path, scalar};
 
 /// The deepest nesting.
 const MAX_DEPTH: usize = 64;

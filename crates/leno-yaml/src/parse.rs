@@ -1,6 +1,6 @@
 //! Text to trees.
 
-use super::{Content, Entry, Mark, Node, build::Builder, scalar};
+use crate::{Content, Entry, Mark, Node, build::Builder, scalar};
 
 /// The longest text that is read, in bytes. (The API server stops at 3 MiB an object.)
 const MAX_BYTES: usize = 16 << 20;

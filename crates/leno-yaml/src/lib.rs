@@ -4,6 +4,8 @@
 //! manifest which Leno takes is not refused or understood otherwise there. Depth, size and the growth by aliases are
 //! bounded; a key given twice is refused.
 
+#![forbid(unsafe_code)]
+
 mod build;
 pub mod node;
 pub mod parse;

@@ -1,0 +1,85 @@
+//! `leno-proxy --config-path FILE`: the proxy from a file in Envoy's format.
+
+use std::{
+    io::Write as _,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32},
+    },
+};
+
+use anyhow::Context as _;
+use clap::Args;
+use leno_runtime::{Drain, LogLevel, task};
+use tokio::sync::Notify;
+
+use super::process::{self, ProcessArgs};
+use crate::{
+    admin::{Admin, serve},
+    bootstrap::{self, Bootstrap},
+    config::{Slot, WorkloadLabels},
+    discovery::Lookup,
+    settings::{Entrance, Limits, Settings},
+    telemetry::access_log::AccessLog,
+    worker::Shared,
+};
+
+/// Which file, and how the process runs.
+#[derive(Args, Clone, Debug)]
+pub struct FileArgs {
+    /// A configuration in Envoy's format (bootstrap v3, YAML or JSON)
+    #[arg(long, short = 'c')]
+    config_path: Option<PathBuf>,
+    /// Only say whether the file can be used
+    #[arg(long)]
+    validate: bool,
+    #[command(flatten)]
+    process: ProcessArgs,
+}
+
+impl FileArgs {
+    /// Runs until a signal, or `/drain`, ends it.
+    ///
+    /// # Errors
+    /// What is wrong with the file, or why it cannot be run.
+    pub fn run(self) -> anyhow::Result<()> {
+        leno_runtime::init::crypto();
+        let path = self.config_path.context("say what to run: --config-path FILE, or a command (see --help)")?;
+        let bootstrap = bootstrap::load(&path)?;
+        if self.validate {
+            return Ok(writeln!(std::io::stdout(), "{} can be used", path.display())?);
+        }
+        process::run(&self.process, async |log, drain| start(&self.process, bootstrap, log, drain).await)
+    }
+}
+
+/// Starts everything; returns once every socket listens.
+async fn start(args: &ProcessArgs, bootstrap: Bootstrap, log: LogLevel, drain: &Drain) -> anyhow::Result<Arc<Admin>> {
+    let Bootstrap { node, admin, listeners, fixed, credentials } = bootstrap;
+    let count = listeners.len();
+    let workload = WorkloadLabels { workload: node.cluster.into(), pod: node.id.into(), ..WorkloadLabels::default() };
+    let settings = Settings {
+        workload: Arc::new(workload),
+        workload_ips: Vec::new(),
+        entrance: Entrance::Bound(listeners),
+        mark: None,
+        limits: Limits::for_process(args.max_connections),
+    };
+    let (config, questions) = Lookup::new(Slot::pending("inbound"), Slot::pending("outbound"));
+    task::spawn(fixed.run(questions));
+    let access_log = AccessLog::start(std::io::stdout())?;
+    let connections = AtomicU32::new(0);
+    let shared = Arc::new(Shared { settings, credentials: Arc::new(credentials), config, access_log, connections });
+    let workers = process::workers(&shared, args.concurrency, drain).await;
+    let workers = workers.context("cannot listen at the address of a listener")?;
+    let (stop, draining) = (Notify::new(), AtomicBool::new(false));
+    let shown = Arc::new(Admin { shared, workers, log, application: None, stop, draining });
+    if let Some(address) = admin {
+        serve::start(address, Arc::clone(&shown), Admin::private)
+            .await
+            .with_context(|| format!("cannot listen on {address}"))?;
+    }
+    tracing::info!(listeners = count, "listening");
+    Ok(shown)
+}

@@ -1,0 +1,109 @@
+//! Connections to listeners with sockets of their own.
+
+use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
+
+use tokio::net::TcpStream;
+
+use super::original_dst;
+use crate::{
+    config::{FilterChain, Listener, TransportProtocol},
+    connection::{Admission, Connection, Direction, Payload},
+    detect::{self, First},
+    error::ErrorKind,
+    io::{Io, Socket},
+    settings::Bound,
+    telemetry::event::ConnectionRefused,
+    tls,
+    worker::Worker,
+};
+
+/// Serves one connection.
+pub(super) async fn serve(
+    worker: Rc<Worker>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    bound: &Bound,
+    admission: Admission,
+) {
+    let redirected = || original_dst::of(&stream, [bound.address.port(); 2]);
+    let destination = if bound.original_destination { redirected() } else { None };
+    let Some(destination) = destination.or_else(|| stream.local_addr().ok()) else {
+        return;
+    };
+    let meeting = Meeting { worker, peer, destination, opened: Instant::now(), admission };
+    meeting.serve(&bound.listener, Socket::new(stream)).await;
+}
+
+/// A connection of which it is not known yet what it is.
+struct Meeting {
+    worker: Rc<Worker>,
+    peer: SocketAddr,
+    destination: SocketAddr,
+    opened: Instant,
+    admission: Admission,
+}
+
+impl Meeting {
+    /// Looks at the first bytes as far as the listener asks for it, chooses a chain and serves.
+    async fn serve(self, listener: &Listener, mut socket: Socket) {
+        let inspect = listener.inspect;
+        let mut transport = TransportProtocol::Raw;
+        let mut protocols: Vec<String> = Vec::new();
+        if inspect.tls {
+            match detect::hello(&mut socket, inspect.time()).await {
+                First::Tls(offered) => (transport, protocols) = (TransportProtocol::Tls, offered),
+                First::Other => {}
+                First::Silent if inspect.continue_on_timeout => {}
+                First::Silent => return self.refuse(ErrorKind::RequestTimeout),
+                First::Closed => return,
+            }
+        }
+        let mut payload = None;
+        if inspect.http && transport == TransportProtocol::Raw {
+            payload = detect::payload(&mut socket, inspect.timeout).await;
+            if payload.is_none() && !inspect.continue_on_timeout {
+                return;
+            }
+            let names = payload.map_or(&[][..], detect::protocol_names);
+            protocols = names.iter().map(|name| (*name).to_owned()).collect();
+        }
+        let protocols: Vec<&str> = protocols.iter().map(String::as_str).collect();
+        match listener.choose(self.destination.port(), transport, &protocols).map(Arc::clone) {
+            Some(chain) => self.enter(&chain, socket, payload).await,
+            None => self.refuse(ErrorKind::UnknownDestination),
+        }
+    }
+
+    /// Serves by a chain, after its handshake.
+    async fn enter(self, chain: &FilterChain, socket: Socket, payload: Option<Payload>) {
+        let Some(config) = &chain.tls else {
+            let connection = self.connection(None);
+            return super::serve(connection, chain, Io::Plain(socket), payload).await;
+        };
+        if let Ok((io, identity)) = Box::pin(tls::accept::accept(&self.worker, config, socket, self.peer)).await {
+            let payload = tls::payload(io.alpn());
+            super::serve(self.connection(Some(identity)), chain, io, payload).await;
+        }
+    }
+
+    /// Counts and logs a connection that goes nowhere.
+    fn refuse(self, reason: ErrorKind) {
+        let (worker, direction, peer) = (&*self.worker, Direction::Outbound, self.peer);
+        ConnectionRefused { worker, direction, peer, reason }.emit();
+    }
+
+    /// The connection, now that it is known what it is.
+    fn connection(&self, identity: Option<leno_model::SpiffeId>) -> Rc<Connection> {
+        Rc::new(Connection {
+            worker: Rc::clone(&self.worker),
+            direction: Direction::Outbound,
+            peer: self.peer,
+            original_destination: self.destination,
+            mtls: identity.is_some(),
+            source: self.worker.callers.labels(identity.as_ref()),
+            identity,
+            opened: self.opened,
+            admission: self.admission,
+        })
+    }
+}
