@@ -2,21 +2,14 @@
 
 use std::{collections::BTreeMap, str::FromStr};
 
-use leno_manifest::syntax::{ip_range, name};
+use leno_manifest::{
+    annotation::{
+        self, EXCLUDE_INBOUND_PORTS, EXCLUDE_INTERFACES, EXCLUDE_OUTBOUND_PORTS, EXCLUDE_OUTBOUND_RANGES, EXCLUDE_UIDS,
+        INCLUDE_OUTBOUND_RANGES,
+    },
+    syntax::{ip_range, name},
+};
 use leno_model::mesh::Interception;
-
-/// Ports of the pod that callers reach directly, with commas between them.
-pub const EXCLUDE_INBOUND_PORTS: &str = "leno.dev/exclude-inbound-ports";
-/// Destination ports that the application reaches directly, with commas between them.
-pub const EXCLUDE_OUTBOUND_PORTS: &str = "leno.dev/exclude-outbound-ports";
-/// Destination ranges that the application reaches directly, with commas between them.
-pub const EXCLUDE_OUTBOUND_RANGES: &str = "leno.dev/exclude-outbound-ip-ranges";
-/// The only destination ranges that go through the sidecar, with commas between them.
-pub const INCLUDE_OUTBOUND_RANGES: &str = "leno.dev/include-outbound-ip-ranges";
-/// Network interfaces whose traffic is left alone, with commas between them.
-pub const EXCLUDE_INTERFACES: &str = "leno.dev/exclude-interfaces";
-/// User ids whose traffic is left alone, with commas between them.
-pub const EXCLUDE_UIDS: &str = "leno.dev/exclude-uids";
 
 /// What of a pod's traffic bypasses its sidecar. Lists are joined, sorted and without repeats. (Reading refuses
 /// annotations that mean nothing; here such items are passed over.)
@@ -40,8 +33,7 @@ pub fn interception(mesh: &Interception, annotations: &BTreeMap<String, String>)
 }
 
 fn items<'a>(annotations: &'a BTreeMap<String, String>, key: &str) -> impl Iterator<Item = &'a str> {
-    let value = annotations.get(key).map(String::as_str).unwrap_or_default();
-    value.split(',').map(str::trim).filter(|item| !item.is_empty())
+    annotation::items(annotations.get(key).map(String::as_str).unwrap_or_default())
 }
 
 fn joined<T: Ord + Clone>(of_mesh: &[T], own: impl Iterator<Item = T>) -> Vec<T> {

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use leno_manifest::core::{
-    Namespace, Pod,
-    pod::{PodSpec, PodTemplate},
+use leno_manifest::{
+    annotation::INJECT,
+    core::{
+        Namespace, Pod,
+        pod::{PodSpec, PodTemplate},
+    },
 };
-
-/// The label or annotation that decides, of a pod or of its namespace: `enabled` or `disabled`.
-pub const INJECT: &str = "leno.dev/inject";
 
 /// The name of the sidecar among a pod's containers: an init container with restart policy `Always`.
 pub const SIDECAR_CONTAINER: &str = "leno-proxy";

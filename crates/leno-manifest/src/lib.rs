@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod annotation;
 pub mod apps;
 pub mod base64;
 mod check;

@@ -14,7 +14,10 @@ use std::{
 };
 
 use leno_api::runner::Happening;
-use leno_manifest::core::{Service, service::ServicePort};
+use leno_manifest::{
+    annotation::{PUBLISH, items, published},
+    core::{Service, service::ServicePort},
+};
 use leno_model::{Protocol, ServiceName};
 use leno_runtime::task::spawn;
 use tokio::{
@@ -27,9 +30,6 @@ use super::{
     controller::endpoint_slice::{is_behind, target},
 };
 use crate::sandbox::{self, Published};
-
-/// The annotation: `8080`, `8080:PORTNAME`, or several of them with commas between.
-const ANNOTATION: &str = "leno.dev/publish";
 
 /// What opens ports of the host.
 #[derive(Debug, Default)]
@@ -103,17 +103,17 @@ fn port_numbered(service: &Service, number: u16) -> Option<&ServicePort> {
 
 /// The ports of the host that a service asks for, each with its own port.
 fn wanted(service: &Service) -> impl Iterator<Item = (u16, ServicePort)> {
-    let text = service.metadata.annotations.get(ANNOTATION).map(String::as_str).unwrap_or_default();
+    let text = service.metadata.annotations.get(PUBLISH).map(String::as_str).unwrap_or_default();
     let one = |item: &str| {
-        let (host, name) = item.trim().split_once(':').map_or((item.trim(), None), |(host, name)| (host, Some(name)));
+        let (host, name) = published(item)?;
         let mut ports = service.spec.ports.iter();
         let port = match name {
             None => ports.next(),
             Some(name) => ports.find(|port| port.name == name || port.port.to_string() == name),
         };
-        Some((host.parse().ok()?, port?.clone()))
+        Some((host, port?.clone()))
     };
-    text.split(',').filter(|item| !item.trim().is_empty()).filter_map(one).collect::<Vec<_>>().into_iter()
+    items(text).filter_map(one).collect::<Vec<_>>().into_iter()
 }
 
 fn url(address: SocketAddr, port: &ServicePort) -> String {
@@ -180,7 +180,7 @@ mod tests {
     fn the_annotation_names_ports_of_the_host_and_of_the_service() {
         let service = |text: &str| -> Service {
             serde_json::from_value(serde_json::json!({
-                "metadata": {"name": "cart", "namespace": "shop", "annotations": {ANNOTATION: text}},
+                "metadata": {"name": "cart", "namespace": "shop", "annotations": {PUBLISH: text}},
                 "spec": {"ports": [{"name": "http", "port": 80}, {"name": "admin", "port": 81}]}
             }))
             .unwrap()

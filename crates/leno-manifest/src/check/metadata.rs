@@ -4,20 +4,13 @@ use std::collections::BTreeMap;
 
 use super::name_rule;
 use crate::{
+    annotation::{Annotation, INJECT},
     meta::{LabelOperator, LabelSelector, ObjectMeta},
     object::Kind,
     problem::Problems,
-    syntax::{ip_range, name},
+    syntax::name,
     yaml::node::key_path,
 };
-
-/// Whether pods get a sidecar: label or annotation of Namespaces and pods.
-pub(crate) const INJECT: &str = "leno.dev/inject";
-/// Opens a host port for a Service.
-pub(crate) const PUBLISH: &str = "leno.dev/publish";
-
-/// The prefix of names that are Leno's own.
-const OURS: &str = "leno.dev/";
 
 pub(super) fn check(kind: Kind, metadata: &ObjectMeta, problems: &mut Problems<'_>) {
     if let Err(rule) = name_rule(kind, &metadata.name) {
@@ -29,11 +22,12 @@ pub(super) fn check(kind: Kind, metadata: &ObjectMeta, problems: &mut Problems<'
     {
         problems.add("metadata.namespace", rule, "");
     }
-    check_words(&metadata.labels, &metadata.annotations, "metadata", problems);
+    check_words(kind, &metadata.labels, &metadata.annotations, "metadata", problems);
 }
 
-/// The labels and annotations of an object or a pod template.
+/// The labels and annotations of an object, or of a pod template, which is of kind Pod.
 pub(super) fn check_words(
+    kind: Kind,
     labels: &BTreeMap<String, String>,
     annotations: &BTreeMap<String, String>,
     path: &str,
@@ -46,10 +40,10 @@ pub(super) fn check_words(
         if let Err(rule) = name::label_key(key) {
             problems.add_value(&field, "so named", rule, "");
         }
-        check_our_word(key, value, &field, problems);
+        check_our_word(kind, (key, value), &field, problems);
     }
     if let Some(value) = labels.get(INJECT) {
-        check_our_word(INJECT, value, &key_path(&format!("{path}.labels"), INJECT), problems);
+        check_our_word(kind, (INJECT, value), &key_path(&format!("{path}.labels"), INJECT), problems);
     }
 }
 
@@ -65,43 +59,15 @@ pub(super) fn check_labels(labels: &BTreeMap<String, String>, path: &str, proble
     }
 }
 
-/// The values of Leno's own annotations.
-fn check_our_word(key: &str, value: &str, field: &str, problems: &mut Problems<'_>) {
-    let Some(word) = key.strip_prefix(OURS) else {
-        return;
-    };
-    let each = |sound: &dyn Fn(&str) -> bool| list(value).all(sound);
-    let port = |text: &str| text.parse::<u16>().is_ok_and(|port| port > 0);
-    let (sound, expected) = match word {
-        "inject" => (matches!(value, "enabled" | "disabled"), "enabled or disabled"),
-        "exclude-inbound-ports" | "exclude-outbound-ports" => {
-            (each(&port), "port numbers from 1 to 65535 with commas between them")
-        }
-        "exclude-outbound-ip-ranges" | "include-outbound-ip-ranges" => {
-            let range = |text: &str| ip_range::parse(text).is_some();
-            (each(&range), "ranges of addresses such as 10.0.0.0/8 with commas between them")
-        }
-        "exclude-interfaces" => {
-            let interface = |text: &str| name::interface(text).is_ok();
-            (each(&interface), "names of network interfaces with commas between them")
-        }
-        "exclude-uids" => (each(&|text: &str| text.parse::<u32>().is_ok()), "user ids with commas between them"),
-        "publish" => {
-            let (host, service) = value.split_once(':').map_or((value, None), |(host, port)| (host, Some(port)));
-            let named = service.is_none_or(|name| name::dns_label(name).is_ok());
-            (port(host) && named, "a port number of the host, or that, ':' and the name of a port of the service")
-        }
-        // Names of later versions, or of tools built on Leno.
-        _ => (true, ""),
-    };
-    if !sound {
-        problems.add(field, expected, "");
+/// The values of the annotations that Leno understands. Others are of later versions, or of other tools.
+fn check_our_word(kind: Kind, (key, value): (&str, &str), field: &str, problems: &mut Problems<'_>) {
+    if let Some(annotation) = Annotation::named(key)
+        // Other tools' words are read on some kinds only; elsewhere they may mean anything.
+        && (annotation.is_own() || annotation.on.contains(&kind))
+        && !annotation.format.accepts(value)
+    {
+        problems.add(field, annotation.format.expected(), "");
     }
-}
-
-/// The items of a list with commas between them.
-fn list(value: &str) -> impl Iterator<Item = &str> {
-    value.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
 /// The selector of a Deployment or StatefulSet: it must choose the pods of its own template.

@@ -2,8 +2,9 @@
 
 use std::{collections::HashSet, net::IpAddr};
 
-use super::metadata::{PUBLISH, check_labels};
+use super::metadata::check_labels;
 use crate::{
+    annotation::{PUBLISH, items, published},
     core::{
         Service,
         service::{ServicePort, ServiceType},
@@ -96,22 +97,25 @@ pub(super) fn check_port(port: &IntOrString, field: &str, problems: &mut Problem
     }
 }
 
-/// The port that is published must exist, and be told when there are several.
+/// Ports that are published must exist, and be told when there are several.
 fn check_publish(service: &Service, problems: &mut Problems<'_>) {
     let Some(value) = service.metadata.annotations.get(PUBLISH) else {
         return;
     };
     let field = key_path("metadata.annotations", PUBLISH);
     let ports = &service.spec.ports;
-    match value.split_once(':') {
-        Some((_, name)) if !ports.iter().any(|port| port.name == name || port.port.to_string() == name) => {
-            let names: Vec<_> = ports.iter().map(|port| port.name.as_str()).filter(|name| !name.is_empty()).collect();
-            problems.add(&field, format!("a port of the service after ':' ({})", names.join(", ")), "");
+    for (host, name) in items(value).filter_map(published) {
+        match name {
+            Some(name) if !ports.iter().any(|port| port.name == name || port.port.to_string() == name) => {
+                let names = ports.iter().map(|port| port.name.as_str()).filter(|name| !name.is_empty());
+                let names = names.collect::<Vec<_>>().join(", ");
+                problems.add(&field, format!("a port of the service after ':' ({names})"), "");
+            }
+            None if ports.len() > 1 => {
+                let fix = format!("write e.g. {host}:{}", ports.first().map_or("", |port| port.name.as_str()));
+                problems.add(&field, "a host port, ':' and a port's name, because there are several ports", fix);
+            }
+            Some(_) | None => {}
         }
-        None if ports.len() > 1 => {
-            let fix = format!("write e.g. {value}:{}", ports.first().map_or("", |port| port.name.as_str()));
-            problems.add(&field, "a host port, ':' and a port's name, because there are several ports", fix);
-        }
-        Some(_) | None => {}
     }
 }

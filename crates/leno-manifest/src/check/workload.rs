@@ -2,6 +2,7 @@
 
 use super::{metadata, pod};
 use crate::{
+    Kind,
     apps::{Deployment, StatefulSet, deployment::DeploymentStrategyType},
     core::pod::{PodTemplate, RestartPolicy},
     meta::IntOrString,
@@ -49,7 +50,7 @@ pub(super) fn check_stateful_set(set: &StatefulSet, problems: &mut Problems<'_>)
 
 fn check_template(template: &PodTemplate, problems: &mut Problems<'_>) {
     let metadata = &template.metadata;
-    metadata::check_words(&metadata.labels, &metadata.annotations, "spec.template.metadata", problems);
+    metadata::check_words(Kind::Pod, &metadata.labels, &metadata.annotations, "spec.template.metadata", problems);
     pod::check(&template.spec, "spec.template.spec", problems);
     pod::check_written(&template.spec, "spec.template.spec", problems);
     if template.spec.restart_policy != RestartPolicy::Always {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use leno_inject::Decision;
 use leno_manifest::{
+    annotation::{METRICS_PATH, METRICS_PORT},
     core::{
         Namespace, Pod,
         pod::{Container, ContainerPort, Probe, probe::HttpGetAction},
@@ -25,9 +26,6 @@ pub(crate) const STATUS_PORT: u16 = 15020;
 const OUTBOUND_PORT: u16 = 15001;
 /// Where connections to the application are led.
 const INBOUND_PORT: u16 = 15006;
-/// The annotations by which applications tell Prometheus where their metrics are.
-const METRICS_PORT_ANNOTATION: &str = "prometheus.io/port";
-const METRICS_PATH_ANNOTATION: &str = "prometheus.io/path";
 
 /// What the sidecar of a pod needs to be told.
 pub(crate) struct Given<'a> {
@@ -86,8 +84,8 @@ pub(crate) fn add(pod: &mut Pod, given: &Given<'_>) {
         ("--drain-seconds", grace.to_string()),
     ];
     let annotation = |name| pod.metadata.annotations.get(name).cloned();
-    let metrics = annotation(METRICS_PORT_ANNOTATION).map(|port| ("--app-metrics-port", port));
-    let metrics_path = annotation(METRICS_PATH_ANNOTATION).map(|path| ("--app-metrics-path", path));
+    let metrics = annotation(METRICS_PORT).map(|port| ("--app-metrics-port", port));
+    let metrics_path = annotation(METRICS_PATH).map(|path| ("--app-metrics-path", path));
     let flags = flags.into_iter().chain(metrics).chain(metrics_path);
     for (flag, value) in flags {
         command.push(flag.into());
