@@ -3,11 +3,29 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, Parser};
 use leno_runtime::{LogFormat, signal::Stop};
 use tracing::info;
 
 use crate::wire;
+
+/// The control plane of the Leno service mesh.
+#[derive(Debug, Parser)]
+#[command(name = "leno-control", version)]
+pub struct Program {
+    #[command(flatten)]
+    cli: Cli,
+}
+
+impl Program {
+    /// Does what the command line says.
+    ///
+    /// # Errors
+    /// As [`run`].
+    pub fn run(self) -> anyhow::Result<()> {
+        run(self.cli)
+    }
+}
 
 /// The flags of `leno control` and `leno-control`.
 #[derive(Clone, Debug, Args)]

@@ -31,44 +31,55 @@ pub struct Description {
     /// `counter`, `gauge` or `histogram`.
     pub kind: &'static str,
     /// Its labels.
-    pub labels: &'static [&'static str],
+    pub labels: &'static [Label],
     /// What it counts.
     pub help: &'static str,
 }
 
-const fn describe(
-    name: &'static str,
-    kind: &'static str,
-    labels: &'static [&'static str],
-    help: &'static str,
-) -> Description {
+/// A label, for the reference.
+#[derive(Clone, Copy, Debug)]
+pub struct Label {
+    /// Its name.
+    pub name: &'static str,
+    /// What it says.
+    pub meaning: &'static str,
+    /// Its values.
+    pub values: fn() -> Vec<&'static str>,
+}
+
+const fn describe(name: &'static str, kind: &'static str, labels: &'static [Label], help: &'static str) -> Description {
     Description { name, kind, labels, help }
 }
+
+const AGENT: Label = Label { name: "agent", meaning: "What is at the other end", values: || AGENTS.to_vec() };
+const TYPE: Label = Label { name: "type", meaning: "The type of resource", values: types };
+const RESULT: Label = Label { name: "result", meaning: "`issued`, or why not", values: results };
+const MESHED: Label =
+    Label { name: "meshed", meaning: "Whether they have a sidecar", values: || vec!["true", "false"] };
 
 const CONNECTED: Description = describe(
     "leno_control_proxies_connected",
     "gauge",
-    &["agent"],
+    &[AGENT],
     "Open discovery streams, by what is at the other end",
 );
 const PUSHES: Description =
-    describe("leno_control_pushes_total", "counter", &["type"], "Answers sent to proxies, by type of resource");
+    describe("leno_control_pushes_total", "counter", &[TYPE], "Answers sent to proxies, by type of resource");
 const PUSHED_RESOURCES: Description =
-    describe("leno_control_pushed_resources_total", "counter", &["type"], "Resources in those answers");
+    describe("leno_control_pushed_resources_total", "counter", &[TYPE], "Resources in those answers");
 const PUSH_BYTES: Description =
-    describe("leno_control_push_bytes_total", "counter", &["type"], "Bytes of those resources");
-const REFUSALS: Description =
-    describe("leno_control_nacks_total", "counter", &["type"], "Answers that a proxy refused");
+    describe("leno_control_push_bytes_total", "counter", &[TYPE], "Bytes of those resources");
+const REFUSALS: Description = describe("leno_control_nacks_total", "counter", &[TYPE], "Answers that a proxy refused");
 const CONVERGENCE: Description = describe(
     "leno_control_convergence_seconds",
     "histogram",
-    &["type"],
+    &[TYPE],
     "From a change being taken into use here until a proxy has acknowledged it",
 );
 const CERTIFICATES: Description = describe(
     "leno_control_certificates_total",
     "counter",
-    &["result"],
+    &[RESULT],
     "Requests for certificates: issued, or why they were refused",
 );
 const INVALID: Description =
@@ -76,7 +87,7 @@ const INVALID: Description =
 const OBJECTS: Description = describe("leno_control_objects", "gauge", &[], "Objects that the mesh is made of");
 const SERVICES: Description = describe("leno_control_services", "gauge", &[], "Services in the mesh");
 const WORKLOADS: Description =
-    describe("leno_control_workloads", "gauge", &["meshed"], "Workloads, with and without a sidecar");
+    describe("leno_control_workloads", "gauge", &[MESHED], "Workloads, with and without a sidecar");
 const VERSION: Description = describe("leno_control_mesh_version", "gauge", &[], "How often the mesh has changed");
 const STARTED: Description =
     describe("process_start_time_seconds", "gauge", &[], "When the process started, in seconds since 1970");
@@ -98,8 +109,8 @@ pub const TABLE: [Description; 13] = [
     STARTED,
 ];
 
-type Label = [(&'static str, &'static str); 1];
-type Counters = Family<Label, Counter>;
+type Pair = [(&'static str, &'static str); 1];
+type Counters = Family<Pair, Counter>;
 type Gauges = Family<[(&'static str, String); 1], Gauge>;
 
 /// The handles.
@@ -111,7 +122,7 @@ pub(crate) struct Metrics {
     pushed_resources: Counters,
     push_bytes: Counters,
     refusals: Counters,
-    convergence: Family<Label, Histogram>,
+    convergence: Family<Pair, Histogram>,
     certificates: Counters,
     invalid: Gauge,
     objects: Gauge,
@@ -145,11 +156,11 @@ impl Metrics {
     }
 
     pub(crate) fn certificate_issued(&self) {
-        self.certificates.get_or_create(&[("result", "issued")]).inc();
+        self.certificates.get_or_create(&[(RESULT.name, ISSUED)]).inc();
     }
 
     pub(crate) fn certificate_refused(&self, refusal: Refusal) {
-        self.certificates.get_or_create(&[("result", refusal.label())]).inc();
+        self.certificates.get_or_create(&[(RESULT.name, refusal.label())]).inc();
     }
 
     /// Everything in the text format of Prometheus. What has a present value is looked up now.
@@ -161,12 +172,12 @@ impl Metrics {
         self.services.set(count(snapshot.services.len()));
         self.version.set(i64::try_from(snapshot.version).unwrap_or(i64::MAX));
         let meshed = snapshot.workloads.values().filter(|workload| workload.meshed).count();
-        self.workloads.get_or_create(&[("meshed", "true".into())]).set(count(meshed));
-        self.workloads.get_or_create(&[("meshed", "false".into())]).set(count(snapshot.workloads.len() - meshed));
+        self.workloads.get_or_create(&[(MESHED.name, "true".into())]).set(count(meshed));
+        self.workloads.get_or_create(&[(MESHED.name, "false".into())]).set(count(snapshot.workloads.len() - meshed));
         self.connected.clear();
-        self.connected.get_or_create(&[("agent", "leno-proxy".into())]).set(0);
+        self.connected.get_or_create(&[(AGENT.name, "leno-proxy".into())]).set(0);
         for stream in control.ads.board().streams() {
-            self.connected.get_or_create(&[("agent", agent(&stream.node.user_agent_name).into())]).inc();
+            self.connected.get_or_create(&[(AGENT.name, agent(&stream.node.user_agent_name).into())]).inc();
         }
         let mut text = String::new();
         encode(&mut text, &self.registry.lock().unwrap_or_else(PoisonError::into_inner))?;
@@ -174,14 +185,29 @@ impl Metrics {
     }
 }
 
-/// The label of an agent; what clients say of themselves is not trusted to be of few kinds.
+/// The values of the label `agent`; what clients say of themselves is not trusted to be of few kinds.
+const AGENTS: [&str; 4] = ["leno-proxy", "envoy", "grpc", "other"];
+
+/// The value of the label `result` for a certificate that was issued.
+const ISSUED: &str = "issued";
+
+/// The label of an agent.
 pub(crate) fn agent(user_agent: &str) -> &'static str {
+    let [proxy, envoy, grpc, other] = AGENTS;
     match user_agent {
-        "leno-proxy" => "leno-proxy",
-        "envoy" => "envoy",
-        agent if agent.starts_with("gRPC") || agent.starts_with("grpc") => "grpc",
-        _ => "other",
+        agent if agent == proxy => proxy,
+        agent if agent == envoy => envoy,
+        agent if agent.starts_with("gRPC") || agent.starts_with(grpc) => grpc,
+        _ => other,
     }
+}
+
+fn types() -> Vec<&'static str> {
+    ResourceType::ALL.iter().map(|it| resource::short_name(it.url())).collect()
+}
+
+fn results() -> Vec<&'static str> {
+    std::iter::once(ISSUED).chain(Refusal::ALL.map(Refusal::label)).collect()
 }
 
 impl Observer for Metrics {
@@ -203,8 +229,8 @@ impl Observer for Metrics {
     }
 }
 
-fn type_label(resource_type: ResourceType) -> Label {
-    [("type", resource::short_name(resource_type.url()))]
+fn type_label(resource_type: ResourceType) -> Pair {
+    [(TYPE.name, resource::short_name(resource_type.url()))]
 }
 
 fn register<M: prometheus_client::registry::Metric + Clone>(registry: &mut Registry, of: Description, metric: M) -> M {

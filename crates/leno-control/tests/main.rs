@@ -2,5 +2,6 @@
 
 mod certificate;
 mod change;
+mod metric;
 mod stranger;
 mod world;

@@ -4,25 +4,15 @@ use std::{cell::RefCell, collections::HashMap, net::SocketAddr, rc::Rc, sync::Ar
 
 use leno_model::SpiffeId;
 
-use crate::{config::WorkloadLabels, worker::Worker};
+use crate::{config::WorkloadLabels, labelled::labelled, worker::Worker};
 
-/// Which way a connection goes, seen from the workload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// To the workload.
-    Inbound,
-    /// From the workload.
-    Outbound,
-}
-
-impl Direction {
-    /// The value of the metric label `direction`.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Inbound => "inbound",
-            Self::Outbound => "outbound",
-        }
+labelled! {
+    /// Which way a connection goes, seen from the workload: the metric label `direction`.
+    pub enum Direction {
+        /// To the workload.
+        Inbound = "inbound",
+        /// From the workload.
+        Outbound = "outbound",
     }
 }
 

@@ -2,22 +2,26 @@
 
 use std::{borrow::Cow, fmt};
 
-/// On which side of the proxy something went wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Side {
-    /// The caller, or the connection to it.
-    Downstream,
-    /// The callee, or the connection to it.
-    Upstream,
-    /// A policy said no.
-    Policy,
-    /// The proxy itself: configuration not there, limits reached.
-    Internal,
+use crate::labelled::labelled;
+
+labelled! {
+    /// On which side of the proxy something went wrong.
+    pub enum Side {
+        /// The caller, or the connection to it.
+        Downstream = "caller",
+        /// The callee, or the connection to it.
+        Upstream = "callee",
+        /// A policy said no.
+        Policy = "policy",
+        /// The proxy itself: configuration not there, limits reached.
+        Internal = "proxy",
+    }
 }
 
 /// Defines [`ErrorKind`] and its table.
 macro_rules! error_kinds {
-    ($($(#[doc = $doc:literal])+ $name:ident: $side:ident, $status:literal, $flag:literal, $label:literal, $retryable:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident: $side:ident, $status:literal, $flag:literal, $label:literal, $retryable:literal,
+        $advice:literal;)+) => {
         /// What went wrong. Flags are [Envoy's response flags].
         ///
         /// [Envoy's response flags]: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage#command-operators
@@ -48,7 +52,7 @@ macro_rules! error_kinds {
                 match self { $(Self::$name => $flag,)+ }
             }
 
-            /// The value of the metric label `reason` and of the header `x-leno-error`.
+            /// The value of the metric label `reason`, and the second word of the header `x-leno-reason`.
             #[must_use]
             pub fn label(self) -> &'static str {
                 match self { $(Self::$name => $label,)+ }
@@ -65,61 +69,92 @@ macro_rules! error_kinds {
             pub fn doc(self) -> &'static str {
                 match self { $(Self::$name => concat!($($doc),+).trim_ascii(),)+ }
             }
+
+            /// What to do about it: the reference's text.
+            #[must_use]
+            pub fn advice(self) -> &'static str {
+                match self { $(Self::$name => $advice,)+ }
+            }
         }
     };
 }
 
 error_kinds! {
     /// The request could not be read as HTTP, or is dangerous to pass on.
-    BadRequest: Downstream, 400, "DPE", "bad_request", false;
+    BadRequest: Downstream, 400, "DPE", "bad_request", false,
+        "Mend the client: the answer's body says what of its request is not legal.";
     /// The request's head was larger than the limit.
-    HeadersTooLarge: Downstream, 431, "DPE", "headers_too_large", false;
+    HeadersTooLarge: Downstream, 431, "DPE", "headers_too_large", false,
+        "Send fewer or smaller headers (cookies, mostly).";
     /// The request's body was larger than the limit.
-    BodyTooLarge: Downstream, 413, "-", "body_too_large", false;
+    BodyTooLarge: Downstream, 413, "-", "body_too_large", false,
+        "Send less at a time.";
     /// The request's head did not arrive in time.
-    RequestTimeout: Downstream, 408, "-", "request_timeout", false;
+    RequestTimeout: Downstream, 408, "-", "request_timeout", false,
+        "Look at the client and the network to it: the request began and did not go on.";
     /// The caller went away before the answer was complete.
-    DownstreamClosed: Downstream, 0, "DC", "downstream_closed", false;
+    DownstreamClosed: Downstream, 0, "DC", "downstream_closed", false,
+        "Nothing, if the client gave up on purpose; else look whether its own timeout is shorter than the answer takes.";
     /// Nothing moved on the stream for the idle timeout.
-    StreamIdleTimeout: Downstream, 408, "SI", "stream_idle_timeout", false;
+    StreamIdleTimeout: Downstream, 408, "SI", "stream_idle_timeout", false,
+        "Send something from time to time on streams that live long.";
     /// The TLS handshake with the caller failed.
-    DownstreamTls: Downstream, 0, "-", "downstream_tls", false;
+    DownstreamTls: Downstream, 0, "-", "downstream_tls", false,
+        "See `leno_tls_handshakes_total` and the log line `TLS handshake failed` for the reason.";
     /// The caller spoke plaintext where mesh TLS is demanded.
-    PlaintextRefused: Policy, 0, "-", "plaintext_refused", false;
+    PlaintextRefused: Policy, 0, "-", "plaintext_refused", false,
+        "Give the caller a sidecar (`leno.dev/inject: enabled`), or let plaintext in with `mtls: Permissive` in MeshConfig.";
     /// The protocol that the caller asks to change to is not passed on.
-    UpgradeRefused: Policy, 403, "-", "upgrade_refused", false;
+    UpgradeRefused: Policy, 403, "-", "upgrade_refused", false,
+        "Use the service without that protocol; a sidecar lets `CONNECT` through only where its configuration lists it.";
     /// No access rule allows it.
-    AccessDenied: Policy, 403, "UAEX", "access_denied", false;
+    AccessDenied: Policy, 403, "UAEX", "access_denied", false,
+        "Write a TrafficTarget that lets this caller in. The answer's `x-leno-denied-by` and the sidecar's log name caller, callee and policy.";
     /// The destination is not known and only known ones are allowed.
-    UnknownDestination: Policy, 502, "NR", "unknown_destination", false;
+    UnknownDestination: Policy, 502, "NR", "unknown_destination", false,
+        "Write a Service for it, or set `outboundPolicy: AllowAny` in MeshConfig.";
     /// No route matches the request.
-    NoRoute: Internal, 404, "NR", "no_route", false;
+    NoRoute: Internal, 404, "NR", "no_route", false,
+        "See with `leno proxy config POD` which hosts and paths have routes.";
     /// The route names a cluster that does not exist.
-    NoCluster: Internal, 503, "NC", "no_cluster", false;
+    NoCluster: Internal, 503, "NC", "no_cluster", false,
+        "Look at the names of the route's services; `leno validate` and `leno proxy status` tell what is wrong.";
     /// The configuration for the destination did not arrive in time.
-    ConfigTimeout: Internal, 503, "NC", "config_timeout", false;
+    ConfigTimeout: Internal, 503, "NC", "config_timeout", false,
+        "Look whether the control plane runs and the sidecar is connected: `leno proxy status`.";
     /// A limit on connections, requests or memory was reached.
-    Overload: Internal, 503, "OM", "overload", false;
+    Overload: Internal, 503, "OM", "overload", false,
+        "Raise `--max-connections` or the limit of open files, or run more instances.";
     /// The cluster's circuit breaker is open.
-    UpstreamOverflow: Upstream, 503, "UO", "upstream_overflow", false;
+    UpstreamOverflow: Upstream, 503, "UO", "upstream_overflow", false,
+        "Look why the called service is slow; run more instances of it.";
     /// The cluster has no endpoint that takes requests.
-    NoHealthyUpstream: Upstream, 503, "UH", "no_healthy_upstream", false;
+    NoHealthyUpstream: Upstream, 503, "UH", "no_healthy_upstream", false,
+        "Look whether the service has pods and whether they are ready: `leno ps`.";
     /// The connection to the endpoint was refused, unreachable, or timed out.
-    UpstreamConnect: Upstream, 503, "UF", "upstream_connect", true;
+    UpstreamConnect: Upstream, 503, "UF", "upstream_connect", true,
+        "Look whether the application listens on the port that the service names (`targetPort`), and on all addresses, not only on its loopback.";
     /// The TLS handshake with the endpoint failed.
-    UpstreamTls: Upstream, 503, "UF", "upstream_tls", true;
+    UpstreamTls: Upstream, 503, "UF", "upstream_tls", true,
+        "Look at the log of the called pod's sidecar. The certificate of either side may have expired: `leno proxy status`.";
     /// The endpoint proved another identity than the service's.
-    UpstreamIdentity: Upstream, 503, "UF", "upstream_identity", false;
+    UpstreamIdentity: Upstream, 503, "UF", "upstream_identity", false,
+        "Something else than the service answers at this address (look at the pods that its selector matches and their service accounts), or its certificate has expired (`leno proxy status`).";
     /// The endpoint closed the connection before its answer was complete.
-    UpstreamClosed: Upstream, 503, "UC", "upstream_closed", false;
+    UpstreamClosed: Upstream, 503, "UC", "upstream_closed", false,
+        "Look at the application's log: it ended the connection, or ended itself, in the middle of an answer.";
     /// The endpoint reset the stream.
-    UpstreamReset: Upstream, 503, "UR", "upstream_reset", false;
+    UpstreamReset: Upstream, 503, "UR", "upstream_reset", false,
+        "Look at the application's log: it gave the request up.";
     /// The endpoint's answer could not be read as HTTP.
-    UpstreamProtocol: Upstream, 502, "UPE", "upstream_protocol", false;
+    UpstreamProtocol: Upstream, 502, "UPE", "upstream_protocol", false,
+        "Look whether the port speaks what its name or `appProtocol` says.";
     /// The endpoint did not answer in time.
-    UpstreamTimeout: Upstream, 504, "UT", "upstream_timeout", false;
+    UpstreamTimeout: Upstream, 504, "UT", "upstream_timeout", false,
+        "Look why the application takes so long; the detail says which time ran out.";
     /// Every attempt that the retry policy allows failed.
-    RetriesExhausted: Upstream, 503, "URX", "retries_exhausted", false;
+    RetriesExhausted: Upstream, 503, "URX", "retries_exhausted", false,
+        "Look at what the single attempts failed of: `leno_retries_total` counts them by reason.";
 }
 
 /// A failure on the data path.

@@ -28,6 +28,7 @@ pub mod http;
 pub mod http_buffer;
 pub mod identity;
 pub mod io;
+mod labelled;
 pub mod listener;
 pub mod redirect;
 pub mod settings;

@@ -1,15 +1,8 @@
 //! The sidecar's program.
 
 use clap::Parser;
-
-/// The sidecar of a workload in a Leno service mesh.
-#[derive(Parser)]
-#[command(name = "leno-proxy", version)]
-struct Program {
-    #[command(flatten)]
-    cli: leno_proxy::cli::Cli,
-}
+use leno_proxy::cli::Program;
 
 fn main() -> anyhow::Result<()> {
-    leno_proxy::cli::run(Program::parse().cli)
+    Program::parse().run()
 }

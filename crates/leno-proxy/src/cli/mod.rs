@@ -5,7 +5,25 @@ pub mod init;
 mod process;
 pub mod run;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Parser, Subcommand};
+
+/// The sidecar of a workload in a Leno service mesh.
+#[derive(Debug, Parser)]
+#[command(name = "leno-proxy", version)]
+pub struct Program {
+    #[command(flatten)]
+    cli: Cli,
+}
+
+impl Program {
+    /// Does what the command line says.
+    ///
+    /// # Errors
+    /// Why it could not be done.
+    pub fn run(self) -> anyhow::Result<()> {
+        run(self.cli)
+    }
+}
 
 /// The sidecar's commands, or the proxy from a file.
 #[derive(Args, Clone, Debug)]

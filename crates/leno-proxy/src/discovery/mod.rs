@@ -63,16 +63,16 @@ pub struct Snapshot {
     pub counts: Counts,
 }
 
+/// The kinds of resources that are subscribed to, in the order of [`Snapshot::resources`].
+pub const KINDS: [&str; 4] = ["listener", "route", "cluster", "endpoint"];
+
 impl Snapshot {
     /// How many resources of each kind are subscribed to.
     #[must_use]
     pub fn resources(&self) -> Vec<(&'static str, u64)> {
-        vec![
-            ("listener", self.listeners.len() as u64),
-            ("route", self.routes.len() as u64),
-            ("cluster", self.clusters.len() as u64),
-            ("endpoint", self.endpoints),
-        ]
+        let counts =
+            [self.listeners.len() as u64, self.routes.len() as u64, self.clusters.len() as u64, self.endpoints];
+        KINDS.into_iter().zip(counts).collect()
     }
 }
 

@@ -9,32 +9,21 @@ use super::{
 use crate::{
     connection::{Callee, Connection, Direction},
     error::ErrorKind,
+    labelled::labelled,
     worker::Worker,
 };
 
-/// What was spoken: the metric label `protocol`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Protocol {
-    /// HTTP/1.
-    Http1,
-    /// HTTP/2.
-    Http2,
-    /// gRPC over HTTP/2.
-    Grpc,
-    /// Bytes.
-    Tcp,
-}
-
-impl Protocol {
-    /// The label's value.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Http1 => "http1",
-            Self::Http2 => "http2",
-            Self::Grpc => "grpc",
-            Self::Tcp => "tcp",
-        }
+labelled! {
+    /// What was spoken: the metric label `protocol`.
+    pub enum Protocol {
+        /// HTTP/1.
+        Http1 = "http1",
+        /// HTTP/2.
+        Http2 = "http2",
+        /// gRPC over HTTP/2.
+        Grpc = "grpc",
+        /// Bytes.
+        Tcp = "tcp",
     }
 }
 
@@ -163,35 +152,21 @@ pub struct HandshakeFinished<'a> {
     pub resumed: bool,
 }
 
-/// Why a TLS handshake failed: the metric label `result`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum HandshakeError {
-    /// The peer showed no certificate.
-    NoCertificate,
-    /// The peer's certificate is not from a trusted root, or has expired.
-    BadCertificate,
-    /// The peer's certificate is good but of somebody else.
-    WrongIdentity,
-    /// No common ALPN, version or cipher; or not TLS at all.
-    Protocol,
-    /// The connection broke.
-    Io,
-    /// It took too long.
-    Timeout,
-}
-
-impl HandshakeError {
-    /// The label's value.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::NoCertificate => "no_certificate",
-            Self::BadCertificate => "bad_certificate",
-            Self::WrongIdentity => "wrong_identity",
-            Self::Protocol => "protocol",
-            Self::Io => "io",
-            Self::Timeout => "timeout",
-        }
+labelled! {
+    /// Why a TLS handshake failed: the metric label `result`.
+    pub enum HandshakeError {
+        /// The peer showed no certificate.
+        NoCertificate = "no_certificate",
+        /// The peer's certificate is not from a trusted root, or has expired.
+        BadCertificate = "bad_certificate",
+        /// The peer's certificate is good but of somebody else.
+        WrongIdentity = "wrong_identity",
+        /// No common ALPN, version or cipher; or not TLS at all.
+        Protocol = "protocol",
+        /// The connection broke.
+        Io = "io",
+        /// It took too long.
+        Timeout = "timeout",
     }
 }
 

@@ -11,6 +11,7 @@ use prometheus_client::{
 
 use super::{
     Totals,
+    label::{ANSWER, FAILURE, HANDSHAKE, HANDSHAKE_OK, KIND, Label, REASON, TRAFFIC, WAY},
     series::{DURATION_BOUNDS, Labels, RequestTotal},
     totals::{Handshake, Occasion},
 };
@@ -24,96 +25,96 @@ pub struct Metric {
     pub kind: &'static str,
     /// What it counts.
     pub help: &'static str,
-    /// Its labels.
-    pub labels: &'static str,
+    /// Its labels, in groups that metrics share.
+    pub labels: &'static [&'static [Label]],
 }
 
-/// The labels of traffic.
-const TRAFFIC: &str = "direction, protocol, mtls, source_workload, source_namespace, source_identity, \
-                       destination_workload, destination_namespace, destination_service, destination_identity";
-
 /// Builds a row.
-const fn row(name: &'static str, kind: &'static str, help: &'static str, labels: &'static str) -> Metric {
+const fn row(
+    name: &'static str,
+    kind: &'static str,
+    help: &'static str,
+    labels: &'static [&'static [Label]],
+) -> Metric {
     Metric { name, kind, help, labels }
 }
 
 /// Requests that came to their end.
-const REQUESTS: Metric =
-    row("leno_requests_total", "counter", "Requests finished", "traffic, response_code, response_flags");
+const REQUESTS: Metric = row("leno_requests_total", "counter", "Requests finished", &[TRAFFIC, ANSWER]);
 /// Their durations.
 const DURATION: Metric = row(
     "leno_request_duration_seconds",
     "histogram",
     "Time from the first byte of a request to the last of its answer",
-    "traffic, response_code, response_flags",
+    &[TRAFFIC, ANSWER],
 );
 /// Their bodies.
 const REQUEST_BYTES: Metric =
-    row("leno_request_bytes_total", "counter", "Bytes of requests' bodies", "traffic, response_code, response_flags");
+    row("leno_request_bytes_total", "counter", "Bytes of requests' bodies", &[TRAFFIC, ANSWER]);
 /// Their answers' bodies.
 const RESPONSE_BYTES: Metric =
-    row("leno_response_bytes_total", "counter", "Bytes of answers' bodies", "traffic, response_code, response_flags");
+    row("leno_response_bytes_total", "counter", "Bytes of answers' bodies", &[TRAFFIC, ANSWER]);
 /// TCP connections opened.
-const TCP_OPENED: Metric = row("leno_tcp_connections_opened_total", "counter", "TCP connections opened", "traffic");
+const TCP_OPENED: Metric = row("leno_tcp_connections_opened_total", "counter", "TCP connections opened", &[TRAFFIC]);
 /// TCP connections closed.
-const TCP_CLOSED: Metric = row("leno_tcp_connections_closed_total", "counter", "TCP connections closed", "traffic");
+const TCP_CLOSED: Metric = row("leno_tcp_connections_closed_total", "counter", "TCP connections closed", &[TRAFFIC]);
 /// TCP bytes towards the callee.
 const TCP_SENT: Metric =
-    row("leno_tcp_sent_bytes_total", "counter", "Bytes from callers to callees over TCP", "traffic");
+    row("leno_tcp_sent_bytes_total", "counter", "Bytes from callers to callees over TCP", &[TRAFFIC]);
 /// TCP bytes towards the caller.
 const TCP_RECEIVED: Metric =
-    row("leno_tcp_received_bytes_total", "counter", "Bytes from callees to callers over TCP", "traffic");
+    row("leno_tcp_received_bytes_total", "counter", "Bytes from callees to callers over TCP", &[TRAFFIC]);
 /// TCP connections that got nowhere.
 const TCP_FAILED: Metric = row(
     "leno_tcp_connections_failed_total",
     "counter",
     "TCP connections for which no upstream could be had; the reason is a response flag",
-    "traffic, reason",
+    &[TRAFFIC, FAILURE],
 );
 /// Denials.
 const DENIED: Metric =
-    row("leno_denied_total", "counter", "Requests and connections that a policy refused", "traffic, reason");
+    row("leno_denied_total", "counter", "Requests and connections that a policy refused", &[TRAFFIC, REASON]);
 /// Retries.
-const RETRIES: Metric = row("leno_retries_total", "counter", "Requests sent again", "traffic, reason");
+const RETRIES: Metric = row("leno_retries_total", "counter", "Requests sent again", &[TRAFFIC, REASON]);
 /// Handshakes.
-const HANDSHAKES: Metric = row(
-    "leno_tls_handshakes_total",
-    "counter",
-    "TLS handshakes by result: ok, or why not",
-    "direction, result, resumed",
-);
+const HANDSHAKES: Metric =
+    row("leno_tls_handshakes_total", "counter", "TLS handshakes by result: ok, or why not", &[HANDSHAKE]);
 /// Connections turned away.
-const REFUSED: Metric =
-    row("leno_connections_refused_total", "counter", "Connections turned away by a limit", "direction, reason");
+const REFUSED: Metric = row(
+    "leno_connections_refused_total",
+    "counter",
+    "Connections turned away before anything was done with them: by a limit, or because nothing is known about them",
+    &[WAY, REASON],
+);
 /// Connections open.
-const ACTIVE: Metric = row("leno_connections_active", "gauge", "Accepted connections that are open", "");
+const ACTIVE: Metric = row("leno_connections_active", "gauge", "Accepted connections that are open", &[]);
 /// The certificate's end.
 const EXPIRY: Metric = row(
     "leno_certificate_expiry_timestamp_seconds",
     "gauge",
     "When the workload's certificate expires, in seconds since the epoch; 0 without one",
-    "",
+    &[],
 );
 /// Renewals that failed.
 const RENEWALS_FAILED: Metric =
-    row("leno_certificate_renewals_failed_total", "counter", "Attempts to renew the certificate that failed", "");
+    row("leno_certificate_renewals_failed_total", "counter", "Attempts to renew the certificate that failed", &[]);
 /// Whether the control plane is reached.
-const XDS_CONNECTED: Metric = row("leno_xds_connected", "gauge", "1 while the control plane is connected", "");
+const XDS_CONNECTED: Metric = row("leno_xds_connected", "gauge", "1 while the control plane is connected", &[]);
 /// Resources in use.
-const XDS_RESOURCES: Metric = row("leno_xds_resources", "gauge", "Resources subscribed to", "kind");
+const XDS_RESOURCES: Metric = row("leno_xds_resources", "gauge", "Resources subscribed to", &[KIND]);
 /// Refused configuration.
-const XDS_REJECTED: Metric = row("leno_xds_rejected_total", "counter", "Resources refused (NACK)", "");
+const XDS_REJECTED: Metric = row("leno_xds_rejected_total", "counter", "Resources refused (NACK)", &[]);
 /// Accepted configuration.
-const XDS_UPDATES: Metric = row("leno_xds_updates_total", "counter", "Resources put into use", "");
+const XDS_UPDATES: Metric = row("leno_xds_updates_total", "counter", "Resources put into use", &[]);
 /// Lines lost.
 const LOG_DROPPED: Metric = row(
     "leno_access_log_dropped_total",
     "counter",
     "Lines of the access log that were lost because the writer did not keep up",
-    "",
+    &[],
 );
 
-/// Every metric of the proxy. `traffic` among the labels stands for the labels of traffic.
+/// Every metric of the proxy.
 pub const METRICS: &[Metric] = &[
     REQUESTS,
     DURATION,
@@ -137,24 +138,6 @@ pub const METRICS: &[Metric] = &[
     XDS_UPDATES,
     LOG_DROPPED,
 ];
-
-/// The reference page of [`METRICS`], in Markdown.
-#[must_use]
-pub fn reference() -> String {
-    let mut page = format!(
-        "| metric | kind | what | labels |\n|---|---|---|---|\n{}",
-        METRICS.iter().fold(String::new(), |mut rows, metric| {
-            let Metric { name, kind, help, labels } = metric;
-            // Writing to a String cannot fail.
-            writeln!(rows, "| `{name}` | {kind} | {help} | {labels} |").ok();
-            rows
-        })
-    );
-    page.push_str("\nThe labels of *traffic* are: ");
-    page.push_str(TRAFFIC);
-    page.push_str(".\n");
-    page
-}
 
 /// What the process as a whole has to tell.
 #[derive(Clone, Debug, Default)]
@@ -273,7 +256,7 @@ impl Scrape {
         let row = |(direction, error, resumed): Handshake| {
             vec![
                 ("direction", direction.label().to_owned()),
-                ("result", error.map_or("ok", super::event::HandshakeError::label).to_owned()),
+                ("result", error.map_or(HANDSHAKE_OK, super::event::HandshakeError::label).to_owned()),
                 ("resumed", resumed.to_string()),
             ]
         };
@@ -379,7 +362,7 @@ mod tests {
         connection::Direction,
         telemetry::{
             event::Protocol,
-            series::{End, RequestCells},
+            series::{End, RequestCells, TcpCells},
         },
     };
 
@@ -416,6 +399,44 @@ mod tests {
         for metric in METRICS {
             assert!(text.contains(&format!("# TYPE {} {}", metric.name, metric.kind)), "{} in {text}", metric.name);
         }
-        assert!(reference().contains("leno_denied_total"));
+    }
+
+    #[test]
+    fn samples_have_the_labels_that_the_table_tells() {
+        let text = render(one_of_each(), Process { resources: vec![("route", 1)], ..Process::default() });
+        for metric in METRICS {
+            let suffix = if metric.kind == "histogram" { "_count" } else { "" };
+            let name = format!("{}{suffix}", metric.name);
+            let sample =
+                text.lines().find_map(|line| line.strip_prefix(&name).filter(|rest| rest.starts_with(['{', ' '])));
+            let pairs = sample.and_then(|rest| rest.strip_prefix('{')?.split_once('}')).map_or("", |(pairs, _)| pairs);
+            let names =
+                |text: &str| text.split(',').filter_map(|pair| Some(pair.split_once('=')?.0.to_owned())).collect();
+            let found: Vec<String> = names(pairs);
+            let told: Vec<_> = metric.labels.iter().copied().flatten().map(|label| label.name).collect();
+            assert_eq!(found, told, "{} in {text}", metric.name);
+        }
+    }
+
+    fn one_of_each() -> Totals {
+        let labels = Labels {
+            direction: Direction::Inbound,
+            protocol: Protocol::Tcp,
+            mtls: false,
+            code: 0,
+            flags: "-",
+            source: End::default(),
+            destination: End::default(),
+            service: "".into(),
+        };
+        let mut totals = Totals::default();
+        totals.add_request(labels.clone(), &RequestCells::default().total());
+        totals.add_tcp(labels.clone(), &TcpCells::default().total());
+        for occasion in [Occasion::Denied, Occasion::Retried, Occasion::TcpFailed] {
+            totals.add_occasion(occasion, labels.clone(), 1);
+        }
+        totals.handshakes.insert((Direction::Inbound, None, false), 1);
+        totals.refused.insert((Direction::Inbound, crate::error::ErrorKind::Overload), 1);
+        totals
     }
 }

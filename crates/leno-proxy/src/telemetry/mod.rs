@@ -7,6 +7,7 @@
 
 pub mod access_log;
 pub mod event;
+pub mod label;
 pub mod metric;
 pub mod recorder;
 pub mod series;

@@ -1,0 +1,41 @@
+//! What is scraped is what the table tells.
+
+use leno_control::metric::{Description, TABLE};
+use leno_xds::ResourceType::{Endpoint, Secret};
+
+use crate::world::World;
+
+#[tokio::test]
+async fn a_scrape_has_the_metrics_and_labels_that_the_table_tells() {
+    let world = World::start().await;
+    let mut proxy = world.proxy("cart-5", "cart").await;
+    proxy.subscribe(Secret, &["trust-bundle"]).await;
+    proxy.next().await;
+    proxy.subscribe(Endpoint, &["outbound/shop/cart:80"]).await;
+    proxy.next().await;
+    let text = world.metrics().await;
+    // What has not happened here is not told.
+    let absent = ["leno_control_nacks_total", "leno_control_convergence_seconds"];
+    for row in TABLE.iter().filter(|row| !absent.contains(&row.name)) {
+        let family = row.name.strip_suffix("_total").unwrap_or(row.name);
+        assert!(text.contains(&format!("# TYPE {family} {}\n", row.kind)), "{family} in {text}");
+    }
+    for sample in text.lines().filter(|line| !line.starts_with('#')) {
+        let (name, rest) = sample.split_at(sample.find(['{', ' ']).unwrap());
+        let row = TABLE.iter().find(|row| is_of(name, row)).unwrap_or_else(|| panic!("{name} is not in the table"));
+        let pairs = rest.strip_prefix('{').and_then(|rest| rest.split_once('}')).map_or("", |(pairs, _)| pairs);
+        let pairs = pairs.split(',').filter_map(|pair| pair.split_once('='));
+        for (label, value) in pairs.filter(|(label, _)| *label != "le") {
+            let told = row.labels.iter().find(|it| it.name == label).unwrap_or_else(|| panic!("{sample}: {label}"));
+            assert!((told.values)().contains(&value.trim_matches('"')), "{sample}");
+        }
+    }
+}
+
+/// Whether a sample of this name belongs to a metric.
+fn is_of(sample: &str, row: &Description) -> bool {
+    let rest = sample.strip_prefix(row.name);
+    rest.is_some_and(|rest| {
+        rest.is_empty() || (row.kind == "histogram" && ["_sum", "_count", "_bucket"].contains(&rest))
+    })
+}
