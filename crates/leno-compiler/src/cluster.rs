@@ -1,6 +1,6 @@
 //! Clusters: endpoints that are reached alike.
 
-use std::{collections::HashMap, net::SocketAddr, time::Duration};
+use std::{collections::HashMap, net::SocketAddr};
 
 use leno_model::{Protocol, Service, ServiceAccountName, Snapshot, SpiffeId, Workload, resource_name};
 use leno_proto::{
@@ -24,13 +24,9 @@ use leno_proto::{
 use crate::{
     Client,
     endpoint::{self, strings},
+    limit,
     message::{ads, duration, mesh_tls, transport_socket, uint32},
 };
-
-/// The most connections to a cluster, requests waiting for one, and requests under way, when nobody says otherwise.
-const MOST: u32 = 65_536;
-/// How long a connection, TLS included, may take to be there.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The cluster of a service port; `None` when it has none.
 pub(crate) fn service_port(snapshot: &Snapshot, service: &Service, port: u16, client: Client) -> Option<Cluster> {
@@ -99,7 +95,7 @@ fn base(name: &str, kind: DiscoveryType, lb_policy: LbPolicy) -> Cluster {
     };
     Cluster {
         name: name.to_owned(),
-        connect_timeout: Some(duration(CONNECT_TIMEOUT)),
+        connect_timeout: Some(duration(limit::CONNECT)),
         lb_policy: lb_policy.into(),
         circuit_breakers: Some(breakers()),
         cluster_discovery_type: Some(ClusterDiscoveryType::Type(kind.into())),
@@ -114,7 +110,7 @@ fn base(name: &str, kind: DiscoveryType, lb_policy: LbPolicy) -> Cluster {
 /// Bounds that keep a sidecar alive and that no healthy service meets. Envoy's own, 1024 of each, are too few for a
 /// service with long-lived connections.
 fn breakers() -> CircuitBreakers {
-    let most = || Some(uint32(MOST));
+    let most = || Some(uint32(limit::CLUSTER));
     CircuitBreakers {
         thresholds: vec![Thresholds {
             max_connections: most(),

@@ -18,6 +18,7 @@ mod cluster;
 mod compile;
 mod endpoint;
 mod kind;
+pub mod limit;
 mod listener;
 mod message;
 mod port;

@@ -1,7 +1,5 @@
 //! Routes: which cluster a request goes to.
 
-use std::time::Duration;
-
 use leno_model::{Protocol, Service, Snapshot, policy::HttpMatch, resource_name};
 use leno_proto::v3::{
     core,
@@ -17,6 +15,7 @@ use leno_proto::v3::{
 use crate::{
     Client,
     authorization::headers,
+    limit,
     message::{duration, regex, uint32},
     split::{self, Target},
 };
@@ -116,8 +115,7 @@ fn entry(fits: RouteMatch, target: &Target<'_>) -> route::Route {
 
 fn forward(cluster: ClusterSpecifier) -> Action {
     Action::Route(RouteAction {
-        // A mesh that nobody has configured must not cut an answer short; Envoy's own default is 15 s.
-        timeout: Some(duration(Duration::ZERO)),
+        timeout: Some(duration(limit::ANSWER)),
         cluster_specifier: Some(cluster),
         ..Default::default()
     })

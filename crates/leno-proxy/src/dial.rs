@@ -112,11 +112,14 @@ async fn connect(socket: Socket, to: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
+/// Keep-alive probes: after how long a silence, how far apart, and how many without an answer mean the end.
+pub(crate) const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(180), Duration::from_secs(15), 9);
+
 /// What every connection of the data path gets: no delay, and keep-alive probes, so that a peer that vanished is found.
 /// Failures are ignored: a connection without them still works.
 pub(crate) fn tune(stream: &TcpStream) {
     drop(stream.set_nodelay(true));
-    let probes =
-        TcpKeepalive::new().with_time(Duration::from_secs(180)).with_interval(Duration::from_secs(15)).with_retries(9);
+    let (time, interval, retries) = KEEPALIVE;
+    let probes = TcpKeepalive::new().with_time(time).with_interval(interval).with_retries(retries);
     drop(SockRef::from(stream).set_tcp_keepalive(&probes));
 }

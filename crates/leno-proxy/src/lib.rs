@@ -29,6 +29,7 @@ pub mod http_buffer;
 pub mod identity;
 pub mod io;
 mod labelled;
+pub mod limit;
 pub mod listener;
 pub mod redirect;
 pub mod settings;

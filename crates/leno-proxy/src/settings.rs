@@ -111,6 +111,9 @@ impl Limits {
     }
 }
 
+/// The most downstream connections when nobody says how many, in words.
+pub(crate) const DEFAULT_SHARE: &str = "two fifths of the limit of open files";
+
 /// The most downstream connections.
 fn downstream(wanted: u32, descriptors: Option<u64>) -> u32 {
     if wanted > 0 {

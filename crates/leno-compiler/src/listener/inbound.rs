@@ -11,10 +11,7 @@
 //!
 //! In plaintext nobody has an identity, so with default access `Deny` it is refused even where it is permitted.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    time::Duration,
-};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use leno_model::{Protocol, Snapshot, Workload, mesh::MtlsMode, resource_name};
 use leno_proto::{
@@ -32,6 +29,7 @@ use leno_proto::{
 use super::filter::{self, SNIFFED_HTTP};
 use crate::{
     authorization::{self, Payload},
+    limit,
     message::{duration, listener_filter, mesh_tls, network_filter, transport_socket, uint32},
     port::{WorkloadPort, workload_ports},
     route,
@@ -40,8 +38,6 @@ use crate::{
 
 /// The address that the inbound listener is bound to.
 const BIND: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 15006);
-/// How long a caller may take to show what it speaks.
-const INSPECTION: Duration = Duration::from_secs(5);
 
 /// The listener of all that reaches the workload.
 pub(crate) fn inbound(snapshot: &Snapshot, workload: &Workload) -> Listener {
@@ -57,7 +53,7 @@ pub(crate) fn inbound(snapshot: &Snapshot, workload: &Workload) -> Listener {
         traffic_direction: TrafficDirection::Inbound.into(),
         use_original_dst: Some(BoolValue { value: true }),
         listener_filters: compiler.inspectors(),
-        listener_filters_timeout: Some(duration(INSPECTION)),
+        listener_filters_timeout: Some(duration(limit::FIRST_BYTES)),
         // A caller in plaintext may wait for the workload to speak first; mesh TLS never does.
         continue_on_listener_filters_timeout: compiler.permissive(),
         filter_chains,

@@ -1,6 +1,6 @@
 //! What the application's own connections meet.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use leno_model::{Protocol, Service, Snapshot, mesh::OutboundPolicy, resource_name, snapshot::Destination};
 use leno_proto::{
@@ -16,7 +16,7 @@ use leno_proto::{
 
 use super::filter::{self, SNIFFED_HTTP};
 use crate::{
-    Client,
+    Client, limit,
     message::{address, duration, listener_filter},
     port::workload_ports,
     route,
@@ -25,8 +25,6 @@ use crate::{
 
 /// The address that the virtual outbound listener is bound to.
 const BIND: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 15001);
-/// How long a client may take to show what it speaks.
-const DETECTION: Duration = Duration::from_secs(5);
 
 /// The listener of destinations that the mesh does not know.
 pub(crate) fn unknown(snapshot: &Snapshot, client: Client) -> Listener {
@@ -125,7 +123,7 @@ fn listener(
             let http = FilterChain { filter_chain_match: Some(is_http), ..chain(http()) };
             Some(Listener {
                 listener_filters: vec![filter::http_inspector()],
-                listener_filters_timeout: Some(duration(DETECTION)),
+                listener_filters_timeout: Some(duration(limit::FIRST_BYTES)),
                 continue_on_listener_filters_timeout: true,
                 filter_chains: vec![http],
                 default_filter_chain: Some(chain(tcp())),

@@ -83,7 +83,7 @@ impl RetryOn {
 
 /// Sends of one request that are safe without a policy, beside the first: enough to get past the pods of a rolling
 /// update, few enough to end soon.
-const MAX_SAFE_RESENDS: u32 = 3;
+pub const MAX_SAFE_RESENDS: u32 = 3;
 
 /// The attempts of one request.
 #[derive(Clone, Debug, Default)]

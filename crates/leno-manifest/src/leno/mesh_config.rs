@@ -135,6 +135,44 @@ impl MeshConfig {
     }
 }
 
+impl From<&Model> for MeshConfigSpec {
+    /// Everything written out: of the default model, what holds when nothing is given.
+    fn from(model: &Model) -> Self {
+        Self {
+            trust_domain: Some(model.trust_domain.to_string()),
+            mtls: Some(match model.mtls {
+                mesh::MtlsMode::Strict => Mtls::Strict,
+                mesh::MtlsMode::Permissive => Mtls::Permissive,
+            }),
+            default_access: Some(match model.default_access {
+                mesh::DefaultAccess::Deny => DefaultAccess::Deny,
+                mesh::DefaultAccess::Allow => DefaultAccess::Allow,
+            }),
+            outbound_policy: Some(match model.outbound_policy {
+                mesh::OutboundPolicy::AllowAny => OutboundPolicy::AllowAny,
+                mesh::OutboundPolicy::RegistryOnly => OutboundPolicy::RegistryOnly,
+            }),
+            certificate_lifetime: Some(duration::shown(model.certificate_lifetime)),
+            access_log: Some(model.access_log),
+            log_level: Some(model.log_level.clone()),
+            interception: Interception::from(&model.interception),
+        }
+    }
+}
+
+impl From<&mesh::Interception> for Interception {
+    fn from(model: &mesh::Interception) -> Self {
+        Self {
+            exclude_inbound_ports: model.exclude_inbound_ports.clone(),
+            exclude_outbound_ports: model.exclude_outbound_ports.clone(),
+            exclude_outbound_ranges: model.exclude_outbound_ranges.clone(),
+            include_outbound_ranges: model.include_outbound_ranges.clone(),
+            exclude_interfaces: model.exclude_interfaces.clone(),
+            exclude_uids: model.exclude_uids.clone(),
+        }
+    }
+}
+
 fn given<T>(value: Option<T>, default: T) -> T {
     value.unwrap_or(default)
 }
@@ -151,6 +189,35 @@ impl Interception {
             include_outbound_ranges: ranges(&self.include_outbound_ranges),
             exclude_interfaces: self.exclude_interfaces.clone(),
             exclude_uids: self.exclude_uids.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_out_means_the_same() {
+        let other = Model {
+            mtls: mesh::MtlsMode::Permissive,
+            default_access: mesh::DefaultAccess::Allow,
+            outbound_policy: mesh::OutboundPolicy::RegistryOnly,
+            certificate_lifetime: std::time::Duration::from_secs(5430),
+            access_log: false,
+            interception: mesh::Interception {
+                exclude_inbound_ports: vec![1],
+                exclude_outbound_ports: vec![2],
+                exclude_outbound_ranges: vec!["10.0.0.0/8".into()],
+                include_outbound_ranges: vec!["10.1.0.0/16".into()],
+                exclude_interfaces: vec!["eth1".into()],
+                exclude_uids: vec![3],
+            },
+            ..Model::default()
+        };
+        for model in [Model::default(), other] {
+            let config = MeshConfig { metadata: ObjectMeta::default(), spec: MeshConfigSpec::from(&model) };
+            assert_eq!(config.to_model(), model);
         }
     }
 }

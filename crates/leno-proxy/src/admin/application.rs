@@ -11,9 +11,9 @@ use leno_runtime::task;
 use tokio::net::TcpStream;
 
 /// The most that is taken from the application.
-const MAX: usize = 16 * 1024 * 1024;
+pub(crate) const MAX: usize = 16 * 1024 * 1024;
 /// How long it may take.
-const WITHIN: Duration = Duration::from_secs(5);
+pub(crate) const WITHIN: Duration = Duration::from_secs(5);
 
 /// Where the application shows its metrics.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use super::{Admin, Answer};
 
 /// Connections at a time; more wait in the kernel.
-const CONNECTIONS: usize = 64;
+pub(crate) const CONNECTIONS: usize = 64;
 
 /// Answers requests.
 type Handler<F> = fn(Arc<Admin>, Request<Incoming>) -> F;

@@ -117,7 +117,7 @@ impl UpstreamTls {
 static PLAIN: Transport = Transport::Plain;
 
 /// How long a request waits for the endpoints of a cluster that has just become known.
-const ENDPOINTS: Duration = Duration::from_secs(5);
+pub(crate) const ENDPOINTS: Duration = Duration::from_secs(5);
 
 impl Cluster {
     /// The endpoints of the moment; for an original-destination cluster the one that is meant. Waits for those that are

@@ -14,7 +14,7 @@ use leno_xds::ResourceType;
 use prost::Message as _;
 
 /// How long a resource is kept that nobody asks for.
-const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(crate) const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// What is known of a resource.
 #[derive(Clone, Debug, PartialEq)]

@@ -23,7 +23,7 @@ use super::{
 };
 
 /// How long the control plane may be away before what is on disk is used.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 /// How often it is looked for what nobody wants any more.
 const SWEEP: Duration = Duration::from_secs(5);
 

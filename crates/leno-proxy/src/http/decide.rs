@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long a request waits for routes and clusters that are asked for at this moment.
-const CONFIG: Duration = Duration::from_secs(5);
+pub(super) const CONFIG: Duration = Duration::from_secs(5);
 
 /// A request that goes on.
 #[derive(Clone, Debug)]

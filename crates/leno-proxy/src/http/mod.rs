@@ -17,6 +17,7 @@ mod h1;
 mod h2;
 mod header;
 mod judged;
+pub(crate) mod limit;
 mod reply;
 mod view;
 

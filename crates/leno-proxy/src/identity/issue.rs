@@ -46,7 +46,7 @@ pub enum IssueError {
 }
 
 /// How long the issuer may take.
-const ANSWER: Duration = Duration::from_secs(10);
+pub(crate) const ANSWER: Duration = Duration::from_secs(10);
 
 /// Makes a key, has it signed, and returns the certificate with the root that it chains to. `id` is what the request
 /// asks for; the issuer decides by the token.

@@ -95,7 +95,7 @@ pub async fn run(worker: Rc<Worker>, listener: TcpListener, door: Door) {
 }
 
 /// How long a connection above the limit has for its request and the answer to it.
-const SHED: Duration = Duration::from_secs(5);
+pub(crate) const SHED: Duration = Duration::from_secs(5);
 
 /// Starts to serve a connection, or turns it away when there are too many.
 fn take(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, door: &Door) {

@@ -18,7 +18,7 @@ use crate::{
 /// How long nobody may have dialled a destination before it is forgotten, and unsubscribed if no worker knows it.
 pub const IDLE: Duration = Duration::from_secs(600);
 /// The most destinations of a worker. When there are more, all that are not in use are forgotten.
-const MAX: usize = 16 * 1024;
+pub(crate) const MAX: usize = 16 * 1024;
 
 /// The original destinations that a worker knows.
 #[derive(Debug, Default)]

@@ -24,11 +24,11 @@ use crate::{
 };
 
 /// How long a connection waits for the listener while the proxy starts.
-const CONFIG: Duration = Duration::from_secs(10);
+pub(crate) const CONFIG: Duration = Duration::from_secs(10);
 /// How long a caller may be silent before the application is asked whether it speaks first.
-const MOMENT: Duration = Duration::from_millis(20);
+pub(crate) const MOMENT: Duration = Duration::from_millis(20);
 /// How long the first byte, and a ClientHello after it, may take.
-const FIRST_BYTES: Duration = Duration::from_secs(10);
+pub(crate) const FIRST_BYTES: Duration = Duration::from_secs(10);
 
 /// Serves one connection.
 pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, admission: Admission) {

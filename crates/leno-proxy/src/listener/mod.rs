@@ -14,7 +14,7 @@ pub mod guard;
 pub mod inbound;
 pub mod original_dst;
 pub mod outbound;
-mod speak_first;
+pub(crate) mod speak_first;
 
 use std::{rc::Rc, sync::Arc};
 

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How long the first connection to a destination waits for its configuration.
-const CONFIG: Duration = Duration::from_secs(10);
+pub(crate) const CONFIG: Duration = Duration::from_secs(10);
 
 /// Serves one connection.
 pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, admission: Admission) {

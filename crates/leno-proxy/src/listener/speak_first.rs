@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long a client may be silent before the upstream is dialled.
-const MOMENT: Duration = Duration::from_millis(10);
+pub(crate) const MOMENT: Duration = Duration::from_millis(10);
 /// Stands for no timeout at all.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 

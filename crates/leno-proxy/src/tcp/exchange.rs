@@ -17,9 +17,9 @@ use crate::{
 };
 
 /// How many endpoints are tried: nothing was sent yet, so that trying another is safe.
-const ATTEMPTS: usize = 3;
+pub(crate) const ATTEMPTS: usize = 3;
 /// How long a connection waits for its cluster's configuration.
-const CONFIG: Duration = Duration::from_secs(10);
+pub(crate) const CONFIG: Duration = Duration::from_secs(10);
 /// How much of a greeting is kept while it is not decided who reads it.
 const GREETING: usize = 4 * 1024;
 

@@ -21,9 +21,9 @@ use super::event::{RequestFinished, RequestLog, TcpFinished};
 use crate::connection::Connection;
 
 /// Handed over when it has this many bytes.
-const BUFFER: usize = 32 * 1024;
+pub(crate) const BUFFER: usize = 32 * 1024;
 /// How many buffers may wait for the writer.
-const WAITING: usize = 64;
+pub(crate) const WAITING: usize = 64;
 /// How old a line gets in a worker's buffer.
 pub const FLUSH_EVERY: Duration = Duration::from_millis(200);
 

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How long a handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Accepts mesh TLS and says who the caller is.
 ///

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The most connections to one endpoint, per worker: each has a hundred streams or more.
-const MAX_CONNECTIONS: usize = 16;
+pub(crate) const MAX_CONNECTIONS: usize = 16;
 /// The window of a connection and of its streams: what is in flight unread, at most.
 pub(crate) const WINDOW: u32 = 1024 * 1024;
 

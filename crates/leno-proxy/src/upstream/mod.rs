@@ -14,6 +14,7 @@ use std::{
 
 pub use h1::Http1;
 pub use h2::{Http2, Lease};
+pub(crate) use h2::{MAX_CONNECTIONS as MAX_HTTP2, WINDOW};
 
 use crate::{
     config::{Cluster, Endpoint, Transport},
@@ -22,11 +23,11 @@ use crate::{
 
 /// How long a connection may wait for its next request. Shorter than what servers usually grant, longer than a pause in
 /// traffic.
-const IDLE: Duration = Duration::from_secs(60);
+pub(crate) const IDLE: Duration = Duration::from_secs(60);
 /// The most HTTP/1 connections that wait for one endpoint, per worker.
-const MAX_IDLE_PER_ENDPOINT: usize = 256;
+pub(crate) const MAX_IDLE_PER_ENDPOINT: usize = 256;
 /// The most HTTP/1 connections that wait, per worker.
-const MAX_IDLE: usize = 4096;
+pub(crate) const MAX_IDLE: usize = 4096;
 
 /// The pools of a worker.
 #[derive(Debug, Default)]

@@ -29,7 +29,7 @@ use super::{
 };
 
 /// Envoy's default.
-const TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
 
 pub(super) fn convert(check: &mut Check, path: &str, action: Option<route::Action>) -> Option<Action> {
     match action {

@@ -27,7 +27,7 @@ use super::{
 use crate::connection::service_of;
 
 /// Envoy's default.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Registry) -> Option<Cluster> {
     let name: Arc<str> = std::mem::take(&mut proto.name).into();

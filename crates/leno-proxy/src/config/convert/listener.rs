@@ -22,7 +22,7 @@ use super::{
 };
 
 /// Envoy's default for the time that listener filters may take.
-const LISTENER_FILTERS_TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const LISTENER_FILTERS_TIMEOUT: Duration = Duration::from_secs(15);
 
 pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Registry) -> Option<Listener> {
     let name: Arc<str> = std::mem::take(&mut proto.name).into();

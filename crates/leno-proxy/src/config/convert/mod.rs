@@ -6,6 +6,7 @@ mod chain;
 mod check;
 mod cluster;
 mod endpoint;
+pub(crate) mod limit;
 mod listener;
 mod manager;
 mod matcher;

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Envoy's default.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 
 pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto, registry: &mut Registry) -> Option<TcpProxy> {
     let stat_prefix = std::mem::take(&mut proto.stat_prefix).into();

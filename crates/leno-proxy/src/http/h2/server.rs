@@ -19,12 +19,12 @@ use super::exchange;
 use crate::{connection::Connection, io::Io};
 
 /// What is in flight unread, at most: per stream, and of the whole connection.
-const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+pub(in crate::http) const STREAM_WINDOW: u32 = 256 * 1024;
+pub(in crate::http) const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// How much of an answer waits in memory for a slow caller, per stream.
-const SEND_BUFFER: usize = 256 * 1024;
+pub(in crate::http) const SEND_BUFFER: usize = 256 * 1024;
 /// Streams that the caller reset and that are remembered: more in a moment is an attack ("rapid reset").
-const MAX_RESETS: usize = 100;
+pub(in crate::http) const MAX_RESETS: usize = 100;
 
 /// Serves a connection. `first` was read from it already.
 pub(in crate::http) async fn run(connection: Rc<Connection>, mut current: Current, io: Io, first: Vec<u8>) {
