@@ -56,7 +56,11 @@ fn what_is_wrong_is_named_with_its_line() {
         ("port_value: 8000", "port_valu: 8000", "edge.yaml:6:31 "),
         ("port_value: 8000", "port_value: 80000", "edge.yaml:6:"),
         ("port_value: 9901", "named_port: admin", "edge.yaml:3:35 admin.address.socket_address.port_value"),
-        ("load_assignment:\n", "alt_stat_name: x\n    load_assignment:\n", "static_resources.clusters[0].alt_stat_name is"),
+        (
+            "load_assignment:\n",
+            "alt_stat_name: x\n    load_assignment:\n",
+            "static_resources.clusters[0].alt_stat_name is",
+        ),
         ("stat_prefix: t", "stat_prefix: t\n          max_connect_attempts: 7", "max_connect_attempts is 7"),
         ("static_resources:", "flags_path: /x\nstatic_resources:", "edge.yaml:4:"),
         ("node: {", "node: [", "edge.yaml:"),

@@ -6,72 +6,22 @@
 //! ```
 
 use std::{
-    future::Future as _,
     io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use leno_http1::{Body, BodyError, Framing, Limits, Parsed, ResponseHead};
-use tokio::{
-    io::AsyncWrite as _,
-    time::{Instant, Sleep},
-};
+use tokio::{io::AsyncWrite as _, time::Instant};
 
 use super::{
     super::decide::Routed,
     client::Client,
     head::{self, Passing},
+    times::Times,
+    upload::{REPLAY, Upload},
 };
 use crate::upstream::Http1;
-
-/// How much of a request is kept so that it can be sent again.
-const REPLAY: usize = 64 * 1024;
-
-/// The request's way up.
-pub(super) struct Upload {
-    /// What is to be written: the head, and the body as far as it was read.
-    bytes: Vec<u8>,
-    /// How much of it is written.
-    written: usize,
-    /// The body.
-    body: Body,
-    /// Whether `bytes` still begins with the head: the request can be sent again.
-    whole: bool,
-    /// Bytes of the body's content.
-    pub(super) content: u64,
-    /// When the last of it was written.
-    done: Option<Instant>,
-}
-
-impl Upload {
-    /// A request with this head.
-    pub(super) fn new(head: Vec<u8>, framing: Framing) -> Self {
-        Self { bytes: head, written: 0, body: Body::new(framing), whole: true, content: 0, done: None }
-    }
-
-    /// Whether the request can be sent once more from its beginning.
-    pub(super) fn is_replayable(&self) -> bool {
-        self.whole
-    }
-
-    /// Whether all of it was read from the caller.
-    pub(super) fn is_read(&self) -> bool {
-        self.body.is_complete()
-    }
-
-    /// Begins again.
-    pub(super) fn rewind(&mut self) {
-        self.written = 0;
-        self.done = None;
-    }
-
-    /// Takes the memory back for the next request.
-    pub(super) fn into_bytes(self) -> Vec<u8> {
-        self.bytes
-    }
-}
 
 /// The answer's way down.
 #[derive(Default)]
@@ -86,6 +36,8 @@ struct Download {
     body: Option<Body>,
     /// Whether chunks are taken apart.
     unchunk: bool,
+    /// Whether input is left behind what is ready.
+    more: bool,
     /// Whether something was written that may not have left the process.
     unflushed: bool,
 }
@@ -125,40 +77,6 @@ pub(super) enum UpstreamError {
     Malformed(String),
     /// The answer did not begin in time.
     Timeout,
-}
-
-/// Times of an exchange.
-pub(super) struct Times {
-    /// One timer for all, set to what is due first; it may fire early and is then set again.
-    timer: Pin<Box<Sleep>>,
-    /// When something last moved.
-    moved: Instant,
-}
-
-impl Times {
-    pub(super) fn new() -> Self {
-        let now = Instant::now();
-        Self { timer: Box::pin(tokio::time::sleep_until(now + Duration::from_secs(3600))), moved: now }
-    }
-
-    /// Begins an attempt.
-    pub(super) fn start(&mut self) {
-        self.moved = Instant::now();
-    }
-
-    /// Ready when `due` has come.
-    fn poll(&mut self, cx: &mut Context<'_>, due: Instant) -> Poll<()> {
-        if self.timer.deadline() > due {
-            self.timer.as_mut().reset(due);
-        }
-        loop {
-            ready!(self.timer.as_mut().poll(cx));
-            if due <= Instant::now() {
-                return Poll::Ready(());
-            }
-            self.timer.as_mut().reset(due);
-        }
-    }
 }
 
 /// An attempt.
@@ -262,6 +180,10 @@ impl<'a> Attempt<'a> {
             return Poll::Ready(Ok(()));
         }
         loop {
+            // What has come of the body leaves together with the head.
+            if self.upload.whole && !self.client.input.is_empty() && !self.upload.body.is_complete() {
+                self.take_body()?;
+            }
             while let Some(rest) = self.upload.bytes.get(self.upload.written..).filter(|rest| !rest.is_empty()) {
                 match ready!(Pin::new(&mut self.upstream.io).poll_write(cx, rest)) {
                     Ok(written @ 1..) => self.upload.written += written,
@@ -299,16 +221,17 @@ impl<'a> Attempt<'a> {
             upload.bytes.clear();
             upload.written = 0;
         }
-        let input = self.client.input.filled();
-        match upload.body.advance(input, |_| {}) {
-            Ok(advanced) => {
-                upload.bytes.extend_from_slice(input.get(..advanced.framed).unwrap_or_default());
-                upload.content += advanced.content as u64;
-                self.client.input.consume(advanced.framed);
-                Poll::Ready(Ok(()))
-            }
-            Err(error) => Poll::Ready(Err(Ended::CallerBody(error))),
-        }
+        Poll::Ready(self.take_body())
+    }
+
+    /// Takes what was read of the caller's body.
+    fn take_body(&mut self) -> Result<(), Ended> {
+        let (upload, input) = (&mut *self.upload, self.client.input.filled());
+        let advanced = upload.body.advance(input, |_| {}).map_err(Ended::CallerBody)?;
+        upload.bytes.extend_from_slice(input.get(..advanced.framed).unwrap_or_default());
+        upload.content += advanced.content as u64;
+        self.client.input.consume(advanced.framed);
+        Ok(())
     }
 
     /// A kept connection that cannot be written to was closed before the endpoint read anything of this request.
@@ -319,6 +242,9 @@ impl<'a> Attempt<'a> {
     /// Passes the answer back.
     fn poll_down(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         loop {
+            if let Err(ended) = self.take_all() {
+                return self.say_what_is_there(cx, ended);
+            }
             match ready!(self.poll_write(cx)) {
                 Ok(()) => {}
                 Err(_) => return Poll::Ready(Ended::CallerGone),
@@ -336,12 +262,9 @@ impl<'a> Attempt<'a> {
                 let reusable = self.response.keep_alive && self.upload.done.is_some();
                 return Poll::Ready(Ended::Complete { reusable });
             }
-            if !self.upstream.input.is_empty() {
-                match self.take() {
-                    Ok(true) => continue,
-                    Ok(false) => {}
-                    Err(ended) => return Poll::Ready(ended),
-                }
+            // What came while it was written goes first.
+            if self.download.more {
+                continue;
             }
             if self.download.unflushed {
                 match self.client.poll_flush(cx) {
@@ -359,6 +282,30 @@ impl<'a> Attempt<'a> {
                 }
                 Err(error) => return Poll::Ready(self.read_failed(&error)),
             }
+        }
+    }
+
+    /// Makes something of all that the endpoint sent, so that head and body leave together.
+    fn take_all(&mut self) -> Result<(), Ended> {
+        self.download.more = false;
+        while !self.upstream.input.is_empty() {
+            if self.download.ready > 0 {
+                // The rest stands behind what is to be written.
+                self.download.more = self.download.ready < self.upstream.input.len();
+                return Ok(());
+            }
+            if self.download.body.as_ref().is_some_and(Body::is_complete) || !self.take()? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The endpoint broke its answer: the caller gets to see what was right about it, if it takes it at once.
+    fn say_what_is_there(&mut self, cx: &mut Context<'_>, ended: Ended) -> Poll<Ended> {
+        match self.poll_write(cx) {
+            Poll::Ready(Err(_)) => Poll::Ready(Ended::CallerGone),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Ready(ended),
         }
     }
 

@@ -4,4 +4,6 @@ mod client;
 mod exchange;
 mod head;
 pub(super) mod server;
+mod times;
 mod tunnel;
+mod upload;

@@ -18,8 +18,11 @@ use super::{
         view::Http1 as View,
     },
     client::{Arrived, Client},
-    exchange::{Attempt, Ended, Sent, Setting, Times, Upload, UpstreamError},
-    head, tunnel,
+    exchange::{Attempt, Ended, Sent, Setting, UpstreamError},
+    head,
+    times::Times,
+    tunnel,
+    upload::Upload,
 };
 use crate::{
     config::{Cluster, Endpoint, HttpConnectionManager, breaker::Counted},
