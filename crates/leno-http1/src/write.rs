@@ -19,10 +19,12 @@ pub fn is_hop_by_hop(name: &[u8]) -> bool {
     }
 }
 
-/// The names that `Connection` lists: these fields concern one connection only as well.
+/// The names that `Connection` lists: these fields concern one connection only as well. Those that frame the body are
+/// never among them, whatever it says: without them the next server would take the body for another message.
 pub fn connection_options<'a>(bytes: &'a [u8], fields: &'a [Field]) -> impl Iterator<Item = &'a [u8]> {
     let connection = fields.iter().filter(|field| same(field.name.of_bytes(bytes), "connection"));
-    connection.flat_map(|field| list(field.value.of_bytes(bytes)))
+    let options = connection.flat_map(|field| list(field.value.of_bytes(bytes)));
+    options.filter(|option| !same(option, "content-length") && !same(option, "transfer-encoding"))
 }
 
 /// Copies the fields that `keep` keeps, in blocks. `fields_start` is where the fields begin in `bytes`, `head_end` where

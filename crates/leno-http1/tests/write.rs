@@ -32,6 +32,18 @@ fn options_of_connection_are_listed() {
     assert_eq!(options, [&b"close"[..], b"X-Hop", b"te"]);
 }
 
+/// Else a caller could have his body read as a request of its own, which no rule has judged.
+#[test]
+fn what_frames_the_body_is_no_option_of_the_connection() {
+    for name in ["Content-Length", "TRANSFER-ENCODING"] {
+        let text = format!("POST / HTTP/1.1\r\nHost: a\r\nConnection: close,{name}, x\r\n\r\n");
+        let mut head = RequestHead::default();
+        assert!(head.parse(text.as_bytes(), Limits::default()).is_ok());
+        let options: Vec<_> = write::connection_options(text.as_bytes(), &head.fields).collect();
+        assert_eq!(options, [&b"close"[..], b"x"], "{name}");
+    }
+}
+
 proptest! {
     #[test]
     fn numbers_are_decimal(number in any::<u64>()) {
