@@ -75,6 +75,23 @@ impl Refusal {
         }
     }
 
+    /// What it means, and what to do: the reference's text.
+    #[must_use]
+    pub fn explained(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Unauthenticated => (
+                "There was no token, or it was not believed.",
+                "Look whether the token has expired, and whether the control plane has the key that it is signed with \
+                 (`--workload-jwks`).",
+            ),
+            Self::InvalidRequest => (
+                "The request was malformed.",
+                "Use a sidecar of the control plane's version; other clients must send a CSR with a key that they hold.",
+            ),
+            Self::Internal => ("The authority could not do its work.", "Look at the control plane's log."),
+        }
+    }
+
     fn status(self, reason: String) -> Status {
         match self {
             Self::Unauthenticated => Status::unauthenticated(reason),

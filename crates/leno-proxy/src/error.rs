@@ -89,9 +89,9 @@ error_kinds! {
     /// The request's body was larger than the limit.
     BodyTooLarge: Downstream, 413, "-", "body_too_large", false,
         "Send less at a time.";
-    /// The request's head did not arrive in time.
+    /// The request did not arrive in time: its first bytes, its head, or all of it where that is limited.
     RequestTimeout: Downstream, 408, "-", "request_timeout", false,
-        "Look at the client and the network to it: the request began and did not go on.";
+        "Look at the client and the network to it: it connected, and what it had to say did not come.";
     /// The caller went away before the answer was complete.
     DownstreamClosed: Downstream, 0, "DC", "downstream_closed", false,
         "Nothing, if the client gave up on purpose; else look whether its own timeout is shorter than the answer takes.";
@@ -118,14 +118,14 @@ error_kinds! {
         "See with `leno proxy config POD` which hosts and paths have routes.";
     /// The route names a cluster that does not exist.
     NoCluster: Internal, 503, "NC", "no_cluster", false,
-        "Look at the names of the route's services; `leno validate` and `leno proxy status` tell what is wrong.";
+        "Look at the log of the control plane (`leno logs control`) for what is wrong with the service, its splits and its backends.";
     /// The configuration for the destination did not arrive in time.
     ConfigTimeout: Internal, 503, "NC", "config_timeout", false,
         "Look whether the control plane runs and the sidecar is connected: `leno proxy status`.";
     /// A limit on connections, requests or memory was reached.
     Overload: Internal, 503, "OM", "overload", false,
         "Raise `--max-connections` or the limit of open files, or run more instances.";
-    /// The cluster's circuit breaker is open.
+    /// As much is under way at the cluster as its circuit breaker allows.
     UpstreamOverflow: Upstream, 503, "UO", "upstream_overflow", false,
         "Look why the called service is slow; run more instances of it.";
     /// The cluster has no endpoint that takes requests.

@@ -70,7 +70,7 @@ pub fn reference() -> Vec<Group> {
 fn callers() -> Vec<Limit> {
     let open = Amount::Said(settings::DEFAULT_SHARE);
     let what = "open connections";
-    let beyond = "a few more (a sixteenth) are answered with 503 `OM overload`, others are closed at once";
+    let beyond = "a few more (a sixteenth, at least 4, at most 1024) are answered with 503 `OM overload`, others are closed at once";
     vec![
         Limit { what, amount: open, set_by: "`--max-connections`", beyond },
         time("a connection above that, until it has its answer", listener::accept::SHED, "", "closed"),
@@ -90,7 +90,7 @@ fn callers() -> Vec<Limit> {
         time("TLS handshake with a caller", tls::accept::HANDSHAKE, "", "closed: `timeout`"),
         bytes("bytes looked at to tell the protocol", detect::LOOK as u64, "", "taken for bytes"),
         time("silence before TCP keep-alive probes", dial::KEEPALIVE.0, "", "probed"),
-        time("between probes", dial::KEEPALIVE.1, "", ""),
+        time("between probes", dial::KEEPALIVE.1, "", "probed again"),
         count("probes without an answer", dial::KEEPALIVE.2.into(), "", "the connection is taken for dead"),
     ]
 }
@@ -150,7 +150,7 @@ fn configuration() -> Vec<Limit> {
             "",
             "kept configuration is used",
         ),
-        time("kept configuration that nobody asks for", discovery::cache::KEEP, "`--state-dir` keeps it", "deleted"),
+        time("configuration in the state directory that nobody asks for", discovery::cache::KEEP, "", "deleted"),
         time("answer to a request for a certificate", identity::issue::ANSWER, "", "tried again later"),
     ]
 }

@@ -30,6 +30,24 @@ pub enum NoteReason {
     NoEffect,
 }
 
+impl NoteReason {
+    /// Every sort.
+    pub const ALL: [Self; 3] = [Self::Conflict, Self::Unresolved, Self::NoEffect];
+
+    /// What it means, and what to do: the reference's text.
+    #[must_use]
+    pub fn explained(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Conflict => ("Another object says otherwise and wins.", "Keep one of the two."),
+            Self::Unresolved => (
+                "It names something that is not there (yet).",
+                "Nothing, if the object is about to come; else mend the name.",
+            ),
+            Self::NoEffect => ("It changes nothing.", "Take it away, or look whether it names what was meant."),
+        }
+    }
+}
+
 impl Note {
     pub(crate) fn new(manifest: &Manifest, reason: NoteReason, text: impl Into<String>) -> Self {
         let location = Some(manifest.location.clone()).filter(|location| !location.file.is_empty());
@@ -84,6 +102,28 @@ pub enum ObjectState {
     Limited,
     /// Not at all: it was never right.
     Refused,
+}
+
+impl ObjectState {
+    /// Every state.
+    pub const ALL: [Self; 4] = [Self::InForce, Self::LastGood, Self::Limited, Self::Refused];
+
+    /// What it means, and what to do: the reference's text.
+    #[must_use]
+    pub fn explained(self) -> (&'static str, &'static str) {
+        match self {
+            Self::InForce => ("It is in force as it is written.", "Nothing."),
+            Self::LastGood => (
+                "What is written now is wrong; what was written before stays in force.",
+                "Mend what the message names.",
+            ),
+            Self::Limited => (
+                "In force in part, or not at all: it names something that is not there, or another object wins.",
+                "See the message: write what is missing, or decide between the two objects.",
+            ),
+            Self::Refused => ("Not in force: it was never right.", "Mend what the message names."),
+        }
+    }
 }
 
 impl Status {

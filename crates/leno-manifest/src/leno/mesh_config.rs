@@ -35,7 +35,8 @@ pub struct MeshConfigSpec {
     pub default_access: Option<DefaultAccess>,
     /// What a sidecar does with destinations that the mesh does not know; `AllowAny` when not given.
     pub outbound_policy: Option<OutboundPolicy>,
-    /// How long a workload's certificate is valid, e.g. `24h`, `90m`; at least `1m`; `24h` when not given.
+    /// How long a workload's certificate is valid, e.g. `90m`; it is renewed at half of that. From `1m` to `87600h`; `24h`
+    /// when not given.
     pub certificate_lifetime: Option<String>,
     /// Whether sidecars write an access log; true when not given.
     pub access_log: Option<bool>,

@@ -1,6 +1,6 @@
 //! What is bounded of requests and answers, for the reference.
 
-use super::{decide, h2};
+use super::{decide, h1, h2};
 use crate::{
     config::http::HttpLimits,
     limit::{Limit, bytes, count, time},
@@ -11,6 +11,7 @@ pub(crate) fn limits() -> Vec<Limit> {
     let limits = HttpLimits::default();
     let mut all = of_callers(&limits);
     all.extend([
+        bytes("HTTP/1 request kept so that it can be sent again", h1::upload::REPLAY as u64, "", "not sent again"),
         bytes("HTTP/2 window of a request", h2::server::STREAM_WINDOW.into(), "", "the caller waits"),
         bytes("HTTP/2 window of a connection", h2::server::CONNECTION_WINDOW.into(), "", "the caller waits"),
         bytes("answer that waits for a slow HTTP/2 caller", h2::server::SEND_BUFFER as u64, "", "the endpoint waits"),
@@ -39,7 +40,7 @@ fn of_callers(limits: &HttpLimits) -> Vec<Limit> {
             "request on which nothing moves",
             limits.stream_idle_timeout,
             "`stream_idle_timeout`, `route.idle_timeout`",
-            "408, or 504 once the request is sent; a begun answer is cut off",
+            "408, or 504 once the request is sent; a begun answer is cut off: `SI`",
         ),
         time(
             "head of a request, from its first byte",
@@ -60,7 +61,7 @@ fn of_callers(limits: &HttpLimits) -> Vec<Limit> {
             "431 `headers_too_large`",
         ),
         count(
-            "header fields of a request",
+            "header fields of an HTTP/1 request (never more than 256)",
             limits.max_headers_count.into(),
             "`common_http_protocol_options.max_headers_count`",
             "431 `headers_too_large`",

@@ -170,6 +170,24 @@ labelled! {
     }
 }
 
+impl HandshakeError {
+    /// What to do about it: the reference's text.
+    #[must_use]
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::NoCertificate => "Look whether the peer is a sidecar: the application may use TLS of its own.",
+            Self::BadCertificate => {
+                "Look at `leno proxy status`: a certificate may have expired, or the sidecars may be of two meshes. Compare \
+                 the clocks of the machines."
+            }
+            Self::WrongIdentity => "Look which pods the service's selector matches, and their service accounts.",
+            Self::Protocol => "Look what listens on the port: something else than a sidecar answered.",
+            Self::Io => "Look whether the peer was just ended; else at the network.",
+            Self::Timeout => "Look whether the peer, or the machine, is overloaded.",
+        }
+    }
+}
+
 /// A connection was turned away before anything was read from it, because a limit was reached.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionRefused<'a> {

@@ -28,19 +28,19 @@ pub(crate) fn limits() -> Vec<Limit> {
         count(
             "connections in use to a cluster",
             thresholds.max_connections.into(),
-            "`circuit_breakers.max_connections`",
+            "`circuit_breakers.thresholds.max_connections`",
             "HTTP/1 requests wait; connections of bytes are closed",
         ),
         count(
             "HTTP/1 requests that wait for one of those",
             thresholds.max_pending_requests.into(),
-            "`circuit_breakers.max_pending_requests`",
+            "`circuit_breakers.thresholds.max_pending_requests`",
             "503 `UO upstream_overflow`",
         ),
         count(
             "requests under way to a cluster",
             thresholds.max_requests.into(),
-            "`circuit_breakers.max_requests`",
+            "`circuit_breakers.thresholds.max_requests`",
             "503 `UO upstream_overflow`",
         ),
         time(

@@ -4,7 +4,7 @@ use leno_http1::{Body, Framing};
 use tokio::time::Instant;
 
 /// How much of a request is kept so that it can be sent again.
-pub(super) const REPLAY: usize = 64 * 1024;
+pub(in crate::http) const REPLAY: usize = 64 * 1024;
 
 /// The request's way up.
 pub(super) struct Upload {
