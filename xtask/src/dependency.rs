@@ -11,7 +11,7 @@ use crate::run::{output, root};
 /// Holds licences, sources and bans.
 pub(crate) fn check() -> anyhow::Result<()> {
     let deny: toml::Table = std::fs::read_to_string(root().join("deny.toml")).context("read deny.toml")?.parse()?;
-    let allowed = strings(&deny, "licenses", "allow");
+    let allowed = strings(deny.get("licenses").and_then(|licenses| licenses.get("allow")));
     let metadata = output(Command::new("cargo").args(["metadata", "--format-version", "1", "--locked"]))?;
     let metadata: Value = serde_json::from_str(&metadata)?;
     let packages = metadata["packages"].as_array().context("metadata has packages")?;
@@ -19,7 +19,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
     for package in packages {
         let name = package["name"].as_str().unwrap_or_default();
         let licence = package["license"].as_str().unwrap_or("none stated");
-        if !licence_allowed(licence, &allowed) {
+        if !licence_allowed(licence, &(&allowed | &excepted(&deny, name))) {
             wrong.push(format!("{name}: licence {licence} is not in deny.toml's list"));
         }
         let source = package["source"].as_str().unwrap_or_default();
@@ -52,8 +52,16 @@ fn banned(deny: &toml::Table) -> anyhow::Result<Vec<String>> {
     Ok(names.filter(|name| linked.contains(name)).map(|name| format!("{name}: banned by deny.toml")).collect())
 }
 
-fn strings(table: &toml::Table, section: &str, key: &str) -> BTreeSet<String> {
-    let list = table.get(section).and_then(|section| section.get(key)).and_then(toml::Value::as_array);
+/// Licences that deny.toml allows this crate alone.
+fn excepted(deny: &toml::Table, name: &str) -> BTreeSet<String> {
+    let exceptions = deny.get("licenses").and_then(|licenses| licenses.get("exceptions"));
+    let exceptions = exceptions.and_then(toml::Value::as_array).into_iter().flatten();
+    let mine = exceptions.filter(|exception| exception.get("crate").and_then(toml::Value::as_str) == Some(name));
+    mine.flat_map(|exception| strings(exception.get("allow"))).collect()
+}
+
+fn strings(list: Option<&toml::Value>) -> BTreeSet<String> {
+    let list = list.and_then(toml::Value::as_array);
     list.into_iter().flatten().filter_map(|value| value.as_str().map(str::to_owned)).collect()
 }
 

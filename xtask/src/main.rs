@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod dependency;
+mod fuzz;
 mod run;
 mod tidy;
 mod tool;
@@ -16,9 +17,9 @@ struct Cli {
     command: Command,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Clone, Subcommand)]
 enum Command {
-    /// Everything that must pass before a change lands: fmt, tidy, deps, clippy, doc, test.
+    /// Everything that must pass before a change lands: fmt, tidy, deps, clippy, doc, test, fuzz.
     Ci,
     /// Formatting.
     Fmt,
@@ -32,13 +33,16 @@ enum Command {
     Doc,
     /// Every test, with the third parties that judge Leno; installs what it needs under `target/`.
     Test,
+    /// Inputs that no one thought of, for what reads bytes from strangers; guided by coverage.
+    Fuzz(fuzz::Options),
 }
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Ci => {
-            let stages = [Command::Fmt, Command::Tidy, Command::Deps, Command::Clippy, Command::Doc, Command::Test];
-            stages.into_iter().try_for_each(stage)
+            let quick = [Command::Fmt, Command::Tidy, Command::Deps, Command::Clippy, Command::Doc];
+            let long = [Command::Test, Command::Fuzz(fuzz::Options::gate())];
+            quick.into_iter().chain(long).try_for_each(stage)
         }
         one => stage(one),
     }
@@ -53,6 +57,7 @@ fn stage(command: Command) -> anyhow::Result<()> {
         Command::Clippy => run::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
         Command::Doc => run::cargo_with(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")]),
         Command::Test => test(),
+        Command::Fuzz(options) => fuzz::check(&options),
     }
 }
 

@@ -20,7 +20,7 @@ const PROGRAMS: [(&str, &str); 8] = [
 
 /// Installs what is missing and returns the `PATH` that has it all.
 pub(crate) fn install() -> anyhow::Result<String> {
-    debian()?;
+    debian(&PROGRAMS)?;
     python()?;
     #[expect(clippy::disallowed_methods, reason = "the build system has no runtime crate to ask")]
     let path = std::env::var("PATH").context("PATH is not set")?;
@@ -29,8 +29,9 @@ pub(crate) fn install() -> anyhow::Result<String> {
     Ok(format!("{}:{path}:/usr/sbin:/sbin", venv.display()))
 }
 
-fn debian() -> anyhow::Result<()> {
-    let missing: Vec<_> = PROGRAMS.into_iter().filter(|(program, _)| !present(program)).collect();
+/// Installs the packages of the programs that are missing.
+pub(crate) fn debian(programs: &[(&str, &str)]) -> anyhow::Result<()> {
+    let missing: Vec<_> = programs.iter().filter(|(program, _)| !present(program)).collect();
     if missing.is_empty() {
         return Ok(());
     }
