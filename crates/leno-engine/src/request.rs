@@ -1,7 +1,5 @@
 //! A request as decisions see it.
 
-use std::borrow::Cow;
-
 /// The head of a request, whatever it is stored as. Names of pseudo-headers are Envoy's: `:method`, `:path`,
 /// `:authority`.
 pub trait RequestHead {
@@ -14,8 +12,13 @@ pub trait RequestHead {
     /// The host that the request is for, with the port if it has one.
     fn authority(&self) -> &str;
 
-    /// The value of a header (name in lower case); several of one name are joined by `,`, as Envoy does.
-    fn header(&self, name: &str) -> Option<Cow<'_, [u8]>>;
+    /// The values of a header (name in lower case), one for each time that it is there.
+    fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]>;
+
+    /// The first value of a header.
+    fn header<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
+        self.values(name).next()
+    }
 
     /// The path without its query.
     fn path(&self) -> &str {
@@ -33,14 +36,16 @@ pub trait RequestHead {
         path.contains(&b'\\') || has_encoded(path, b"5c") || segments(path).any(is_dots)
     }
 
-    /// A header or pseudo-header.
-    fn field(&self, name: &str) -> Option<Cow<'_, [u8]>> {
-        match name {
-            ":method" => Some(Cow::Borrowed(self.method().as_bytes())),
-            ":path" => Some(Cow::Borrowed(self.target().as_bytes())),
-            ":authority" | "host" => Some(Cow::Borrowed(self.authority().as_bytes())),
-            _ => self.header(name),
-        }
+    /// The values of a header or pseudo-header.
+    fn fields<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        let pseudo = match name {
+            ":method" => Some(self.method()),
+            ":path" => Some(self.target()),
+            ":authority" | "host" => Some(self.authority()),
+            _ => None,
+        };
+        let values = pseudo.is_none().then(|| self.values(name));
+        pseudo.map(str::as_bytes).into_iter().chain(values.into_iter().flatten())
     }
 
     /// The value of the first query parameter of this name, undecoded.
@@ -136,16 +141,8 @@ impl RequestHead for SimpleRequest {
         &self.authority
     }
 
-    fn header(&self, name: &str) -> Option<Cow<'_, [u8]>> {
-        let mut found = self.headers.iter().filter(|(key, _)| key == name).map(|(_, value)| value);
-        let first = found.next()?;
-        Some(match found.next() {
-            None => Cow::Borrowed(first.as_bytes()),
-            Some(second) => {
-                let joined = [first, second].into_iter().chain(found).map(String::as_str).collect::<Vec<_>>();
-                Cow::Owned(joined.join(",").into_bytes())
-            }
-        })
+    fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.headers.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_bytes())
     }
 }
 
@@ -184,8 +181,10 @@ mod tests {
         assert_eq!(request.query("x"), Some("1"));
         assert_eq!(request.query("y"), Some(""));
         assert_eq!(request.query("z"), None);
-        assert_eq!(request.field("x-a").unwrap().as_ref(), b"1,2");
-        assert_eq!(request.field("host").unwrap().as_ref(), b"host:80");
-        assert_eq!(request.field(":method").unwrap().as_ref(), b"GET");
+        assert_eq!(request.header("x-a"), Some(&b"1"[..]));
+        assert!(request.fields("x-a").eq([b"1", b"2"]));
+        assert!(request.fields("host").eq([b"host:80"]));
+        assert!(request.fields(":method").eq([b"GET"]));
+        assert_eq!(request.fields("x-b").count(), 0);
     }
 }

@@ -86,9 +86,6 @@ error_kinds! {
     /// The request's head was larger than the limit.
     HeadersTooLarge: Downstream, 431, "DPE", "headers_too_large", false,
         "Send fewer or smaller headers (cookies, mostly).";
-    /// The request's body was larger than the limit.
-    BodyTooLarge: Downstream, 413, "-", "body_too_large", false,
-        "Send less at a time.";
     /// The request did not arrive in time: its first bytes, its head, or all of it where that is limited.
     RequestTimeout: Downstream, 408, "-", "request_timeout", false,
         "Look at the client and the network to it: it connected, and what it had to say did not come.";
@@ -152,9 +149,10 @@ error_kinds! {
     /// The endpoint did not answer in time.
     UpstreamTimeout: Upstream, 504, "UT", "upstream_timeout", false,
         "Look why the application takes so long; the detail says which time ran out.";
-    /// Every attempt that the retry policy allows failed.
-    RetriesExhausted: Upstream, 503, "URX", "retries_exhausted", false,
-        "Look at what the single attempts failed of: `leno_retries_total` counts them by reason.";
+    /// The endpoint answered with a status after which the retry policy sends the request again; the caller gets the
+    /// last answer.
+    UpstreamStatus: Upstream, 0, "URX", "upstream_status", false,
+        "Look at what the single attempts failed of: `leno_retries_total` counts them, the application's log says why.";
 }
 
 /// A failure on the data path.

@@ -41,7 +41,7 @@ impl Permission {
             Self::Not(one) => !one.fits(subject, request),
             Self::Header(header) => header.matches(request),
             // Only a request has a path: on a connection of bytes not even `.*` fits.
-            Self::UrlPath(path) => request.field(":path").is_some() && path.matches(request.path().as_bytes()),
+            Self::UrlPath(path) => request.fields(":path").next().is_some() && path.matches(request.path().as_bytes()),
             Self::DestinationIp(range) => range.contains(subject.destination.ip()),
             Self::DestinationPort(port) => subject.destination.port() == *port,
             Self::RequestedServerName(name) => name.matches(subject.server_name.as_bytes()),

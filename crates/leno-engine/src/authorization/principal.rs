@@ -41,7 +41,7 @@ impl Principal {
             Self::Authenticated(Some(name)) => subject.identity.is_some_and(|id| name.matches(id.as_bytes())),
             Self::SourceIp(range) => range.contains(subject.source.ip()),
             Self::Header(header) => header.matches(request),
-            Self::UrlPath(path) => request.field(":path").is_some() && path.matches(request.path().as_bytes()),
+            Self::UrlPath(path) => request.fields(":path").next().is_some() && path.matches(request.path().as_bytes()),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What is known of a connection that asks to be let in.
 
 use std::{
-    borrow::Cow,
     net::{IpAddr, SocketAddr},
     str::FromStr,
 };
@@ -38,12 +37,12 @@ impl RequestHead for NoRequest {
         ""
     }
 
-    fn header(&self, _: &str) -> Option<Cow<'_, [u8]>> {
-        None
+    fn values<'a>(&'a self, _: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        std::iter::empty()
     }
 
-    fn field(&self, _: &str) -> Option<Cow<'_, [u8]>> {
-        None
+    fn fields<'a>(&'a self, _: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        std::iter::empty()
     }
 }
 

@@ -24,9 +24,9 @@ pub struct HeaderMatcher {
 pub enum HeaderMatch {
     /// There (`true`) or not (`false`).
     Present(bool),
-    /// Its value fits.
+    /// A value of it fits.
     Text(StringMatcher),
-    /// Its value is a whole decimal number from `start` up to, not including, `end`.
+    /// A value of it is a whole decimal number from `start` up to, not including, `end`.
     Range {
         /// The first number that fits.
         start: i64,
@@ -36,24 +36,20 @@ pub enum HeaderMatch {
 }
 
 impl HeaderMatcher {
-    /// Whether the request fits.
+    /// Whether the request fits. Of a header that comes several times one value that fits is enough.
     pub fn matches(&self, request: &impl RequestHead) -> bool {
-        let value = request.field(&self.name);
-        if let HeaderMatch::Present(present) = &self.fits {
-            return (value.is_some() == *present) != self.invert;
-        }
-        let value = match &value {
-            Some(value) => value.as_ref(),
-            None if self.missing_as_empty => b"",
-            None => return false,
-        };
+        let mut values = request.fields(&self.name).peekable();
+        let absent = values.peek().is_none();
+        let empty = (absent && self.missing_as_empty).then_some(&b""[..]);
+        let mut values = values.chain(empty);
         let fits = match &self.fits {
-            HeaderMatch::Present(_) => true,
-            HeaderMatch::Text(text) => text.matches(value),
-            HeaderMatch::Range { start, end } => {
+            HeaderMatch::Present(present) => absent != *present,
+            HeaderMatch::Text(_) | HeaderMatch::Range { .. } if absent && empty.is_none() => return false,
+            HeaderMatch::Text(text) => values.any(|value| text.matches(value)),
+            HeaderMatch::Range { start, end } => values.any(|value| {
                 let number = std::str::from_utf8(value).ok().and_then(|text| text.trim().parse::<i64>().ok());
                 number.is_some_and(|number| (*start..*end).contains(&number))
-            }
+            }),
         };
         fits != self.invert
     }
@@ -82,6 +78,10 @@ mod tests {
         let mut empty = matcher(one, true);
         empty.missing_as_empty = true;
         assert!(empty.matches(&without));
+        let twice = with("1").with("x", "2");
+        assert!(matcher(HeaderMatch::Text(StringMatcher::exact("2")), false).matches(&twice));
+        assert!(!matcher(HeaderMatch::Text(StringMatcher::exact("2")), true).matches(&twice));
+        assert!(!matcher(HeaderMatch::Text(StringMatcher::exact("1,2")), false).matches(&twice));
         let range = HeaderMatch::Range { start: -5, end: 10 };
         for (value, expected) in [("-5", true), ("9", true), ("10", false), ("x", false), ("1.5", false)] {
             assert_eq!(matcher(range.clone(), false).matches(&with(value)), expected, "{value}");

@@ -73,6 +73,29 @@ impl Pattern {
         String::from_utf8_lossy(&replaced).into_owned()
     }
 
+    /// What is wrong with a substitution for [`replace`](Self::replace), if anything: it names a group that the expression
+    /// does not have, or a backslash stands before something else than a digit or a backslash.
+    #[must_use]
+    pub fn unfit(&self, substitution: &str) -> Option<String> {
+        let mut characters = substitution.chars();
+        while let Some(character) = characters.next() {
+            if character != '\\' {
+                continue;
+            }
+            let groups = self.anywhere.captures_len() - 1;
+            match characters.next().map(|next| (next, next.to_digit(10))) {
+                Some(('\\', _)) => {}
+                Some((next, Some(number))) if usize::try_from(number).is_ok_and(|number| number > groups) => {
+                    return Some(format!("\\{next}, but {} has {groups} groups", self.text));
+                }
+                Some((_, Some(_))) => {}
+                Some((next, None)) => return Some(format!("\\{next}")),
+                None => return Some("a backslash at its end".to_owned()),
+            }
+        }
+        None
+    }
+
     /// The expression.
     #[must_use]
     pub fn text(&self) -> &str {
@@ -103,6 +126,16 @@ mod tests {
         let pattern = Pattern::new("a|bc").unwrap();
         assert!(pattern.fits(b"a") && pattern.fits(b"bc"));
         assert!(!pattern.fits(b"ac") && !pattern.fits(b"abc") && !pattern.fits(b"a\n"));
+    }
+
+    #[test]
+    fn groups_are_filled_in() {
+        let pattern = Pattern::new("/([a-z]+)/([0-9]+)").unwrap();
+        assert_eq!(pattern.replace("/a/1/b/2", r"/\2/\1\\"), r"/1/a\/2/b\");
+        assert_eq!(pattern.unfit(r"/\2/\1\\\0"), None);
+        for (unfit, why) in [(r"\3", "2 groups"), (r"\x", r"\x"), ("\\", "end")] {
+            assert!(pattern.unfit(unfit).unwrap().contains(why), "{unfit}");
+        }
     }
 
     #[test]

@@ -4,4 +4,4 @@ mod backoff;
 mod retry;
 
 pub use backoff::Backoff;
-pub use retry::{Failure, MAX_SAFE_RESENDS, Retry, RetryOn, RetryPolicy};
+pub use retry::{Failure, MAX_SAFE_RESENDS, Resend, Retry, RetryOn, RetryPolicy};

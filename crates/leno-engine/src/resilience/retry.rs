@@ -85,6 +85,15 @@ impl RetryOn {
 /// update, few enough to end soon.
 pub const MAX_SAFE_RESENDS: u32 = 3;
 
+/// Another send of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resend {
+    /// Nothing can have been processed: at once, as another endpoint is tried.
+    Safe,
+    /// The policy wants it, after this wait.
+    Policy(Duration),
+}
+
 /// The attempts of one request.
 #[derive(Clone, Debug, Default)]
 pub struct Retry {
@@ -93,15 +102,15 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// Whether to try again after a failure, and how long to wait before; `None`: no. `replayable` says whether the
-    /// request can be sent once more as it was; `budget` whether a policy's retry may be made at all now.
+    /// Whether to try again after a failure; `None`: no. `replayable` says whether the request can be sent once more as
+    /// it was.
     pub fn next(
         &mut self,
         policy: Option<&RetryPolicy>,
         failure: Failure,
         replayable: bool,
         random: &mut impl Rng,
-    ) -> Option<Duration> {
+    ) -> Option<Resend> {
         if !replayable {
             return None;
         }
@@ -111,13 +120,12 @@ impl Retry {
         {
             let wait = policy.backoff.wait(self.retried, random);
             self.retried += 1;
-            return Some(wait);
+            return Some(Resend::Policy(wait));
         }
         let safe = matches!(failure, Failure::Connect | Failure::NotProcessed);
         if safe && self.safe < MAX_SAFE_RESENDS {
             self.safe += 1;
-            // At once: another endpoint is tried, not the same one again.
-            return Some(Duration::ZERO);
+            return Some(Resend::Safe);
         }
         None
     }
@@ -128,10 +136,10 @@ impl Retry {
         self.safe + self.retried
     }
 
-    /// Whether a policy's retries were all used, so that a failure now carries the flag `URX`.
+    /// Whether the policy would try again after this, had not all of its retries been used: the flag `URX`.
     #[must_use]
-    pub fn is_exhausted(&self, policy: Option<&RetryPolicy>) -> bool {
-        policy.is_some_and(|policy| policy.retries > 0 && self.retried >= policy.retries)
+    pub fn is_exhausted(&self, policy: Option<&RetryPolicy>, failure: Failure) -> bool {
+        policy.is_some_and(|policy| self.retried >= policy.retries && policy.on.covers(failure))
     }
 }
 

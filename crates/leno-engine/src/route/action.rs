@@ -99,8 +99,8 @@ pub struct Redirect {
 pub enum PathRedirect {
     /// This, query included.
     Full(Box<str>),
-    /// What the route's pattern stands for is replaced by this.
-    Prefix(Box<str>),
+    /// The path, rewritten.
+    Rewrite(PathRewrite),
 }
 
 /// An answer given here.
@@ -155,15 +155,15 @@ impl PathRewrite {
     pub fn apply(&self, matched: &PathMatch, target: &str) -> String {
         let end = target.find(['?', '#']).unwrap_or(target.len());
         let (path, query) = target.split_at(end);
-        match self {
+        let path = match self {
             Self::Prefix(prefix) => {
                 let rest = path.get(matched.matched_len(path)..).unwrap_or_default();
-                format!("{prefix}{rest}{query}")
+                format!("{prefix}{rest}")
             }
-            Self::Regex(pattern, substitution) => {
-                format!("{}{query}", pattern.replace(path, substitution))
-            }
-        }
+            Self::Regex(pattern, substitution) => pattern.replace(path, substitution),
+        };
+        // A request needs a path.
+        if path.is_empty() { format!("/{query}") } else { path + query }
     }
 }
 
@@ -178,18 +178,15 @@ impl Redirect {
         let (old_host, old_port) = split_port(authority);
         let host = self.host.as_deref().unwrap_or(old_host);
         // A new scheme has its own usual port: the old one is dropped if it was the old scheme's.
-        let usual = |scheme: &str| if scheme == "https" { 443 } else { 80 };
-        let port = self.port.or(if self.host.is_some() { None } else { old_port });
-        let port = port.filter(|port| *port != usual(new_scheme) && (self.port.is_some() || *port != usual(scheme)));
+        let usual = if scheme == "https" { 443 } else { 80 };
+        let kept = old_port.filter(|port| self.host.is_none() && (new_scheme == scheme || *port != usual));
+        let port = self.port.or(kept);
         let port = port.map(|port| format!(":{port}")).unwrap_or_default();
         let path = match &self.path {
             None => format!("{path}{query}"),
             Some(PathRedirect::Full(full)) if full.contains('?') => full.to_string(),
             Some(PathRedirect::Full(full)) => format!("{full}{query}"),
-            Some(PathRedirect::Prefix(prefix)) => {
-                let rest = path.get(matched.matched_len(path)..).unwrap_or_default();
-                format!("{prefix}{rest}{query}")
-            }
+            Some(PathRedirect::Rewrite(rewrite)) => rewrite.apply(matched, path) + query,
         };
         format!("{new_scheme}://{host}{port}{path}")
     }
@@ -228,10 +225,14 @@ mod tests {
         assert_eq!(location(&none), "http://a.example:8080/old/x?q=1");
         assert_eq!(location(&Redirect { host: Some("b".into()), ..none.clone() }), "http://b/old/x?q=1");
         assert_eq!(location(&Redirect { port: Some(8083), ..none.clone() }), "http://a.example:8083/old/x?q=1");
-        assert_eq!(location(&Redirect { port: Some(80), ..none.clone() }), "http://a.example/old/x?q=1");
+        assert_eq!(location(&Redirect { port: Some(80), ..none.clone() }), "http://a.example:80/old/x?q=1");
         let https = Redirect { scheme: Some("https".into()), ..none.clone() };
         assert_eq!(https.location(&matched, "http", "a.example:80", "/old"), "https://a.example/old");
-        let path = Redirect { path: Some(PathRedirect::Prefix("/new".into())), strip_query: true, ..none.clone() };
+        let path = Redirect {
+            path: Some(PathRedirect::Rewrite(PathRewrite::Prefix("/new".into()))),
+            strip_query: true,
+            ..none.clone()
+        };
         assert_eq!(location(&path), "http://a.example:8080/new/x");
         let full = Redirect { path: Some(PathRedirect::Full("/all".into())), ..none };
         assert_eq!(location(&full), "http://a.example:8080/all?q=1");

@@ -21,11 +21,13 @@ pub struct Thresholds {
     pub max_pending_requests: u32,
     /// Requests, waiting ones included. Default 1024.
     pub max_requests: u32,
+    /// Requests that a retry policy sends again, until their answer begins. Default 3.
+    pub max_retries: u32,
 }
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { max_connections: 1024, max_pending_requests: 1024, max_requests: 1024 }
+        Self { max_connections: 1024, max_pending_requests: 1024, max_requests: 1024, max_retries: 3 }
     }
 }
 
@@ -36,6 +38,7 @@ pub struct CircuitBreaker {
     connections: Arc<Semaphore>,
     pending: AtomicU32,
     requests: AtomicU32,
+    retries: AtomicU32,
 }
 
 /// One of what is counted, until it is dropped.
@@ -68,6 +71,7 @@ impl CircuitBreaker {
             connections: Arc::new(Semaphore::new(permits)),
             pending: AtomicU32::new(0),
             requests: AtomicU32::new(0),
+            retries: AtomicU32::new(0),
         }
     }
 
@@ -84,6 +88,11 @@ impl CircuitBreaker {
     pub fn request(&self) -> Result<Counted<'_>, ProxyError> {
         let limit = self.thresholds.max_requests;
         Counted::below(&self.requests, limit).ok_or_else(|| overflow(format!("{limit} requests are under way already")))
+    }
+
+    /// Admits a request that is sent again; `None` when there are too many.
+    pub fn retry(&self) -> Option<Counted<'_>> {
+        Counted::below(&self.retries, self.thresholds.max_retries)
     }
 
     /// Admits an HTTP/1 request to a connection; waits until one is free.
@@ -127,7 +136,7 @@ mod tests {
     use super::*;
 
     fn breaker(max_connections: u32, max_pending_requests: u32, max_requests: u32) -> CircuitBreaker {
-        CircuitBreaker::new(Thresholds { max_connections, max_pending_requests, max_requests })
+        CircuitBreaker::new(Thresholds { max_connections, max_pending_requests, max_requests, max_retries: 1 })
     }
 
     #[test]
@@ -142,6 +151,8 @@ mod tests {
         assert_eq!(breaker.connection().unwrap_err().kind, ErrorKind::UpstreamOverflow);
         drop(connection);
         assert!(breaker.connection().is_ok());
+        let retry = breaker.retry();
+        assert!(retry.is_some() && breaker.retry().is_none());
     }
 
     #[tokio::test]

@@ -57,17 +57,15 @@ impl Outcome {
         } else {
             (None, None, None)
         };
-        let or_set = |came: &Option<std::borrow::Cow<'_, [u8]>>, set: &Option<String>| -> Vec<u8> {
-            set.as_ref().map_or_else(|| came.as_deref().unwrap_or_default().to_vec(), |set| set.clone().into_bytes())
-        };
-        let (id, trace) = (or_set(&id, &self.request_id), or_set(&trace, &self.traceparent));
+        let id = self.request_id.as_deref().map_or(id.unwrap_or_default(), str::as_bytes);
+        let trace = self.traceparent.as_deref().map_or(trace.unwrap_or_default(), str::as_bytes);
         let log = manager.access_log.then(|| RequestLog {
             method: request.method(),
             authority: request.authority().as_bytes(),
             path: request.target().as_bytes(),
-            request_id: &id,
-            user_agent: user_agent.as_deref().unwrap_or_default(),
-            traceparent: &trace,
+            request_id: id,
+            user_agent: user_agent.unwrap_or_default(),
+            traceparent: trace,
             route: &self.route,
             cluster: self.cluster.as_deref().unwrap_or_default(),
         });

@@ -6,10 +6,10 @@ use leno_engine::{
     authorization::{Subject, Verdict},
     request::RequestHead,
     resilience::RetryPolicy,
-    route::{Action, HeaderEdits, HostRewrite},
+    route::{Action, Forward, HeaderEdits, HostRewrite},
 };
 
-use super::{judged::Judged, reply::Reply};
+use super::{header, judged::Judged, reply::Reply};
 use crate::{
     config::{Cluster, HttpConnectionManager, RouteSource, Routes, Slot},
     connection::{Admission, Callee, Connection},
@@ -31,6 +31,8 @@ pub(super) struct Routed {
     pub(super) target: Option<String>,
     /// The new host, when it changes.
     pub(super) host: Option<Box<str>>,
+    /// What was there before a rewrite, for the callee.
+    pub(super) originals: Vec<(&'static str, String)>,
     /// How long the answer may take once the request is there.
     pub(super) timeout: Option<Duration>,
     /// How long the request may take to arrive.
@@ -66,9 +68,7 @@ pub(super) async fn decide<R: RequestHead>(
         Ok(request) => request,
         Err(reply) => return Decision::Answer(reply),
     };
-    let refused = overloaded(connection)
-        .or_else(|| refused(connection, manager, callee, protocol, &request))
-        .or_else(|| not_upgraded(manager, &request));
+    let refused = overloaded(connection).or_else(|| refused(connection, manager, callee, protocol, &request));
     if let Some(reply) = refused {
         return Decision::Answer(reply);
     }
@@ -99,16 +99,21 @@ async fn route<R: RequestHead>(
     let routes = routes(manager).await?;
     let selected = routes.table.select(request);
     let (host, route) = selected.ok_or_else(|| ProxyError::new(ErrorKind::NoRoute, "no route matches the request"))?;
+    if let Some(reply) = not_upgraded(manager, request) {
+        return Ok(Decision::Answer(reply));
+    }
     let forward = match &route.action {
         Action::Forward(forward) => forward,
         Action::Redirect(redirect) => {
             let (authority, target) = (request.authority(), request.target());
             let location = redirect.location(&route.matches.path, "http", authority, target);
-            return Ok(Decision::Answer(Reply::redirect(redirect.status, location)));
+            let edits = edits([&route.response_headers, &host.response_headers, &routes.table.response_headers]);
+            return Ok(Decision::Answer(Reply::redirect(redirect.status, location).edited(&edits)));
         }
         Action::DirectResponse(direct) => {
             let reply = Reply::direct(direct.status, direct.body.to_string());
-            return Ok(Decision::Answer(reply));
+            let edits = edits([&route.response_headers, &host.response_headers, &routes.table.response_headers]);
+            return Ok(Decision::Answer(reply.edited(&edits)));
         }
     };
     let chosen = forward.clusters.choose(&mut rand::rng());
@@ -129,6 +134,7 @@ async fn route<R: RequestHead>(
             .map(|rewrite| rewrite.apply(&route.matches.path, request.target()))
             .or_else(|| request.changed()),
         host: forward.host_rewrite.as_ref().map(|HostRewrite::Literal(host)| host.clone()),
+        originals: originals(forward, request),
         timeout: forward.timeout,
         idle: forward.idle_timeout.unwrap_or(manager.limits.stream_idle_timeout),
         arrival: Some(manager.limits.request_timeout).filter(|time| !time.is_zero()),
@@ -144,8 +150,15 @@ async fn route<R: RequestHead>(
     })))
 }
 
+/// What a rewrite changes, as it was.
+fn originals<R: RequestHead>(forward: &Forward, request: &R) -> Vec<(&'static str, String)> {
+    let path = forward.path_rewrite.as_ref().map(|_| (header::ORIGINAL_PATH, request.target().to_owned()));
+    let host = forward.host_rewrite.as_ref().map(|_| (header::ORIGINAL_HOST, request.authority().to_owned()));
+    path.into_iter().chain(host).collect()
+}
+
 /// Those that change something.
-fn edits(all: [&HeaderEdits; 4]) -> Vec<HeaderEdits> {
+fn edits<const N: usize>(all: [&HeaderEdits; N]) -> Vec<HeaderEdits> {
     all.into_iter().filter(|edits| !edits.is_empty()).cloned().collect()
 }
 

@@ -3,6 +3,7 @@
 use leno_engine::route::{HeaderAppend, HeaderEdits};
 use rand::RngExt as _;
 
+use super::decide::Routed;
 use crate::{
     connection::{Connection, Direction},
     telemetry::trace,
@@ -15,6 +16,9 @@ pub(super) const CLIENT_CERTIFICATE: &str = "x-forwarded-client-cert";
 pub(super) const REQUEST_ID: &str = "x-request-id";
 pub(super) const TRACEPARENT: &str = "traceparent";
 pub(super) const FORWARDED_PROTO: &str = "x-forwarded-proto";
+/// The path before a rewrite, and the host, as Envoy tells them.
+pub(super) const ORIGINAL_PATH: &str = "x-envoy-original-path";
+pub(super) const ORIGINAL_HOST: &str = "x-envoy-original-host";
 
 /// A change to one header.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +34,7 @@ pub(super) enum Change<'a> {
 /// What changes in the headers of a request that goes on. `header` tells a header's value.
 pub(super) fn request<'a, 'v>(
     connection: &Connection,
-    edits: &'a [HeaderEdits],
+    routed: &'a Routed,
     header: impl Fn(&str) -> Option<&'v [u8]>,
 ) -> Vec<Change<'a>> {
     let mut changes = Vec::with_capacity(4);
@@ -56,7 +60,8 @@ pub(super) fn request<'a, 'v>(
     if header(FORWARDED_PROTO).is_none() {
         changes.push(Change::Set(FORWARDED_PROTO, "http".to_owned()));
     }
-    self::edits(&mut changes, edits, header);
+    changes.extend(routed.originals.iter().map(|(name, value)| Change::Set(name, value.clone())));
+    edits(&mut changes, &routed.request_edits, header);
     changes
 }
 
@@ -69,18 +74,38 @@ pub(super) fn response<'a, 'v>(edits: &'a [HeaderEdits], header: impl Fn(&str) -
 
 fn edits<'a, 'v>(changes: &mut Vec<Change<'a>>, edits: &'a [HeaderEdits], header: impl Fn(&str) -> Option<&'v [u8]>) {
     for edit in edits {
-        changes.extend(edit.remove.iter().map(|name| Change::Remove(name)));
+        for name in &edit.remove {
+            change(changes, Change::Remove(name));
+        }
+        let there = |changes: &[Change<'_>], name: &str| {
+            let last = changes.iter().rev().find(|change| change.name().eq_ignore_ascii_case(name));
+            last.map_or_else(|| header(name).is_some(), |last| !matches!(last, Change::Remove(_)))
+        };
+        // Envoy's order: whether a header is there is seen before any of these, what overwrites is written first.
+        let mut added = Vec::new();
+        let mut overwritten = Vec::new();
         for write in &edit.add {
-            let (name, value) = (&*write.name, write.value.clone().into_string());
             match write.append {
-                HeaderAppend::Append => changes.push(Change::Append(name, value)),
-                HeaderAppend::Overwrite => changes.push(Change::Set(name, value)),
-                HeaderAppend::IfAbsent if header(name).is_none() => changes.push(Change::Set(name, value)),
-                HeaderAppend::OverwriteIfPresent if header(name).is_some() => changes.push(Change::Set(name, value)),
+                HeaderAppend::Append => added.push(write),
+                HeaderAppend::IfAbsent if !there(changes, &write.name) => added.push(write),
+                HeaderAppend::Overwrite => overwritten.push(write),
+                HeaderAppend::OverwriteIfPresent if there(changes, &write.name) => overwritten.push(write),
                 HeaderAppend::IfAbsent | HeaderAppend::OverwriteIfPresent => {}
             }
         }
+        for write in overwritten {
+            change(changes, Change::Set(&write.name, write.value.to_string()));
+        }
+        changes.extend(added.into_iter().map(|write| Change::Append(&write.name, write.value.to_string())));
     }
+}
+
+/// Adds a change; what it takes away may have come from one before.
+fn change<'a>(changes: &mut Vec<Change<'a>>, new: Change<'a>) {
+    if new.removes() {
+        changes.retain(|old| !old.name().eq_ignore_ascii_case(new.name()));
+    }
+    changes.push(new);
 }
 
 impl Change<'_> {
@@ -111,7 +136,30 @@ fn request_id() -> String {
 
 #[cfg(test)]
 mod tests {
+    use leno_engine::route::HeaderWrite;
+
     use super::*;
+
+    #[test]
+    fn changes_see_those_before_them() {
+        let write = |name: &str, append| HeaderWrite { name: name.into(), value: "new".into(), append };
+        let edit = |remove: &[&str], add: Vec<HeaderWrite>| HeaderEdits {
+            remove: remove.iter().map(|name| (*name).into()).collect(),
+            add,
+        };
+        let made = |edits: &[HeaderEdits]| {
+            let changes = response(edits, |name| (name == "there").then_some(&b"old"[..]));
+            changes.iter().map(|change| format!("{change:?}")).collect::<Vec<_>>().join(" ")
+        };
+        let removed = edit(&["there"], vec![write("there", HeaderAppend::OverwriteIfPresent)]);
+        assert_eq!(made(&[removed]), r#"Remove("there")"#);
+        let replaced = edit(&["there"], vec![write("there", HeaderAppend::IfAbsent)]);
+        assert_eq!(made(&[replaced]), r#"Remove("there") Append("there", "new")"#);
+        let twice = [HeaderAppend::Append, HeaderAppend::Overwrite].map(|append| edit(&[], vec![write("a", append)]));
+        assert_eq!(made(&twice), r#"Set("a", "new")"#);
+        let undone = [edit(&[], vec![write("A", HeaderAppend::Append)]), edit(&["a"], vec![])];
+        assert_eq!(made(&undone), r#"Remove("a")"#);
+    }
 
     #[test]
     fn request_ids_are_uuids_of_version_4() {

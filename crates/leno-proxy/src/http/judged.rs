@@ -58,7 +58,7 @@ impl<R: RequestHead> RequestHead for Judged<'_, R> {
         self.request.authority()
     }
 
-    fn header(&self, name: &str) -> Option<Cow<'_, [u8]>> {
-        self.request.header(name)
+    fn values<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'b [u8]> {
+        self.request.values(name)
     }
 }

@@ -1,6 +1,6 @@
 //! What is bounded of requests and answers, for the reference.
 
-use super::{decide, h1, h2};
+use super::{decide, h2, retry};
 use crate::{
     config::http::HttpLimits,
     limit::{Limit, bytes, count, time},
@@ -11,7 +11,7 @@ pub(crate) fn limits() -> Vec<Limit> {
     let limits = HttpLimits::default();
     let mut all = of_callers(&limits);
     all.extend([
-        bytes("HTTP/1 request kept so that it can be sent again", h1::upload::REPLAY as u64, "", "not sent again"),
+        bytes("request kept so that it can be sent again", retry::REPLAY as u64, "", "not sent again"),
         bytes("HTTP/2 window of a request", h2::server::STREAM_WINDOW.into(), "", "the caller waits"),
         bytes("HTTP/2 window of a connection", h2::server::CONNECTION_WINDOW.into(), "", "the caller waits"),
         bytes("answer that waits for a slow HTTP/2 caller", h2::server::SEND_BUFFER as u64, "", "the endpoint waits"),

@@ -19,6 +19,7 @@ mod header;
 mod judged;
 pub(crate) mod limit;
 mod reply;
+mod retry;
 mod view;
 
 use std::{rc::Rc, sync::Arc, time::Duration};

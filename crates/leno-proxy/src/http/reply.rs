@@ -1,11 +1,23 @@
 //! Answers that the proxy gives itself.
 
+use std::borrow::Cow;
+
+use leno_engine::route::HeaderEdits;
+
+use super::header::{self, Change};
 use crate::error::{ErrorKind, ProxyError};
 
 /// The header that says why the proxy answered itself: Envoy's response flag and our word for it.
 pub(super) const REASON: &str = "x-leno-reason";
+/// Envoy's header that tells a caller to hold back: the request did not fit into what is allowed at the same time.
+const OVERLOADED: &str = "x-envoy-overloaded";
 /// The header that names the policy which refused a request.
 pub(super) const DENIED_BY: &str = "x-leno-denied-by";
+
+/// What bodies are.
+fn text() -> (Cow<'static, str>, String) {
+    ("content-type".into(), "text/plain; charset=utf-8".to_owned())
+}
 
 /// An answer that the proxy gives itself.
 #[derive(Clone, Debug)]
@@ -13,7 +25,7 @@ pub(super) struct Reply {
     /// The status; 0 when there is nobody to answer.
     pub(super) status: u16,
     /// Further headers.
-    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) headers: Vec<(Cow<'static, str>, String)>,
     /// The body: one line of text.
     pub(super) body: String,
     /// Envoy's response flag; `-` for none.
@@ -26,13 +38,11 @@ impl From<ProxyError> for Reply {
     fn from(error: ProxyError) -> Self {
         let kind = error.kind;
         let detail = error.to_string();
-        Self {
-            status: kind.status(),
-            headers: vec![(REASON, format!("{} {}", kind.flag(), kind.label()))],
-            body: format!("{detail}\n"),
-            flags: kind.flag(),
-            detail,
+        let mut headers = vec![(REASON.into(), format!("{} {}", kind.flag(), kind.label())), text()];
+        if matches!(kind, ErrorKind::UpstreamOverflow | ErrorKind::Overload) {
+            headers.push((OVERLOADED.into(), "true".to_owned()));
         }
+        Self { status: kind.status(), headers, body: format!("{detail}\n"), flags: kind.flag(), detail }
     }
 }
 
@@ -41,18 +51,44 @@ impl Reply {
     pub(super) fn denied(detail: &str, policy: String) -> Self {
         let mut reply = Self::from(ProxyError::new(ErrorKind::AccessDenied, detail.to_owned()));
         reply.body = format!("RBAC: {detail}\n");
-        reply.headers.push((DENIED_BY, policy));
+        reply.headers.push((DENIED_BY.into(), policy));
         reply
     }
 
     /// The caller is sent elsewhere.
     pub(super) fn redirect(status: u16, location: String) -> Self {
-        Self { status, headers: vec![("location", location)], body: String::new(), flags: "-", detail: String::new() }
+        Self {
+            status,
+            headers: vec![("location".into(), location)],
+            body: String::new(),
+            flags: "-",
+            detail: String::new(),
+        }
     }
 
     /// The route has the answer.
     pub(super) fn direct(status: u16, body: String) -> Self {
-        Self { status, headers: Vec::new(), body, flags: "-", detail: String::new() }
+        let headers = if body.is_empty() { Vec::new() } else { vec![text()] };
+        Self { status, headers, body, flags: "-", detail: String::new() }
+    }
+
+    /// With the changes that its route makes to headers of answers.
+    pub(super) fn edited(mut self, edits: &[HeaderEdits]) -> Self {
+        let own = self.headers.clone();
+        let is = |(name, _): &&(Cow<'static, str>, String), wanted: &str| name.eq_ignore_ascii_case(wanted);
+        let value = |wanted: &str| own.iter().find(|header| is(header, wanted)).map(|(_, value)| value.as_bytes());
+        for change in header::response(edits, value) {
+            if change.removes() {
+                self.headers.retain(|header| !is(&header, change.name()));
+            }
+            match change {
+                Change::Remove(_) => {}
+                Change::Set(name, value) | Change::Append(name, value) => {
+                    self.headers.push((Cow::Owned(name.to_owned()), value));
+                }
+            }
+        }
+        self
     }
 
     /// The same failure as gRPC's clients understand it ([status codes]).

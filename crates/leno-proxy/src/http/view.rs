@@ -1,7 +1,5 @@
 //! Requests as `leno_engine` sees them.
 
-use std::borrow::Cow;
-
 use http::request::Parts;
 use leno_engine::request::RequestHead;
 use leno_http1::field::same;
@@ -27,9 +25,9 @@ impl RequestHead for Http1<'_> {
         self.head.authority.text(self.bytes)
     }
 
-    fn header(&self, name: &str) -> Option<Cow<'_, [u8]>> {
-        let fields = self.head.fields.iter().filter(|field| same(field.name.of_bytes(self.bytes), name));
-        joined(fields.map(|field| field.value.of_bytes(self.bytes)))
+    fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        let fields = self.head.fields.iter().filter(move |field| same(field.name.of_bytes(self.bytes), name));
+        fields.map(|field| field.value.of_bytes(self.bytes))
     }
 }
 
@@ -53,21 +51,7 @@ impl RequestHead for Http2<'_> {
         }
     }
 
-    fn header(&self, name: &str) -> Option<Cow<'_, [u8]>> {
-        joined(self.0.headers.get_all(name).iter().map(http::HeaderValue::as_bytes))
+    fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.0.headers.get_all(name).iter().map(http::HeaderValue::as_bytes)
     }
-}
-
-/// One value as it is; several joined by `,`.
-fn joined<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Option<Cow<'a, [u8]>> {
-    let first = values.next()?;
-    let Some(second) = values.next() else {
-        return Some(Cow::Borrowed(first));
-    };
-    let mut all = first.to_vec();
-    for value in std::iter::once(second).chain(values) {
-        all.push(b',');
-        all.extend_from_slice(value);
-    }
-    Some(Cow::Owned(all))
 }

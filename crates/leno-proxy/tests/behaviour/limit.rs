@@ -153,24 +153,25 @@ fn connect_is_refused_unless_it_is_an_upgrade_that_is_passed_on() {
         let script: Script = &[("\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"), ("ping", "pong")];
         let (server, heard) = scripted(script).await;
         let connect = "CONNECT db:5432 HTTP/1.1\r\nHost: db:5432\r\n\r\n";
-        let (_one, address) = with(manager(&plain(&[server]), None)).await;
+        let to_connect = |upgrades: &[&str]| {
+            let mut manager = manager(&plain(&[server]), None);
+            manager.upgrades.extend(upgrades.iter().map(|name| (*name).into()));
+            let RouteSource::Inline(routes) = &manager.routes else { panic!("routes are inline") };
+            let mut table = routes.table.clone();
+            table.hosts[0].routes[0].matches.path = PathMatch::Connect;
+            let clusters = routes.clusters.clone();
+            manager.routes = RouteSource::Inline(Arc::new(Routes { name: "connect".into(), table, clusters }));
+            manager
+        };
+        let (_one, address) = with(to_connect(&[])).await;
         let refused = to_end(address, connect).await;
         assert!(refused.starts_with("HTTP/1.1 403") && refused.contains("upgrade_refused"), "{refused}");
         assert!(heard.borrow().is_empty());
-        let mut allowed = manager(&plain(&[server]), None);
-        allowed.upgrades.push("connect".into());
         // A prefix does not stand for what has no path.
-        let (_two, address) = with(allowed).await;
+        let (_two, address) = with(manager(&plain(&[server]), None)).await;
         let unrouted = to_end(address, connect).await;
         assert!(unrouted.starts_with("HTTP/1.1 404"), "{unrouted}");
-        let mut routed = manager(&plain(&[server]), None);
-        routed.upgrades.push("connect".into());
-        let RouteSource::Inline(routes) = &routed.routes else { panic!("routes are inline") };
-        let mut table = routes.table.clone();
-        table.hosts[0].routes[0].matches.path = PathMatch::Connect;
-        routed.routes =
-            RouteSource::Inline(Arc::new(Routes { name: "connect".into(), table, clusters: routes.clusters.clone() }));
-        let (_three, address) = with(routed).await;
+        let (_three, address) = with(to_connect(&["connect"])).await;
         let mut stream = TcpStream::connect(address).await.unwrap();
         let answer = exchange(&mut stream, connect, "\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");

@@ -14,6 +14,7 @@ use leno_engine::{
 };
 use leno_proto::v3::{
     core::data_source::Specifier,
+    matcher::RegexMatchAndSubstitute,
     route::{
         DirectResponseAction, RedirectAction, RetryPolicy as RetryProto, RouteAction, WeightedCluster,
         redirect_action::{PathRewriteSpecifier, RedirectResponseCode, SchemeRewriteSpecifier},
@@ -64,9 +65,7 @@ fn forward(check: &mut Check, path: &str, mut proto: RouteAction) -> Option<Forw
             if !prefix.is_empty() {
                 check.wrong(&join(path, "prefix_rewrite"), prefix, "either this or regex_rewrite");
             }
-            let pattern = rewrite.pattern.unwrap_or_default();
-            let pattern = matcher::regex(check, &join(path, "regex_rewrite.pattern"), &pattern);
-            pattern.map(|pattern| PathRewrite::Regex(pattern, rewrite.substitution.into()))
+            regex_rewrite(check, &join(path, "regex_rewrite"), rewrite)
         }
         None => (!prefix.is_empty()).then(|| PathRewrite::Prefix(prefix.into())),
     };
@@ -115,6 +114,16 @@ fn weighted(check: &mut Check, path: &str, mut proto: WeightedCluster) -> Vec<Cl
     clusters
 }
 
+fn regex_rewrite(check: &mut Check, path: &str, proto: RegexMatchAndSubstitute) -> Option<PathRewrite> {
+    let pattern = matcher::regex(check, &join(path, "pattern"), &proto.pattern.unwrap_or_default())?;
+    if let Some(unfit) = pattern.unfit(&proto.substitution) {
+        let expected = format!("\\0 to \\9 for groups of the pattern, \\\\ for a backslash; it has {unfit}");
+        check.wrong(&join(path, "substitution"), proto.substitution, &expected);
+        return None;
+    }
+    Some(PathRewrite::Regex(pattern, proto.substitution.into()))
+}
+
 fn redirect(check: &mut Check, path: &str, mut proto: RedirectAction) -> Option<Redirect> {
     let status = match RedirectResponseCode::try_from(std::mem::take(&mut proto.response_code)) {
         Ok(RedirectResponseCode::MovedPermanently) => 301,
@@ -141,10 +150,14 @@ fn redirect(check: &mut Check, path: &str, mut proto: RedirectAction) -> Option<
     };
     let target = match proto.path_rewrite_specifier.take() {
         Some(PathRewriteSpecifier::PathRedirect(full)) => Some(PathRedirect::Full(full.into())),
-        Some(PathRewriteSpecifier::PrefixRewrite(prefix)) => Some(PathRedirect::Prefix(prefix.into())),
-        Some(other @ (PathRewriteSpecifier::RegexRewrite(_) | PathRewriteSpecifier::PathRewrite(_))) => {
-            let field = join(path, "path_rewrite_specifier");
-            check.wrong(&field, format!("{other:?}"), "path_redirect or prefix_rewrite");
+        Some(PathRewriteSpecifier::PrefixRewrite(prefix)) => {
+            Some(PathRedirect::Rewrite(PathRewrite::Prefix(prefix.into())))
+        }
+        Some(PathRewriteSpecifier::RegexRewrite(rewrite)) => {
+            regex_rewrite(check, &join(path, "regex_rewrite"), rewrite).map(PathRedirect::Rewrite)
+        }
+        Some(PathRewriteSpecifier::PathRewrite(format)) => {
+            check.wrong(&join(path, "path_rewrite"), format, "path_redirect, prefix_rewrite or regex_rewrite");
             None
         }
         None => None,

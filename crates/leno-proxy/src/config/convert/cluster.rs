@@ -76,6 +76,7 @@ fn thresholds(check: &mut Check, breakers: Option<CircuitBreakers>) -> Threshold
         take(&mut proto.max_connections, &mut found.max_connections);
         take(&mut proto.max_pending_requests, &mut found.max_pending_requests);
         take(&mut proto.max_requests, &mut found.max_requests);
+        take(&mut proto.max_retries, &mut found.max_retries);
         check.rest(&path, &proto);
     }
     check.rest("circuit_breakers", &breakers);

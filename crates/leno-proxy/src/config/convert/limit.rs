@@ -43,6 +43,12 @@ pub(crate) fn limits() -> Vec<Limit> {
             "`circuit_breakers.thresholds.max_requests`",
             "503 `UO upstream_overflow`",
         ),
+        count(
+            "requests that retry policies send again to a cluster at the same time",
+            thresholds.max_retries.into(),
+            "`circuit_breakers.thresholds.max_retries`",
+            "not sent again",
+        ),
         time(
             "connection of bytes on which nothing moves",
             tcp::IDLE_TIMEOUT,

@@ -11,15 +11,19 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use leno_engine::resilience::Failure;
 use leno_http1::{Body, BodyError, Framing, Limits, Parsed, ResponseHead};
 use tokio::{io::AsyncWrite as _, time::Instant};
 
 use super::{
-    super::decide::Routed,
+    super::{
+        decide::Routed,
+        retry::{REPLAY, Retries},
+    },
     client::Client,
     head::{self, Passing},
     times::Times,
-    upload::{REPLAY, Upload},
+    upload::Upload,
 };
 use crate::upstream::Http1;
 
@@ -75,18 +79,23 @@ pub(super) enum UpstreamError {
     Closed(String),
     /// The answer is no HTTP.
     Malformed(String),
-    /// The answer did not begin in time.
+    /// The answer did not begin in the time of the attempt.
+    PerTryTimeout,
+    /// The answer did not begin in the time of the route.
     Timeout,
+    /// It answered with a status after which the request is sent again.
+    Status(u16),
 }
 
 /// An attempt.
-pub(super) struct Attempt<'a> {
+pub(super) struct Attempt<'a, 'r> {
     pub(super) client: &'a mut Client,
     pub(super) upstream: &'a mut Http1,
     pub(super) upload: &'a mut Upload,
     pub(super) response: &'a mut ResponseHead,
-    pub(super) routed: &'a Routed,
     pub(super) times: &'a mut Times,
+    pub(super) routed: &'a Routed,
+    pub(super) retries: &'a mut Retries<'r>,
     /// When the answer must have begun; `None`: when the route's timeout says.
     pub(super) try_until: Option<Instant>,
     /// When the request must have arrived.
@@ -110,31 +119,33 @@ pub(super) struct Sent {
 }
 
 /// What is shared by all attempts of a request.
-pub(super) struct Setting<'a> {
+pub(super) struct Setting<'a, 'r> {
     pub(super) routed: &'a Routed,
+    pub(super) retries: &'a mut Retries<'r>,
     pub(super) try_until: Option<Instant>,
     pub(super) arrive_until: Option<Instant>,
     pub(super) upgrade: bool,
     pub(super) close: bool,
 }
 
-impl<'a> Attempt<'a> {
+impl<'a, 'r> Attempt<'a, 'r> {
     pub(super) fn new(
         client: &'a mut Client,
         upstream: &'a mut Http1,
         upload: &'a mut Upload,
         response: &'a mut ResponseHead,
         times: &'a mut Times,
-        setting: &Setting<'a>,
+        setting: Setting<'a, 'r>,
     ) -> Self {
-        let Setting { routed, try_until, arrive_until, upgrade, close } = *setting;
+        let Setting { routed, retries, try_until, arrive_until, upgrade, close } = setting;
         Self {
             client,
             upstream,
             upload,
             response,
-            routed,
             times,
+            routed,
+            retries,
             try_until,
             arrive_until,
             upgrade,
@@ -167,6 +178,7 @@ impl<'a> Attempt<'a> {
     /// An endpoint that does not want to read on may have said why.
     fn last_words(&mut self, cx: &mut Context<'_>, error: UpstreamError) -> Poll<Ended> {
         match self.poll_down(cx) {
+            Poll::Ready(Ended::Upstream(said @ UpstreamError::Status(_))) => Poll::Ready(Ended::Upstream(said)),
             Poll::Ready(Ended::Upstream(_)) => Poll::Ready(Ended::Upstream(error)),
             Poll::Ready(ended) => Poll::Ready(ended),
             Poll::Pending if self.download.body.is_some() => Poll::Pending,
@@ -198,7 +210,9 @@ impl<'a> Attempt<'a> {
                 return Poll::Ready(Err(Ended::Upstream(self.write_failed(&error.to_string()))));
             }
             if self.upload.body.is_complete() {
-                self.upload.done = Some(Instant::now());
+                let now = Instant::now();
+                self.upload.done = Some(now);
+                self.upload.arrived.get_or_insert(now);
                 return Poll::Ready(Ok(()));
             }
             ready!(self.poll_body(cx))?;
@@ -402,6 +416,10 @@ impl<'a> Attempt<'a> {
             self.upstream.input.consume(length);
             return Ok(true);
         }
+        if self.retries.claim(Failure::Status(status), self.upload.is_replayable()) {
+            return Err(Ended::Upstream(UpstreamError::Status(status)));
+        }
+        self.retries.settle();
         let http10 = request.version == leno_http1::Version::Http10;
         let unchunk = http10 && self.response.framing == Framing::Chunked;
         self.close |= unchunk || self.response.framing == Framing::UntilClose || !self.upload.is_read();
@@ -419,7 +437,7 @@ impl<'a> Attempt<'a> {
         let begun = self.download.body.is_some();
         let idle = (!self.routed.idle.is_zero()).then(|| self.times.moved + self.routed.idle);
         // The route's time runs from the end of the request to the end of the answer.
-        let whole = self.routed.timeout.zip(self.upload.done).map(|(timeout, done)| done + timeout);
+        let whole = self.routed.timeout.zip(self.upload.arrived).map(|(timeout, arrived)| arrived + timeout);
         let attempt = if begun { None } else { self.try_until };
         let late = if begun || self.upload.done.is_some() { None } else { self.arrive_until };
         let Some(due) = [idle, whole, attempt, late].into_iter().flatten().min() else {
@@ -432,7 +450,8 @@ impl<'a> Attempt<'a> {
         Poll::Ready(match (idle == Some(due), begun) {
             (true, _) => Ended::Idle,
             (false, true) => Ended::Broken("the answer was not complete in time".into()),
-            (false, false) => Ended::Upstream(UpstreamError::Timeout),
+            (false, false) if whole == Some(due) => Ended::Upstream(UpstreamError::Timeout),
+            (false, false) => Ended::Upstream(UpstreamError::PerTryTimeout),
         })
     }
 }

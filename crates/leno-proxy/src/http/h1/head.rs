@@ -42,9 +42,8 @@ pub(super) fn request(
     upgrade: Option<&[u8]>,
 ) -> (Option<String>, Option<String>) {
     let Http1 { head, bytes } = view;
-    let changes = header::request(connection, &routed.request_edits, |name| {
-        head.field(bytes, name).map(|place| place.of_bytes(bytes))
-    });
+    let changes =
+        header::request(connection, routed, |name| head.field(bytes, name).map(|place| place.of_bytes(bytes)));
     let target = if head.connect { view.authority() } else { routed.target.as_deref().unwrap_or(view.target()) };
     write::request_line(out, view.method().as_bytes(), target.as_bytes());
     let host = routed.host.as_deref().unwrap_or(view.authority());
@@ -115,9 +114,6 @@ pub(super) fn reply(out: &mut Vec<u8>, reply: &Reply, to: Option<&RequestHead>, 
     write::status_line(out, reply.status, write::reason(reply.status));
     for (name, value) in &reply.headers {
         write::field(out, name.as_bytes(), value.as_bytes());
-    }
-    if !reply.body.is_empty() {
-        write::field(out, b"content-type", b"text/plain; charset=utf-8");
     }
     let bodiless = matches!(reply.status, 204 | 304);
     if !bodiless {

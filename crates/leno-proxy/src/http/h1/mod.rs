@@ -6,4 +6,4 @@ mod head;
 pub(super) mod server;
 mod times;
 mod tunnel;
-pub(super) mod upload;
+mod upload;

@@ -1,11 +1,14 @@
 //! A caller's HTTP/1.1 connection: requests one after the other, until one side closes.
 
-use std::{future::poll_fn, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
-
-use leno_engine::{
-    request::RequestHead as _,
-    resilience::{Failure, Retry},
+use std::{
+    future::poll_fn,
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
 };
+
+use leno_engine::{request::RequestHead as _, resilience::Failure};
 use leno_http1::{HeadErrorKind, ResponseHead};
 use tokio::sync::SemaphorePermit;
 
@@ -15,6 +18,7 @@ use super::{
         current::Current,
         decide::{self, Decision, Routed},
         reply::Reply,
+        retry::Retries,
         view::Http1 as View,
     },
     client::{Arrived, Client},
@@ -25,7 +29,7 @@ use super::{
     upload::Upload,
 };
 use crate::{
-    config::{Cluster, Endpoint, HttpConnectionManager, breaker::Counted},
+    config::{Counted, Endpoint, HttpConnectionManager},
     connection::{Admission, Callee, Connection, Direction},
     error::{ErrorKind, ProxyError},
     io::Io,
@@ -127,25 +131,25 @@ impl Server {
                 if self.connection.direction == Direction::Outbound {
                     outcome.callee.service = self.connection.worker.services.of(&routed.cluster.name);
                 }
-                let request = self.prepare(client, outcome, routed);
-                self.forward(request).await
+                let request = self.prepare(client, outcome, &routed);
+                self.forward(request, &routed).await
             }
         }
     }
 
     /// Writes the head that goes on.
-    fn prepare(&mut self, mut client: Client, mut outcome: Outcome, routed: Box<Routed>) -> Request {
+    fn prepare(&mut self, mut client: Client, mut outcome: Outcome, routed: &Routed) -> Request {
         let upgrade = self.upgrade(&client);
         let mut bytes = std::mem::take(&mut self.spare);
         bytes.clear();
         let view = View { head: &client.head, bytes: &client.head_bytes };
         let asked = client.head.upgrade.filter(|_| upgrade).map(|place| place.of_bytes(&client.head_bytes));
-        let set = head::request(&mut bytes, &self.connection, view, &routed, asked);
+        let set = head::request(&mut bytes, &self.connection, view, routed, asked);
         (outcome.request_id, outcome.traceparent) = set;
-        let upload = Upload::new(bytes, client.head.framing);
+        let upload = Upload::new(bytes, client.head.framing, outcome.started.into());
         client.input.release();
         let keep = client.head.keep_alive && !self.connection.worker.is_draining();
-        Request { client, outcome, routed, upload, upgrade, keep, fresh: false }
+        Request { client, outcome, upload, upgrade, keep, fresh: false }
     }
 
     /// Whether the caller asks for an upgrade that is passed on; other upgrades are ignored, as HTTP allows.
@@ -158,73 +162,93 @@ impl Server {
     }
 
     /// Tries endpoints until one answers, or no other may be tried.
-    async fn forward(&mut self, mut request: Request) -> After {
+    async fn forward(&mut self, mut request: Request, routed: &Routed) -> After {
         let mut tried: Vec<SocketAddr> = Vec::new();
-        let mut retry = Retry::default();
-        let cluster = Arc::clone(&request.routed.cluster);
-        let _admitted = match admit(&cluster, &request.routed).await {
+        let mut retries = Retries::of(routed);
+        let _admitted = match admit(routed).await {
             Ok(admitted) => admitted,
-            Err(error) => return self.answer(request.client, request.outcome, &Reply::from(error)).await,
+            Err(error) => return self.fail(request, routed, error).await,
         };
         loop {
-            let Some(endpoint) = self.pick(&request.routed, &mut tried).await else {
-                let text = format!("{} has no ready endpoint", request.routed.cluster.name);
-                let reply = Reply::from(ProxyError::new(ErrorKind::NoHealthyUpstream, text));
-                return self.answer(request.client, request.outcome, &reply).await;
+            let Some(endpoint) = self.pick(routed, &mut tried).await else {
+                let text = format!("{} has no ready endpoint", routed.cluster.name);
+                return self.fail(request, routed, ProxyError::new(ErrorKind::NoHealthyUpstream, text)).await;
             };
             let active = endpoint.enter();
-            let attempted = self.attempt(&mut request, &endpoint).await;
+            let attempted = self.attempt(&mut request, routed, &endpoint, &mut retries).await;
             drop(active);
+            request.outcome.retries = retries.resends();
             let (failure, error) = match attempted {
-                Ok(answered) => return self.finish(request, endpoint, answered).await,
+                Ok(answered) => return self.finish(request, routed, endpoint, answered, &retries).await,
                 Err(failed) => failed,
             };
             // Where one kept connection was closed, the others to this endpoint are not to be trusted.
-            request.fresh = failure == Failure::NotProcessed;
+            request.fresh = failure == Some(Failure::NotProcessed);
             if !request.fresh {
                 tried.push(endpoint.address);
             }
-            let replayable = request.upload.is_replayable();
-            let wait = retry.next(request.routed.retry.as_ref(), failure, replayable, &mut rand::rng());
-            request.outcome.retries = retry.resends();
-            let Some(wait) = wait else {
-                return self.answer(request.client, request.outcome, &Reply::from(error)).await;
-            };
-            Retried {
-                connection: &self.connection,
-                callee: &request.outcome.callee,
-                protocol: Protocol::Http1,
-                reason: error.kind,
+            match failure {
+                // Claimed when it was seen, as it would have been passed back otherwise.
+                Some(Failure::Status(_)) | None => {}
+                Some(failure) => drop(retries.claim(failure, request.upload.is_replayable())),
             }
-            .emit();
+            request.outcome.retries = retries.resends();
+            let Some(wait) = retries.claimed() else {
+                request.outcome.flags = retries.flags(error.kind.flag());
+                return self.fail(request, routed, error).await;
+            };
+            let (connection, callee, protocol) = (&self.connection, &request.outcome.callee, Protocol::Http1);
+            Retried { connection, callee, protocol, reason: error.kind }.emit();
             request.upload.rewind();
-            if !wait.is_zero() {
-                tokio::time::sleep(wait).await;
+            if !wait.is_zero() && !request.waits(routed, wait).await {
+                return self.fail(request, routed, late()).await;
             }
         }
     }
 
+    /// Answers a request that no endpoint answered.
+    async fn fail(&mut self, request: Request, routed: &Routed, error: ProxyError) -> After {
+        let Request { client, outcome, .. } = request;
+        let mut reply = Reply::from(error).edited(&routed.response_edits);
+        if outcome.flags.ends_with("URX") {
+            reply.flags = outcome.flags;
+        }
+        self.answer(client, outcome, &reply).await
+    }
+
     /// Tries one endpoint.
-    async fn attempt(&mut self, request: &mut Request, endpoint: &Endpoint) -> Result<Answered, Failed> {
-        let Request { client, outcome, routed, upload, .. } = request;
+    async fn attempt<'r>(
+        &mut self,
+        request: &mut Request,
+        routed: &'r Routed,
+        endpoint: &Endpoint,
+        retries: &mut Retries<'r>,
+    ) -> Result<Answered, Failed> {
+        let Request { client, outcome, upload, .. } = request;
         if self.connection.direction == Direction::Outbound {
             outcome.callee.workload = Arc::clone(&endpoint.workload);
         }
         outcome.callee.address = Some(endpoint.address);
-        let (worker, direction) = (&self.connection.worker, self.connection.direction);
-        let dialed = Http1::to(worker, direction, &routed.cluster, endpoint, request.fresh).await;
-        let mut upstream = dialed.map_err(|error| (Failure::Connect, error))?;
-        outcome.callee.mtls = upstream.mtls;
         let per_try = routed.retry.as_ref().and_then(|retry| retry.per_try_timeout);
+        let try_until = per_try.map(|time| tokio::time::Instant::now() + time);
+        let (worker, direction) = (&self.connection.worker, self.connection.direction);
+        let dial = Http1::to(worker, direction, &routed.cluster, endpoint, request.fresh);
+        let dialed = match due(routed, upload) {
+            Some(due) => tokio::time::timeout_at(due, dial).await.map_err(|_| (None, late()))?,
+            None => dial.await,
+        };
+        let mut upstream = dialed.map_err(|error| (Some(Failure::Connect), error))?;
+        outcome.callee.mtls = upstream.mtls;
         let setting = Setting {
             routed,
-            try_until: per_try.map(|time| tokio::time::Instant::now() + time),
+            retries,
+            try_until,
             arrive_until: routed.arrival.map(|time| tokio::time::Instant::from_std(outcome.started) + time),
             upgrade: request.upgrade,
             close: !request.keep,
         };
         self.times.start();
-        let mut attempt = Attempt::new(client, &mut upstream, upload, &mut self.response, &mut self.times, &setting);
+        let mut attempt = Attempt::new(client, &mut upstream, upload, &mut self.response, &mut self.times, setting);
         let ended = poll_fn(|cx| attempt.poll(cx)).await;
         let (sent, close) = (attempt.sent, attempt.close);
         outcome.request_bytes = upload.content;
@@ -250,12 +274,20 @@ impl Server {
     }
 
     /// Ends a request whose answer had begun.
-    async fn finish(&mut self, request: Request, endpoint: Arc<Endpoint>, answered: Answered) -> After {
-        let Request { client, mut outcome, routed, upload, .. } = request;
+    async fn finish(
+        &mut self,
+        request: Request,
+        routed: &Routed,
+        endpoint: Arc<Endpoint>,
+        answered: Answered,
+        retries: &Retries<'_>,
+    ) -> After {
+        let Request { client, mut outcome, upload, .. } = request;
         let Answered { upstream, ended, close, sent } = answered;
         let read = upload.is_read();
         self.spare = upload.into_bytes();
-        (outcome.flags, outcome.detail) = told(&ended, &routed);
+        (outcome.flags, outcome.detail) = told(&ended, routed);
+        outcome.flags = retries.flags(outcome.flags);
         match ended {
             Ended::Complete { reusable } => {
                 self.emit(&client, &outcome);
@@ -265,7 +297,7 @@ impl Server {
                 if close || !read { After::Close(client) } else { After::Next(client) }
             }
             Ended::Upgraded => {
-                self.tunnel(client, upstream, outcome, &routed).await;
+                self.tunnel(client, upstream, outcome, routed).await;
                 After::Gone
             }
             Ended::CallerBody(error) if sent.status == 0 => {
@@ -324,22 +356,31 @@ impl Server {
 }
 
 /// Admits a request to its cluster, when others have ended if it must be; for as long as the guards live.
-async fn admit<'a>(cluster: &'a Cluster, routed: &Routed) -> Result<(Counted<'a>, SemaphorePermit<'a>), ProxyError> {
-    let request = cluster.breaker.request()?;
+async fn admit(routed: &Routed) -> Result<(Counted<'_>, SemaphorePermit<'_>), ProxyError> {
+    let breaker = &routed.cluster.breaker;
+    let request = breaker.request()?;
     let time = routed.timeout.or(Some(routed.idle)).filter(|time| !time.is_zero());
     let turn = match time {
-        Some(time) => tokio::time::timeout(time, cluster.breaker.turn()).await,
-        None => Ok(cluster.breaker.turn().await),
+        Some(time) => tokio::time::timeout(time, breaker.turn()).await,
+        None => Ok(breaker.turn().await),
     };
     let late = |_| ProxyError::new(ErrorKind::UpstreamTimeout, "no connection was free in time");
     Ok((request, turn.map_err(late)??))
+}
+
+/// When the route's time is up, once it runs.
+fn due(routed: &Routed, upload: &Upload) -> Option<tokio::time::Instant> {
+    routed.timeout.zip(upload.arrived).map(|(timeout, arrived)| arrived + timeout)
+}
+
+fn late() -> ProxyError {
+    ProxyError::new(ErrorKind::UpstreamTimeout, "no endpoint answered in the time of the route")
 }
 
 /// A request on its way.
 struct Request {
     client: Client,
     outcome: Outcome,
-    routed: Box<Routed>,
     upload: Upload,
     /// Whether an upgrade is passed on.
     upgrade: bool,
@@ -349,8 +390,18 @@ struct Request {
     fresh: bool,
 }
 
-/// How an attempt failed that may be made again.
-type Failed = (Failure, ProxyError);
+impl Request {
+    /// Waits before it is sent again; `false` when the route's time is up before.
+    async fn waits(&self, routed: &Routed, wait: Duration) -> bool {
+        let until = tokio::time::Instant::now() + wait;
+        let due = due(routed, &self.upload);
+        tokio::time::sleep_until(due.map_or(until, |due| due.min(until))).await;
+        due.is_none_or(|due| until < due)
+    }
+}
+
+/// How an attempt failed; `None`: in a way that ends the request.
+type Failed = (Option<Failure>, ProxyError);
 
 /// An attempt whose answer had begun.
 struct Answered {
@@ -385,9 +436,15 @@ fn failed(error: UpstreamError, client: &Client, endpoint: &Endpoint) -> Failed 
         }
         UpstreamError::Closed(why) => (Failure::Reset, ErrorKind::UpstreamClosed, why),
         UpstreamError::Malformed(why) => (Failure::Reset, ErrorKind::UpstreamProtocol, why),
-        UpstreamError::Timeout => (Failure::PerTryTimeout, ErrorKind::UpstreamTimeout, "no answer in time".to_owned()),
+        UpstreamError::PerTryTimeout => {
+            (Failure::PerTryTimeout, ErrorKind::UpstreamTimeout, "no answer in the time of an attempt".to_owned())
+        }
+        UpstreamError::Timeout => return (None, late()),
+        UpstreamError::Status(status) => {
+            (Failure::Status(status), ErrorKind::UpstreamStatus, format!("answered with {status}"))
+        }
     };
-    (failure, ProxyError::new(kind, format!("{at}: {why}")))
+    (Some(failure), ProxyError::new(kind, format!("{at}: {why}")))
 }
 
 /// Methods that may be sent twice with the effect of once ([RFC 9110, 9.2.2]).

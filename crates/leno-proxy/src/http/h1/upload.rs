@@ -3,9 +3,6 @@
 use leno_http1::{Body, Framing};
 use tokio::time::Instant;
 
-/// How much of a request is kept so that it can be sent again.
-pub(in crate::http) const REPLAY: usize = 64 * 1024;
-
 /// The request's way up.
 pub(super) struct Upload {
     /// What is to be written: the head, and the body as far as it was read.
@@ -18,14 +15,18 @@ pub(super) struct Upload {
     pub(super) whole: bool,
     /// Bytes of the body's content.
     pub(super) content: u64,
-    /// When the last of it was written.
+    /// When the last of it was written to the endpoint that is tried.
     pub(super) done: Option<Instant>,
+    /// When all of it was there: the route's time runs from here, over all attempts.
+    pub(super) arrived: Option<Instant>,
 }
 
 impl Upload {
-    /// A request with this head.
-    pub(super) fn new(head: Vec<u8>, framing: Framing) -> Self {
-        Self { bytes: head, written: 0, body: Body::new(framing), whole: true, content: 0, done: None }
+    /// A request with this head, which came at `now`.
+    pub(super) fn new(head: Vec<u8>, framing: Framing, now: Instant) -> Self {
+        let body = Body::new(framing);
+        let arrived = body.is_complete().then_some(now);
+        Self { bytes: head, written: 0, body, whole: true, content: 0, done: None, arrived }
     }
 
     /// Whether the request can be sent once more from its beginning.

@@ -1,9 +1,11 @@
 //! Bodies: frames are passed on as fast as the receiver's window allows, and the sender's window opens with it.
 
-use std::{cell::Cell, future::poll_fn};
+use std::future::poll_fn;
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream};
+
+use super::upload::Progress;
 
 /// How passing a body on failed.
 #[derive(Debug)]
@@ -14,12 +16,14 @@ pub(super) enum Broken {
     Receiver(Option<Reason>),
 }
 
-/// Passes a body and its trailers on to their end. `moved` counts bytes of content.
-pub(super) async fn pass(mut from: RecvStream, to: &mut SendStream<Bytes>, moved: &Cell<u64>) -> Result<(), Broken> {
+/// Passes an answer's body and its trailers on to their end.
+pub(super) async fn pass(mut from: RecvStream, to: &mut SendStream<Bytes>, progress: &Progress) -> Result<(), Broken> {
     while let Some(data) = next(&mut from, to).await? {
         let length = data.len();
-        moved.set(moved.get() + length as u64);
+        progress.down.set(progress.down.get() + length as u64);
+        progress.touch();
         send(to, data, from.is_end_stream()).await?;
+        progress.touch();
         // The window opens for what the receiver took: a slow receiver slows the sender down.
         from.flow_control().release_capacity(length).map_err(|error| Broken::Sender(error.reason()))?;
         if from.is_end_stream() {
@@ -49,7 +53,7 @@ async fn next(from: &mut RecvStream, to: &mut SendStream<Bytes>) -> Result<Optio
 }
 
 /// Sends all of a piece, in parts as the window allows.
-async fn send(to: &mut SendStream<Bytes>, mut data: Bytes, end: bool) -> Result<(), Broken> {
+pub(super) async fn send(to: &mut SendStream<Bytes>, mut data: Bytes, end: bool) -> Result<(), Broken> {
     if data.is_empty() {
         return match end {
             true => to.send_data(data, true).map_err(|error| Broken::Receiver(error.reason())),

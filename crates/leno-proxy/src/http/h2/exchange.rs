@@ -1,25 +1,27 @@
 //! One stream: one request and its answer, both directions at once.
 
-use std::{cell::Cell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream, client::ResponseFuture, server::SendResponse};
 use http::{Request, request::Parts};
-use leno_engine::resilience::{Failure, Retry};
-use tokio::time::Instant;
+use leno_engine::resilience::Failure;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{
     super::{
         access_log::Outcome,
         decide::{self, Decision, Routed},
         reply::Reply,
+        retry::Retries,
         view::Http2 as View,
     },
     body::{self, Broken},
     message,
+    upload::{Progress, Upload},
 };
 use crate::{
-    config::HttpConnectionManager,
+    config::{Endpoint, HttpConnectionManager},
     connection::{Callee, Connection, Direction},
     error::{ErrorKind, ProxyError},
     telemetry::event::{Protocol, Retried},
@@ -41,6 +43,8 @@ struct Sent {
     answer: ResponseFuture,
     body: Option<SendStream<Bytes>>,
     lease: Lease,
+    /// When the answer must have begun.
+    until: Option<Instant>,
 }
 
 /// Serves one stream.
@@ -90,42 +94,59 @@ impl Exchange {
         if self.connection.direction == Direction::Outbound {
             self.outcome.callee.service = self.connection.worker.services.of(&routed.cluster.name);
         }
-        let mut tried = Vec::new();
-        let mut retry = Retry::default();
         let _admitted = match routed.cluster.breaker.request() {
             Ok(admitted) => admitted,
-            Err(error) => return self.answer(&Reply::from(error)),
+            Err(error) => return self.fail(routed, error, ErrorKind::flag),
         };
-        let mut body = Some(body);
+        let mut tried = Vec::new();
+        let mut retries = Retries::of(routed);
+        let progress = Progress::new(self.outcome.started.into());
+        let mut upload = Upload::new(body, &progress);
         loop {
-            let (failure, error) = match self.attempt(routed, &mut tried, &mut body).await {
-                Ok(()) => return,
-                Err(failed) => failed,
+            let attempted = self.attempt(routed, &mut tried, &mut upload, &progress, &mut retries).await;
+            (self.outcome.request_bytes, self.outcome.response_bytes) = (progress.up.get(), progress.down.get());
+            self.outcome.retries = retries.resends();
+            let Err((failure, error)) = attempted else {
+                self.outcome.flags = retries.flags(self.outcome.flags);
+                return;
             };
-            // Once its body is on the way a request is not sent again.
-            let wait = retry.next(routed.retry.as_ref(), failure, body.is_some(), &mut rand::rng());
-            self.outcome.retries = retry.resends();
-            let Some(wait) = wait else {
-                return self.answer(&Reply::from(error));
-            };
-            Retried {
-                connection: &self.connection,
-                callee: &self.outcome.callee,
-                protocol: self.outcome.protocol,
-                reason: error.kind,
+            match failure {
+                // Claimed when it was seen, as it would have been passed back otherwise.
+                Some(Failure::Status(_)) | None => {}
+                Some(failure) => drop(retries.claim(failure, progress.replayable.get())),
             }
-            .emit();
-            tokio::time::sleep(wait).await;
+            self.outcome.retries = retries.resends();
+            let Some(wait) = retries.claimed() else {
+                return self.fail(routed, error, |kind| retries.flags(kind.flag()));
+            };
+            let (connection, callee, protocol) = (&self.connection, &self.outcome.callee, self.outcome.protocol);
+            Retried { connection, callee, protocol, reason: error.kind }.emit();
+            upload.rewind();
+            let until = Instant::now() + wait;
+            let due = due(routed, &progress);
+            sleep_until(due.map_or(until, |due| due.min(until))).await;
+            if due.is_some_and(|due| due <= until) {
+                return self.fail(routed, late(), ErrorKind::flag);
+            }
         }
     }
 
-    /// Tries one endpoint. The body is taken as soon as any of it may have gone.
+    /// Answers a request that no endpoint answered.
+    fn fail(&mut self, routed: &Routed, error: ProxyError, flags: impl Fn(ErrorKind) -> &'static str) {
+        let flags = flags(error.kind);
+        let reply = Reply { flags, ..Reply::from(error) };
+        self.answer(&reply.edited(&routed.response_edits));
+    }
+
+    /// Tries one endpoint.
     async fn attempt(
         &mut self,
         routed: &Routed,
         tried: &mut Vec<SocketAddr>,
-        body: &mut Option<RecvStream>,
-    ) -> Result<(), (Failure, ProxyError)> {
+        upload: &mut Upload,
+        progress: &Progress,
+        retries: &mut Retries<'_>,
+    ) -> Result<(), Failed> {
         let to = self.connection.original_destination;
         let mut endpoint = routed.cluster.pick(to, tried).await;
         if endpoint.is_none() && !tried.is_empty() {
@@ -133,9 +154,8 @@ impl Exchange {
             endpoint = routed.cluster.pick(to, tried).await;
         }
         let Some(endpoint) = endpoint else {
-            *body = None;
             let text = format!("{} has no ready endpoint", routed.cluster.name);
-            return Err((Failure::Status(503), ProxyError::new(ErrorKind::NoHealthyUpstream, text)));
+            return Err((None, ProxyError::new(ErrorKind::NoHealthyUpstream, text)));
         };
         tried.push(endpoint.address);
         let _active = endpoint.enter();
@@ -143,20 +163,26 @@ impl Exchange {
             self.outcome.callee.workload = Arc::clone(&endpoint.workload);
         }
         self.outcome.callee.address = Some(endpoint.address);
-        let connected = Http2::to(&self.connection.worker, self.connection.direction, &routed.cluster, &endpoint).await;
-        let lease = connected.map_err(|error| (Failure::Connect, error))?;
-        self.outcome.callee.mtls = lease.connection().mtls;
-        let ends = body.as_ref().is_none_or(RecvStream::is_end_stream);
-        let sent = self.send(routed, lease, ends).await?;
-        // A request without a body can be sent again; one with a body cannot once it flows.
-        let upload = if ends { None } else { body.take() };
-        self.pass(routed, sent, upload).await
+        progress.touch();
+        let open = self.open(routed, &endpoint, upload.is_empty());
+        let sent = match due(routed, progress) {
+            Some(due) => timeout_at(due, open).await.map_err(|_| (None, late()))?,
+            None => open.await,
+        };
+        let passed = self.pass(routed, sent?, upload, progress, retries).await;
+        self.settle(passed)
     }
 
-    /// Sends the head.
-    async fn send(&mut self, routed: &Routed, lease: Lease, ends: bool) -> Result<Sent, (Failure, ProxyError)> {
+    /// Sends the head to an endpoint. `ends`: whether that is all.
+    async fn open(&mut self, routed: &Routed, endpoint: &Arc<Endpoint>, ends: bool) -> Result<Sent, Failed> {
+        let per_try = routed.retry.as_ref().and_then(|retry| retry.per_try_timeout);
+        let until = per_try.map(|time| Instant::now() + time);
+        let (worker, direction) = (&self.connection.worker, self.connection.direction);
+        let connected = Http2::to(worker, direction, &routed.cluster, endpoint).await;
+        let lease = connected.map_err(|error| (Some(Failure::Connect), error))?;
+        self.outcome.callee.mtls = lease.connection().mtls;
         let failed = |error: &h2::Error| {
-            (Failure::NotProcessed, ProxyError::new(ErrorKind::UpstreamClosed, format!("HTTP/2: {error}")))
+            (Some(Failure::NotProcessed), ProxyError::new(ErrorKind::UpstreamClosed, format!("HTTP/2: {error}")))
         };
         let mut send = match lease.send().ready().await {
             Ok(send) => send,
@@ -166,12 +192,11 @@ impl Exchange {
             }
         };
         let Some((request, id, trace)) = message::request(&self.connection, &self.parts, routed) else {
-            let error = ProxyError::new(ErrorKind::BadRequest, "the rewritten target is not legal");
-            return Err((Failure::Status(400), error));
+            return Err((None, ProxyError::new(ErrorKind::BadRequest, "the rewritten target is not legal")));
         };
         (self.outcome.request_id, self.outcome.traceparent) = (id, trace);
         match send.send_request(request, ends) {
-            Ok((answer, stream)) => Ok(Sent { answer, body: (!ends).then_some(stream), lease }),
+            Ok((answer, stream)) => Ok(Sent { answer, body: (!ends).then_some(stream), lease, until }),
             Err(error) => {
                 lease.retire();
                 Err(failed(&error))
@@ -184,91 +209,87 @@ impl Exchange {
         &mut self,
         routed: &Routed,
         sent: Sent,
-        body: Option<RecvStream>,
-    ) -> Result<(), (Failure, ProxyError)> {
-        let Sent { answer, body: stream, lease } = sent;
-        let (up, down) = (Cell::new(0), Cell::new(0));
-        let uploaded = Cell::new(None);
+        upload: &mut Upload,
+        progress: &Progress,
+        retries: &mut Retries<'_>,
+    ) -> Result<(), Broke> {
+        let Sent { answer, body: stream, lease, until } = sent;
         let upload = async {
-            if let (Some(body), Some(mut stream)) = (body, stream) {
-                let passed = body::pass(body, &mut stream, &up).await;
-                if let Err(broken) = passed {
-                    stream.send_reset(reason(&broken));
-                    return Some(broken);
-                }
+            if let Some(mut stream) = stream
+                && let Err(broken) = upload.pass(&mut stream, progress).await
+            {
+                stream.send_reset(reason(&broken));
+                return Some(broken);
             }
-            uploaded.set(Some(Instant::now()));
             None
         };
-        let started = Instant::now();
-        let expired = expired(routed, started, &uploaded, &up, &down);
-        let result = {
-            let download = self.download(routed, answer, &lease, &down);
-            tokio::pin!(upload, download, expired);
-            let mut uploading = true;
-            loop {
-                tokio::select! {
-                    biased;
-                    result = &mut download => break result,
-                    broken = &mut upload, if uploading => {
-                        uploading = false;
-                        // An endpoint that takes no more body may still answer; a caller that is gone wants nothing.
-                        if matches!(broken, Some(Broken::Sender(_))) {
-                            break Err(Failed::CallerGone);
-                        }
+        let mut upload = pin!(upload);
+        let mut expired = pin!(expired(routed, self.outcome.started.into(), until, progress));
+        let mut download = pin!(self.download(routed, answer, &lease, progress, retries));
+        let mut uploading = true;
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut download => return result,
+                broken = &mut upload, if uploading => {
+                    uploading = false;
+                    // An endpoint that takes no more body may still answer; a caller that is gone wants nothing.
+                    if matches!(broken, Some(Broken::Sender(_))) {
+                        return Err(Broke::CallerGone);
                     }
-                    kind = &mut expired => break Err(Failed::Expired(kind)),
                 }
+                why = &mut expired => return Err(Broke::Expired(why)),
             }
-        };
-        (self.outcome.request_bytes, self.outcome.response_bytes) = (up.get(), down.get());
-        self.settle(result)
+        }
     }
 
     /// What the outcome of passing everything on means.
-    fn settle(&mut self, result: Result<(), Failed>) -> Result<(), (Failure, ProxyError)> {
-        let failed = match result {
+    fn settle(&mut self, result: Result<(), Broke>) -> Result<(), Failed> {
+        let broke = match result {
             Ok(()) => return Ok(()),
-            Err(failed) => failed,
+            Err(broke) => broke,
         };
         let begun = self.outcome.status != 0;
-        match failed {
-            Failed::CallerGone => {
-                self.outcome.flags = ErrorKind::DownstreamClosed.flag();
-                "the caller reset the stream".clone_into(&mut self.outcome.detail);
-                self.respond.send_reset(Reason::CANCEL);
-                Ok(())
+        let (flags, detail, reason) = match broke {
+            Broke::CallerGone => {
+                (ErrorKind::DownstreamClosed.flag(), "the caller reset the stream".to_owned(), Reason::CANCEL)
             }
-            Failed::Expired(ErrorKind::RequestTimeout) if !begun => {
+            Broke::Expired(why) if begun => {
+                (why.kind().flag(), "the answer was not complete in time".to_owned(), Reason::CANCEL)
+            }
+            Broke::Expired(Expired::Arrival) => {
                 let error = ProxyError::new(ErrorKind::RequestTimeout, "the request did not arrive in time");
                 self.answer(&Reply::from(error));
-                Ok(())
+                return Ok(());
             }
-            Failed::Expired(kind) if begun => {
-                self.outcome.flags = kind.flag();
-                "the answer was not complete in time".clone_into(&mut self.outcome.detail);
-                self.respond.send_reset(Reason::CANCEL);
-                Ok(())
+            Broke::Expired(Expired::PerTry) => {
+                let error = ProxyError::new(ErrorKind::UpstreamTimeout, "no answer in the time of an attempt");
+                return Err((Some(Failure::PerTryTimeout), error));
             }
-            Failed::Expired(kind) => {
-                Err((Failure::PerTryTimeout, ProxyError::new(kind, "the endpoint did not answer in time")))
+            Broke::Expired(why) => {
+                return Err((None, ProxyError::new(why.kind(), "the endpoint did not answer in time")));
             }
-            Failed::Upstream(reason) if begun => {
-                self.outcome.flags = ErrorKind::UpstreamReset.flag();
-                self.outcome.detail = format!("the endpoint broke off its answer: {reason:?}");
-                self.respond.send_reset(reason.unwrap_or(Reason::INTERNAL_ERROR));
-                Ok(())
+            Broke::Status(status) => {
+                let error = ProxyError::new(ErrorKind::UpstreamStatus, format!("answered with {status}"));
+                return Err((Some(Failure::Status(status)), error));
             }
-            Failed::Upstream(reason) => {
+            Broke::Upstream(reason) if begun => {
+                let detail = format!("the endpoint broke off its answer: {reason:?}");
+                (ErrorKind::UpstreamReset.flag(), detail, reason.unwrap_or(Reason::INTERNAL_ERROR))
+            }
+            Broke::Upstream(reason) => {
                 let failure =
                     if reason == Some(Reason::REFUSED_STREAM) { Failure::NotProcessed } else { Failure::Reset };
                 let text = match reason {
                     Some(reason) => format!("the endpoint reset the stream: {reason}"),
                     None => "the endpoint closed the connection".to_owned(),
                 };
-                Err((failure, ProxyError::new(ErrorKind::UpstreamReset, text)))
+                return Err((Some(failure), ProxyError::new(ErrorKind::UpstreamReset, text)));
             }
-        }
+        };
+        (self.outcome.flags, self.outcome.detail) = (flags, detail);
+        self.respond.send_reset(reason);
+        Ok(())
     }
 
     /// Passes the answer down.
@@ -277,8 +298,9 @@ impl Exchange {
         routed: &Routed,
         mut answer: ResponseFuture,
         lease: &Lease,
-        moved: &Cell<u64>,
-    ) -> Result<(), Failed> {
+        progress: &Progress,
+        retries: &mut Retries<'_>,
+    ) -> Result<(), Broke> {
         loop {
             let interim = std::future::poll_fn(|cx| answer.poll_informational(cx)).await;
             match interim {
@@ -286,7 +308,7 @@ impl Exchange {
                     let (parts, ()) = response.into_parts();
                     let mut interim = http::Response::new(());
                     (*interim.status_mut(), *interim.headers_mut()) = (parts.status, parts.headers);
-                    self.respond.send_informational(interim).map_err(|_| Failed::CallerGone)?;
+                    self.respond.send_informational(interim).map_err(|_| Broke::CallerGone)?;
                 }
                 Some(Err(_)) | None => break,
             }
@@ -298,29 +320,65 @@ impl Exchange {
                 if error.is_io() || error.is_go_away() {
                     lease.retire();
                 }
-                return Err(Failed::Upstream(error.reason().or(not_processed(&error))));
+                return Err(Broke::Upstream(error.reason().or(not_processed(&error))));
             }
         };
         let (parts, body) = response.into_parts();
-        self.outcome.status = parts.status.as_u16();
+        let status = parts.status.as_u16();
+        if retries.claim(Failure::Status(status), progress.replayable.get()) {
+            return Err(Broke::Status(status));
+        }
+        retries.settle();
+        progress.settled.set(true);
+        self.outcome.status = status;
         let ends = body.is_end_stream();
         let response = message::response(parts, routed);
-        let mut stream = self.respond.send_response(response, ends).map_err(|_| Failed::CallerGone)?;
+        let mut stream = self.respond.send_response(response, ends).map_err(|_| Broke::CallerGone)?;
         if ends {
             return Ok(());
         }
-        body::pass(body, &mut stream, moved).await.map_err(|broken| match broken {
-            Broken::Sender(reason) => Failed::Upstream(reason),
-            Broken::Receiver(_) => Failed::CallerGone,
+        body::pass(body, &mut stream, progress).await.map_err(|broken| match broken {
+            Broken::Sender(reason) => Broke::Upstream(reason),
+            Broken::Receiver(_) => Broke::CallerGone,
         })
     }
 }
 
-/// How passing on failed.
-enum Failed {
+/// How an attempt failed; `None`: in a way that ends the request.
+type Failed = (Option<Failure>, ProxyError);
+
+/// How passing on broke off.
+enum Broke {
     CallerGone,
     Upstream(Option<Reason>),
-    Expired(ErrorKind),
+    /// A status after which the request is sent again.
+    Status(u16),
+    Expired(Expired),
+}
+
+/// Which time was up.
+#[derive(Clone, Copy)]
+enum Expired {
+    /// The route's, over all attempts.
+    Route,
+    /// The attempt's.
+    PerTry,
+    /// Nothing moved while the request was under way.
+    RequestIdle,
+    /// Nothing moved while the answer was awaited or under way.
+    AnswerIdle,
+    /// The request's.
+    Arrival,
+}
+
+impl Expired {
+    fn kind(self) -> ErrorKind {
+        match self {
+            Self::Route | Self::PerTry | Self::AnswerIdle => ErrorKind::UpstreamTimeout,
+            Self::RequestIdle => ErrorKind::StreamIdleTimeout,
+            Self::Arrival => ErrorKind::RequestTimeout,
+        }
+    }
 }
 
 /// A GOAWAY from the endpoint without an error says that it did not process what it did not count.
@@ -335,42 +393,38 @@ fn reason(broken: &Broken) -> Reason {
     }
 }
 
-/// Ends when the route's time is up, or when nothing moved for its idle time.
-async fn expired(
-    routed: &Routed,
-    started: Instant,
-    uploaded: &Cell<Option<Instant>>,
-    up: &Cell<u64>,
-    down: &Cell<u64>,
-) -> ErrorKind {
+/// When the route's time is up, once it runs: from the end of the request to the end of the answer.
+fn due(routed: &Routed, progress: &Progress) -> Option<Instant> {
+    routed.timeout.zip(progress.arrived.get()).map(|(timeout, arrived)| arrived + timeout)
+}
+
+fn late() -> ProxyError {
+    ProxyError::new(ErrorKind::UpstreamTimeout, "no endpoint answered in the time of the route")
+}
+
+/// Ends when a time is up.
+async fn expired(routed: &Routed, started: Instant, try_until: Option<Instant>, progress: &Progress) -> Expired {
     const FAR: Duration = Duration::from_secs(24 * 3600);
-    let per_try = routed.retry.as_ref().and_then(|retry| retry.per_try_timeout);
-    let (mut moved, mut at) = (up.get() + down.get(), started);
     loop {
-        let whole = routed.timeout.zip(uploaded.get()).map(|(timeout, done)| done + timeout);
-        let attempt = if down.get() == 0 { per_try.map(|time| started + time) } else { None };
-        let idle = (!routed.idle.is_zero()).then(|| at + routed.idle);
-        let late = routed.arrival.filter(|_| uploaded.get().is_none() && down.get() == 0).map(|time| started + time);
-        let first = [whole, attempt].into_iter().flatten().min();
-        let due = first.into_iter().chain(idle).chain(late).min().unwrap_or(started + FAR);
-        // The end of the upload sets a time that is not known yet: look again soon enough.
-        let look = if routed.timeout.is_some() && uploaded.get().is_none() {
-            Instant::now() + Duration::from_millis(50)
-        } else {
-            due
-        };
-        tokio::time::sleep_until(due.min(look)).await;
-        let now = Instant::now();
-        if up.get() + down.get() != moved {
-            (moved, at) = (up.get() + down.get(), now);
-        } else if idle.is_some_and(|idle| idle <= now) {
-            return if uploaded.get().is_some() { ErrorKind::UpstreamTimeout } else { ErrorKind::StreamIdleTimeout };
+        let (arrived, begun) = (progress.arrived.get().is_some(), progress.settled.get());
+        let waiting = if arrived { Expired::AnswerIdle } else { Expired::RequestIdle };
+        let times = [
+            (due(routed, progress), Expired::Route),
+            (try_until.filter(|_| !begun), Expired::PerTry),
+            ((!routed.idle.is_zero()).then(|| progress.moved.get() + routed.idle), waiting),
+            (routed.arrival.filter(|_| !arrived && !begun).map(|time| started + time), Expired::Arrival),
+        ];
+        let first = times.into_iter().filter_map(|(time, why)| Some((time?, why))).min_by_key(|(time, _)| *time);
+        let due = first.map_or_else(|| Instant::now() + FAR, |(time, _)| time);
+        if let Some((_, why)) = first
+            && due <= Instant::now()
+        {
+            return why;
         }
-        if late.is_some_and(|late| late <= now) && uploaded.get().is_none() {
-            return ErrorKind::RequestTimeout;
-        }
-        if first.is_some_and(|first| first <= now) {
-            return ErrorKind::UpstreamTimeout;
+        // The end of the request sets a time that was not known.
+        tokio::select! {
+            () = sleep_until(due) => {}
+            () = progress.arrival.notified(), if !arrived => {}
         }
     }
 }

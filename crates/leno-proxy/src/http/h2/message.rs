@@ -20,8 +20,7 @@ pub(super) type Prepared = (Request<()>, Option<String>, Option<String>);
 
 /// The request that goes on, and what the proxy set: request id and trace. `None` when a rewrite makes no legal target.
 pub(super) fn request(connection: &Connection, parts: &Parts, routed: &Routed) -> Option<Prepared> {
-    let changes =
-        changes::request(connection, &routed.request_edits, |name| parts.headers.get(name).map(HeaderValue::as_bytes));
+    let changes = changes::request(connection, routed, |name| parts.headers.get(name).map(HeaderValue::as_bytes));
     let mut headers = parts.headers.clone();
     for name in &CONNECTION_FIELDS {
         headers.remove(name);
@@ -93,8 +92,8 @@ pub(super) fn reply(reply: &Reply, grpc: bool) -> (Response<()>, String) {
     let mut response = Response::new(());
     let headers = response.headers_mut();
     for (name, value) in &reply.headers {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            headers.insert(*name, value);
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+            headers.append(name, value);
         }
     }
     if grpc && reply.status >= 400 {
@@ -104,9 +103,6 @@ pub(super) fn reply(reply: &Reply, grpc: bool) -> (Response<()>, String) {
             headers.insert("grpc-message", message);
         }
         return (response, String::new());
-    }
-    if !reply.body.is_empty() {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     }
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(reply.body.len()));
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);

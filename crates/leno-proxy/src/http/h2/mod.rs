@@ -4,3 +4,4 @@ mod body;
 mod exchange;
 mod message;
 pub(super) mod server;
+mod upload;

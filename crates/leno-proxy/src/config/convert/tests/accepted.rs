@@ -196,6 +196,7 @@ fn thresholds_keep_their_meaning() {
             max_connections: uint32(1),
             max_pending_requests: uint32(2),
             max_requests: uint32(3),
+            max_retries: uint32(4),
             ..Default::default()
         }],
         ..Default::default()
@@ -205,7 +206,7 @@ fn thresholds_keep_their_meaning() {
         &mut Registry::default(),
     )
     .unwrap();
-    let expected = Thresholds { max_connections: 1, max_pending_requests: 2, max_requests: 3 };
+    let expected = Thresholds { max_connections: 1, max_pending_requests: 2, max_requests: 3, max_retries: 4 };
     assert_eq!(made.breaker.thresholds(), expected);
 }
 

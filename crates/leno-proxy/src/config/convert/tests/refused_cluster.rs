@@ -66,8 +66,8 @@ fn fields_of_clusters() {
     };
     let high = Thresholds { priority: 1, ..Default::default() };
     refused_cluster(breakers(high), "circuit_breakers.thresholds[0].priority", "HIGH");
-    let retries = Thresholds { max_retries: uint32(3), ..Default::default() };
-    refused_cluster(breakers(retries), "circuit_breakers.thresholds[0].max_retries", "3");
+    let pools = Thresholds { max_connection_pools: uint32(3), ..Default::default() };
+    refused_cluster(breakers(pools), "circuit_breakers.thresholds[0].max_connection_pools", "3");
     refused_cluster(|c| c.health_checks = vec![Default::default()], "health_checks", "");
     refused_cluster(|c| c.outlier_detection = Some(Default::default()), "outlier_detection", "{");
     refused_cluster(|c| c.alt_stat_name = "x".into(), "alt_stat_name", "x");

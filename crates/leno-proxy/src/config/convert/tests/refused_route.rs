@@ -196,9 +196,14 @@ fn redirects_and_direct_responses() {
     };
     refused_redirect(RedirectAction { response_code: 9, ..RedirectAction::default() }, "response_code", "");
     refused_redirect(RedirectAction { port_redirect: 70_000, ..RedirectAction::default() }, "port_redirect", "70000");
-    let regex = Some(PathRewriteSpecifier::RegexRewrite(RegexMatchAndSubstitute::default()));
-    let regex = RedirectAction { path_rewrite_specifier: regex, ..RedirectAction::default() };
-    refused_redirect(regex, "path_rewrite_specifier", "RegexRewrite");
+    let path = |rewrite| RedirectAction { path_rewrite_specifier: Some(rewrite), ..RedirectAction::default() };
+    let regex = |regex: &str, substitution: &str| {
+        let pattern = Some(RegexMatcher { regex: regex.into(), ..Default::default() });
+        path(PathRewriteSpecifier::RegexRewrite(RegexMatchAndSubstitute { pattern, substitution: substitution.into() }))
+    };
+    refused_redirect(regex("(", "/"), "regex_rewrite.pattern.regex", "(");
+    refused_redirect(regex("(a)", "\\2"), "regex_rewrite.substitution", "\\2");
+    refused_redirect(path(PathRewriteSpecifier::PathRewrite("%A%".into())), "path_rewrite", "%A%");
     let refused_direct = |status: u32, specifier: Option<Specifier>, field: &str, value: &str| {
         let body = specifier.map(|specifier| DataSource { specifier: Some(specifier), ..DataSource::default() });
         let direct = Action::DirectResponse(DirectResponseAction { status, body, ..Default::default() });

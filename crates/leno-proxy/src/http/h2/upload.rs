@@ -1,0 +1,175 @@
+//! The request's body on its way up. Its beginning is kept, so that it can be sent again; pieces are shared, not copied.
+
+use std::{
+    cell::Cell,
+    future::poll_fn,
+    task::{Poll, ready},
+};
+
+use bytes::Bytes;
+use h2::{RecvStream, SendStream};
+use http::HeaderMap;
+use tokio::{sync::Notify, time::Instant};
+
+use super::{
+    super::retry::REPLAY,
+    body::{self, Broken},
+};
+
+/// How far an exchange has come; both directions look at it.
+pub(super) struct Progress {
+    /// Bytes of the request's content that came.
+    pub(super) up: Cell<u64>,
+    /// Bytes of the answer's content that came.
+    pub(super) down: Cell<u64>,
+    /// When something last moved.
+    pub(super) moved: Cell<Instant>,
+    /// When all of the request was there.
+    pub(super) arrived: Cell<Option<Instant>>,
+    /// Tells that `arrived` was set.
+    pub(super) arrival: Notify,
+    /// Whether all that came of the body is kept.
+    pub(super) replayable: Cell<bool>,
+    /// Whether an answer is passed back: nothing is sent again from then on.
+    pub(super) settled: Cell<bool>,
+}
+
+impl Progress {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            up: Cell::new(0),
+            down: Cell::new(0),
+            moved: Cell::new(now),
+            arrived: Cell::new(None),
+            arrival: Notify::new(),
+            replayable: Cell::new(true),
+            settled: Cell::new(false),
+        }
+    }
+
+    fn arrive(&self, now: Instant) {
+        self.arrived.set(Some(now));
+        self.arrival.notify_waiters();
+    }
+
+    pub(super) fn touch(&self) {
+        self.moved.set(Instant::now());
+    }
+}
+
+/// How a body ends.
+#[derive(Clone, Debug)]
+enum End {
+    Plain,
+    Trailers(HeaderMap),
+}
+
+/// A request's body.
+pub(super) struct Upload {
+    from: RecvStream,
+    /// What came and is still needed.
+    pieces: Vec<Bytes>,
+    /// Bytes in `pieces`.
+    length: usize,
+    /// How many of the pieces were sent to the endpoint that is tried.
+    sent: usize,
+    /// Bytes that came and were not given back to the caller's window yet.
+    unreleased: usize,
+    end: Option<End>,
+}
+
+impl Upload {
+    pub(super) fn new(from: RecvStream, progress: &Progress) -> Self {
+        let end = from.is_end_stream().then_some(End::Plain);
+        if end.is_some() {
+            progress.arrive(progress.moved.get());
+        }
+        Self { from, pieces: Vec::new(), length: 0, sent: 0, unreleased: 0, end }
+    }
+
+    /// Whether the head is all there is.
+    pub(super) fn is_empty(&self) -> bool {
+        self.pieces.is_empty() && self.length == 0 && matches!(self.end, Some(End::Plain))
+    }
+
+    /// Begins again, for another endpoint.
+    pub(super) fn rewind(&mut self) {
+        self.sent = 0;
+    }
+
+    /// Passes the body and its trailers on to their end.
+    pub(super) async fn pass(&mut self, to: &mut SendStream<Bytes>, progress: &Progress) -> Result<(), Broken> {
+        loop {
+            while let Some(piece) = self.pieces.get(self.sent).cloned() {
+                let last = matches!(self.end, Some(End::Plain)) && self.sent + 1 == self.pieces.len();
+                body::send(to, piece, last).await?;
+                self.sent += 1;
+                progress.touch();
+                if last {
+                    self.release()?;
+                    return Ok(());
+                }
+            }
+            if !progress.replayable.get() || progress.settled.get() {
+                progress.replayable.set(false);
+                self.pieces.clear();
+                self.sent = 0;
+            }
+            // The window opens for what the receiver took: a slow receiver slows the sender down.
+            self.release()?;
+            match &self.end {
+                Some(End::Trailers(trailers)) => {
+                    return to.send_trailers(trailers.clone()).map_err(|error| Broken::Receiver(error.reason()));
+                }
+                Some(End::Plain) => {
+                    return to.send_data(Bytes::new(), true).map_err(|error| Broken::Receiver(error.reason()));
+                }
+                None => self.receive(to, progress).await?,
+            }
+        }
+    }
+
+    fn release(&mut self) -> Result<(), Broken> {
+        let length = std::mem::take(&mut self.unreleased);
+        self.from.flow_control().release_capacity(length).map_err(|error| Broken::Sender(error.reason()))
+    }
+
+    /// Takes the next piece, or the end; whichever comes first of it and of a reset by the endpoint.
+    async fn receive(&mut self, to: &mut SendStream<Bytes>, progress: &Progress) -> Result<(), Broken> {
+        poll_fn(|cx| {
+            if let Poll::Ready(reset) = to.poll_reset(cx) {
+                return Poll::Ready(Err(Broken::Receiver(reset.ok())));
+            }
+            match ready!(self.from.poll_data(cx)) {
+                Some(Ok(piece)) => self.take(piece, progress),
+                Some(Err(error)) => return Poll::Ready(Err(Broken::Sender(error.reason()))),
+                None => match ready!(self.from.poll_trailers(cx)) {
+                    Ok(trailers) => self.end = Some(trailers.map_or(End::Plain, End::Trailers)),
+                    Err(error) => return Poll::Ready(Err(Broken::Sender(error.reason()))),
+                },
+            }
+            progress.touch();
+            if self.end.is_some() {
+                progress.arrive(progress.moved.get());
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await
+    }
+
+    fn take(&mut self, piece: Bytes, progress: &Progress) {
+        let length = piece.len();
+        self.unreleased += length;
+        self.length += length;
+        progress.up.set(progress.up.get() + length as u64);
+        if self.length > REPLAY {
+            progress.replayable.set(false);
+        }
+        if self.from.is_end_stream() {
+            self.end = Some(End::Plain);
+        }
+        if length > 0 {
+            self.pieces.push(piece);
+        }
+    }
+}

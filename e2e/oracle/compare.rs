@@ -1,0 +1,80 @@
+//! What may differ, and whether anything else does.
+
+use serde_json::Value;
+
+use crate::{
+    case::{self, Case, Request},
+    exchange::Answer,
+};
+
+/// The known differences.
+#[derive(Debug)]
+pub(crate) struct Differences {
+    /// Headers of answers that are not compared.
+    response_headers: Vec<String>,
+    /// Headers of requests that are not compared.
+    request_headers: Vec<String>,
+    /// Cases, by a part of their name, of which only the status is compared.
+    status_only: Vec<String>,
+    /// Requests, by case and text, that may be answered otherwise: they must be.
+    requests: Vec<String>,
+}
+
+impl Differences {
+    /// Those of `differences.yaml`.
+    pub(crate) fn read() -> Self {
+        let value = case::read(include_str!("differences.yaml"));
+        let names = |key: &str| {
+            let list = value[key].as_array().expect("a list");
+            let name = |one: &Value| {
+                assert!(one["why"].is_string(), "{one}: every difference has a reason");
+                one["name"].as_str().expect("a name").to_owned()
+            };
+            list.iter().map(name).collect()
+        };
+        Self {
+            response_headers: names("response_headers"),
+            request_headers: names("request_headers"),
+            status_only: names("status_only"),
+            requests: names("requests"),
+        }
+    }
+
+    /// How the answers differ; `None` when they do not.
+    pub(crate) fn compare(&self, case: &Case, request: &Request, envoy: &Answer, leno: &Answer) -> Option<String> {
+        let status_only = self.status_only.iter().any(|part| case.name.contains(part));
+        let shown = |answer: &Answer| {
+            if status_only { format!("status {}", answer.status) } else { self.show(answer) }
+        };
+        let (envoy, leno) = (shown(envoy), shown(leno));
+        let name = format!("{} / {request}", case.name);
+        if self.requests.contains(&name) {
+            let stale = || format!("{name}\n  no longer differs: take it out of differences.yaml\n  both: {leno}");
+            return (envoy == leno).then(stale);
+        }
+        (envoy != leno).then(|| format!("{name}\n  envoy: {envoy}\n  leno:  {leno}"))
+    }
+
+    /// What is compared of an answer.
+    fn show(&self, answer: &Answer) -> String {
+        let headers = answer.headers.iter().filter(|(name, _)| !self.response_headers.contains(name));
+        let headers: Vec<_> = headers.map(|(name, value)| format!("{name}: {value}")).collect();
+        // What a proxy says itself about a failure is not compared word for word.
+        let own = answer.saw.is_none() && answer.status >= 400;
+        let body = if own { "(own)" } else { &answer.body };
+        let saw = answer.saw.as_ref().map(|saw| self.saw(saw)).unwrap_or_default();
+        let Answer { status, attempts, .. } = answer;
+        format!("status {status}, attempts {attempts}, headers {headers:?}, body {body:?}{saw}")
+    }
+
+    fn saw(&self, saw: &Value) -> String {
+        let pair = |pair: &Value| {
+            let text = |at: usize| pair[at].as_str().unwrap_or_default().to_owned();
+            (text(0), text(1))
+        };
+        let headers = saw["headers"].as_array().into_iter().flatten().map(pair);
+        let mut headers: Vec<_> = headers.filter(|(name, _)| !self.request_headers.contains(name)).collect();
+        headers.sort();
+        format!("; {} saw {} {headers:?} {}", saw["backend"], saw["line"], saw["body"])
+    }
+}

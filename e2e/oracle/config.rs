@@ -1,0 +1,82 @@
+//! The file that both run from.
+
+use serde_json::{Value, json};
+
+use crate::{case::Case, upstream::Upstream};
+
+/// The clusters that cases may name; each has backends of its own.
+pub(crate) const CLUSTERS: [&str; 4] = ["one", "two", "three", "none"];
+
+const EXTENSIONS: &str = "type.googleapis.com/envoy.extensions";
+
+/// The file for cases whose listeners are at these ports.
+pub(crate) fn file(cases: &[Case], ports: &[u16], upstream: &Upstream) -> Value {
+    let listeners: Vec<_> =
+        cases.iter().zip(ports).enumerate().map(|(at, (case, port))| listener(at, case, *port)).collect();
+    let clusters: Vec<_> = cases.iter().enumerate().flat_map(|(at, case)| clusters(at, case, upstream)).collect();
+    json!({ "static_resources": { "listeners": listeners, "clusters": clusters } })
+}
+
+/// Clusters belong to a case, so that what one does to them another does not feel.
+fn named(at: usize, cluster: &str) -> String {
+    format!("{cluster}-{at}")
+}
+
+fn listener(at: usize, case: &Case, port: u16) -> Value {
+    let mut manager = case.manager.clone();
+    let type_url = format!("{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager");
+    manager.insert("@type".into(), json!(type_url));
+    manager.entry("stat_prefix").or_insert_with(|| json!("case"));
+    let router =
+        json!({ "name": "router", "typed_config": { "@type": format!("{EXTENSIONS}.filters.http.router.v3.Router") } });
+    let filters = manager.entry("http_filters").or_insert_with(|| json!([]));
+    if let Some(filters) = filters.as_array_mut() {
+        filters.push(router);
+    }
+    if let Some(routes) = manager.get_mut("route_config") {
+        rename(at, routes);
+    }
+    json!({
+        "name": format!("case-{at}"),
+        "address": { "socket_address": { "address": "127.0.0.1", "port_value": port } },
+        "filter_chains": [{ "filters": [{ "name": "http", "typed_config": manager }] }],
+    })
+}
+
+/// Gives the clusters in routes the names that they have in the file.
+fn rename(at: usize, value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            let weighted = map.contains_key("weight");
+            for (key, value) in map.iter_mut() {
+                match value.as_str() {
+                    Some(name) if key == "cluster" || (weighted && key == "name") => *value = json!(named(at, name)),
+                    _ => rename(at, value),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| rename(at, item)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn clusters(at: usize, case: &Case, upstream: &Upstream) -> Vec<Value> {
+    let of_name = |name: &&str| {
+        let endpoints: Vec<_> = upstream.ports(name).iter().map(|port| endpoint(*port)).collect();
+        let mut cluster = json!({
+            "name": named(at, name),
+            "connect_timeout": "2s",
+            "load_assignment": { "cluster_name": named(at, name), "endpoints": [{ "lb_endpoints": endpoints }] },
+        });
+        let more = case.clusters.get(*name).and_then(Value::as_object).cloned().unwrap_or_default();
+        if let Some(cluster) = cluster.as_object_mut() {
+            cluster.extend(more);
+        }
+        cluster
+    };
+    CLUSTERS.iter().map(of_name).collect()
+}
+
+fn endpoint(port: u16) -> Value {
+    json!({ "endpoint": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": port } } } })
+}

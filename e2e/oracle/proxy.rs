@@ -1,0 +1,99 @@
+//! Envoy and Leno on the same cases.
+
+use std::{
+    fs,
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    case::{Case, Request},
+    config,
+    exchange::{self, Answer},
+    upstream::Upstream,
+};
+
+/// Both, each on ports of its own.
+#[derive(Debug)]
+pub(crate) struct Pair {
+    envoy: Proxy,
+    leno: Proxy,
+}
+
+#[derive(Debug)]
+struct Proxy {
+    child: Child,
+    ports: Vec<u16>,
+    _folder: TempDir,
+}
+
+impl Pair {
+    /// Starts both and waits until they listen.
+    pub(crate) fn start(cases: &[Case], upstream: &Upstream) -> Self {
+        let leno = e2e::mesh::leno().display().to_string();
+        let leno = Proxy::start(&[&leno, "proxy"], &["--log-level", "error"], cases, upstream);
+        // Other runs of Envoy on this machine must not share its memory.
+        let envoy = Proxy::start(
+            &["envoy"],
+            &["--disable-hot-restart", "--concurrency", "1", "-l", "critical"],
+            cases,
+            upstream,
+        );
+        Self { envoy, leno }
+    }
+
+    /// Asks both the same.
+    pub(crate) fn ask(&self, case: usize, request: &Request, upstream: &Upstream) -> [Answer; 2] {
+        [&self.envoy, &self.leno].map(|proxy| {
+            static ASKED: AtomicU32 = AtomicU32::new(0);
+            let id = ASKED.fetch_add(1, Ordering::Relaxed).to_string();
+            let answer = exchange::ask(proxy.ports[case], request, &id);
+            Answer { attempts: upstream.attempts(&id), ..answer }
+        })
+    }
+}
+
+impl Proxy {
+    fn start(program: &[&str], flags: &[&str], cases: &[Case], upstream: &Upstream) -> Self {
+        let free: Vec<_> = cases.iter().map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
+        let ports: Vec<_> = free.iter().map(|listener| listener.local_addr().expect("an address").port()).collect();
+        drop(free);
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("config.json");
+        fs::write(&path, config::file(cases, &ports, upstream).to_string()).expect("written");
+        let log = fs::File::create(folder.path().join("log")).expect("a log");
+        let mut child = Command::new(program[0])
+            .args(&program[1..])
+            .arg("--config-path")
+            .arg(&path)
+            .args(flags)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", program[0]));
+        let deadline = Instant::now() + Duration::from_secs(30);
+        for port in &ports {
+            while TcpStream::connect(("127.0.0.1", *port)).is_err() {
+                let ended = child.try_wait().expect("it can be asked");
+                let log = || fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+                assert!(ended.is_none(), "{program:?} ended: {ended:?}\n{}", log());
+                assert!(Instant::now() < deadline, "{program:?} does not listen on {port}\n{}", log());
+                std::thread::yield_now();
+            }
+        }
+        Self { child, ports, _folder: folder }
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        // It may have ended already.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}

@@ -1,0 +1,158 @@
+//! Backends: servers that answer with what they saw, and misbehave when a request asks for it.
+//!
+//! | header | what the backend does |
+//! |---|---|
+//! | `x-do-status: 503` | answers with this status |
+//! | `x-do-fail: 2` | the first two attempts of a request are answered with 503, or what `x-do-status` says |
+//! | `x-do-header: name=value` | has this header in the answer |
+//! | `x-do-close: 1` | closes the connection instead of an answer; with a number, for so many attempts |
+//! | `x-do-delay: 300` | answers after so many milliseconds |
+
+use std::{
+    collections::HashMap,
+    io::{Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
+
+use serde_json::json;
+
+/// The backends of every cluster.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    ports: HashMap<&'static str, Vec<u16>>,
+    attempts: Arc<Attempts>,
+}
+
+/// How often each request came, by its `x-case` header.
+type Attempts = Mutex<HashMap<String, u32>>;
+
+impl Upstream {
+    /// Starts two backends for each cluster but `none`.
+    pub(crate) fn start() -> Self {
+        let attempts: Arc<Attempts> = Arc::default();
+        let mut ports = HashMap::new();
+        for name in ["one", "two", "three"] {
+            let of = |_| {
+                let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+                let port = listener.local_addr().expect("an address").port();
+                let attempts = Arc::clone(&attempts);
+                thread::spawn(move || accept(name, &listener, &attempts));
+                port
+            };
+            ports.insert(name, (0..2).map(of).collect());
+        }
+        Self { ports, attempts }
+    }
+
+    /// The ports of a cluster's backends.
+    pub(crate) fn ports(&self, cluster: &str) -> &[u16] {
+        self.ports.get(cluster).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// How often a request has reached a backend.
+    pub(crate) fn attempts(&self, id: &str) -> u32 {
+        self.attempts.lock().expect("no panic").get(id).copied().unwrap_or_default()
+    }
+}
+
+/// A request that arrived.
+struct Arrived {
+    line: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Arrived {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+fn accept(cluster: &'static str, listener: &TcpListener, attempts: &Arc<Attempts>) {
+    for stream in listener.incoming().flatten() {
+        let attempts = Arc::clone(attempts);
+        thread::spawn(move || serve(cluster, stream, &attempts));
+    }
+}
+
+fn serve(cluster: &str, mut stream: TcpStream, attempts: &Attempts) {
+    let mut input = Vec::new();
+    while let Some(request) = read(&mut stream, &mut input) {
+        let id = request.header("x-case").unwrap_or_default().to_owned();
+        let attempt = {
+            let mut attempts = attempts.lock().expect("no panic");
+            let count = attempts.entry(id).or_default();
+            *count += 1;
+            *count
+        };
+        let number = |name: &str| request.header(name).and_then(|value| value.parse::<u32>().ok());
+        if number("x-do-close").is_some_and(|times| attempt <= times) {
+            return;
+        }
+        if let Some(delay) = number("x-do-delay") {
+            #[expect(clippy::disallowed_methods, reason = "the request asks for a slow backend")]
+            thread::sleep(Duration::from_millis(delay.into()));
+        }
+        let failing = number("x-do-fail").is_none_or(|times| attempt <= times);
+        let status = match (number("x-do-status"), number("x-do-fail")) {
+            (Some(status), _) if failing => status,
+            (None, Some(_)) if failing => 503,
+            _ => 200,
+        };
+        let saw = json!({
+            "backend": cluster,
+            "line": request.line,
+            "headers": request.headers,
+            "body": String::from_utf8_lossy(&request.body),
+        });
+        let head_only = request.line.starts_with("HEAD ") || status == 204 || status == 304;
+        let body = if head_only { String::new() } else { saw.to_string() };
+        let more = request.header("x-do-header").and_then(|text| text.split_once('='));
+        let more = more.map(|(name, value)| format!("{name}: {value}\r\n")).unwrap_or_default();
+        let answer = format!("HTTP/1.1 {status} Whatever\r\ncontent-length: {}\r\n{more}\r\n{body}", body.len());
+        if stream.write_all(answer.as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+/// The next request; `None` at the end.
+fn read(stream: &mut TcpStream, input: &mut Vec<u8>) -> Option<Arrived> {
+    let end = loop {
+        if let Some(at) = input.windows(4).position(|part| part == b"\r\n\r\n") {
+            break at + 4;
+        }
+        more(stream, input)?;
+    };
+    let head = String::from_utf8_lossy(&input[..end]).into_owned();
+    input.drain(..end);
+    let mut lines = head.split("\r\n").filter(|line| !line.is_empty());
+    let line = lines.next()?.to_owned();
+    let headers: Vec<_> = lines
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let mut arrived = Arrived { line, headers, body: Vec::new() };
+    if let Some(length) = arrived.header("content-length").and_then(|length| length.parse::<usize>().ok()) {
+        while input.len() < length {
+            more(stream, input)?;
+        }
+        arrived.body = input.drain(..length).collect();
+    } else if arrived.header("transfer-encoding").is_some() {
+        while !input.ends_with(b"0\r\n\r\n") {
+            more(stream, input)?;
+        }
+        arrived.body = std::mem::take(input);
+    }
+    Some(arrived)
+}
+
+fn more(stream: &mut TcpStream, input: &mut Vec<u8>) -> Option<()> {
+    let mut piece = [0; 4096];
+    let read = stream.read(&mut piece).ok().filter(|read| *read > 0)?;
+    input.extend_from_slice(&piece[..read]);
+    Some(())
+}
