@@ -87,7 +87,8 @@ fn parse(bytes: &[u8]) -> Answer {
     Answer { status: status.unwrap_or_default(), headers, body, saw, attempts: 0 }
 }
 
-fn unchunk(mut bytes: &[u8]) -> Vec<u8> {
+/// The content of a chunked body.
+pub(crate) fn unchunk(mut bytes: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     while let Some(line) = bytes.windows(2).position(|part| part == b"\r\n") {
         let size = String::from_utf8_lossy(&bytes[..line]).into_owned();

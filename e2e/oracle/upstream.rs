@@ -19,6 +19,8 @@ use std::{
 
 use serde_json::json;
 
+use crate::exchange::unchunk;
+
 /// The backends of every cluster.
 #[derive(Debug)]
 pub(crate) struct Upstream {
@@ -145,7 +147,7 @@ fn read(stream: &mut TcpStream, input: &mut Vec<u8>) -> Option<Arrived> {
         while !input.ends_with(b"0\r\n\r\n") {
             more(stream, input)?;
         }
-        arrived.body = std::mem::take(input);
+        arrived.body = unchunk(&std::mem::take(input));
     }
     Some(arrived)
 }

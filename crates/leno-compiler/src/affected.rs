@@ -63,7 +63,11 @@ impl MeshChange {
         let trust_domain = old.trust_domain != new.trust_domain;
         let access_log = old.access_log != new.access_log;
         Self {
-            inbound: trust_domain || access_log || old.mtls != new.mtls || old.default_access != new.default_access,
+            inbound: trust_domain
+                || access_log
+                || old.mtls != new.mtls
+                || old.default_access != new.default_access
+                || old.max_request_bytes != new.max_request_bytes,
             outbound_policy: old.outbound_policy != new.outbound_policy,
             access_log,
             trust_domain,

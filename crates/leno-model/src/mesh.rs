@@ -1,6 +1,6 @@
 //! Mesh-wide settings, as `MeshConfig` (`policy.leno.dev/v1alpha1`) gives them.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,9 @@ pub struct MeshConfig {
     pub certificate_lifetime: Duration,
     /// Whether proxies write an access log.
     pub access_log: bool,
+    /// How many bytes the body of a request to a meshed workload may have; `None`: as many as it likes, as bodies are
+    /// passed on piece by piece.
+    pub max_request_bytes: Option<NonZeroU32>,
     /// The proxies' log level: a `tracing` filter directive such as `info` or `leno_proxy=debug`.
     pub log_level: String,
     /// Interception rules that hold for every meshed pod, beside those of its own annotations.
@@ -36,6 +39,7 @@ impl Default for MeshConfig {
             outbound_policy: OutboundPolicy::AllowAny,
             certificate_lifetime: Duration::from_secs(24 * 60 * 60),
             access_log: true,
+            max_request_bytes: None,
             log_level: "info".into(),
             interception: Interception::default(),
         }

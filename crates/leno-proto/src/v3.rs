@@ -8,7 +8,7 @@ pub use crate::envoy::{
     extensions::{
         access_loggers::{file::v3 as file_access_log, stream::v3 as stream_access_log},
         filters::{
-            http::{rbac::v3 as http_rbac, router::v3 as router},
+            http::{buffer::v3 as buffer, rbac::v3 as http_rbac, router::v3 as router},
             listener::{
                 http_inspector::v3 as http_inspector, original_dst::v3 as original_dst,
                 proxy_protocol::v3 as proxy_protocol, tls_inspector::v3 as tls_inspector,

@@ -9,7 +9,7 @@ use std::{
 use prost::Message as _;
 
 /// The files (with all that they import) whose messages can be shown as JSON.
-const SHOWN: [&str; 19] = [
+const SHOWN: [&str; 20] = [
     "envoy/config/bootstrap/v3/bootstrap.proto",
     "envoy/config/cluster/v3/cluster.proto",
     "envoy/config/endpoint/v3/endpoint.proto",
@@ -17,6 +17,7 @@ const SHOWN: [&str; 19] = [
     "envoy/config/route/v3/route.proto",
     "envoy/extensions/access_loggers/file/v3/file.proto",
     "envoy/extensions/access_loggers/stream/v3/stream.proto",
+    "envoy/extensions/filters/http/buffer/v3/buffer.proto",
     "envoy/extensions/filters/http/rbac/v3/rbac.proto",
     "envoy/extensions/filters/http/router/v3/router.proto",
     "envoy/extensions/filters/listener/http_inspector/v3/http_inspector.proto",

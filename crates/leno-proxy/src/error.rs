@@ -86,6 +86,9 @@ error_kinds! {
     /// The request's head was larger than the limit.
     HeadersTooLarge: Downstream, 431, "DPE", "headers_too_large", false,
         "Send fewer or smaller headers (cookies, mostly).";
+    /// The request's body was larger than the limit.
+    BodyTooLarge: Downstream, 413, "-", "body_too_large", false,
+        "Send less at a time, or raise `maxRequestBytes` in MeshConfig.";
     /// The request did not arrive in time: its first bytes, its head, or all of it where that is limited.
     RequestTimeout: Downstream, 408, "-", "request_timeout", false,
         "Look at the client and the network to it: it connected, and what it had to say did not come.";

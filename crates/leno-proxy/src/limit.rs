@@ -24,7 +24,7 @@ pub struct Limit {
 pub enum Amount {
     /// So long; zero means that there is no bound.
     Time(Duration),
-    /// So many bytes.
+    /// So many bytes; the largest number means that there is no bound.
     Bytes(u64),
     /// So many.
     Count(u64),

@@ -44,6 +44,7 @@ fn or_dash(text: &str) -> &str {
 fn shown(amount: Amount) -> String {
     match amount {
         Amount::Time(length) => time(length),
+        Amount::Bytes(u64::MAX) => "none".to_owned(),
         Amount::Bytes(bytes) => size(bytes),
         Amount::Count(count) => count.to_string(),
         Amount::Said(words) => words.to_owned(),

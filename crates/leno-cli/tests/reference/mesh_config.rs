@@ -48,8 +48,8 @@ fn rows(table: &mut Table, path: &str, schema: &Value, defaults: &Value) {
             rows(table, &format!("{full}."), schema, default);
             continue;
         }
-        assert!(!default.is_null(), "{full} has no default");
-        let default = if default == &Value::Array(Vec::new()) { "none".to_owned() } else { code(&shown(default)) };
+        let nothing = default.is_null() || default == &Value::Array(Vec::new());
+        let default = if nothing { "none".to_owned() } else { code(&shown(default)) };
         let meaning = format!("{meaning}{}", choices(schema));
         table.row(&[&code(&full), &kind(schema), &default, &meaning]);
     }

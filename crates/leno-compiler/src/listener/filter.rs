@@ -1,11 +1,14 @@
 //! The filters that end a chain.
 
+use std::num::NonZeroU32;
+
 use leno_model::resource_name;
 use leno_proto::{
     any,
     google::protobuf::{Any, BoolValue},
     v3::{
         accesslog,
+        buffer::Buffer,
         http_connection_manager::{
             HttpConnectionManager, HttpFilter, Rds,
             http_connection_manager::{CodecType, RouteSpecifier, UpgradeConfig},
@@ -23,7 +26,7 @@ use leno_proto::{
 };
 
 use crate::{
-    message::{access_log, ads, listener_filter, network_filter},
+    message::{access_log, ads, listener_filter, network_filter, uint32},
     split::Target,
 };
 
@@ -58,6 +61,13 @@ pub(super) fn http(stat_prefix: &str, routes: RouteSpecifier, rbac: Option<Any>,
         route_specifier: Some(routes),
         ..Default::default()
     }
+}
+
+/// Refuses requests with larger bodies. Who may not call is refused before.
+pub(super) fn limit_bodies(manager: &mut HttpConnectionManager, bytes: NonZeroU32) {
+    let buffer = any::pack(&Buffer { max_request_bytes: Some(uint32(bytes.get())) });
+    let before_router = manager.http_filters.len().saturating_sub(1);
+    manager.http_filters.insert(before_router, http_filter("envoy.filters.http.buffer", buffer));
 }
 
 fn upgrade(name: &str) -> UpgradeConfig {

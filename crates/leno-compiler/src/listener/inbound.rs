@@ -126,7 +126,11 @@ impl Inbound<'_> {
     fn http(&self, name: &str) -> Filter {
         let rbac = authorization::http(self.snapshot, &self.workload.service_account);
         let routes = filter::inline(route::to_cluster(name, resource_name::INBOUND));
-        let manager = filter::http(name, routes, rbac, self.snapshot.mesh.access_log);
+        let mesh = &self.snapshot.mesh;
+        let mut manager = filter::http(name, routes, rbac, mesh.access_log);
+        if let Some(bytes) = mesh.max_request_bytes {
+            filter::limit_bodies(&mut manager, bytes);
+        }
         filter::http_network_filter(&manager)
     }
 

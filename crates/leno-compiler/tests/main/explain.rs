@@ -7,10 +7,11 @@ use leno_proto::{
     any::unpack,
     google::protobuf::Any,
     v3::{
-        cluster::Cluster, endpoint::ClusterLoadAssignment, http_connection_manager::HttpConnectionManager,
-        http_inspector::HttpInspector, http_rbac, listener::Listener, network_rbac, original_dst::OriginalDst,
-        raw_buffer::RawBuffer, route::RouteConfiguration, router::Router, stream_access_log::StdoutAccessLog,
-        tcp_proxy::TcpProxy, tls, tls_inspector::TlsInspector, upstream_http::HttpProtocolOptions,
+        buffer::Buffer, cluster::Cluster, endpoint::ClusterLoadAssignment,
+        http_connection_manager::HttpConnectionManager, http_inspector::HttpInspector, http_rbac, listener::Listener,
+        network_rbac, original_dst::OriginalDst, raw_buffer::RawBuffer, route::RouteConfiguration, router::Router,
+        stream_access_log::StdoutAccessLog, tcp_proxy::TcpProxy, tls, tls_inspector::TlsInspector,
+        upstream_http::HttpProtocolOptions,
     },
 };
 
@@ -34,6 +35,7 @@ fn debug(any: &Any) -> String {
         ClusterLoadAssignment,
         tls::Secret,
         HttpConnectionManager,
+        Buffer,
         TcpProxy,
         http_rbac::Rbac,
         network_rbac::Rbac,

@@ -1,6 +1,6 @@
 //! Whole resources, compared with files under `tests/golden`. `UPDATE_GOLDEN=1` writes them.
 
-use std::{fs, path::PathBuf};
+use std::{fs, num::NonZeroU32, path::PathBuf};
 
 use leno_compiler::{Client, Kind, Scope, resource, trust_bundle};
 use leno_model::{
@@ -139,6 +139,7 @@ fn inbound_in_permissive_mode_with_everything_allowed() {
         mesh.mtls = MtlsMode::Permissive;
         mesh.default_access = DefaultAccess::Allow;
         mesh.access_log = false;
+        mesh.max_request_bytes = NonZeroU32::new(1 << 20);
     });
     golden("inbound-permissive", &snapshot, &scope("warehouse-1"), &[(Kind::Listener, "inbound")]);
 }

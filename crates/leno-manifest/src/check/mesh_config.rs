@@ -34,6 +34,9 @@ pub(super) fn check(config: &MeshConfig, problems: &mut Problems<'_>) {
             None => problems.add("spec.certificateLifetime", duration::EXPECTED, ""),
         }
     }
+    if spec.max_request_bytes == Some(0) {
+        problems.add("spec.maxRequestBytes", "an integer from 1 to 4294967295", "leave it out for no limit");
+    }
     if spec.log_level.as_deref().is_some_and(|text| !is_log_level(text)) {
         let expected = "error, warn, info, debug or trace, or a list such as info,leno_proxy=debug";
         problems.add("spec.logLevel", expected, "");

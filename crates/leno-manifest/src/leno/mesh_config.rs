@@ -1,5 +1,7 @@
 //! `policy.leno.dev/v1alpha1` MeshConfig.
 
+use std::num::NonZeroU32;
+
 use leno_model::{MeshConfig as Model, TrustDomain, mesh};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -40,6 +42,9 @@ pub struct MeshConfigSpec {
     pub certificate_lifetime: Option<String>,
     /// Whether sidecars write an access log; true when not given.
     pub access_log: Option<bool>,
+    /// How many bytes the body of a request to a meshed pod may have, from 1 to 4294967295; more is answered with 413. As
+    /// many as it likes when not given: sidecars pass bodies on piece by piece.
+    pub max_request_bytes: Option<u32>,
     /// The sidecars' log level: `error`, `warn`, `info`, `debug`, `trace`, or a list of `target=level`; `info` when not
     /// given.
     pub log_level: Option<String>,
@@ -130,6 +135,7 @@ impl MeshConfig {
                 default.certificate_lifetime,
             ),
             access_log: spec.access_log.unwrap_or(default.access_log),
+            max_request_bytes: spec.max_request_bytes.and_then(NonZeroU32::new),
             log_level: given(spec.log_level.clone(), default.log_level),
             interception: spec.interception.to_model(),
         }
@@ -155,6 +161,7 @@ impl From<&Model> for MeshConfigSpec {
             }),
             certificate_lifetime: Some(duration::shown(model.certificate_lifetime)),
             access_log: Some(model.access_log),
+            max_request_bytes: model.max_request_bytes.map(NonZeroU32::get),
             log_level: Some(model.log_level.clone()),
             interception: Interception::from(&model.interception),
         }
@@ -206,6 +213,7 @@ mod tests {
             outbound_policy: mesh::OutboundPolicy::RegistryOnly,
             certificate_lifetime: std::time::Duration::from_secs(5430),
             access_log: false,
+            max_request_bytes: NonZeroU32::new(7),
             interception: mesh::Interception {
                 exclude_inbound_ports: vec![1],
                 exclude_outbound_ports: vec![2],

@@ -61,10 +61,16 @@ fn of_callers(limits: &HttpLimits) -> Vec<Limit> {
             "431 `headers_too_large`",
         ),
         count(
-            "header fields of an HTTP/1 request (never more than 256)",
+            "header fields of a request (256 at most)",
             limits.max_headers_count.into(),
             "`common_http_protocol_options.max_headers_count`",
             "431 `headers_too_large`",
+        ),
+        bytes(
+            "body of a request",
+            limits.max_request_bytes.map_or(u64::MAX, |bytes| bytes.get().into()),
+            "`maxRequestBytes` in MeshConfig, `max_request_bytes` of the Buffer filter",
+            "413 `body_too_large`",
         ),
         count(
             "open streams of an HTTP/2 connection",

@@ -46,6 +46,12 @@ impl From<ProxyError> for Reply {
     }
 }
 
+impl From<ErrorKind> for Reply {
+    fn from(kind: ErrorKind) -> Self {
+        Self::from(ProxyError::new(kind, kind.doc()))
+    }
+}
+
 impl Reply {
     /// Who may not call is told why.
     pub(super) fn denied(detail: &str, policy: String) -> Self {

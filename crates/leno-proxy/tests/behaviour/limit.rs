@@ -1,6 +1,6 @@
 //! What is bounded, and how who comes too much is told.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use leno_engine::route::PathMatch;
 use leno_proxy::{
@@ -144,6 +144,25 @@ fn a_request_that_takes_too_long_to_arrive_is_given_up() {
         let (_sidecar, address) = with(manager).await;
         let answer = to_end(address, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 408") && answer.contains("request_timeout"), "{answer}");
+    });
+}
+
+#[test]
+fn bodies_above_the_limit_are_refused() {
+    run(async {
+        let (server, heard) = scripted(&[("12345", OK)]).await;
+        let limits = HttpLimits { max_request_bytes: NonZeroU32::new(5), ..HttpLimits::default() };
+        let manager = HttpConnectionManager { limits, ..manager(&plain(&[server]), None) };
+        let (_sidecar, address) = with(manager).await;
+        let fits = to_end(address, "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\n12345");
+        assert!(fits.await.starts_with("HTTP/1.1 200"));
+        let before = heard.borrow().len();
+        let said = to_end(address, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n").await;
+        assert!(said.starts_with("HTTP/1.1 413") && said.contains("body_too_large"), "{said}");
+        assert_eq!(heard.borrow().len(), before, "what says to be too large goes nowhere");
+        let head = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let unsaid = to_end(address, &format!("{head}3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n")).await;
+        assert!(unsaid.starts_with("HTTP/1.1 413"), "{unsaid}");
     });
 }
 

@@ -2,7 +2,7 @@
 //!
 //! [`envoy.extensions.filters.network.http_connection_manager.v3`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use leno_engine::{
     authorization::Rbac,
@@ -11,6 +11,7 @@ use leno_engine::{
 use leno_proto::{
     google::protobuf::Any,
     v3::{
+        buffer::Buffer,
         http_connection_manager::{
             HttpConnectionManager as Proto, HttpFilter,
             http_connection_manager::{
@@ -30,6 +31,10 @@ use super::{
     rbac, route,
 };
 
+/// The most header fields that can be allowed: the HTTP/1 parser has room for so many.
+#[expect(clippy::cast_possible_truncation, reason = "a few hundred")]
+const MAX_FIELDS: u32 = leno_http1::Limits::MAX_FIELDS as u32;
+
 pub(super) fn convert(
     check: &mut Check,
     path: &str,
@@ -38,13 +43,14 @@ pub(super) fn convert(
 ) -> Option<HttpConnectionManager> {
     let stat_prefix = std::mem::take(&mut proto.stat_prefix).into();
     let codec = codec(check, path, std::mem::take(&mut proto.codec_type));
-    let limits = limits(check, path, &mut proto);
+    let mut limits = limits(check, path, &mut proto);
     let paths = paths(check, path, &mut proto);
     let upgrades = std::mem::take(&mut proto.upgrade_configs).into_iter().enumerate();
     let upgrades =
         upgrades.filter_map(|(index, one)| upgrade(check, &at(path, "upgrade_configs", index), one)).collect();
     let filters = std::mem::take(&mut proto.http_filters);
-    let rbac = filters_of(check, path, filters);
+    let Filters { rbac, max_request_bytes } = filters_of(check, path, filters);
+    limits.max_request_bytes = max_request_bytes;
     let access_log = access_log::convert(check, path, std::mem::take(&mut proto.access_log));
     let routes = match proto.route_specifier.take() {
         Some(RouteSpecifier::Rds(rds)) => {
@@ -133,6 +139,10 @@ fn limits(check: &mut Check, path: &str, proto: &mut Proto) -> HttpLimits {
         limits.idle_timeout =
             check.duration_or(&path_of("common_http_protocol_options.idle_timeout"), idle, limits.idle_timeout);
         if let Some(count) = options.max_headers_count.take() {
+            if count.value == 0 || count.value > MAX_FIELDS {
+                let field = path_of("common_http_protocol_options.max_headers_count");
+                check.wrong(&field, count.value.to_string(), format!("1 to {MAX_FIELDS}"));
+            }
             limits.max_headers_count = count.value;
         }
         check.rest(&path_of("common_http_protocol_options"), &options);
@@ -157,9 +167,16 @@ fn upgrade(check: &mut Check, path: &str, mut config: UpgradeConfig) -> Option<B
     enabled.then(|| name.into())
 }
 
-/// The filters: at most one RBAC, then the router.
-fn filters_of(check: &mut Check, path: &str, filters: Vec<HttpFilter>) -> Option<Rbac> {
-    let mut access = None;
+/// What the filters before the router say.
+#[derive(Default)]
+struct Filters {
+    rbac: Option<Rbac>,
+    max_request_bytes: Option<NonZeroU32>,
+}
+
+/// The filters: at most one RBAC, at most one limit of bodies after it, then the router.
+fn filters_of(check: &mut Check, path: &str, filters: Vec<HttpFilter>) -> Filters {
+    let mut found = Filters::default();
     let mut routed = false;
     for (index, mut filter) in filters.into_iter().enumerate() {
         let path = at(path, "http_filters", index);
@@ -180,17 +197,27 @@ fn filters_of(check: &mut Check, path: &str, filters: Vec<HttpFilter>) -> Option
                     check.rest(&path, &router);
                 }
             }
-            "envoy.extensions.filters.http.rbac.v3.RBAC" if access.is_none() && !routed => {
+            "envoy.extensions.filters.http.rbac.v3.RBAC"
+                if found.rbac.is_none() && found.max_request_bytes.is_none() && !routed =>
+            {
                 let Some(mut proto) = check.unpack::<http_rbac::Rbac>(&path, &config) else { continue };
                 let rules = proto.rules.take();
                 check.rest(&path, &proto);
-                access = rbac::convert(check, &join(&path, "rules"), rules);
+                found.rbac = rbac::convert(check, &join(&path, "rules"), rules);
             }
-            other => check.wrong(&path, other, "one RBAC filter, then the router"),
+            "envoy.extensions.filters.http.buffer.v3.Buffer" if found.max_request_bytes.is_none() && !routed => {
+                let Some(proto) = check.unpack::<Buffer>(&path, &config) else { continue };
+                let bytes = proto.max_request_bytes.unwrap_or_default().value;
+                found.max_request_bytes = NonZeroU32::new(bytes);
+                if bytes == 0 {
+                    check.wrong(&join(&path, "max_request_bytes"), "0", "at least 1");
+                }
+            }
+            other => check.wrong(&path, other, "one RBAC filter, one Buffer filter, then the router"),
         }
     }
     if !routed {
         check.wrong(&join(path, "http_filters"), "without a router", "the router as the last filter");
     }
-    access
+    found
 }

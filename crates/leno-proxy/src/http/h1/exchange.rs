@@ -25,7 +25,7 @@ use super::{
     times::Times,
     upload::Upload,
 };
-use crate::upstream::Http1;
+use crate::{config::HttpLimits, upstream::Http1};
 
 /// The answer's way down.
 #[derive(Default)]
@@ -64,6 +64,8 @@ pub(super) enum Ended {
     CallerGone,
     /// The caller's body is malformed.
     CallerBody(BodyError),
+    /// The caller's body is larger than the limit.
+    TooLarge,
     /// Nothing moved for too long.
     Idle,
     /// The request did not arrive in time.
@@ -105,6 +107,7 @@ pub(super) struct Attempt<'a, 'r> {
     /// Whether the caller's connection will be closed after this.
     pub(super) close: bool,
     download: Download,
+    limits: HttpLimits,
     /// What was passed back.
     pub(super) sent: Sent,
 }
@@ -126,6 +129,7 @@ pub(super) struct Setting<'a, 'r> {
     pub(super) arrive_until: Option<Instant>,
     pub(super) upgrade: bool,
     pub(super) close: bool,
+    pub(super) limits: HttpLimits,
 }
 
 impl<'a, 'r> Attempt<'a, 'r> {
@@ -137,7 +141,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         times: &'a mut Times,
         setting: Setting<'a, 'r>,
     ) -> Self {
-        let Setting { routed, retries, try_until, arrive_until, upgrade, close } = setting;
+        let Setting { routed, retries, try_until, arrive_until, upgrade, close, limits } = setting;
         Self {
             client,
             upstream,
@@ -151,6 +155,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             upgrade,
             close,
             download: Download::default(),
+            limits,
             sent: Sent::default(),
         }
     }
@@ -169,7 +174,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         if down.is_ready() {
             return down;
         }
-        if let Poll::Ready(Err(ended @ (Ended::CallerGone | Ended::CallerBody(_)))) = up {
+        if let Poll::Ready(Err(ended @ (Ended::CallerGone | Ended::CallerBody(_) | Ended::TooLarge))) = up {
             return Poll::Ready(ended);
         }
         self.poll_times(cx)
@@ -245,7 +250,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         upload.bytes.extend_from_slice(input.get(..advanced.framed).unwrap_or_default());
         upload.content += advanced.content as u64;
         self.client.input.consume(advanced.framed);
-        Ok(())
+        if self.limits.is_too_large(upload.content) { Err(Ended::TooLarge) } else { Ok(()) }
     }
 
     /// A kept connection that cannot be written to was closed before the endpoint read anything of this request.

@@ -2,6 +2,7 @@
 
 mod client;
 mod exchange;
+mod failure;
 mod head;
 pub(super) mod server;
 mod times;

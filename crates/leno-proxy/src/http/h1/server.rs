@@ -8,8 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use leno_engine::{request::RequestHead as _, resilience::Failure};
-use leno_http1::{HeadErrorKind, ResponseHead};
+use leno_engine::resilience::Failure;
+use leno_http1::{Framing, HeadErrorKind, ResponseHead};
 use tokio::sync::SemaphorePermit;
 
 use super::{
@@ -22,7 +22,8 @@ use super::{
         view::Http1 as View,
     },
     client::{Arrived, Client},
-    exchange::{Attempt, Ended, Sent, Setting, UpstreamError},
+    exchange::{Attempt, Ended, Sent, Setting},
+    failure::{Failed, failed, late, told},
     head,
     times::Times,
     tunnel,
@@ -125,6 +126,9 @@ impl Server {
         let decision = decide::decide(&self.connection, &self.manager, &outcome.callee, Protocol::Http1, &view).await;
         match decision {
             Decision::Answer(reply) => self.answer(client, outcome, &reply).await,
+            Decision::Forward(_) if self.is_too_large(client.head.framing) => {
+                self.answer(client, outcome, &Reply::from(ErrorKind::BodyTooLarge)).await
+            }
             Decision::Forward(routed) => {
                 outcome.route.clone_from(&routed.route);
                 outcome.cluster = Some(Arc::clone(&routed.cluster.name));
@@ -134,6 +138,14 @@ impl Server {
                 let request = self.prepare(client, outcome, &routed);
                 self.forward(request, &routed).await
             }
+        }
+    }
+
+    /// Whether a body says that it is larger than the limit.
+    fn is_too_large(&self, framing: Framing) -> bool {
+        match framing {
+            Framing::Length(length) => self.manager.limits.is_too_large(length),
+            Framing::None | Framing::Chunked | Framing::UntilClose => false,
         }
     }
 
@@ -246,6 +258,7 @@ impl Server {
             arrive_until: routed.arrival.map(|time| tokio::time::Instant::from_std(outcome.started) + time),
             upgrade: request.upgrade,
             close: !request.keep,
+            limits: self.manager.limits,
         };
         self.times.start();
         let mut attempt = Attempt::new(client, &mut upstream, upload, &mut self.response, &mut self.times, setting);
@@ -304,6 +317,9 @@ impl Server {
                 let reply = Reply::from(ProxyError::new(ErrorKind::BadRequest, error.to_string()));
                 self.answer(client, outcome, &reply).await
             }
+            Ended::TooLarge if sent.status == 0 => {
+                self.answer(client, outcome, &Reply::from(ErrorKind::BodyTooLarge)).await
+            }
             Ended::Idle if sent.status == 0 => {
                 let kind = if read { ErrorKind::UpstreamTimeout } else { ErrorKind::StreamIdleTimeout };
                 let reply = Reply::from(ProxyError::new(kind, outcome.detail.clone()));
@@ -313,7 +329,12 @@ impl Server {
                 let reply = Reply::from(ProxyError::new(ErrorKind::RequestTimeout, outcome.detail.clone()));
                 self.answer(client, outcome, &reply).await
             }
-            Ended::Broken(_) | Ended::CallerGone | Ended::CallerBody(_) | Ended::Idle | Ended::Upstream(_) => {
+            Ended::Broken(_)
+            | Ended::CallerGone
+            | Ended::CallerBody(_)
+            | Ended::TooLarge
+            | Ended::Idle
+            | Ended::Upstream(_) => {
                 self.emit(&client, &outcome);
                 After::Gone
             }
@@ -338,7 +359,7 @@ impl Server {
         outcome.response_bytes = reply.body.len() as u64;
         self.emit(&client, &outcome);
         // A body that nobody reads stands before the next request.
-        let body = client.head.framing != leno_http1::Framing::None;
+        let body = client.head.framing != Framing::None;
         let ending = self.connection.worker.is_draining() || self.connection.admission == Admission::Shed;
         let close = body || !client.head.keep_alive || ending;
         let mut out = Vec::new();
@@ -373,10 +394,6 @@ fn due(routed: &Routed, upload: &Upload) -> Option<tokio::time::Instant> {
     routed.timeout.zip(upload.arrived).map(|(timeout, arrived)| arrived + timeout)
 }
 
-fn late() -> ProxyError {
-    ProxyError::new(ErrorKind::UpstreamTimeout, "no endpoint answered in the time of the route")
-}
-
 /// A request on its way.
 struct Request {
     client: Client,
@@ -400,56 +417,10 @@ impl Request {
     }
 }
 
-/// How an attempt failed; `None`: in a way that ends the request.
-type Failed = (Option<Failure>, ProxyError);
-
 /// An attempt whose answer had begun.
 struct Answered {
     upstream: Http1,
     ended: Ended,
     close: bool,
     sent: Sent,
-}
-
-/// Response flag and detail of an end.
-fn told(ended: &Ended, routed: &Routed) -> (&'static str, String) {
-    match ended {
-        Ended::Complete { .. } | Ended::Upgraded => ("-", String::new()),
-        Ended::Broken(why) => (ErrorKind::UpstreamClosed.flag(), why.clone()),
-        Ended::CallerGone => (ErrorKind::DownstreamClosed.flag(), "the caller closed the connection".into()),
-        Ended::CallerBody(error) => (ErrorKind::BadRequest.flag(), error.to_string()),
-        Ended::Idle => (ErrorKind::StreamIdleTimeout.flag(), format!("nothing moved for {:?}", routed.idle)),
-        Ended::Late => (ErrorKind::RequestTimeout.flag(), "the request did not arrive in time".into()),
-        Ended::Upstream(_) => (ErrorKind::UpstreamClosed.flag(), String::new()),
-    }
-}
-
-/// What a failure of the endpoint means. A closed kept connection is safe to try again only when the request changes
-/// nothing: the endpoint may have closed it after reading.
-fn failed(error: UpstreamError, client: &Client, endpoint: &Endpoint) -> Failed {
-    let at = endpoint.address;
-    let view = View { head: &client.head, bytes: &client.head_bytes };
-    let (failure, kind, why) = match error {
-        UpstreamError::Stale => {
-            let failure = if is_idempotent(view.method()) { Failure::NotProcessed } else { Failure::Reset };
-            (failure, ErrorKind::UpstreamClosed, "closed the kept connection".to_owned())
-        }
-        UpstreamError::Closed(why) => (Failure::Reset, ErrorKind::UpstreamClosed, why),
-        UpstreamError::Malformed(why) => (Failure::Reset, ErrorKind::UpstreamProtocol, why),
-        UpstreamError::PerTryTimeout => {
-            (Failure::PerTryTimeout, ErrorKind::UpstreamTimeout, "no answer in the time of an attempt".to_owned())
-        }
-        UpstreamError::Timeout => return (None, late()),
-        UpstreamError::Status(status) => {
-            (Failure::Status(status), ErrorKind::UpstreamStatus, format!("answered with {status}"))
-        }
-    };
-    (Some(failure), ProxyError::new(kind, format!("{at}: {why}")))
-}
-
-/// Methods that may be sent twice with the effect of once ([RFC 9110, 9.2.2]).
-///
-/// [RFC 9110, 9.2.2]: https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2
-fn is_idempotent(method: &str) -> bool {
-    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE")
 }

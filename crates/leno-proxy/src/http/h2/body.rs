@@ -14,6 +14,8 @@ pub(super) enum Broken {
     Sender(Option<Reason>),
     /// The receiver's.
     Receiver(Option<Reason>),
+    /// The request is larger than the limit.
+    TooLarge,
 }
 
 /// Passes an answer's body and its trailers on to their end.

@@ -63,8 +63,15 @@ pub(super) async fn run(
     let view = View(&exchange.parts);
     let decision =
         decide::decide(&exchange.connection, &exchange.manager, &exchange.outcome.callee, protocol, &view).await;
+    let limits = exchange.manager.limits;
+    let fields = u32::try_from(exchange.parts.headers.len()).unwrap_or(u32::MAX);
+    let length = message::content_length(&exchange.parts.headers);
     match decision {
+        _ if fields > limits.max_headers_count => exchange.answer(&Reply::from(ErrorKind::HeadersTooLarge)),
         Decision::Answer(reply) => exchange.answer(&reply),
+        Decision::Forward(_) if length.is_some_and(|length| limits.is_too_large(length)) => {
+            exchange.answer(&Reply::from(ErrorKind::BodyTooLarge));
+        }
         Decision::Forward(routed) => exchange.forward(&routed, body).await,
     }
     exchange.outcome.emit(&exchange.connection, &exchange.manager, &View(&exchange.parts));
@@ -101,7 +108,7 @@ impl Exchange {
         let mut tried = Vec::new();
         let mut retries = Retries::of(routed);
         let progress = Progress::new(self.outcome.started.into());
-        let mut upload = Upload::new(body, &progress);
+        let mut upload = Upload::new(body, self.manager.limits, &progress);
         loop {
             let attempted = self.attempt(routed, &mut tried, &mut upload, &progress, &mut retries).await;
             (self.outcome.request_bytes, self.outcome.response_bytes) = (progress.up.get(), progress.down.get());
@@ -234,8 +241,10 @@ impl Exchange {
                 broken = &mut upload, if uploading => {
                     uploading = false;
                     // An endpoint that takes no more body may still answer; a caller that is gone wants nothing.
-                    if matches!(broken, Some(Broken::Sender(_))) {
-                        return Err(Broke::CallerGone);
+                    match broken {
+                        Some(Broken::Sender(_)) => return Err(Broke::CallerGone),
+                        Some(Broken::TooLarge) => return Err(Broke::TooLarge),
+                        Some(Broken::Receiver(_)) | None => {}
                     }
                 }
                 why = &mut expired => return Err(Broke::Expired(why)),
@@ -253,6 +262,13 @@ impl Exchange {
         let (flags, detail, reason) = match broke {
             Broke::CallerGone => {
                 (ErrorKind::DownstreamClosed.flag(), "the caller reset the stream".to_owned(), Reason::CANCEL)
+            }
+            Broke::TooLarge if begun => {
+                (ErrorKind::BodyTooLarge.flag(), ErrorKind::BodyTooLarge.doc().to_owned(), Reason::CANCEL)
+            }
+            Broke::TooLarge => {
+                self.answer(&Reply::from(ErrorKind::BodyTooLarge));
+                return Ok(());
             }
             Broke::Expired(why) if begun => {
                 (why.kind().flag(), "the answer was not complete in time".to_owned(), Reason::CANCEL)
@@ -339,7 +355,7 @@ impl Exchange {
         }
         body::pass(body, &mut stream, progress).await.map_err(|broken| match broken {
             Broken::Sender(reason) => Broke::Upstream(reason),
-            Broken::Receiver(_) => Broke::CallerGone,
+            Broken::Receiver(_) | Broken::TooLarge => Broke::CallerGone,
         })
     }
 }
@@ -350,6 +366,7 @@ type Failed = (Option<Failure>, ProxyError);
 /// How passing on broke off.
 enum Broke {
     CallerGone,
+    TooLarge,
     Upstream(Option<Reason>),
     /// A status after which the request is sent again.
     Status(u16),
@@ -390,6 +407,7 @@ fn not_processed(error: &h2::Error) -> Option<Reason> {
 fn reason(broken: &Broken) -> Reason {
     match broken {
         Broken::Sender(reason) | Broken::Receiver(reason) => reason.unwrap_or(Reason::CANCEL),
+        Broken::TooLarge => Reason::CANCEL,
     }
 }
 

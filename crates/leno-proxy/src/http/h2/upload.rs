@@ -15,6 +15,7 @@ use super::{
     super::retry::REPLAY,
     body::{self, Broken},
 };
+use crate::config::HttpLimits;
 
 /// How far an exchange has come; both directions look at it.
 pub(super) struct Progress {
@@ -76,15 +77,16 @@ pub(super) struct Upload {
     /// Bytes that came and were not given back to the caller's window yet.
     unreleased: usize,
     end: Option<End>,
+    limits: HttpLimits,
 }
 
 impl Upload {
-    pub(super) fn new(from: RecvStream, progress: &Progress) -> Self {
+    pub(super) fn new(from: RecvStream, limits: HttpLimits, progress: &Progress) -> Self {
         let end = from.is_end_stream().then_some(End::Plain);
         if end.is_some() {
             progress.arrive(progress.moved.get());
         }
-        Self { from, pieces: Vec::new(), length: 0, sent: 0, unreleased: 0, end }
+        Self { from, pieces: Vec::new(), length: 0, sent: 0, unreleased: 0, end, limits }
     }
 
     /// Whether the head is all there is.
@@ -141,7 +143,7 @@ impl Upload {
                 return Poll::Ready(Err(Broken::Receiver(reset.ok())));
             }
             match ready!(self.from.poll_data(cx)) {
-                Some(Ok(piece)) => self.take(piece, progress),
+                Some(Ok(piece)) => self.take(piece, progress)?,
                 Some(Err(error)) => return Poll::Ready(Err(Broken::Sender(error.reason()))),
                 None => match ready!(self.from.poll_trailers(cx)) {
                     Ok(trailers) => self.end = Some(trailers.map_or(End::Plain, End::Trailers)),
@@ -157,7 +159,7 @@ impl Upload {
         .await
     }
 
-    fn take(&mut self, piece: Bytes, progress: &Progress) {
+    fn take(&mut self, piece: Bytes, progress: &Progress) -> Result<(), Broken> {
         let length = piece.len();
         self.unreleased += length;
         self.length += length;
@@ -171,5 +173,6 @@ impl Upload {
         if length > 0 {
             self.pieces.push(piece);
         }
+        if self.limits.is_too_large(progress.up.get()) { Err(Broken::TooLarge) } else { Ok(()) }
     }
 }

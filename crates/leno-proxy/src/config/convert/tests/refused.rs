@@ -6,6 +6,7 @@ use leno_proto::{
     google::protobuf::Any,
     v3::{
         accesslog::{AccessLog, access_log},
+        buffer::Buffer,
         cluster::Cluster,
         core::{ConfigSource, Http2ProtocolOptions, PathConfigSource, config_source::ConfigSourceSpecifier},
         file_access_log::FileAccessLog,
@@ -196,6 +197,8 @@ fn http_filters_are_rules_and_then_the_router() {
     let rules = http_rbac::Rbac { rules: Some(rbac(Rule::Any(true), Identifier::Any(true))), ..Default::default() };
     let after = |m: &mut HttpConnectionManager| m.http_filters.push(http_filter(&rules));
     refused_manager(after, "http_filters[1].typed_config", "RBAC");
+    let nothing = |m: &mut HttpConnectionManager| m.http_filters.insert(0, http_filter(&Buffer::default()));
+    refused_manager(nothing, "http_filters[0].typed_config.max_request_bytes", "0");
     let double = |m: &mut HttpConnectionManager| {
         m.http_filters = vec![http_filter(&rules), http_filter(&rules), http_filter(&Router::default())];
     };
