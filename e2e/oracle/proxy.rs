@@ -2,12 +2,13 @@
 
 use std::{
     fs,
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
+use e2e::port;
 use tempfile::TempDir;
 
 use crate::{
@@ -59,9 +60,7 @@ impl Pair {
 
 impl Proxy {
     fn start(program: &[&str], flags: &[&str], cases: &[Case], upstream: &Upstream) -> Self {
-        let free: Vec<_> = cases.iter().map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
-        let ports: Vec<_> = free.iter().map(|listener| listener.local_addr().expect("an address").port()).collect();
-        drop(free);
+        let ports: Vec<_> = cases.iter().map(|_| port::free()).collect();
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("config.json");
         fs::write(&path, config::file(cases, &ports, upstream).to_string()).expect("written");

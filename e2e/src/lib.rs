@@ -5,6 +5,7 @@
 
 pub mod manifest;
 pub mod mesh;
+pub mod port;
 pub mod wait;
 
 pub use mesh::{Mesh, Reply};

@@ -8,6 +8,7 @@ mod certificate;
 mod connectivity;
 mod dns;
 mod edit;
+mod h2spec;
 mod lifecycle;
 mod osm;
 mod protocol;

@@ -1,4 +1,5 @@
-//! The third parties that judge Leno in its tests: from Debian when we are root, from PyPI into `target/venv`.
+//! The third parties that judge Leno in its tests: from Debian when we are root, from PyPI into `target/venv`, from Go's
+//! module proxy into `target/go`.
 
 use std::process::Command;
 
@@ -7,7 +8,7 @@ use anyhow::Context as _;
 use crate::run::{output, root, run, say};
 
 /// The program that a test calls, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 9] = [
     ("nft", "nftables"),
     ("tcpdump", "tcpdump"),
     ("curl", "curl"),
@@ -16,17 +17,22 @@ const PROGRAMS: [(&str, &str); 8] = [
     ("tinyproxy", "tinyproxy-bin"),
     ("h2load", "nghttp2-client"),
     ("python3", "python3-venv"),
+    ("go", "golang-go"),
 ];
+
+/// Where Go's own archives put its programs.
+const GO: &str = "/usr/local/go/bin";
 
 /// Installs what is missing and returns the `PATH` that has it all.
 pub(crate) fn install() -> anyhow::Result<String> {
     debian(&PROGRAMS)?;
     python()?;
+    go()?;
     #[expect(clippy::disallowed_methods, reason = "the build system has no runtime crate to ask")]
     let path = std::env::var("PATH").context("PATH is not set")?;
-    let venv = root().join("target/venv/bin");
+    let (venv, go) = (root().join("target/venv/bin"), root().join("target/go"));
     // nft and nginx live where an ordinary user's PATH may not look.
-    Ok(format!("{}:{path}:/usr/sbin:/sbin", venv.display()))
+    Ok(format!("{}:{}:{path}:/usr/sbin:/sbin", venv.display(), go.display()))
 }
 
 /// Installs the packages of the programs that are missing.
@@ -49,7 +55,7 @@ pub(crate) fn debian(programs: &[(&str, &str)]) -> anyhow::Result<()> {
 }
 
 fn present(program: &str) -> bool {
-    let folders = ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin", "/usr/local/sbin"];
+    let folders = ["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin", "/usr/local/sbin", GO];
     let found = |folder: &str| std::path::Path::new(folder).join(program).exists();
     folders.into_iter().any(found)
         || Command::new("sh").args(["-c", &format!("command -v {program}")]).output().is_ok_and(|o| o.status.success())
@@ -67,4 +73,16 @@ fn python() -> anyhow::Result<()> {
     run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
     run(Command::new(venv.join("bin/pip")).args(["install", "-q", "-r"]).arg(&pinned))?;
     std::fs::write(&installed, wanted).context("remember what is installed")
+}
+
+/// The pinned judges that are written in Go.
+fn go() -> anyhow::Result<()> {
+    let path = output(Command::new("sh").args(["-c", "echo $PATH"]))?;
+    run(Command::new("go")
+        .current_dir(root().join("e2e/tool"))
+        .args(["build", "-buildvcs=false", "-o"])
+        .arg(root().join("target/go/h2spec"))
+        .arg("github.com/summerwind/h2spec/cmd/h2spec")
+        .env("PATH", format!("{}:{GO}", path.trim()))
+        .env("GOFLAGS", "-mod=readonly"))
 }

@@ -15,8 +15,10 @@ pub enum Detected {
     NeedMore,
 }
 
-/// The preface of an HTTP/2 connection.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// The preface of an HTTP/2 connection ([RFC 9113, 3.4]).
+///
+/// [RFC 9113, 3.4]: https://www.rfc-editor.org/rfc/rfc9113#section-3.4
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// The longest method name that counts as HTTP (`VERSION-CONTROL` has 15).
 const MAX_METHOD: usize = 20;
 /// How far the end of a request line is looked for; a longer one that began well is HTTP, and refused as such.

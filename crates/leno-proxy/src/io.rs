@@ -4,10 +4,11 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::{client, server};
@@ -21,6 +22,32 @@ pub enum Io {
     Accepted(Box<server::TlsStream<Socket>>),
     /// TLS, dialled.
     Dialed(Box<client::TlsStream<Socket>>),
+}
+
+/// How long the bytes that a refused caller still sends are read, so that it gets to see the answer.
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
+/// How many of them.
+pub(crate) const LINGER_BYTES: usize = 256 * 1024;
+
+impl Io {
+    /// Ends a connection so that the other side sees all that was written: says that no more will come, then reads for a
+    /// moment what is still under way. Closing at once would reset the connection and lose the answer.
+    pub async fn close(mut self) {
+        if self.shutdown().await.is_err() {
+            return;
+        }
+        let rest = async {
+            let mut piece = [0; 4096];
+            let mut read = 0;
+            while read <= LINGER_BYTES {
+                match self.read(&mut piece).await {
+                    Ok(0) | Err(_) => return,
+                    Ok(count) => read += count,
+                }
+            }
+        };
+        drop(tokio::time::timeout(LINGER, rest).await);
+    }
 }
 
 /// Reads this long or longer, filled to the brim, mean that more is waiting: read ahead from now on.

@@ -14,10 +14,10 @@ use std::{collections::BTreeMap, convert::Infallible, net::SocketAddr, time::Dur
 use anyhow::Context as _;
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
-use http_body_util::{BodyExt as _, Full, Limited, combinators::BoxBody};
+use http_body_util::{BodyExt as _, Empty, Full, Limited, combinators::BoxBody};
 use hyper::{
-    Request, Response, StatusCode,
-    body::Incoming,
+    Method, Request, Response, StatusCode,
+    body::{Body as _, Incoming},
     header::{self, HeaderMap, HeaderValue},
     service::service_fn,
 };
@@ -56,12 +56,20 @@ pub(crate) async fn serve(address: SocketAddr, name: String) -> anyhow::Result<(
 }
 
 async fn handle(request: Request<Incoming>, name: &str, peer: SocketAddr) -> Response<Body> {
+    let head = *request.method() == Method::HEAD;
     let mut response = match dispatch(request, name, peer).await {
         Ok(response) => response,
         Err(error) => text(StatusCode::BAD_REQUEST, format!("{error:#}\n")),
     };
     if let Ok(value) = HeaderValue::from_str(name) {
         response.headers_mut().insert("x-pod", value);
+    }
+    // Over HTTP/1 hyper leaves a body out, over HTTP/2 it would be sent.
+    if head {
+        if let Some(length) = response.body().size_hint().exact() {
+            response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        *response.body_mut() = Empty::new().map_err(|never| match never {}).boxed();
     }
     response
 }

@@ -1,12 +1,6 @@
 //! The caller's side of a connection: heads come in, answers go out.
 
-use std::{
-    future::poll_fn,
-    io,
-    pin::Pin,
-    task::{Poll, ready},
-    time::Duration,
-};
+use std::{future::poll_fn, io, pin::Pin, task::Poll, time::Duration};
 
 use leno_http1::{HeadError, Limits, Parsed, RequestHead};
 use tokio::{
@@ -38,11 +32,6 @@ pub(super) enum Arrived {
     /// The head did not come in time.
     Timeout,
 }
-
-/// How long the bytes that a refused caller still sends are read, so that it gets to see the answer.
-const LINGER: Duration = Duration::from_secs(1);
-/// How many of them.
-const LINGER_BYTES: usize = 256 * 1024;
 
 impl Client {
     pub(super) fn new(io: Io, first: Vec<u8>) -> Self {
@@ -107,26 +96,9 @@ impl Client {
         self.io.flush().await
     }
 
-    /// Ends the connection so that the caller sees all that was written: says that no more will come, then reads for a
-    /// moment what is still under way. Closing at once would reset the connection and lose the answer.
-    pub(super) async fn close(mut self) {
-        if self.io.shutdown().await.is_err() {
-            return;
-        }
-        let mut read = 0;
-        let rest = poll_fn(|cx| {
-            loop {
-                self.input.consume(self.input.len());
-                match ready!(self.input.poll_read(&mut self.io, cx)) {
-                    Ok(0) | Err(_) => return Poll::Ready(()),
-                    Ok(count) => read += count,
-                }
-                if read > LINGER_BYTES {
-                    return Poll::Ready(());
-                }
-            }
-        });
-        drop(tokio::time::timeout(LINGER, rest).await);
+    /// Ends the connection so that the caller sees all that was written.
+    pub(super) async fn close(self) {
+        self.io.close().await;
     }
 
     /// Sees that written bytes leave.

@@ -84,7 +84,7 @@ impl Exchange {
         self.outcome.flags = reply.flags;
         self.outcome.detail.clone_from(&reply.detail);
         let (response, body) = message::reply(reply, self.grpc);
-        let ends = body.is_empty();
+        let ends = body.is_empty() || self.parts.method == http::Method::HEAD;
         // A caller that is gone cannot be told.
         if let Ok(mut stream) = self.respond.send_response(response, ends)
             && !ends

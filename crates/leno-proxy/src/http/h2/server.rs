@@ -9,9 +9,10 @@ use std::{
     time::Duration,
 };
 
+use leno_engine::detect::PREFACE;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::timeout,
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf},
+    time::{Instant, timeout_at},
 };
 
 use super::super::current::Current;
@@ -38,9 +39,11 @@ pub(in crate::http) async fn run(connection: Rc<Connection>, mut current: Curren
         .max_send_buffer_size(SEND_BUFFER)
         .max_pending_accept_reset_streams(MAX_RESETS)
         .max_local_error_reset_streams(Some(MAX_RESETS));
-    let handshake = builder.handshake::<_, bytes::Bytes>(Replayed { first, at: 0, io });
     let time = if limits.headers_timeout.is_zero() { Duration::from_secs(60) } else { limits.headers_timeout };
-    let mut streams = match timeout(time, handshake).await {
+    let until = Instant::now() + time;
+    let Some((io, first)) = timeout_at(until, preface(io, first)).await.ok().flatten() else { return };
+    let handshake = builder.handshake::<_, bytes::Bytes>(Replayed { first, at: 0, io });
+    let mut streams = match timeout_at(until, handshake).await {
         Ok(Ok(streams)) => streams,
         Ok(Err(error)) => {
             return tracing::debug!(peer = %connection.peer, %error, "HTTP/2 handshake failed");
@@ -78,6 +81,22 @@ pub(in crate::http) async fn run(connection: Rc<Connection>, mut current: Curren
             None => return,
         }
     }
+}
+
+/// Reads on until the connection preface is there. What begins otherwise is no HTTP/2: closed, `None`.
+async fn preface(mut io: Io, mut first: Vec<u8>) -> Option<(Io, Vec<u8>)> {
+    while first.len() < PREFACE.len() && PREFACE.starts_with(&first) {
+        let mut piece = [0; 4096];
+        match io.read(&mut piece).await {
+            Ok(count @ 1..) => first.extend_from_slice(piece.get(..count).unwrap_or_default()),
+            Ok(0) | Err(_) => return None,
+        }
+    }
+    if first.starts_with(PREFACE) {
+        return Some((io, first));
+    }
+    io.close().await;
+    None
 }
 
 async fn idle(time: Duration) {
