@@ -109,6 +109,11 @@ impl Worker {
         self.draining.get()
     }
 
+    /// Has answers say so from now on.
+    pub fn set_draining(&self) {
+        self.draining.set(true);
+    }
+
     /// How many tasks are under way.
     #[must_use]
     pub fn tasks(&self) -> usize {

@@ -110,7 +110,7 @@ async fn work(worker: Rc<Worker>, mut commands: mpsc::Receiver<Command>) {
             _ = sweep.tick() => worker.destinations.sweep(destination::IDLE),
         }
     }
-    worker.draining.set(true);
+    worker.set_draining();
     let started = Instant::now();
     while worker.tasks() > 0 || started.elapsed() < LINGER {
         tokio::select! {

@@ -7,6 +7,7 @@ mod support;
 mod detect;
 mod discovery;
 mod http1;
+mod http2;
 mod limit;
 mod mesh_tls;
 mod process;

@@ -25,7 +25,7 @@ use super::{
     times::Times,
     upload::Upload,
 };
-use crate::{config::HttpLimits, upstream::Http1};
+use crate::{config::HttpLimits, upstream::Http1, worker::Worker};
 
 /// The answer's way down.
 #[derive(Default)]
@@ -108,6 +108,7 @@ pub(super) struct Attempt<'a, 'r> {
     pub(super) close: bool,
     download: Download,
     limits: HttpLimits,
+    worker: &'a Worker,
     /// What was passed back.
     pub(super) sent: Sent,
 }
@@ -130,6 +131,7 @@ pub(super) struct Setting<'a, 'r> {
     pub(super) upgrade: bool,
     pub(super) close: bool,
     pub(super) limits: HttpLimits,
+    pub(super) worker: &'a Worker,
 }
 
 impl<'a, 'r> Attempt<'a, 'r> {
@@ -141,7 +143,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         times: &'a mut Times,
         setting: Setting<'a, 'r>,
     ) -> Self {
-        let Setting { routed, retries, try_until, arrive_until, upgrade, close, limits } = setting;
+        let Setting { routed, retries, try_until, arrive_until, upgrade, close, limits, worker } = setting;
         Self {
             client,
             upstream,
@@ -156,6 +158,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             close,
             download: Download::default(),
             limits,
+            worker,
             sent: Sent::default(),
         }
     }
@@ -427,7 +430,10 @@ impl<'a, 'r> Attempt<'a, 'r> {
         self.retries.settle();
         let http10 = request.version == leno_http1::Version::Http10;
         let unchunk = http10 && self.response.framing == Framing::Chunked;
-        self.close |= unchunk || self.response.framing == Framing::UntilClose || !self.upload.is_read();
+        self.close |= unchunk
+            || self.worker.is_draining()
+            || self.response.framing == Framing::UntilClose
+            || !self.upload.is_read();
         let passing = Passing { close: self.close, http10, upgrade: upgraded };
         head::response(&mut self.download.head, self.response, bytes, self.routed, passing);
         self.download.unchunk = unchunk;

@@ -160,7 +160,7 @@ impl Server {
         (outcome.request_id, outcome.traceparent) = set;
         let upload = Upload::new(bytes, client.head.framing, outcome.started.into());
         client.input.release();
-        let keep = client.head.keep_alive && !self.connection.worker.is_draining();
+        let keep = client.head.keep_alive;
         Request { client, outcome, upload, upgrade, keep, fresh: false }
     }
 
@@ -259,6 +259,7 @@ impl Server {
             upgrade: request.upgrade,
             close: !request.keep,
             limits: self.manager.limits,
+            worker,
         };
         self.times.start();
         let mut attempt = Attempt::new(client, &mut upstream, upload, &mut self.response, &mut self.times, setting);

@@ -96,7 +96,7 @@ pub struct Sidecar {
     destinations: Known,
     inbound: Arc<Slot<Listener>>,
     outbound: Arc<Slot<Listener>>,
-    _drain: leno_runtime::Drain,
+    drain: leno_runtime::Drain,
 }
 
 impl Sidecar {
@@ -130,7 +130,7 @@ impl Sidecar {
         };
         let (drain, drained) = leno_runtime::drain::channel();
         let worker = Worker::new(0, Arc::new(shared), drained);
-        Self { worker, destinations, inbound, outbound, _drain: drain }
+        Self { worker, destinations, inbound, outbound, drain }
     }
 
     pub fn set_inbound(&self, listener: Listener) {
@@ -159,6 +159,12 @@ impl Sidecar {
         let address = listener.local_addr().unwrap();
         spawn_local(accept(Rc::clone(&self.worker), listener, direction, destination, Admission::Shed));
         address
+    }
+
+    /// Says that it is time to end.
+    pub fn drain(&self) {
+        self.worker.set_draining();
+        self.drain.start();
     }
 
     pub fn totals(&self) -> Totals {
