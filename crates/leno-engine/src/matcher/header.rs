@@ -38,7 +38,12 @@ pub enum HeaderMatch {
 impl HeaderMatcher {
     /// Whether the request fits. Of a header that comes several times one value that fits is enough.
     pub fn matches(&self, request: &impl RequestHead) -> bool {
-        let mut values = request.fields(&self.name).peekable();
+        self.matches_values(request.fields(&self.name))
+    }
+
+    /// Whether a header with these values fits; none: it is not there.
+    pub fn matches_values<'a>(&self, values: impl Iterator<Item = &'a [u8]>) -> bool {
+        let mut values = values.peekable();
         let absent = values.peek().is_none();
         let empty = (absent && self.missing_as_empty).then_some(&b""[..]);
         let mut values = values.chain(empty);

@@ -1,7 +1,11 @@
 //! What to do after a failure.
 
 mod backoff;
+mod reset_header;
 mod retry;
+mod retry_on;
 
 pub use backoff::Backoff;
-pub use retry::{Failure, MAX_SAFE_RESENDS, Resend, Retry, RetryOn, RetryPolicy};
+pub use reset_header::{ResetFormat, ResetHeaders};
+pub use retry::{Failure, MAX_SAFE_RESENDS, Resend, Retry, RetryPolicy};
+pub use retry_on::{AnswerHead, RetryOn};

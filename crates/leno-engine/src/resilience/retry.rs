@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use super::Backoff;
+use super::{Backoff, ResetHeaders, RetryOn};
+use crate::{matcher::HeaderMatcher, request::RequestHead};
 
 /// How an attempt failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,8 +25,8 @@ pub enum Failure {
     Reset,
     /// The attempt's time was up.
     PerTryTimeout,
-    /// The endpoint answered with this status.
-    Status(u16),
+    /// The endpoint's answer, of this status, is one after which the policy tries again; see [`RetryOn::failure`].
+    Answer(u16),
 }
 
 /// When to try again.
@@ -39,45 +40,16 @@ pub struct RetryPolicy {
     pub per_try_timeout: Option<Duration>,
     /// How long to wait before.
     pub backoff: Backoff,
+    /// Whether an answer says itself when to come back.
+    pub reset_headers: Option<ResetHeaders>,
+    /// Only requests with one of these headers are tried again; empty: all.
+    pub request_headers: Vec<HeaderMatcher>,
 }
 
-/// After what to try again ([`x-envoy-retry-on`]).
-///
-/// [`x-envoy-retry-on`]: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/router_filter#x-envoy-retry-on
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RetryOn {
-    /// Any status from 500 up, and whatever breaks (`5xx`).
-    pub server_error: bool,
-    /// 502, 503 and 504 (`gateway-error`).
-    pub gateway_error: bool,
-    /// The connection could not be made (`connect-failure`).
-    pub connect_failure: bool,
-    /// The answer did not begin (`reset`).
-    pub reset: bool,
-    /// The endpoint said that it did not process the request (`refused-stream`).
-    pub refused_stream: bool,
-    /// 409 (`retriable-4xx`).
-    pub conflict: bool,
-    /// These statuses (`retriable-status-codes`).
-    pub statuses: Vec<u16>,
-}
-
-impl RetryOn {
-    /// Whether to try again after this.
-    #[must_use]
-    pub fn covers(&self, failure: Failure) -> bool {
-        match failure {
-            Failure::Connect => self.connect_failure || self.server_error,
-            Failure::NotProcessed => self.refused_stream || self.reset || self.server_error,
-            Failure::Reset => self.reset || self.server_error,
-            Failure::PerTryTimeout => self.server_error || self.gateway_error || self.reset,
-            Failure::Status(status) => {
-                (self.server_error && (500..600).contains(&status))
-                    || (self.gateway_error && matches!(status, 502..=504))
-                    || (self.conflict && status == 409)
-                    || self.statuses.contains(&status)
-            }
-        }
+impl RetryPolicy {
+    /// Whether the policy is for this request.
+    pub fn is_for(&self, request: &impl RequestHead) -> bool {
+        self.request_headers.is_empty() || self.request_headers.iter().any(|header| header.matches(request))
     }
 }
 
@@ -160,7 +132,7 @@ mod tests {
     fn without_a_policy_only_what_was_not_processed_is_sent_again() {
         assert_eq!(attempts(None, Failure::Connect, true), MAX_SAFE_RESENDS);
         assert_eq!(attempts(None, Failure::NotProcessed, true), MAX_SAFE_RESENDS);
-        for failure in [Failure::Reset, Failure::PerTryTimeout, Failure::Status(503)] {
+        for failure in [Failure::Reset, Failure::PerTryTimeout, Failure::Answer(503)] {
             assert_eq!(attempts(None, failure, true), 0, "{failure:?}");
         }
         assert_eq!(attempts(None, Failure::Connect, false), 0);
@@ -168,14 +140,11 @@ mod tests {
 
     #[test]
     fn a_policy_bounds_its_retries() {
-        let policy = RetryPolicy {
-            on: RetryOn { server_error: true, statuses: vec![418], ..RetryOn::default() },
-            retries: 5,
-            ..RetryPolicy::default()
-        };
-        assert_eq!(attempts(Some(&policy), Failure::Status(503), true), 5);
-        assert_eq!(attempts(Some(&policy), Failure::Status(418), true), 5);
-        assert_eq!(attempts(Some(&policy), Failure::Status(404), true), 0);
-        assert_eq!(attempts(Some(&policy), Failure::Status(503), false), 0);
+        let on = RetryOn { reset: true, ..RetryOn::default() };
+        let policy = RetryPolicy { on, retries: 5, ..RetryPolicy::default() };
+        assert_eq!(attempts(Some(&policy), Failure::Answer(503), true), 5);
+        assert_eq!(attempts(Some(&policy), Failure::Reset, true), 5);
+        assert_eq!(attempts(Some(&policy), Failure::Connect, true), MAX_SAFE_RESENDS);
+        assert_eq!(attempts(Some(&policy), Failure::Reset, false), 0);
     }
 }

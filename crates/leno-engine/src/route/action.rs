@@ -1,6 +1,6 @@
 //! What happens to a request that a route matches.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rand::{Rng, RngExt as _};
 
@@ -34,7 +34,7 @@ pub struct Forward {
     /// How long nothing may move; `None`: what the connection manager says.
     pub idle_timeout: Option<Duration>,
     /// When to try again.
-    pub retry: Option<RetryPolicy>,
+    pub retry: Option<Arc<RetryPolicy>>,
 }
 
 /// One cluster, or several by weight.

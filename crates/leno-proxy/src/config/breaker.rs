@@ -21,13 +21,40 @@ pub struct Thresholds {
     pub max_pending_requests: u32,
     /// Requests, waiting ones included. Default 1024.
     pub max_requests: u32,
-    /// Requests that a retry policy sends again, until their answer begins. Default 3.
-    pub max_retries: u32,
+    /// Requests that a retry policy sends again, until their answer begins.
+    pub retries: RetryLimit,
+}
+
+/// How many requests may be sent again at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryLimit {
+    /// So many (`max_retries`). Default 3.
+    Count(u32),
+    /// A share of the requests under way (`retry_budget`): what adds to the load grows with it and no faster.
+    Budget {
+        /// The share, in thousandths of a percent. Default 20,000 (20 %).
+        thousandths: u32,
+        /// So many always. Default 3.
+        at_least: u32,
+    },
+}
+
+impl RetryLimit {
+    /// The limit while so many requests are under way.
+    fn of(self, requests: u32) -> u32 {
+        match self {
+            Self::Count(count) => count,
+            Self::Budget { thousandths, at_least } => {
+                let share = u64::from(requests) * u64::from(thousandths) / 100_000;
+                u32::try_from(share).unwrap_or(u32::MAX).max(at_least)
+            }
+        }
+    }
 }
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { max_connections: 1024, max_pending_requests: 1024, max_requests: 1024, max_retries: 3 }
+        Self { max_connections: 1024, max_pending_requests: 1024, max_requests: 1024, retries: RetryLimit::Count(3) }
     }
 }
 
@@ -92,7 +119,7 @@ impl CircuitBreaker {
 
     /// Admits a request that is sent again; `None` when there are too many.
     pub fn retry(&self) -> Option<Counted<'_>> {
-        Counted::below(&self.retries, self.thresholds.max_retries)
+        Counted::below(&self.retries, self.thresholds.retries.of(self.requests.load(Ordering::Relaxed)))
     }
 
     /// Admits an HTTP/1 request to a connection; waits until one is free.
@@ -136,7 +163,12 @@ mod tests {
     use super::*;
 
     fn breaker(max_connections: u32, max_pending_requests: u32, max_requests: u32) -> CircuitBreaker {
-        CircuitBreaker::new(Thresholds { max_connections, max_pending_requests, max_requests, max_retries: 1 })
+        CircuitBreaker::new(Thresholds {
+            max_connections,
+            max_pending_requests,
+            max_requests,
+            retries: RetryLimit::Count(1),
+        })
     }
 
     #[test]
@@ -153,6 +185,13 @@ mod tests {
         assert!(breaker.connection().is_ok());
         let retry = breaker.retry();
         assert!(retry.is_some() && breaker.retry().is_none());
+    }
+
+    #[test]
+    fn a_budget_is_a_share_of_what_is_under_way() {
+        let budget = RetryLimit::Budget { thousandths: 20_000, at_least: 3 };
+        assert_eq!([0, 10, 15, 20, 1000].map(|requests| budget.of(requests)), [3, 3, 3, 4, 200]);
+        assert_eq!(RetryLimit::Count(7).of(1000), 7);
     }
 
     #[tokio::test]

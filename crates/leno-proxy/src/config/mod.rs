@@ -18,7 +18,7 @@ pub mod registry;
 pub mod slot;
 pub mod tcp;
 
-pub use breaker::{CircuitBreaker, Counted, Thresholds};
+pub use breaker::{CircuitBreaker, Counted, RetryLimit, Thresholds};
 pub use cluster::{Cluster, ClusterKind, LoadBalancer, Transport, TransportMatch, UpstreamTls};
 pub use endpoint::{Endpoint, EndpointSet, WorkloadLabels};
 pub use http::{Codec, HttpConnectionManager, HttpLimits, RouteSource, Routes};

@@ -40,7 +40,7 @@ pub(super) struct Routed {
     /// How long nothing may move.
     pub(super) idle: Duration,
     /// When to try again.
-    pub(super) retry: Option<RetryPolicy>,
+    pub(super) retry: Option<Arc<RetryPolicy>>,
     /// Changes to the request's headers, in their order.
     pub(super) request_edits: Vec<HeaderEdits>,
     /// Changes to the answer's headers, in their order.
@@ -138,7 +138,7 @@ async fn route<R: RequestHead>(
         timeout: forward.timeout,
         idle: forward.idle_timeout.unwrap_or(manager.limits.stream_idle_timeout),
         arrival: Some(manager.limits.request_timeout).filter(|time| !time.is_zero()),
-        retry: forward.retry.clone(),
+        retry: forward.retry.as_ref().filter(|policy| policy.is_for(request)).cloned(),
         // Innermost first, as Envoy does: a wider one may overwrite.
         request_edits: edits([request_headers, &route.request_headers, &host.request_headers, &table.request_headers]),
         response_edits: edits([

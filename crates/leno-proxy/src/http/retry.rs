@@ -1,8 +1,8 @@
 //! The attempts of one request: what its policy and the cluster's breaker allow.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use leno_engine::resilience::{Failure, Resend, Retry};
+use leno_engine::resilience::{AnswerHead, Failure, Resend, Retry};
 
 use super::decide::Routed;
 use crate::config::Counted;
@@ -32,7 +32,7 @@ impl<'a> Retries<'a> {
     /// can be sent once more as it was.
     pub(super) fn claim(&mut self, failure: Failure, replayable: bool) -> bool {
         self.under_way = None;
-        let policy = self.routed.retry.as_ref();
+        let policy = self.routed.retry.as_deref();
         let next = self.state.next(policy, failure, replayable, &mut rand::rng());
         self.wait = match next {
             Some(Resend::Safe) => Some(Duration::ZERO),
@@ -44,6 +44,20 @@ impl<'a> Retries<'a> {
         };
         self.exhausted = self.wait.is_none() && self.state.is_exhausted(policy, failure);
         self.wait.is_some()
+    }
+
+    /// The same for an answer that came.
+    pub(super) fn claim_answer(&mut self, answer: &impl AnswerHead, replayable: bool) -> bool {
+        let Some(policy) = &self.routed.retry else { return false };
+        let Some(failure) = policy.on.failure(answer) else { return false };
+        if !self.claim(failure, replayable) {
+            return false;
+        }
+        if let Some(headers) = &policy.reset_headers {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+            self.wait = headers.wait(answer, now, &mut rand::rng()).or(self.wait);
+        }
+        true
     }
 
     /// The wait before the attempt that was claimed.

@@ -1,7 +1,7 @@
 //! Requests as `leno_engine` sees them.
 
 use http::request::Parts;
-use leno_engine::request::RequestHead;
+use leno_engine::{request::RequestHead, resilience::AnswerHead};
 use leno_http1::field::same;
 
 /// An HTTP/1 head with the bytes that it was parsed from.
@@ -49,6 +49,38 @@ impl RequestHead for Http2<'_> {
             Some(authority) => authority.as_str(),
             None => self.0.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default(),
         }
+    }
+
+    fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.0.headers.get_all(name).iter().map(http::HeaderValue::as_bytes)
+    }
+}
+
+/// The head of an HTTP/1 answer with the bytes that it was parsed from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer1<'a> {
+    pub(super) head: &'a leno_http1::ResponseHead,
+    pub(super) bytes: &'a [u8],
+}
+
+impl AnswerHead for Answer1<'_> {
+    fn status(&self) -> u16 {
+        self.head.status
+    }
+
+    fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        let fields = self.head.fields.iter().filter(move |field| same(field.name.of_bytes(self.bytes), name));
+        fields.map(|field| field.value.of_bytes(self.bytes))
+    }
+}
+
+/// The head of an HTTP/2 answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer2<'a>(pub(super) &'a http::response::Parts);
+
+impl AnswerHead for Answer2<'_> {
+    fn status(&self) -> u16 {
+        self.0.status.as_u16()
     }
 
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {

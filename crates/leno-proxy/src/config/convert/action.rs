@@ -6,17 +6,14 @@
 
 use std::time::Duration;
 
-use leno_engine::{
-    resilience::{Backoff, RetryOn, RetryPolicy},
-    route::{
-        Action, ClusterWeight, Clusters, DirectResponse, Forward, HostRewrite, PathRedirect, PathRewrite, Redirect,
-    },
+use leno_engine::route::{
+    Action, ClusterWeight, Clusters, DirectResponse, Forward, HostRewrite, PathRedirect, PathRewrite, Redirect,
 };
 use leno_proto::v3::{
     core::data_source::Specifier,
     matcher::RegexMatchAndSubstitute,
     route::{
-        DirectResponseAction, RedirectAction, RetryPolicy as RetryProto, RouteAction, WeightedCluster,
+        DirectResponseAction, RedirectAction, RouteAction, WeightedCluster,
         redirect_action::{PathRewriteSpecifier, RedirectResponseCode, SchemeRewriteSpecifier},
         route,
         route_action::{ClusterSpecifier, HostRewriteSpecifier},
@@ -25,7 +22,7 @@ use leno_proto::v3::{
 
 use super::{
     check::{Check, at, join},
-    matcher,
+    matcher, retry,
     route::edits,
 };
 
@@ -79,7 +76,8 @@ fn forward(check: &mut Check, path: &str, mut proto: RouteAction) -> Option<Forw
     };
     let timeout = check.duration_or(&join(path, "timeout"), proto.timeout.take(), TIMEOUT);
     let idle = proto.idle_timeout.take().and_then(|idle| check.duration(&join(path, "idle_timeout"), &idle));
-    let retry = proto.retry_policy.take().map(|retry| self::retry(check, &join(path, "retry_policy"), retry));
+    let retry =
+        proto.retry_policy.take().map(|policy| retry::convert(check, &join(path, "retry_policy"), policy).into());
     check.rest(path, &proto);
     Some(Forward {
         clusters: clusters?,
@@ -192,61 +190,4 @@ fn direct(check: &mut Check, path: &str, mut proto: DirectResponseAction) -> Opt
     }
     check.rest(path, &proto);
     Some(DirectResponse { status: status?, body: body.into() })
-}
-
-/// After what a request is sent again.
-fn retry_on(check: &mut Check, path: &str, proto: &mut RetryProto) -> RetryOn {
-    let mut on = RetryOn::default();
-    let mut statuses = Vec::new();
-    for (index, code) in std::mem::take(&mut proto.retriable_status_codes).into_iter().enumerate() {
-        match u16::try_from(code) {
-            Ok(status @ 100..600) => statuses.push(status),
-            Ok(_) | Err(_) => check.wrong(&at(path, "retriable_status_codes", index), code.to_string(), "100 to 599"),
-        }
-    }
-    for word in std::mem::take(&mut proto.retry_on).split(',').map(str::trim).filter(|word| !word.is_empty()) {
-        match word {
-            "5xx" => on.server_error = true,
-            "gateway-error" => on.gateway_error = true,
-            "connect-failure" => on.connect_failure = true,
-            "reset" => on.reset = true,
-            // Only what cannot have been processed; `reset` would send again what may have been.
-            "reset-before-request" => {
-                on.refused_stream = true;
-                on.connect_failure = true;
-            }
-            "refused-stream" => on.refused_stream = true,
-            "retriable-4xx" => on.conflict = true,
-            "retriable-status-codes" => on.statuses = std::mem::take(&mut statuses),
-            other => check.wrong(&join(path, "retry_on"), other, "a condition that Leno supports"),
-        }
-    }
-    if !statuses.is_empty() && on.statuses.is_empty() {
-        let field = join(path, "retriable_status_codes");
-        check.wrong(
-            &field,
-            format!("{statuses:?}"),
-            "retriable-status-codes in retry_on too, else they have no effect",
-        );
-    }
-    on
-}
-
-fn retry(check: &mut Check, path: &str, mut proto: RetryProto) -> RetryPolicy {
-    let on = retry_on(check, path, &mut proto);
-    let retries = proto.num_retries.take().map_or(1, |retries| retries.value);
-    let per_try = proto.per_try_timeout.take().and_then(|time| check.duration(&join(path, "per_try_timeout"), &time));
-    let mut backoff = Backoff::default();
-    if let Some(proto) = proto.retry_back_off.take() {
-        let path = join(path, "retry_back_off");
-        backoff.base = check.duration_or(&join(&path, "base_interval"), proto.base_interval, backoff.base);
-        let max = backoff.base.saturating_mul(10);
-        backoff.max = check.duration_or(&join(&path, "max_interval"), proto.max_interval, max);
-        if backoff.base.is_zero() || backoff.max < backoff.base {
-            let value = format!("{:?} to {:?}", backoff.base, backoff.max);
-            check.wrong(&path, value, "a base_interval above 0 and a max_interval that is not below it");
-        }
-    }
-    check.rest(path, &proto);
-    RetryPolicy { on, retries, per_try_timeout: per_try.filter(|time| !time.is_zero()), backoff }
 }

@@ -8,10 +8,10 @@ use std::{
 };
 
 use leno_proto::{
-    google::protobuf::{Any, UInt32Value},
+    google::protobuf::Any,
     v3::{
         cluster::{
-            CircuitBreakers, Cluster as Proto,
+            Cluster as Proto,
             cluster::{ClusterDiscoveryType, DiscoveryType, LbPolicy, TransportSocketMatch},
         },
         upstream_http::{HttpProtocolOptions, http_protocol_options::UpstreamProtocolOptions},
@@ -19,7 +19,8 @@ use leno_proto::{
 };
 
 use super::{
-    super::{CircuitBreaker, Cluster, ClusterKind, EndpointSet, LoadBalancer, Registry, Thresholds, TransportMatch},
+    super::{CircuitBreaker, Cluster, ClusterKind, EndpointSet, LoadBalancer, Registry, TransportMatch},
+    breaker,
     check::{Check, at, join},
     endpoint::{self, texts},
     tls,
@@ -48,7 +49,7 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
     for (key, options) in std::mem::take(&mut proto.typed_extension_protocol_options) {
         protocol_options(check, &format!("typed_extension_protocol_options[{key:?}]"), &options);
     }
-    let thresholds = thresholds(check, proto.circuit_breakers.take());
+    let thresholds = breaker::convert(check, proto.circuit_breakers.take());
     check.rest("", &proto);
     Some(Cluster {
         name,
@@ -60,27 +61,6 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
         breaker: CircuitBreaker::new(thresholds),
         turns: AtomicU64::new(0),
     })
-}
-
-/// The thresholds of requests of the default priority: there are no others.
-fn thresholds(check: &mut Check, breakers: Option<CircuitBreakers>) -> Thresholds {
-    let mut found = Thresholds::default();
-    let Some(mut breakers) = breakers else { return found };
-    for (index, mut proto) in std::mem::take(&mut breakers.thresholds).into_iter().enumerate() {
-        let path = at("circuit_breakers", "thresholds", index);
-        let take = |value: &mut Option<UInt32Value>, to: &mut u32| {
-            if let Some(value) = value.take() {
-                *to = value.value;
-            }
-        };
-        take(&mut proto.max_connections, &mut found.max_connections);
-        take(&mut proto.max_pending_requests, &mut found.max_pending_requests);
-        take(&mut proto.max_requests, &mut found.max_requests);
-        take(&mut proto.max_retries, &mut found.max_retries);
-        check.rest(&path, &proto);
-    }
-    check.rest("circuit_breakers", &breakers);
-    found
 }
 
 fn load_balancer(check: &mut Check, policy: i32) -> LoadBalancer {

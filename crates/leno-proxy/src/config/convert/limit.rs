@@ -2,7 +2,10 @@
 
 use leno_engine::resilience::{Backoff, MAX_SAFE_RESENDS};
 
-use super::{super::breaker::Thresholds, action, cluster, listener, tcp};
+use super::{
+    super::breaker::{RetryLimit, Thresholds},
+    action, cluster, listener, tcp,
+};
 use crate::limit::{Limit, count, time};
 
 /// The bounds.
@@ -45,8 +48,11 @@ pub(crate) fn limits() -> Vec<Limit> {
         ),
         count(
             "requests that retry policies send again to a cluster at the same time",
-            thresholds.max_retries.into(),
-            "`circuit_breakers.thresholds.max_retries`",
+            match thresholds.retries {
+                RetryLimit::Count(count) => count.into(),
+                RetryLimit::Budget { at_least, .. } => at_least.into(),
+            },
+            "`circuit_breakers.thresholds.max_retries` or `retry_budget`",
             "not sent again",
         ),
         time(

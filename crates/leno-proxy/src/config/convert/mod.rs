@@ -2,6 +2,7 @@
 
 mod access_log;
 mod action;
+mod breaker;
 mod chain;
 mod check;
 mod cluster;
@@ -11,6 +12,7 @@ mod listener;
 mod manager;
 mod matcher;
 mod rbac;
+mod retry;
 mod route;
 mod tcp;
 #[cfg(test)]

@@ -11,7 +11,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use leno_engine::resilience::Failure;
 use leno_http1::{Body, BodyError, Framing, Limits, Parsed, ResponseHead};
 use tokio::{io::AsyncWrite as _, time::Instant};
 
@@ -19,6 +18,7 @@ use super::{
     super::{
         decide::Routed,
         retry::{REPLAY, Retries},
+        view,
     },
     client::Client,
     head::{self, Passing},
@@ -424,7 +424,8 @@ impl<'a, 'r> Attempt<'a, 'r> {
             self.upstream.input.consume(length);
             return Ok(true);
         }
-        if self.retries.claim(Failure::Status(status), self.upload.is_replayable()) {
+        let answer = view::Answer1 { head: self.response, bytes };
+        if self.retries.claim_answer(&answer, self.upload.is_replayable()) {
             return Err(Ended::Upstream(UpstreamError::Status(status)));
         }
         self.retries.settle();

@@ -51,7 +51,7 @@ pub(super) fn failed(error: UpstreamError, client: &Client, endpoint: &Endpoint)
         }
         UpstreamError::Timeout => return (None, late()),
         UpstreamError::Status(status) => {
-            (Failure::Status(status), ErrorKind::UpstreamStatus, format!("answered with {status}"))
+            (Failure::Answer(status), ErrorKind::UpstreamStatus, format!("answered with {status}"))
         }
     };
     (Some(failure), ProxyError::new(kind, format!("{at}: {why}")))

@@ -201,7 +201,7 @@ impl Server {
             }
             match failure {
                 // Claimed when it was seen, as it would have been passed back otherwise.
-                Some(Failure::Status(_)) | None => {}
+                Some(Failure::Answer(_)) | None => {}
                 Some(failure) => drop(retries.claim(failure, request.upload.is_replayable())),
             }
             request.outcome.retries = retries.resends();

@@ -14,7 +14,7 @@ use super::{
         decide::{self, Decision, Routed},
         reply::Reply,
         retry::Retries,
-        view::Http2 as View,
+        view::{Answer2, Http2 as View},
     },
     body::{self, Broken},
     message,
@@ -119,7 +119,7 @@ impl Exchange {
             };
             match failure {
                 // Claimed when it was seen, as it would have been passed back otherwise.
-                Some(Failure::Status(_)) | None => {}
+                Some(Failure::Answer(_)) | None => {}
                 Some(failure) => drop(retries.claim(failure, progress.replayable.get())),
             }
             self.outcome.retries = retries.resends();
@@ -287,7 +287,7 @@ impl Exchange {
             }
             Broke::Status(status) => {
                 let error = ProxyError::new(ErrorKind::UpstreamStatus, format!("answered with {status}"));
-                return Err((Some(Failure::Status(status)), error));
+                return Err((Some(Failure::Answer(status)), error));
             }
             Broke::Upstream(reason) if begun => {
                 let detail = format!("the endpoint broke off its answer: {reason:?}");
@@ -341,7 +341,7 @@ impl Exchange {
         };
         let (parts, body) = response.into_parts();
         let status = parts.status.as_u16();
-        if retries.claim(Failure::Status(status), progress.replayable.get()) {
+        if retries.claim_answer(&Answer2(&parts), progress.replayable.get()) {
             return Err(Broke::Status(status));
         }
         retries.settle();

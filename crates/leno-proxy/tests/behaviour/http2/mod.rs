@@ -145,7 +145,7 @@ pub fn retrying(backend: SocketAddr, policy: leno_engine::resilience::RetryPolic
     let RouteSource::Inline(routes) = &manager.routes else { panic!("routes are inline") };
     let mut table = routes.table.clone();
     let Action::Forward(forward) = &mut table.hosts[0].routes[0].action else { panic!("it goes on") };
-    forward.retry = Some(policy);
+    forward.retry = Some(policy.into());
     let routes = Routes { name: routes.name.clone(), table, clusters: routes.clusters.clone() };
     manager.routes = RouteSource::Inline(Arc::new(routes));
     manager

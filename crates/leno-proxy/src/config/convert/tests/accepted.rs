@@ -30,11 +30,12 @@ use leno_proto::v3::{
         route_action::HostRewriteSpecifier, route_match::PathSpecifier,
     },
     router::Router,
+    r#type::Percent,
 };
 
 use super::{
     super::{
-        super::{ClusterKind, HttpLimits, LoadBalancer, Registry, Terminal, Thresholds, Transport},
+        super::{ClusterKind, HttpLimits, LoadBalancer, Registry, RetryLimit, Terminal, Thresholds, Transport},
         cluster, endpoints, listener, routes,
     },
     sample,
@@ -81,8 +82,11 @@ fn retries() {
     };
     let made = forward_of(RouteAction { retry_policy: Some(policy), ..sample::forward() }).retry.unwrap();
     let on = RetryOn { server_error: true, connect_failure: true, statuses: vec![429], ..RetryOn::default() };
-    assert_eq!((made.on, made.retries, made.per_try_timeout), (on, 4, Some(Duration::from_secs(2))));
+    assert_eq!((&made.on, made.retries, made.per_try_timeout), (&on, 4, Some(Duration::from_secs(2))));
     assert_eq!(made.backoff, Backoff { base: Duration::from_secs(1), max: Duration::from_secs(10) });
+    let grpc = RetryPolicy { retry_on: "unavailable,internal".into(), ..RetryPolicy::default() };
+    let made = forward_of(RouteAction { retry_policy: Some(grpc), ..sample::forward() }).retry.unwrap();
+    assert_eq!(made.on, RetryOn { grpc: vec![14, 13], ..RetryOn::default() });
     let before = RetryPolicy { retry_on: "reset-before-request".into(), ..RetryPolicy::default() };
     let made = forward_of(RouteAction { retry_policy: Some(before), ..sample::forward() }).retry.unwrap();
     assert!(!made.on.reset, "what may have been processed is not sent again");
@@ -213,8 +217,22 @@ fn thresholds_keep_their_meaning() {
         &mut Registry::default(),
     )
     .unwrap();
-    let expected = Thresholds { max_connections: 1, max_pending_requests: 2, max_requests: 3, max_retries: 4 };
+    let expected =
+        Thresholds { max_connections: 1, max_pending_requests: 2, max_requests: 3, retries: RetryLimit::Count(4) };
     assert_eq!(made.breaker.thresholds(), expected);
+    let budget = |percent: Option<f64>, at_least: Option<u32>| {
+        let budget = circuit_breakers::thresholds::RetryBudget {
+            budget_percent: percent.map(|value| Percent { value }),
+            min_retry_concurrency: at_least.and_then(uint32),
+            ..Default::default()
+        };
+        let thresholds = vec![circuit_breakers::Thresholds { retry_budget: Some(budget), ..Default::default() }];
+        let circuit_breakers = Some(CircuitBreakers { thresholds, ..Default::default() });
+        let made = Cluster { circuit_breakers, ..sample::cluster(DiscoveryType::Eds) };
+        cluster(&made, &mut Registry::default()).unwrap().breaker.thresholds().retries
+    };
+    assert_eq!(budget(None, None), RetryLimit::Budget { thousandths: 20_000, at_least: 3 });
+    assert_eq!(budget(Some(0.5), Some(7)), RetryLimit::Budget { thousandths: 500, at_least: 7 });
 }
 
 #[test]

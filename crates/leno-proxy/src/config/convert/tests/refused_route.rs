@@ -10,7 +10,7 @@ use leno_proto::v3::{
         header_matcher::HeaderMatchSpecifier,
         query_parameter_matcher::QueryParameterMatchSpecifier,
         redirect_action::PathRewriteSpecifier,
-        retry_policy::RetryBackOff,
+        retry_policy::{RateLimitedRetryBackOff, RetryBackOff, RetryHostPredicate},
         route::Action,
         route_action::{ClusterSpecifier, HostRewriteSpecifier},
         route_match::PathSpecifier,
@@ -174,15 +174,21 @@ fn headers() {
 #[test]
 fn retries() {
     let on = |on: &str| RetryPolicy { retry_on: on.into(), ..RetryPolicy::default() };
-    refused_retry(on("5xx,unavailable"), "retry_on", "unavailable");
+    refused_retry(on("5xx,http3-post-connect-failure"), "retry_on", "http3");
     refused_retry(RetryPolicy { retriable_status_codes: vec![503], ..on("5xx") }, "retriable_status_codes", "503");
     let codes = RetryPolicy { retriable_status_codes: vec![503, 70_000], ..on("retriable-status-codes") };
     refused_retry(codes, "retriable_status_codes[1]", "70000");
+    let headers = RetryPolicy { retriable_headers: vec![HeaderMatcher::default()], ..on("retriable-headers") };
+    refused_retry(headers, "retriable_headers[0].name", "");
+    let predicate = RetryHostPredicate { name: "other".into(), ..Default::default() };
     refused_retry(
-        RetryPolicy { host_selection_retry_max_attempts: 2, ..on("5xx") },
-        "host_selection_retry_max_attempts",
-        "2",
+        RetryPolicy { retry_host_predicate: vec![predicate], ..on("5xx") },
+        "retry_host_predicate[0].name",
+        "other",
     );
+    let reset = RateLimitedRetryBackOff::default();
+    let reset = RetryPolicy { rate_limited_retry_back_off: Some(reset), ..on("5xx") };
+    refused_retry(reset, "rate_limited_retry_back_off.reset_headers", "empty");
     for (base, max) in [(seconds(0), None), (seconds(2), seconds(1))] {
         let back_off = Some(RetryBackOff { base_interval: base, max_interval: max });
         refused_retry(RetryPolicy { retry_back_off: back_off, ..on("5xx") }, "retry_back_off", " to ");
