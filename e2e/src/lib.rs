@@ -6,6 +6,7 @@
 pub mod manifest;
 pub mod mesh;
 pub mod port;
+pub mod process;
 pub mod wait;
 
 pub use mesh::{Mesh, Reply};

@@ -1,32 +1,8 @@
 //! HTTP/2 as h2spec sees it: every generic, HTTP/2 and HPACK case, strict ones included.
 
-use std::{
-    fs,
-    net::TcpStream,
-    process::{Child, Command, Stdio},
-};
+use std::{fs, process::Command};
 
-use e2e::{mesh::leno, port, wait};
-
-/// A process that ends with the test.
-struct Running(Child);
-
-impl Running {
-    fn start(command: &mut Command, port: u16) -> Self {
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let running = Self(child.expect("it starts"));
-        wait::until("it listens", || TcpStream::connect(("127.0.0.1", port)).is_ok(), |listens| *listens);
-        running
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended already.
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
+use e2e::{mesh::leno, port, process::Running};
 
 #[test]
 #[ignore = "needs h2spec: cargo xtask test"]

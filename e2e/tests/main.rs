@@ -8,6 +8,7 @@ mod certificate;
 mod connectivity;
 mod dns;
 mod edit;
+mod from_file;
 mod h2spec;
 mod lifecycle;
 mod osm;
