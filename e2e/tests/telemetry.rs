@@ -33,6 +33,8 @@ fn requests_are_counted_at_both_ends_by_who_called_whom() {
         ["direction=\"outbound\"", "destination_service=\"shop/server\"", "response_code=\"200\"", "mtls=\"true\""];
     let server = [
         "direction=\"inbound\"",
+        "source_workload=\"client\"",
+        "source_namespace=\"shop\"",
         "source_identity=\"spiffe://cluster.local/ns/shop/sa/client\"",
         "destination_service=\"shop/server\"",
         "response_code=\"200\"",

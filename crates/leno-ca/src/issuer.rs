@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use leno_model::{SpiffeId, TrustDomain};
 use leno_tls::{TlsError, TrustBundle};
 use rcgen::{
-    CertificateParams, CertificateSigningRequestParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa,
-    KeyUsagePurpose, SanType,
+    CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose,
+    IsCa, KeyUsagePurpose, SanType,
 };
 use rustls_pki_types::{CertificateSigningRequestDer, pem::PemObject as _};
 use time::OffsetDateTime;
@@ -116,13 +116,19 @@ impl Authority {
         &self,
         request: &str,
         id: &SpiffeId,
+        pod: Option<&str>,
         lifetime: Duration,
         now: SystemTime,
     ) -> Result<Issued, RequestError> {
         let name = id.to_string();
         let uri = name.as_str().try_into().map_err(|_| RequestError::Name(name.clone()))?;
         let usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        self.issue(request, vec![SanType::URI(uri)], usages, lifetime, now)
+        let request = verified(request)?;
+        let mut subject = DistinguishedName::new();
+        if let Some(name) = workload_of(&request, pod) {
+            subject.push(DnType::CommonName, name);
+        }
+        self.issue(request, subject, vec![SanType::URI(uri)], usages, lifetime, now)
     }
 
     /// A server's certificate for the key of `request` (PEM) with these DNS names: the control plane's own.
@@ -141,24 +147,25 @@ impl Authority {
             Ok(SanType::DnsName(dns))
         };
         let names = dns_names.iter().map(name).collect::<Result<_, RequestError>>()?;
-        self.issue(request, names, vec![ExtendedKeyUsagePurpose::ServerAuth], lifetime, now)
+        let (request, usages) = (verified(request)?, vec![ExtendedKeyUsagePurpose::ServerAuth]);
+        self.issue(request, DistinguishedName::new(), names, usages, lifetime, now)
     }
 
     fn issue(
         &self,
-        request: &str,
+        mut request: CertificateSigningRequestParams,
+        subject: DistinguishedName,
         names: Vec<SanType>,
         usages: Vec<ExtendedKeyUsagePurpose>,
         lifetime: Duration,
         now: SystemTime,
     ) -> Result<Issued, RequestError> {
-        let mut request = verified(request)?;
         // A short-lived certificate must not spend its life in the past.
         let skew = MAX_SKEW.min(lifetime / 10);
         let not_after = (now + lifetime).min(self.root.not_after());
         let serial = serial();
         let mut params = CertificateParams::default();
-        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name = subject;
         params.subject_alt_names = names;
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -176,6 +183,17 @@ impl Authority {
             not_after,
         })
     }
+}
+
+/// The name of what made the workload, as the request says, where that can be so: pods are called after what made them.
+fn workload_of(request: &CertificateSigningRequestParams, pod: Option<&str>) -> Option<String> {
+    let asked = match request.params.distinguished_name.get(&DnType::CommonName)? {
+        DnValue::Utf8String(name) => name.as_str(),
+        DnValue::PrintableString(name) => name.as_str(),
+        _ => return None,
+    };
+    let rest = pod?.strip_prefix(asked)?;
+    (!asked.is_empty() && (rest.is_empty() || rest.starts_with('-'))).then(|| asked.to_owned())
 }
 
 /// The request, once it is known that whoever made it has the key, and that the key is of the kind that we use.

@@ -146,7 +146,7 @@ impl CertificateService {
         let id = SpiffeId::new(settings.trust_domain, attested.service_account);
         let lifetime = lifetime(request.validity_duration, settings.certificate_lifetime);
         let now = SystemTime::now();
-        let issued = self.authority.issue_workload(&request.csr, &id, lifetime, now)?;
+        let issued = self.authority.issue_workload(&request.csr, &id, attested.pod.as_deref(), lifetime, now)?;
         Ok(Granted { id, pod: attested.pod, issued })
     }
 }

@@ -28,4 +28,4 @@ pub use bundle::TrustBundle;
 pub use error::{TlsError, handshake_reason};
 pub use identity::{Identity, ServerIdentity};
 pub use svid::{Credential, PrivateKey, Svid};
-pub use verify::peer_identity;
+pub use verify::{peer_identity, peer_workload};

@@ -31,6 +31,15 @@ pub fn peer_identity(chain: &[CertificateDer<'_>]) -> Result<SpiffeId, TlsError>
     identity_of(&parse(leaf)?)
 }
 
+/// The name of what made the holder of this chain, where its certificate tells: a word for telemetry, not for
+/// decisions.
+#[must_use]
+pub fn peer_workload(chain: &[CertificateDer<'_>]) -> Option<String> {
+    let (_, leaf) = x509_parser::parse_x509_certificate(chain.first()?).ok()?;
+    let name = leaf.subject().iter_common_name().next()?;
+    name.as_str().ok().map(str::to_owned)
+}
+
 /// Verifies a client's chain: to the bundle, at this time, with one identity of the bundle's trust domain.
 ///
 /// # Errors

@@ -58,7 +58,7 @@ fn a_leaf_has_the_identity_and_nothing_that_the_request_asked_for() {
     greedy.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     greedy.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
     let request = greedy.serialize_request(&key).unwrap().pem().unwrap();
-    let issued = authority.issue_workload(&request, &id(), HOUR, SystemTime::now()).unwrap();
+    let issued = authority.issue_workload(&request, &id(), None, HOUR, SystemTime::now()).unwrap();
     assert_eq!(issued.chain.len(), 2);
     assert_eq!(issued.chain[1], authority.roots_pem());
     let der = CertificateDer::from_pem_slice(issued.chain[0].as_bytes()).unwrap();
@@ -83,13 +83,13 @@ fn a_leaf_makes_an_svid_that_the_bundle_verifies() {
     let authority = authority();
     let key = PrivateKey::generate().unwrap();
     let request = csr::workload(&key, &id()).unwrap();
-    let issued = authority.issue_workload(&request, &id(), HOUR, SystemTime::now()).unwrap();
+    let issued = authority.issue_workload(&request, &id(), None, HOUR, SystemTime::now()).unwrap();
     let svid = Svid::new(&key, &issued.chain_pem()).unwrap();
     assert_eq!(*svid.id(), id());
     let bundle = authority.bundle(TrustDomain::default()).unwrap();
     let chain = [svid.credential().leaf().clone()];
     assert_eq!(leno_tls::verify::client(&bundle, &chain, UnixTime::now()).unwrap(), id());
-    let again = authority.issue_workload(&request, &id(), HOUR, SystemTime::now()).unwrap();
+    let again = authority.issue_workload(&request, &id(), None, HOUR, SystemTime::now()).unwrap();
     assert_ne!(issued.serial, again.serial);
 }
 
@@ -100,7 +100,7 @@ fn validity_starts_a_little_early_and_ends_with_the_root() {
     let request = csr::workload(&key, &id()).unwrap();
     let now = SystemTime::now();
     let life = |lifetime| {
-        let issued = authority.issue_workload(&request, &id(), lifetime, now).unwrap();
+        let issued = authority.issue_workload(&request, &id(), None, lifetime, now).unwrap();
         let (from, to) =
             leno_tls::svid::validity(Svid::new(&key, &issued.chain_pem()).unwrap().credential().leaf()).unwrap();
         assert_eq!(issued.not_after.duration_since(to).unwrap().as_secs(), 0);
@@ -131,7 +131,7 @@ fn the_control_planes_certificate_has_its_dns_name() {
 #[test]
 fn malformed_requests_get_nothing_and_a_reason() {
     let authority = authority();
-    let issue = |request: &str| authority.issue_workload(request, &id(), HOUR, SystemTime::now()).unwrap_err();
+    let issue = |request: &str| authority.issue_workload(request, &id(), None, HOUR, SystemTime::now()).unwrap_err();
     assert!(matches!(issue(""), RequestError::Pem(_)));
     assert!(matches!(issue(&"x".repeat(20_000)), RequestError::Size(20_000)));
     let garbage = "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n";
@@ -157,7 +157,7 @@ fn a_request_for_somebody_elses_key_gets_nothing() {
     let (to, from) = (at(&request), at(&other));
     request[to..to + 65].copy_from_slice(&other[from..from + 65]);
     let pem = pem("CERTIFICATE REQUEST", &request);
-    let error = authority().issue_workload(&pem, &id(), HOUR, SystemTime::now()).unwrap_err();
+    let error = authority().issue_workload(&pem, &id(), None, HOUR, SystemTime::now()).unwrap_err();
     assert!(matches!(error, RequestError::Signature), "{error}");
 }
 

@@ -83,6 +83,21 @@ async fn a_believed_token_gets_a_certificate_for_its_service_account() {
 }
 
 #[tokio::test]
+async fn a_workload_is_named_where_its_pod_can_be_of_it() {
+    let bench = bench();
+    let key = PrivateKey::generate().unwrap();
+    for (asked, named) in
+        [("cart", Some("cart")), ("cart-1", Some("cart-1")), ("car", None), ("admin", None), ("", None)]
+    {
+        let request = csr::named_workload(&key, &id(), asked).unwrap();
+        let chain = bench.ask(Some(&bench.token()), &request, 0).await.unwrap();
+        let svid = Svid::new(&key, &chain.concat()).unwrap();
+        let leaf = [svid.credential().leaf().clone()];
+        assert_eq!(leno_tls::peer_workload(&leaf).as_deref(), named, "{asked}");
+    }
+}
+
+#[tokio::test]
 async fn lifetime_is_what_is_asked_for_within_what_is_configured() {
     let bench = bench();
     let key = PrivateKey::generate().unwrap();

@@ -179,7 +179,8 @@ fn renew_certificate(args: &RunArgs, control: &ControlPlane, credentials: &Arc<C
     // Fails early when the roots are not there; renewals read them again.
     control.channel(None).map_err(anyhow::Error::from_boxed)?;
     let connect = move || control.channel(None);
-    task::spawn(renew::run(Arc::clone(credentials), connect, args.token_file.clone(), id));
+    let workload = args.owner.as_ref().unwrap_or(&args.workload_name).clone();
+    task::spawn(renew::run(Arc::clone(credentials), connect, args.token_file.clone(), id, workload));
     Ok(())
 }
 

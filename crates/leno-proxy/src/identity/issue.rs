@@ -48,17 +48,22 @@ pub enum IssueError {
 /// How long the issuer may take.
 pub(crate) const ANSWER: Duration = Duration::from_secs(10);
 
-/// Makes a key, has it signed, and returns the certificate with the root that it chains to. `id` is what the request
-/// asks for; the issuer decides by the token.
+/// Makes a key, has it signed, and returns the certificate with the root that it chains to. `id` and the name of what
+/// made the workload are what the request asks for; the issuer decides by the token.
 ///
 /// # Errors
 /// What went wrong.
-pub async fn issue(channel: Channel, token_file: &Path, id: &SpiffeId) -> Result<(Svid, TrustBundle), IssueError> {
+pub async fn issue(
+    channel: Channel,
+    token_file: &Path,
+    id: &SpiffeId,
+    workload: &str,
+) -> Result<(Svid, TrustBundle), IssueError> {
     let token = tokio::fs::read_to_string(token_file)
         .await
         .map_err(|source| IssueError::Token { path: token_file.to_path_buf(), source })?;
     let key = PrivateKey::generate().map_err(IssueError::Request)?;
-    let csr = csr::workload(&key, id).map_err(IssueError::Request)?;
+    let csr = csr::named_workload(&key, id, workload).map_err(IssueError::Request)?;
     let mut request = Request::new(IstioCertificateRequest { csr, validity_duration: 0, metadata: None });
     let mut bearer = MetadataValue::try_from(format!("Bearer {}", token.trim()))
         .map_err(|_| IssueError::TokenText(token_file.to_path_buf()))?;

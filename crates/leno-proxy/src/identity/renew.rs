@@ -17,16 +17,17 @@ use super::{
 };
 use crate::discovery::control_plane::ConnectError;
 
-/// Keeps the workload's certificate fresh, for ever. While renewal fails the old one stays in use.
+/// Keeps the certificate of what `workload` made fresh, for ever. While renewal fails the old one stays in use.
 pub async fn run(
     credentials: Arc<Credentials>,
     connect: impl Fn() -> Result<Channel, ConnectError>,
     token_file: PathBuf,
     id: SpiffeId,
+    workload: String,
 ) {
     let mut failures = 0;
     loop {
-        let result = renew(&credentials, &connect, &token_file, &id).await;
+        let result = renew(&credentials, &connect, &token_file, &id, &workload).await;
         let wait = match result {
             Ok(()) => {
                 failures = 0;
@@ -51,9 +52,10 @@ async fn renew(
     connect: &impl Fn() -> Result<Channel, ConnectError>,
     token_file: &Path,
     id: &SpiffeId,
+    workload: &str,
 ) -> Result<(), IssueError> {
     let channel = connect().map_err(IssueError::Connect)?;
-    let (svid, bundle) = issue::issue(channel, token_file, id).await?;
+    let (svid, bundle) = issue::issue(channel, token_file, id, workload).await?;
     credentials.install(svid, bundle).map_err(IssueError::Answer)
 }
 

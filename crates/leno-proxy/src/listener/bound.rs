@@ -80,9 +80,9 @@ impl Meeting {
             let connection = self.connection(None);
             return super::serve(connection, chain, Io::Plain(socket), payload).await;
         };
-        if let Ok((io, identity)) = Box::pin(tls::accept::accept(&self.worker, config, socket, self.peer)).await {
+        if let Ok((io, caller)) = Box::pin(tls::accept::accept(&self.worker, config, socket, self.peer)).await {
             let payload = tls::payload(io.alpn());
-            super::serve(self.connection(Some(identity)), chain, io, payload).await;
+            super::serve(self.connection(Some(caller)), chain, io, payload).await;
         }
     }
 
@@ -93,15 +93,15 @@ impl Meeting {
     }
 
     /// The connection, now that it is known what it is.
-    fn connection(&self, identity: Option<leno_model::SpiffeId>) -> Rc<Connection> {
+    fn connection(&self, caller: Option<tls::accept::Caller>) -> Rc<Connection> {
         Rc::new(Connection {
             worker: Rc::clone(&self.worker),
             direction: Direction::Outbound,
             peer: self.peer,
             original_destination: self.destination,
-            mtls: identity.is_some(),
-            source: self.worker.callers.labels(identity.as_ref()),
-            identity,
+            mtls: caller.is_some(),
+            source: self.worker.callers.labels(caller.as_ref()),
+            identity: caller.map(|caller| caller.identity),
             opened: self.opened,
             admission: self.admission,
         })

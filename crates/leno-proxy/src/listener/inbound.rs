@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use leno_model::SpiffeId;
 use tokio::net::TcpStream;
 
 use super::{guard, original_dst, speak_first};
@@ -19,7 +18,7 @@ use crate::{
     io::{Io, Socket},
     tcp,
     telemetry::event::{ConnectionRefused, Denied, Protocol},
-    tls,
+    tls::{self, accept::Caller},
     worker::Worker,
 };
 
@@ -117,9 +116,9 @@ impl Meeting {
             let connection = self.connection(None, false);
             return super::serve(connection, &chain, Io::Plain(socket), Some(Payload::Tcp)).await;
         };
-        if let Ok((io, identity)) = Box::pin(tls::accept::accept(&self.worker, config, socket, self.peer)).await {
+        if let Ok((io, caller)) = Box::pin(tls::accept::accept(&self.worker, config, socket, self.peer)).await {
             let payload = tls::payload(io.alpn());
-            let connection = self.connection(Some(identity), true);
+            let connection = self.connection(Some(caller), true);
             super::serve(connection, &chain, io, payload).await;
         }
     }
@@ -187,14 +186,14 @@ impl Meeting {
     }
 
     /// The connection, now that it is known what it is.
-    fn connection(&self, identity: Option<SpiffeId>, mtls: bool) -> Rc<Connection> {
+    fn connection(&self, caller: Option<Caller>, mtls: bool) -> Rc<Connection> {
         Rc::new(Connection {
             worker: Rc::clone(&self.worker),
             direction: Direction::Inbound,
             peer: self.peer,
             original_destination: self.destination,
-            source: self.worker.callers.labels(identity.as_ref()),
-            identity,
+            source: self.worker.callers.labels(caller.as_ref()),
+            identity: caller.map(|caller| caller.identity),
             mtls,
             opened: self.opened,
             admission: self.admission,

@@ -46,7 +46,7 @@ pub const TRAFFIC: &[Label] = &[
     DIRECTION,
     label("protocol", "What was spoken", Values::OneOf(protocols)),
     label("mtls", "Whether it went over mesh TLS", Values::Boolean),
-    label("source_workload", "The caller; on inbound traffic only its identity is known", OWNER),
+    label("source_workload", "The caller; on inbound traffic as its certificate says", OWNER),
     label("source_namespace", "The caller's namespace", NAMESPACE),
     label("source_identity", "The caller's identity; on inbound traffic as proved by mesh TLS", IDENTITY),
     label("destination_workload", "The workload that was called; empty until an instance was chosen", OWNER),

@@ -19,6 +19,15 @@ use crate::{
 /// How long a handshake may take.
 pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
 
+/// Who a caller is, as its certificate says.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Its identity.
+    pub identity: SpiffeId,
+    /// The name of what made it, for telemetry; empty when the certificate does not tell.
+    pub workload: Box<str>,
+}
+
 /// Accepts mesh TLS and says who the caller is.
 ///
 /// # Errors
@@ -28,19 +37,19 @@ pub async fn accept(
     tls: &DownstreamTls,
     socket: Socket,
     from: SocketAddr,
-) -> Result<(Io, SpiffeId), ProxyError> {
+) -> Result<(Io, Caller), ProxyError> {
     let result = handshake(worker, tls, socket).await;
     let resumed = matches!(&result, Ok((_, _, true)));
     let error = result.as_ref().err().map(|failure| (failure.kind, failure.detail.as_str()));
     HandshakeFinished { worker, direction: Direction::Inbound, peer: from, error, resumed }.emit();
     match result {
-        Ok((io, identity, _)) => Ok((io, identity)),
+        Ok((io, caller, _)) => Ok((io, caller)),
         Err(failure) => Err(ProxyError::new(ErrorKind::DownstreamTls, failure.detail)),
     }
 }
 
 /// Shakes hands; also says whether a session was resumed.
-async fn handshake(worker: &Rc<Worker>, tls: &DownstreamTls, socket: Socket) -> Result<(Io, SpiffeId, bool), Failure> {
+async fn handshake(worker: &Rc<Worker>, tls: &DownstreamTls, socket: Socket) -> Result<(Io, Caller, bool), Failure> {
     let broken = |detail: String| Failure { kind: HandshakeError::Io, detail };
     let Some(identity) = worker.shared.credentials.identity() else {
         return Err(broken("the proxy has no certificate yet".into()));
@@ -54,6 +63,7 @@ async fn handshake(worker: &Rc<Worker>, tls: &DownstreamTls, socket: Socket) -> 
     };
     let state = stream.get_ref().1;
     let resumed = is_resumed(state);
-    let caller = peer(state, |chain| identity.verify_client(chain))?;
-    Ok((Io::Accepted(Box::new(stream)), caller, resumed))
+    let identity = peer(state, |chain| identity.verify_client(chain))?;
+    let workload = state.peer_certificates().and_then(leno_tls::peer_workload).unwrap_or_default().into();
+    Ok((Io::Accepted(Box::new(stream)), Caller { identity, workload }, resumed))
 }

@@ -58,7 +58,7 @@ fn agent(control: &Control, state: Option<&Path>) -> Agent {
     let (handle, client) = client::client(config, move |update| handler.apply(update));
     let connect = move || plane.channel(None);
     let tasks = vec![
-        task::spawn(renew::run(Arc::clone(&credentials), connect, control.token_file(), id("client"))),
+        task::spawn(renew::run(Arc::clone(&credentials), connect, control.token_file(), id("client"), "client".into())),
         task::spawn(client.run()),
         task::spawn(discovery.run(handle, questions)),
     ];
