@@ -124,11 +124,11 @@ impl Authority {
         let uri = name.as_str().try_into().map_err(|_| RequestError::Name(name.clone()))?;
         let usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let request = verified(request)?;
-        let mut subject = DistinguishedName::new();
+        let mut params = leaf(vec![SanType::URI(uri)], usages);
         if let Some(name) = workload_of(&request, pod) {
-            subject.push(DnType::CommonName, name);
+            params.distinguished_name.push(DnType::CommonName, name);
         }
-        self.issue(request, subject, vec![SanType::URI(uri)], usages, lifetime, now)
+        self.issue(request, params, lifetime, now)
     }
 
     /// A server's certificate for the key of `request` (PEM) with these DNS names: the control plane's own.
@@ -148,15 +148,13 @@ impl Authority {
         };
         let names = dns_names.iter().map(name).collect::<Result<_, RequestError>>()?;
         let (request, usages) = (verified(request)?, vec![ExtendedKeyUsagePurpose::ServerAuth]);
-        self.issue(request, DistinguishedName::new(), names, usages, lifetime, now)
+        self.issue(request, leaf(names, usages), lifetime, now)
     }
 
     fn issue(
         &self,
         mut request: CertificateSigningRequestParams,
-        subject: DistinguishedName,
-        names: Vec<SanType>,
-        usages: Vec<ExtendedKeyUsagePurpose>,
+        mut params: CertificateParams,
         lifetime: Duration,
         now: SystemTime,
     ) -> Result<Issued, RequestError> {
@@ -164,12 +162,6 @@ impl Authority {
         let skew = MAX_SKEW.min(lifetime / 10);
         let not_after = (now + lifetime).min(self.root.not_after());
         let serial = serial();
-        let mut params = CertificateParams::default();
-        params.distinguished_name = subject;
-        params.subject_alt_names = names;
-        params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = usages;
         params.serial_number = Some(serial.clone());
         params.not_before = OffsetDateTime::from(now - skew);
         params.not_after = OffsetDateTime::from(not_after);
@@ -183,6 +175,17 @@ impl Authority {
             not_after,
         })
     }
+}
+
+/// A leaf without a subject.
+fn leaf(names: Vec<SanType>, usages: Vec<ExtendedKeyUsagePurpose>) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = DistinguishedName::new();
+    params.subject_alt_names = names;
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = usages;
+    params
 }
 
 /// The name of what made the workload, as the request says, where that can be so: pods are called after what made them.

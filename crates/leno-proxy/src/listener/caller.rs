@@ -12,11 +12,14 @@ const MAX: usize = 1024;
 /// The most workloads kept of one identity.
 const MAX_WORKLOADS: usize = 64;
 
+/// Labels by identity, one for each workload that has it.
+type Known = HashMap<SpiffeId, Vec<Arc<WorkloadLabels>>>;
+
 /// The callers that a worker has seen. Series are looked up by the identity of these labels, so that each identity
 /// should have them once.
 #[derive(Debug, Default)]
 pub struct Callers {
-    known: RefCell<HashMap<SpiffeId, Vec<Arc<WorkloadLabels>>>>,
+    known: RefCell<Known>,
     /// Those without an identity.
     unknown: Arc<WorkloadLabels>,
 }
