@@ -43,6 +43,10 @@ fn file(port: u16, backend: u16) -> String {
           - {{name: router, typed_config: {{"@type": {extensions}.http.router.v3.Router}}}}
   clusters:
   - name: backend
+    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: {{http2_protocol_options: {{}}}}
     load_assignment:
       cluster_name: backend
       endpoints:

@@ -118,7 +118,8 @@ fn endpoints() -> Vec<Limit> {
             "",
             "requests wait for a stream",
         ),
-        bytes("HTTP/2 window of an endpoint's answers", upstream::WINDOW.into(), "", "the endpoint waits"),
+        bytes("HTTP/2 window of an endpoint's answer", upstream::STREAM_WINDOW.into(), "", "the endpoint waits"),
+        bytes("HTTP/2 window of a connection to it", upstream::CONNECTION_WINDOW.into(), "", "the endpoint waits"),
         time("waiting for a cluster's endpoints", config::cluster::ENDPOINTS, "", "503 `UH no_healthy_upstream`"),
     ]
 }

@@ -14,7 +14,7 @@ use leno_model::SpiffeId;
 use leno_tls::{Identity, TlsError};
 
 use super::{CircuitBreaker, Endpoint, EndpointSet, Slot, endpoint::MatchLabels};
-use crate::connection::Payload;
+use crate::{connection::Payload, telemetry::event::Protocol};
 
 /// Endpoints that are reached alike.
 #[derive(Debug)]
@@ -31,10 +31,27 @@ pub struct Cluster {
     pub load_balancer: LoadBalancer,
     /// How connections to its endpoints are protected, by endpoint metadata: the first match counts, none is plaintext.
     pub transports: Vec<TransportMatch>,
+    /// What HTTP is spoken with its endpoints.
+    pub protocol: HttpProtocol,
     /// How much may be under way.
     pub breaker: CircuitBreaker,
     /// How many endpoints have been chosen; starts at 0.
     pub turns: AtomicU64,
+}
+
+/// What HTTP is spoken with a cluster's endpoints ([`HttpProtocolOptions`]). Requests are not translated: one in another
+/// protocol is refused.
+///
+/// [`HttpProtocolOptions`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/upstreams/http/v3/http_protocol_options.proto
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum HttpProtocol {
+    /// HTTP/1.1: Envoy's default.
+    #[default]
+    Http1,
+    /// HTTP/2.
+    Http2,
+    /// What the caller speaks (`use_downstream_protocol_config`).
+    AsCaller,
 }
 
 /// Where a cluster's endpoints come from.
@@ -139,6 +156,16 @@ impl Cluster {
         let left: Vec<_> = set.endpoints.iter().filter(|endpoint| !tried.contains(&endpoint.address)).collect();
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
         self.load_balancer.choose(&left, turn, &mut rand::rng()).map(|chosen| Arc::clone(chosen))
+    }
+
+    /// Whether requests of this protocol can go to its endpoints.
+    #[must_use]
+    pub fn speaks(&self, protocol: Protocol) -> bool {
+        match self.protocol {
+            HttpProtocol::AsCaller => true,
+            HttpProtocol::Http1 => protocol == Protocol::Http1,
+            HttpProtocol::Http2 => matches!(protocol, Protocol::Http2 | Protocol::Grpc),
+        }
     }
 
     /// How this endpoint is reached.

@@ -19,7 +19,7 @@ pub mod slot;
 pub mod tcp;
 
 pub use breaker::{CircuitBreaker, Counted, RetryLimit, Thresholds};
-pub use cluster::{Cluster, ClusterKind, LoadBalancer, Transport, TransportMatch, UpstreamTls};
+pub use cluster::{Cluster, ClusterKind, HttpProtocol, LoadBalancer, Transport, TransportMatch, UpstreamTls};
 pub use endpoint::{Endpoint, EndpointSet, WorkloadLabels};
 pub use http::{Codec, HttpConnectionManager, HttpLimits, RouteSource, Routes};
 pub use listener::{ChainMatch, DownstreamTls, FilterChain, Inspect, Listener, Terminal, TransportProtocol};

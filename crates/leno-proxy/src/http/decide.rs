@@ -72,7 +72,7 @@ pub(super) async fn decide<R: RequestHead>(
     if let Some(reply) = refused {
         return Decision::Answer(reply);
     }
-    match route(manager, &request).await {
+    match route(manager, protocol, &request).await {
         Ok(decision) => decision,
         Err(error) => Decision::Answer(Reply::from(error)),
     }
@@ -94,6 +94,7 @@ fn not_upgraded<R: RequestHead>(manager: &HttpConnectionManager, request: &R) ->
 /// Where a request goes.
 async fn route<R: RequestHead>(
     manager: &HttpConnectionManager,
+    protocol: Protocol,
     request: &Judged<'_, R>,
 ) -> Result<Decision, ProxyError> {
     let routes = routes(manager).await?;
@@ -120,6 +121,11 @@ async fn route<R: RequestHead>(
     let (name, weighted) =
         chosen.ok_or_else(|| ProxyError::new(ErrorKind::NoCluster, "every cluster of the route has the weight 0"))?;
     let cluster = cluster(&routes, name).await?;
+    if !cluster.speaks(protocol) {
+        let text =
+            format!("{name} is spoken to by another version of HTTP than the caller's, and nothing is translated");
+        return Err(ProxyError::new(ErrorKind::UpstreamProtocol, text));
+    }
     let none = HeaderEdits::default();
     let (request_headers, response_headers) = match weighted {
         Some(weighted) => (&weighted.request_headers, &weighted.response_headers),

@@ -20,8 +20,10 @@ use crate::{
 
 /// The most connections to one endpoint, per worker: each has a hundred streams or more.
 pub(crate) const MAX_CONNECTIONS: usize = 16;
-/// The window of a connection and of its streams: what is in flight unread, at most.
-pub(crate) const WINDOW: u32 = 1024 * 1024;
+/// The window of a stream: what is in flight unread, at most.
+pub(crate) const STREAM_WINDOW: u32 = 1024 * 1024;
+/// The window of a connection. Callers share it: it is larger, so that some who do not read stop nobody else.
+pub(crate) const CONNECTION_WINDOW: u32 = 16 * STREAM_WINDOW;
 
 /// The connections to one endpoint.
 #[derive(Debug, Default)]
@@ -132,8 +134,8 @@ impl Http2 {
         let dialed = dial::dial(worker, direction, cluster, endpoint, Payload::Http2).await?;
         let mtls = dialed.identity.is_some();
         let handshake = h2::client::Builder::new()
-            .initial_window_size(WINDOW)
-            .initial_connection_window_size(WINDOW)
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .max_header_list_size(64 * 1024)
             .enable_push(false)
             .handshake::<_, Bytes>(dialed.io);

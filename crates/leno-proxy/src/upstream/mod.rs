@@ -13,8 +13,8 @@ use std::{
 };
 
 pub use h1::Http1;
+pub(crate) use h2::{CONNECTION_WINDOW, MAX_CONNECTIONS as MAX_HTTP2, STREAM_WINDOW};
 pub use h2::{Http2, Lease};
-pub(crate) use h2::{MAX_CONNECTIONS as MAX_HTTP2, WINDOW};
 
 use crate::{
     config::{Cluster, Endpoint, Transport},

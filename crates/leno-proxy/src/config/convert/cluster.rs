@@ -14,12 +14,15 @@ use leno_proto::{
             Cluster as Proto,
             cluster::{ClusterDiscoveryType, DiscoveryType, LbPolicy, TransportSocketMatch},
         },
-        upstream_http::{HttpProtocolOptions, http_protocol_options::UpstreamProtocolOptions},
+        upstream_http::{
+            HttpProtocolOptions,
+            http_protocol_options::{UpstreamProtocolOptions, explicit_http_config::ProtocolConfig},
+        },
     },
 };
 
 use super::{
-    super::{CircuitBreaker, Cluster, ClusterKind, EndpointSet, LoadBalancer, Registry, TransportMatch},
+    super::{CircuitBreaker, Cluster, ClusterKind, EndpointSet, HttpProtocol, LoadBalancer, Registry, TransportMatch},
     breaker,
     check::{Check, at, join},
     endpoint::{self, texts},
@@ -46,8 +49,9 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
     {
         transports.push(TransportMatch { name: "default".into(), labels: Vec::new(), transport });
     }
+    let mut protocol = HttpProtocol::default();
     for (key, options) in std::mem::take(&mut proto.typed_extension_protocol_options) {
-        protocol_options(check, &format!("typed_extension_protocol_options[{key:?}]"), &options);
+        protocol = protocol_options(check, &format!("typed_extension_protocol_options[{key:?}]"), &options);
     }
     let thresholds = breaker::convert(check, proto.circuit_breakers.take());
     check.rest("", &proto);
@@ -58,6 +62,7 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
         connect_timeout,
         load_balancer,
         transports,
+        protocol,
         breaker: CircuitBreaker::new(thresholds),
         turns: AtomicU64::new(0),
     })
@@ -113,24 +118,46 @@ fn transport(check: &mut Check, path: &str, mut proto: TransportSocketMatch) -> 
     Some(TransportMatch { name, labels, transport })
 }
 
-/// Endpoints are spoken to as the caller speaks.
-fn protocol_options(check: &mut Check, path: &str, options: &Any) {
-    let Some(mut options) = check.unpack::<HttpProtocolOptions>(path, options) else { return };
-    match options.upstream_protocol_options.take() {
-        Some(UpstreamProtocolOptions::UseDownstreamProtocolConfig(mut use_downstream)) => {
+/// What is spoken with endpoints.
+fn protocol_options(check: &mut Check, path: &str, options: &Any) -> HttpProtocol {
+    let Some(mut options) = check.unpack::<HttpProtocolOptions>(path, options) else { return HttpProtocol::default() };
+    let made = match options.upstream_protocol_options.take() {
+        Some(UpstreamProtocolOptions::UseDownstreamProtocolConfig(mut config)) => {
             let path = join(path, "use_downstream_protocol_config");
-            check.rest(
-                &join(&path, "http_protocol_options"),
-                &use_downstream.http_protocol_options.take().unwrap_or_default(),
-            );
+            check.rest(&join(&path, "http_protocol_options"), &config.http_protocol_options.take().unwrap_or_default());
             check.rest(
                 &join(&path, "http2_protocol_options"),
-                &use_downstream.http2_protocol_options.take().unwrap_or_default(),
+                &config.http2_protocol_options.take().unwrap_or_default(),
             );
-            check.rest(&path, &use_downstream);
+            check.rest(&path, &config);
+            HttpProtocol::AsCaller
         }
-        Some(other) => check.wrong(path, format!("{other:?}"), "use_downstream_protocol_config"),
-        None => {}
-    }
+        Some(UpstreamProtocolOptions::ExplicitHttpConfig(config)) => {
+            explicit(check, &join(path, "explicit_http_config"), config.protocol_config)
+        }
+        Some(other @ UpstreamProtocolOptions::AutoConfig(_)) => {
+            check.wrong(path, format!("{other:?}"), "use_downstream_protocol_config or explicit_http_config");
+            HttpProtocol::default()
+        }
+        None => HttpProtocol::default(),
+    };
     check.rest(path, &options);
+    made
+}
+
+fn explicit(check: &mut Check, path: &str, config: Option<ProtocolConfig>) -> HttpProtocol {
+    match config {
+        Some(ProtocolConfig::HttpProtocolOptions(options)) => {
+            check.rest(&join(path, "http_protocol_options"), &options);
+            HttpProtocol::Http1
+        }
+        Some(ProtocolConfig::Http2ProtocolOptions(options)) => {
+            check.rest(&join(path, "http2_protocol_options"), &options);
+            HttpProtocol::Http2
+        }
+        Some(ProtocolConfig::Http3ProtocolOptions(_)) | None => {
+            check.wrong(path, "neither", "http_protocol_options or http2_protocol_options");
+            HttpProtocol::default()
+        }
+    }
 }

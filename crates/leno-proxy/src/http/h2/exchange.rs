@@ -1,6 +1,6 @@
 //! One stream: one request and its answer, both directions at once.
 
-use std::{net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Duration};
+use std::{future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, sync::Arc, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream, client::ResponseFuture, server::SendResponse};
@@ -131,7 +131,11 @@ impl Exchange {
             upload.rewind();
             let until = Instant::now() + wait;
             let due = due(routed, &progress);
-            sleep_until(due.map_or(until, |due| due.min(until))).await;
+            tokio::select! {
+                biased;
+                _ = poll_fn(|cx| self.respond.poll_reset(cx)) => return drop(self.settle(Err(Broke::CallerGone))),
+                () = sleep_until(due.map_or(until, |due| due.min(until))) => {}
+            }
             if due.is_some_and(|due| due <= until) {
                 return self.fail(routed, late(), ErrorKind::flag);
             }
@@ -308,6 +312,22 @@ impl Exchange {
         Ok(())
     }
 
+    /// Passes interim answers down until the final one is there. A caller that is gone ends the wait.
+    async fn interim(&mut self, answer: &mut ResponseFuture) -> Result<(), Broke> {
+        loop {
+            let respond = &mut self.respond;
+            let interim = poll_fn(|cx| match respond.poll_reset(cx) {
+                Poll::Ready(_) => Poll::Ready(Err(Broke::CallerGone)),
+                Poll::Pending => answer.poll_informational(cx).map(Ok),
+            });
+            let Some(Ok(response)) = interim.await? else { return Ok(()) };
+            let (parts, ()) = response.into_parts();
+            let mut interim = http::Response::new(());
+            (*interim.status_mut(), *interim.headers_mut()) = (parts.status, parts.headers);
+            self.respond.send_informational(interim).map_err(|_| Broke::CallerGone)?;
+        }
+    }
+
     /// Passes the answer down.
     async fn download(
         &mut self,
@@ -317,18 +337,7 @@ impl Exchange {
         progress: &Progress,
         retries: &mut Retries<'_>,
     ) -> Result<(), Broke> {
-        loop {
-            let interim = std::future::poll_fn(|cx| answer.poll_informational(cx)).await;
-            match interim {
-                Some(Ok(response)) => {
-                    let (parts, ()) = response.into_parts();
-                    let mut interim = http::Response::new(());
-                    (*interim.status_mut(), *interim.headers_mut()) = (parts.status, parts.headers);
-                    self.respond.send_informational(interim).map_err(|_| Broke::CallerGone)?;
-                }
-                Some(Err(_)) | None => break,
-            }
-        }
+        self.interim(&mut answer).await?;
         let response = match answer.await {
             Ok(response) => response,
             Err(error) => {

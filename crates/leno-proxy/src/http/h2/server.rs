@@ -19,9 +19,10 @@ use super::super::current::Current;
 use super::exchange;
 use crate::{connection::Connection, io::Io};
 
-/// What is in flight unread, at most: per stream, and of the whole connection.
+/// What is in flight unread, at most: per stream.
 pub(in crate::http) const STREAM_WINDOW: u32 = 256 * 1024;
-pub(in crate::http) const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// And of the whole connection. Another sidecar's callers share it: some that nobody reads stop no others.
+pub(in crate::http) const CONNECTION_WINDOW: u32 = 16 * STREAM_WINDOW;
 /// How much of an answer waits in memory for a slow caller, per stream.
 pub(in crate::http) const SEND_BUFFER: usize = 256 * 1024;
 /// Streams that the caller reset and that are remembered: more in a moment is an attack ("rapid reset").

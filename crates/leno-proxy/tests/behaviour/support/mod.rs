@@ -14,9 +14,9 @@ use leno_engine::authorization::Rbac;
 use leno_model::{ServiceAccountName, SpiffeId, TrustDomain};
 use leno_proxy::{
     config::{
-        ChainMatch, CircuitBreaker, Cluster, ClusterKind, DownstreamTls, Endpoint, EndpointSet, FilterChain, Inspect,
-        Listener, LoadBalancer, Slot, TcpProxy, Terminal, Thresholds, Transport, TransportMatch, TransportProtocol,
-        UpstreamTls, WeightedCluster, WorkloadLabels,
+        ChainMatch, CircuitBreaker, Cluster, ClusterKind, DownstreamTls, Endpoint, EndpointSet, FilterChain,
+        HttpProtocol, Inspect, Listener, LoadBalancer, Slot, TcpProxy, Terminal, Thresholds, Transport, TransportMatch,
+        TransportProtocol, UpstreamTls, WeightedCluster, WorkloadLabels,
     },
     connection::{Admission, Direction},
     discovery::{Lookup, Question},
@@ -195,6 +195,7 @@ fn unnamed(kind: ClusterKind, transports: Vec<TransportMatch>) -> Cluster {
         connect_timeout: Duration::from_secs(2),
         load_balancer: LoadBalancer::default(),
         transports,
+        protocol: HttpProtocol::AsCaller,
         breaker: CircuitBreaker::new(Thresholds::default()),
         turns: Default::default(),
     }
@@ -208,6 +209,13 @@ pub fn bounded(address: SocketAddr, thresholds: Thresholds) -> (Arc<Slot<Cluster
     let cluster = unnamed(ClusterKind::Static(Arc::new(set)), vec![]);
     let cluster = Cluster { name: name.into(), breaker: CircuitBreaker::new(thresholds), ..cluster };
     (Slot::ready(name, cluster), endpoint)
+}
+
+/// A plaintext cluster that is spoken to in this protocol.
+pub fn speaking(address: SocketAddr, protocol: HttpProtocol) -> Arc<Slot<Cluster>> {
+    let name = "outbound/test/speaking:1";
+    let cluster = unnamed(ClusterKind::Static(Arc::new(endpoints(&[address], "server"))), vec![]);
+    Slot::ready(name, Cluster { name: name.into(), protocol, ..cluster })
 }
 
 pub fn original_dst() -> Arc<Slot<Cluster>> {

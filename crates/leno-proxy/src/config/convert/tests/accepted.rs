@@ -31,11 +31,17 @@ use leno_proto::v3::{
     },
     router::Router,
     r#type::Percent,
+    upstream_http::{
+        HttpProtocolOptions as UpstreamOptions,
+        http_protocol_options::{ExplicitHttpConfig, UpstreamProtocolOptions, explicit_http_config::ProtocolConfig},
+    },
 };
 
 use super::{
     super::{
-        super::{ClusterKind, HttpLimits, LoadBalancer, Registry, RetryLimit, Terminal, Thresholds, Transport},
+        super::{
+            ClusterKind, HttpLimits, HttpProtocol, LoadBalancer, Registry, RetryLimit, Terminal, Thresholds, Transport,
+        },
         cluster, endpoints, listener, routes,
     },
     sample,
@@ -233,6 +239,24 @@ fn thresholds_keep_their_meaning() {
     };
     assert_eq!(budget(None, None), RetryLimit::Budget { thousandths: 20_000, at_least: 3 });
     assert_eq!(budget(Some(0.5), Some(7)), RetryLimit::Budget { thousandths: 500, at_least: 7 });
+}
+
+#[test]
+fn protocols_of_clusters() {
+    let made = |proto: &Cluster| cluster(proto, &mut Registry::default()).unwrap().protocol;
+    assert_eq!(made(&sample::cluster(DiscoveryType::Eds)), HttpProtocol::Http1);
+    let explicit = |config| {
+        let config = ExplicitHttpConfig { protocol_config: Some(config) };
+        let options = UpstreamOptions {
+            upstream_protocol_options: Some(UpstreamProtocolOptions::ExplicitHttpConfig(config)),
+            ..Default::default()
+        };
+        let options = leno_proto::any::pack(&options);
+        let typed_extension_protocol_options = [("http".to_owned(), options)].into();
+        made(&Cluster { typed_extension_protocol_options, ..sample::cluster(DiscoveryType::Eds) })
+    };
+    assert_eq!(explicit(ProtocolConfig::HttpProtocolOptions(Default::default())), HttpProtocol::Http1);
+    assert_eq!(explicit(ProtocolConfig::Http2ProtocolOptions(Default::default())), HttpProtocol::Http2);
 }
 
 #[test]

@@ -14,7 +14,9 @@ use leno_proto::{
         tls::{SubjectAltNameMatcher, UpstreamTlsContext},
         upstream_http::{
             HttpProtocolOptions,
-            http_protocol_options::{ExplicitHttpConfig, UpstreamProtocolOptions, UseDownstreamHttpConfig},
+            http_protocol_options::{
+                AutoHttpConfig, ExplicitHttpConfig, UpstreamProtocolOptions, UseDownstreamHttpConfig,
+            },
         },
     },
 };
@@ -113,7 +115,8 @@ fn protocols() {
     };
     let of = |options| HttpProtocolOptions { upstream_protocol_options: Some(options), ..Default::default() };
     let explicit = UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig::default());
-    refused_options(of(explicit), "", "Explicit");
+    refused_options(of(explicit), ".explicit_http_config", "neither");
+    refused_options(of(UpstreamProtocolOptions::AutoConfig(AutoHttpConfig::default())), "", "AutoConfig");
     let http2_protocol_options = Some(Http2ProtocolOptions { allow_connect: true, ..Http2ProtocolOptions::default() });
     let use_downstream = UseDownstreamHttpConfig { http2_protocol_options, ..UseDownstreamHttpConfig::default() };
     let field = ".use_downstream_protocol_config.http2_protocol_options.allow_connect";
