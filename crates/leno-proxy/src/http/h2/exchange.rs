@@ -1,6 +1,6 @@
 //! One stream: one request and its answer, both directions at once.
 
-use std::{future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, sync::Arc, task::Poll, time::Duration};
+use std::{future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, sync::Arc, task::Poll};
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream, client::ResponseFuture, server::SendResponse};
@@ -17,6 +17,7 @@ use super::{
         view::{Answer2, Http2 as View},
     },
     body::{self, Broken},
+    expiry::{Expired, due, expired, late},
     message,
     upload::{Progress, Upload},
 };
@@ -382,31 +383,6 @@ enum Broke {
     Expired(Expired),
 }
 
-/// Which time was up.
-#[derive(Clone, Copy)]
-enum Expired {
-    /// The route's, over all attempts.
-    Route,
-    /// The attempt's.
-    PerTry,
-    /// Nothing moved while the request was under way.
-    RequestIdle,
-    /// Nothing moved while the answer was awaited or under way.
-    AnswerIdle,
-    /// The request's.
-    Arrival,
-}
-
-impl Expired {
-    fn kind(self) -> ErrorKind {
-        match self {
-            Self::Route | Self::PerTry | Self::AnswerIdle => ErrorKind::UpstreamTimeout,
-            Self::RequestIdle => ErrorKind::StreamIdleTimeout,
-            Self::Arrival => ErrorKind::RequestTimeout,
-        }
-    }
-}
-
 /// A GOAWAY from the endpoint without an error says that it did not process what it did not count.
 fn not_processed(error: &h2::Error) -> Option<Reason> {
     (error.is_go_away() && error.reason() == Some(Reason::NO_ERROR)).then_some(Reason::REFUSED_STREAM)
@@ -417,41 +393,5 @@ fn reason(broken: &Broken) -> Reason {
     match broken {
         Broken::Sender(reason) | Broken::Receiver(reason) => reason.unwrap_or(Reason::CANCEL),
         Broken::TooLarge => Reason::CANCEL,
-    }
-}
-
-/// When the route's time is up, once it runs: from the end of the request to the end of the answer.
-fn due(routed: &Routed, progress: &Progress) -> Option<Instant> {
-    routed.timeout.zip(progress.arrived.get()).map(|(timeout, arrived)| arrived + timeout)
-}
-
-fn late() -> ProxyError {
-    ProxyError::new(ErrorKind::UpstreamTimeout, "no endpoint answered in the time of the route")
-}
-
-/// Ends when a time is up.
-async fn expired(routed: &Routed, started: Instant, try_until: Option<Instant>, progress: &Progress) -> Expired {
-    const FAR: Duration = Duration::from_secs(24 * 3600);
-    loop {
-        let (arrived, begun) = (progress.arrived.get().is_some(), progress.settled.get());
-        let waiting = if arrived { Expired::AnswerIdle } else { Expired::RequestIdle };
-        let times = [
-            (due(routed, progress), Expired::Route),
-            (try_until.filter(|_| !begun), Expired::PerTry),
-            ((!routed.idle.is_zero()).then(|| progress.moved.get() + routed.idle), waiting),
-            (routed.arrival.filter(|_| !arrived && !begun).map(|time| started + time), Expired::Arrival),
-        ];
-        let first = times.into_iter().filter_map(|(time, why)| Some((time?, why))).min_by_key(|(time, _)| *time);
-        let due = first.map_or_else(|| Instant::now() + FAR, |(time, _)| time);
-        if let Some((_, why)) = first
-            && due <= Instant::now()
-        {
-            return why;
-        }
-        // The end of the request sets a time that was not known.
-        tokio::select! {
-            () = sleep_until(due) => {}
-            () = progress.arrival.notified(), if !arrived => {}
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod body;
 mod exchange;
+mod expiry;
 mod message;
 pub(super) mod server;
 mod upload;

@@ -1,6 +1,8 @@
 //! HTTP/2 through the sidecar, with the `h2` crate on both sides.
 
+mod cancel;
 mod failure;
+mod flow;
 mod message;
 mod stream;
 
@@ -76,6 +78,7 @@ pub async fn before(backend: SocketAddr) -> (Sidecar, SocketAddr) {
 /// A caller's connection.
 pub async fn dial(address: SocketAddr) -> SendRequest<Bytes> {
     let stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
     let (send, connection) = h2::client::handshake(stream).await.unwrap();
     spawn_local(async move { drop(connection.await) });
     send

@@ -1,13 +1,9 @@
-//! Streams: both directions at once, as fast as the other side takes them, and resets.
-
-use std::{cell::RefCell, rc::Rc, time::Duration};
+//! Streams: both directions at once, many on a connection.
 
 use bytes::Bytes;
-use h2::Reason;
 use http::{HeaderMap, Response};
-use tokio::sync::oneshot;
 
-use super::{answer, answered, ask, backend, before, begin, dial, get, piece, post, text, tuned};
+use super::{answer, answered, ask, backend, before, begin, dial, get, piece, post, tuned};
 use crate::support::run;
 
 /// Sends back what comes, piece by piece, trailers included.
@@ -59,82 +55,6 @@ fn a_hundred_streams_of_a_connection_do_not_mix() {
             assert_eq!(answered(response).await.1, format!("body {number}"));
         }
         assert_eq!(connections.get(), 1, "one connection to the endpoint is enough");
-    });
-}
-
-#[test]
-fn who_does_not_read_stops_who_sends() {
-    run(async {
-        let (start, started) = oneshot::channel::<()>();
-        let started = Rc::new(RefCell::new(Some(started)));
-        let (server, _) = backend(move |mut asked| {
-            let started = started.borrow_mut().take().unwrap();
-            async move {
-                started.await.unwrap();
-                let all = text(asked.request.body_mut()).await;
-                answer(&mut asked.respond, 200, if all.len() == 4 << 20 { "all" } else { "less" });
-            }
-        })
-        .await;
-        let (_sidecar, address) = before(server).await;
-        let client = dial(address).await;
-        let (response, mut up) = begin(&client, post("/")).await;
-        let (whole, mut sent) = (4 << 20, 0);
-        let mut start = Some(start);
-        while sent < whole {
-            up.reserve_capacity((whole - sent).min(64 * 1024));
-            let capacity = std::future::poll_fn(|cx| up.poll_capacity(cx));
-            // Nothing is read: the windows of three connections are all that is taken.
-            let Ok(capacity) = tokio::time::timeout(Duration::from_millis(300), capacity).await else {
-                assert!(sent < 1 << 20, "{sent} bytes were taken though nobody reads");
-                start.take().expect("it stops once").send(()).unwrap();
-                continue;
-            };
-            let capacity = capacity.unwrap().unwrap();
-            up.send_data(Bytes::from(vec![b'x'; capacity]), sent + capacity == whole).unwrap();
-            sent += capacity;
-        }
-        assert!(start.is_none(), "it was never stopped");
-        assert_eq!(answered(response).await.1, "all");
-    });
-}
-
-#[test]
-fn a_reset_reaches_the_other_side() {
-    run(async {
-        let (reset, seen) = oneshot::channel();
-        let reset = Rc::new(RefCell::new(Some(reset)));
-        let (server, _) = backend(move |mut asked| {
-            let reset = Rc::clone(&reset);
-            async move {
-                let path = asked.request.uri().path().to_owned();
-                if path == "/ok" {
-                    return answer(&mut asked.respond, 200, "ok");
-                }
-                let mut stream = asked.respond.send_response(Response::new(()), false).unwrap();
-                stream.send_data("begun".into(), false).unwrap();
-                if path == "/mine" {
-                    piece(asked.request.body_mut()).await;
-                    return stream.send_reset(Reason::ENHANCE_YOUR_CALM);
-                }
-                let reason = std::future::poll_fn(|cx| stream.poll_reset(cx)).await.unwrap();
-                reset.borrow_mut().take().unwrap().send(reason).unwrap();
-            }
-        })
-        .await;
-        let (_sidecar, address) = before(server).await;
-        let client = dial(address).await;
-        let (response, mut up) = begin(&client, post("/yours")).await;
-        let mut down = response.await.unwrap().into_body();
-        assert_eq!(piece(&mut down).await, "begun");
-        up.send_reset(Reason::CANCEL);
-        assert_eq!(seen.await.unwrap(), Reason::CANCEL);
-        let (response, mut up) = begin(&client, post("/mine")).await;
-        let mut down = response.await.unwrap().into_body();
-        assert_eq!(piece(&mut down).await, "begun");
-        up.send_data("now".into(), false).unwrap();
-        assert_eq!(down.data().await.unwrap().unwrap_err().reason(), Some(Reason::ENHANCE_YOUR_CALM));
-        assert_eq!(answered(ask(&client, get("/ok")).await).await.1, "ok", "the connection goes on");
     });
 }
 

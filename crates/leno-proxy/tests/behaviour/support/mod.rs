@@ -62,6 +62,7 @@ async fn accept(
 ) {
     loop {
         let (stream, peer) = listener.accept().await.unwrap();
+        stream.set_nodelay(true).unwrap();
         let own = Rc::clone(&worker);
         match direction {
             Direction::Inbound => worker.spawn(inbound::serve_to(own, stream, peer, destination, admission)),
@@ -320,6 +321,7 @@ pub async fn serve<F: Future<Output = ()> + 'static>(handle: impl Fn(TcpStream) 
     spawn_local(async move {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
+            stream.set_nodelay(true).unwrap();
             spawn_local(handle(stream));
         }
     });
