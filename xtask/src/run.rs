@@ -24,10 +24,13 @@ pub(crate) fn cargo_with(args: &[&str], environment: &[(&str, &str)]) -> anyhow:
     run(&mut command)
 }
 
-/// Runs a command at the top of the tree and fails when it does.
+/// Runs a command, at the top of the tree unless it says where, and fails when it does.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
+    if command.get_current_dir().is_none() {
+        command.current_dir(root());
+    }
     say(&format!("$ {command:?}"));
-    let status = command.current_dir(root()).status().with_context(|| format!("start {command:?}"))?;
+    let status = command.status().with_context(|| format!("start {command:?}"))?;
     ensure!(status.success(), "{command:?} ended with {status}");
     Ok(())
 }
