@@ -1,9 +1,10 @@
 //! Resources, as a control plane sends them.
 
-use std::{fmt::Debug, hint::black_box, net::SocketAddr};
+use std::{fmt::Debug, hint::black_box, net::SocketAddr, time::Duration};
 
 use leno_engine::{
     authorization::{Rbac, Subject},
+    filter::{FilterConfig, Overrides},
     request::SimpleRequest,
     route::Action,
 };
@@ -138,7 +139,22 @@ fn decide_listener(listener: &Listener) {
 }
 
 fn decide_http(manager: &HttpConnectionManager) {
-    manager.rbac.iter().for_each(|rbac| allow(rbac));
+    for filter in &manager.filters {
+        black_box(filter.config(&[Overrides::NONE; 4]));
+        match &filter.config {
+            FilterConfig::AccessControl(control) => control.rules.iter().chain(&control.shadow).for_each(allow),
+            FilterConfig::Fault(fault) => {
+                let random = &mut random();
+                for request in &requests() {
+                    black_box((fault.fits(request, None), fault.delay(request, random), fault.abort(request, random)));
+                }
+            }
+            FilterConfig::LocalRateLimit(limit) => {
+                black_box(limit.check(Duration::from_secs(1), &mut random()));
+            }
+            FilterConfig::Buffer(_) | FilterConfig::Cors(_) | FilterConfig::HeaderMutation(_) => {}
+        }
+    }
     match &manager.routes {
         RouteSource::Inline(routes) => decide_routes(routes),
         RouteSource::Named(_) => {}

@@ -4,7 +4,7 @@
 //! `leno-proxy` moves the bytes and asks.
 //!
 //! ```text
-//! first bytes ─► detect ─► authorization ─► route ─► split ─► balance ─► resilience
+//! first bytes ─► detect ─► route ─► filter, authorization ─► split ─► balance ─► resilience
 //! ```
 
 #![forbid(unsafe_code)]
@@ -20,6 +20,8 @@
 pub mod authorization;
 pub mod balance;
 pub mod detect;
+pub mod filter;
+pub mod fraction;
 pub mod matcher;
 pub mod normalize;
 pub mod request;

@@ -130,24 +130,41 @@ fn normal(path: &[u8]) -> Result<String, &'static str> {
 fn coded(piece: &[u8]) -> Result<String, &'static str> {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut out = String::with_capacity(piece.len());
+    // Where in `out` the last sign stands that begins no escape.
+    let mut lone = None;
     let mut at = 0;
     while let Some(byte) = piece.get(at) {
+        let digits = piece.get(at + 1..at + 3).filter(|_| *byte == b'%');
         at += 1;
-        let escaped = if *byte == b'%' { piece.get(at..at + 2).and_then(hex) } else { None };
-        match escaped {
+        match digits.and_then(hex) {
             Some(0) => return Err("the path has an encoded zero byte"),
-            Some(code) if is_unreserved(code) => {
-                out.push(char::from(code));
+            Some(code) => {
                 at += 2;
+                if is_unreserved(code) {
+                    out.push(char::from(code));
+                } else {
+                    out.push('%');
+                    out.extend(digits.unwrap_or_default().iter().copied().map(char::from));
+                }
             }
-            // Other escapes, and a sign that begins none, stay as they are.
-            _ if is_plain(*byte) || *byte == b'%' => out.push(char::from(*byte)),
-            _ => {
+            None if *byte == b'%' => {
+                lone = Some(out.len());
+                out.push('%');
+            }
+            None if is_plain(*byte) => out.push(char::from(*byte)),
+            None => {
                 out.push('%');
                 for digit in [byte >> 4, byte & 15] {
                     out.extend(HEX.get(usize::from(digit)).map(|digit| char::from(*digit)));
                 }
             }
+        }
+        // What was decoded may not make an escape of it that somebody decodes once more (`%2%66`).
+        if let Some(sign) = lone
+            && out.as_bytes().get(sign + 1..).and_then(hex).is_some()
+        {
+            out.insert_str(sign + 1, "25");
+            lone = None;
         }
     }
     Ok(out)
@@ -234,6 +251,9 @@ mod tests {
             ("/%zz", "/%zz"),
             ("/%", "/%"),
             ("/a%2", "/a%2"),
+            ("/%2%66", "/%252f"),
+            ("/%%32f", "/%252f"),
+            ("/%2%6%36", "/%2%2566"),
             ("/a?x=/../y", "/a?x=/../y"),
             ("/a/..?x=/../y", "/?x=/../y"),
             ("/a;x/../b", "/b"),

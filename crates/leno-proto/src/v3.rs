@@ -2,13 +2,19 @@
 
 pub use crate::envoy::{
     config::{
-        accesslog::v3 as accesslog, bootstrap::v3 as bootstrap, cluster::v3 as cluster, core::v3 as core,
-        endpoint::v3 as endpoint, listener::v3 as listener, rbac::v3 as rbac, route::v3 as route,
+        accesslog::v3 as accesslog, bootstrap::v3 as bootstrap, cluster::v3 as cluster,
+        common::mutation_rules::v3 as mutation_rules, core::v3 as core, endpoint::v3 as endpoint,
+        listener::v3 as listener, rbac::v3 as rbac, route::v3 as route,
     },
     extensions::{
         access_loggers::{file::v3 as file_access_log, stream::v3 as stream_access_log},
+        common::ratelimit::v3 as common_ratelimit,
         filters::{
-            http::{buffer::v3 as buffer, rbac::v3 as http_rbac, router::v3 as router},
+            common::fault::v3 as common_fault,
+            http::{
+                buffer::v3 as buffer, cors::v3 as cors, fault::v3 as fault, header_mutation::v3 as header_mutation,
+                local_ratelimit::v3 as local_ratelimit, rbac::v3 as http_rbac, router::v3 as router,
+            },
             listener::{
                 http_inspector::v3 as http_inspector, original_dst::v3 as original_dst,
                 proxy_protocol::v3 as proxy_protocol, tls_inspector::v3 as tls_inspector,

@@ -110,6 +110,12 @@ error_kinds! {
     /// No access rule allows it.
     AccessDenied: Policy, 403, "UAEX", "access_denied", false,
         "Write a TrafficTarget that lets this caller in. The answer's `x-leno-denied-by` and the sidecar's log name caller, callee and policy.";
+    /// There were more requests than a limit allows.
+    RateLimited: Policy, 429, "RL", "rate_limited", false,
+        "Send fewer requests, or raise the limit; `x-ratelimit-reset` says when to come back, where it is told.";
+    /// A failure made on purpose, to see what becomes of it.
+    FaultInjected: Policy, 503, "FI", "fault_injected", false,
+        "Nothing: somebody tests with a fault filter. Take it away when the test is over.";
     /// The destination is not known and only known ones are allowed.
     UnknownDestination: Policy, 502, "NR", "unknown_destination", false,
         "Write a Service for it, or set `outboundPolicy: AllowAny` in MeshConfig.";

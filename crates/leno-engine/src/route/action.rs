@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use rand::{Rng, RngExt as _};
 
 use super::{HeaderEdits, PathMatch};
-use crate::{matcher::Pattern, resilience::RetryPolicy, split};
+use crate::{filter::Overrides, matcher::Pattern, resilience::RetryPolicy, split};
 
 /// What happens to a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// It goes on to a cluster.
     Forward(Forward),
@@ -21,7 +21,7 @@ pub enum Action {
 /// A request that goes on ([`RouteAction`]).
 ///
 /// [`RouteAction`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto#config-route-v3-routeaction
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Forward {
     /// Where to.
     pub clusters: Clusters,
@@ -38,7 +38,7 @@ pub struct Forward {
 }
 
 /// One cluster, or several by weight.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Clusters {
     /// This one.
     One(Box<str>),
@@ -47,7 +47,7 @@ pub enum Clusters {
 }
 
 /// A cluster with its share.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ClusterWeight {
     /// Its name.
     pub cluster: Box<str>,
@@ -57,6 +57,8 @@ pub struct ClusterWeight {
     pub request_headers: HeaderEdits,
     /// Changes to the answer's headers.
     pub response_headers: HeaderEdits,
+    /// What is said for filters.
+    pub filters: Overrides,
 }
 
 /// A new path.

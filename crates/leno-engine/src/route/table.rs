@@ -2,12 +2,13 @@
 
 use super::{Action, HeaderEdits, PathMatch};
 use crate::{
+    filter::Overrides,
     matcher::{HeaderMatcher, QueryMatcher},
     request::RequestHead,
 };
 
 /// All routes of a connection manager: the host chooses the virtual host, the first route of it that matches decides.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RouteTable {
     /// The virtual hosts.
     pub hosts: Vec<VirtualHost>,
@@ -15,12 +16,14 @@ pub struct RouteTable {
     pub request_headers: HeaderEdits,
     /// Changes to the headers of every answer.
     pub response_headers: HeaderEdits,
+    /// What is said for filters.
+    pub filters: Overrides,
     /// Whether a port in the request's host is passed over when the virtual host is chosen.
     pub ignore_port: bool,
 }
 
 /// Routes of some hosts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct VirtualHost {
     /// Its name.
     pub name: Box<str>,
@@ -32,6 +35,8 @@ pub struct VirtualHost {
     pub request_headers: HeaderEdits,
     /// Changes to the headers of every answer.
     pub response_headers: HeaderEdits,
+    /// What is said for filters.
+    pub filters: Overrides,
 }
 
 /// Which hosts a virtual host stands for. In order of strength: the longest fits of the strongest kind decide.
@@ -48,7 +53,7 @@ pub enum Domain {
 }
 
 /// A route.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     /// Its name; may be empty.
     pub name: Box<str>,
@@ -60,6 +65,8 @@ pub struct Route {
     pub request_headers: HeaderEdits,
     /// Changes to the answer's headers.
     pub response_headers: HeaderEdits,
+    /// What is said for filters.
+    pub filters: Overrides,
 }
 
 /// Which requests a route is for: all of it must fit.
@@ -194,6 +201,7 @@ mod tests {
             action: Action::Forward(Forward::to(name)),
             request_headers: HeaderEdits::default(),
             response_headers: HeaderEdits::default(),
+            filters: Overrides::default(),
         }
     }
 

@@ -100,7 +100,7 @@ fn filter_chain(chain: &FilterChain) -> Value {
                 RouteSource::Inline(routes) => json!({ "inline": lines(&routes.table) }),
                 RouteSource::Named(slot) => json!(&**slot.name()),
             },
-            "rbac": manager.rbac.as_ref().map(|rbac| lines(&**rbac)),
+            "filters": manager.filters.iter().map(lines).collect::<Vec<_>>(),
             "access_log": manager.access_log,
         }}),
         Terminal::Tcp(proxy) => json!({ "tcp": {

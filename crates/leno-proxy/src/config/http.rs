@@ -1,8 +1,8 @@
 //! The HTTP connection manager: how a connection's requests are read, allowed and routed.
 
-use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use leno_engine::{authorization::Rbac, normalize::PathRules, route::RouteTable};
+use leno_engine::{filter::HttpFilter, normalize::PathRules, route::RouteTable};
 
 use super::{Cluster, Slot};
 
@@ -15,8 +15,8 @@ pub struct HttpConnectionManager {
     pub codec: Codec,
     /// Where requests go.
     pub routes: RouteSource,
-    /// Which requests are allowed; `None`: all.
-    pub rbac: Option<Arc<Rbac>>,
+    /// What is done with requests before they are routed, in order.
+    pub filters: Vec<HttpFilter>,
     /// What is done with paths before anything is decided by them.
     pub paths: PathRules,
     /// Times and sizes.
@@ -54,11 +54,6 @@ pub struct HttpLimits {
     pub max_headers_bytes: u32,
     /// How many header fields a request may have. Default 100.
     pub max_headers_count: u32,
-    /// How many bytes the body of a request may have ([`Buffer`]; nothing is held back, though). Default: as many as it
-    /// likes.
-    ///
-    /// [`Buffer`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/http/buffer/v3/buffer.proto
-    pub max_request_bytes: Option<NonZeroU32>,
     /// How many streams an HTTP/2 connection may have open. Default 1024 (Envoy: unlimited until 1.33).
     pub max_concurrent_streams: u32,
 }
@@ -72,17 +67,8 @@ impl Default for HttpLimits {
             request_timeout: Duration::ZERO,
             max_headers_bytes: 60 * 1024,
             max_headers_count: 100,
-            max_request_bytes: None,
             max_concurrent_streams: 1024,
         }
-    }
-}
-
-impl HttpLimits {
-    /// Whether a body of so many bytes is too large.
-    #[must_use]
-    pub fn is_too_large(&self, bytes: u64) -> bool {
-        self.max_request_bytes.is_some_and(|most| bytes > u64::from(most.get()))
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) struct Outcome {
     pub(super) request_bytes: u64,
     pub(super) response_bytes: u64,
     pub(super) retries: u32,
+    /// Whether it was delayed on purpose.
+    pub(super) delayed: bool,
     pub(super) route: Box<str>,
     pub(super) cluster: Option<std::sync::Arc<str>>,
     /// The headers that the proxy set because they were missing.
@@ -43,10 +45,20 @@ impl Outcome {
             request_bytes: 0,
             response_bytes: 0,
             retries: 0,
+            delayed: false,
             route: Box::default(),
             cluster: None,
             request_id: None,
             traceparent: None,
+        }
+    }
+
+    /// The response flags, with that of a delay where there is nothing more to say than that.
+    fn flags(&self) -> &'static str {
+        match (self.delayed, self.flags) {
+            (true, "-") => "DI",
+            (true, "FI") => "DI,FI",
+            (_, flags) => flags,
         }
     }
 
@@ -74,7 +86,7 @@ impl Outcome {
             callee: &self.callee,
             protocol: self.protocol,
             status: self.status,
-            flags: self.flags,
+            flags: self.flags(),
             detail: &self.detail,
             duration: self.started.elapsed(),
             request_bytes: self.request_bytes,

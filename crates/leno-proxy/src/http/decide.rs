@@ -1,27 +1,33 @@
 //! What is to be done with a request: all decisions, no I/O.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use leno_engine::{
-    authorization::{Subject, Verdict},
+    filter::{ActiveFault, Overrides},
     request::RequestHead,
     resilience::RetryPolicy,
     route::{Action, Forward, HeaderEdits, HostRewrite},
 };
 
-use super::{header, judged::Judged, reply::Reply};
+use super::{
+    filter::{Filtered, Setting},
+    header,
+    judged::Judged,
+    reply::Reply,
+    selected::Selected,
+};
 use crate::{
     config::{Cluster, HttpConnectionManager, RouteSource, Routes, Slot},
     connection::{Admission, Callee, Connection},
     error::{ErrorKind, ProxyError},
-    telemetry::event::{Denied, Protocol},
+    telemetry::event::Protocol,
 };
 
 /// How long a request waits for routes and clusters that are asked for at this moment.
 pub(super) const CONFIG: Duration = Duration::from_secs(5);
 
 /// A request that goes on.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Routed {
     /// Where to.
     pub(super) cluster: Arc<Cluster>,
@@ -45,6 +51,12 @@ pub(super) struct Routed {
     pub(super) request_edits: Vec<HeaderEdits>,
     /// Changes to the answer's headers, in their order.
     pub(super) response_edits: Vec<HeaderEdits>,
+    /// How many bytes its body may have.
+    pub(super) max_request_bytes: Option<NonZeroU32>,
+    /// The fault that goes on until its end.
+    pub(super) fault: Option<ActiveFault>,
+    /// Whether it was delayed on purpose.
+    pub(super) delayed: bool,
 }
 
 /// What is to be done with a request.
@@ -56,7 +68,8 @@ pub(super) enum Decision {
     Answer(Reply),
 }
 
-/// Decides on a request. Access comes first: who may not call does not learn which routes there are.
+/// Decides on a request: the route is looked up first, because it may have something to say for filters, but what the
+/// filters refuse does not learn which routes there are.
 pub(super) async fn decide<R: RequestHead>(
     connection: &Connection,
     manager: &HttpConnectionManager,
@@ -68,14 +81,30 @@ pub(super) async fn decide<R: RequestHead>(
         Ok(request) => request,
         Err(reply) => return Decision::Answer(reply),
     };
-    let refused = overloaded(connection).or_else(|| refused(connection, manager, callee, protocol, &request));
-    if let Some(reply) = refused {
+    if let Some(reply) = overloaded(connection) {
         return Decision::Answer(reply);
     }
-    match route(manager, protocol, &request).await {
-        Ok(decision) => decision,
-        Err(error) => Decision::Answer(Reply::from(error)),
-    }
+    let routes = routes(manager).await;
+    let selected = routes.as_ref().ok().and_then(|routes| Selected::of(routes, &request));
+    let (levels, cluster) = selected.as_ref().map_or(([Overrides::NONE; 4], None), Selected::for_filters);
+    let setting = Setting { connection, manager, callee, protocol, levels, cluster };
+    let mut filtered = Filtered::default();
+    let reply = match filtered.apply(&setting, &request).await {
+        Some(reply) => {
+            // What goes on gets the changes of its route even where a filter answers it.
+            let edits = selected.as_ref().filter(|it| it.forwards() && !filtered.final_answer);
+            reply.edited(&edits.map(Selected::response_edits).unwrap_or_default())
+        }
+        None => match route(&setting, routes.as_deref(), selected.as_ref(), &request).await {
+            Ok(Onward::Forward(mut routed)) => {
+                routed.take(filtered);
+                return Decision::Forward(routed);
+            }
+            Ok(Onward::Answer(reply)) => reply,
+            Err(error) => Reply::from(error),
+        },
+    };
+    Decision::Answer(Reply { delayed: filtered.delayed, ..reply.edited(&filtered.response_edits) })
 }
 
 /// The answer on a connection above the limit.
@@ -91,49 +120,52 @@ fn not_upgraded<R: RequestHead>(manager: &HttpConnectionManager, request: &R) ->
     refused.then(|| Reply::from(ProxyError::new(ErrorKind::UpgradeRefused, "CONNECT is not passed on here")))
 }
 
+/// What comes after the filters.
+enum Onward {
+    /// It goes on.
+    Forward(Box<Routed>),
+    /// Its route answers it.
+    Answer(Reply),
+}
+
 /// Where a request goes.
 async fn route<R: RequestHead>(
-    manager: &HttpConnectionManager,
-    protocol: Protocol,
+    setting: &Setting<'_>,
+    routes: Result<&Routes, &ProxyError>,
+    selected: Option<&Selected<'_>>,
     request: &Judged<'_, R>,
-) -> Result<Decision, ProxyError> {
-    let routes = routes(manager).await?;
-    let selected = routes.table.select(request);
-    let (host, route) = selected.ok_or_else(|| ProxyError::new(ErrorKind::NoRoute, "no route matches the request"))?;
-    if let Some(reply) = not_upgraded(manager, request) {
-        return Ok(Decision::Answer(reply));
+) -> Result<Onward, ProxyError> {
+    let routes = routes.map_err(Clone::clone)?;
+    let selected = selected.ok_or_else(|| ProxyError::new(ErrorKind::NoRoute, "no route matches the request"))?;
+    if let Some(reply) = not_upgraded(setting.manager, request) {
+        return Ok(Onward::Answer(reply));
     }
+    let Selected { route, .. } = selected;
     let forward = match &route.action {
         Action::Forward(forward) => forward,
         Action::Redirect(redirect) => {
             let (authority, target) = (request.authority(), request.target());
             let location = redirect.location(&route.matches.path, "http", authority, target);
-            let edits = edits([&route.response_headers, &host.response_headers, &routes.table.response_headers]);
-            return Ok(Decision::Answer(Reply::redirect(redirect.status, location).edited(&edits)));
+            let reply = Reply::redirect(redirect.status, location);
+            return Ok(Onward::Answer(reply.edited(&selected.response_edits())));
         }
         Action::DirectResponse(direct) => {
             let reply = Reply::direct(direct.status, direct.body.to_string());
-            let edits = edits([&route.response_headers, &host.response_headers, &routes.table.response_headers]);
-            return Ok(Decision::Answer(reply.edited(&edits)));
+            return Ok(Onward::Answer(reply.edited(&selected.response_edits())));
         }
     };
-    let chosen = forward.clusters.choose(&mut rand::rng());
-    let (name, weighted) =
-        chosen.ok_or_else(|| ProxyError::new(ErrorKind::NoCluster, "every cluster of the route has the weight 0"))?;
-    let cluster = cluster(&routes, name).await?;
-    if !cluster.speaks(protocol) {
+    let (name, _) = selected
+        .cluster
+        .ok_or_else(|| ProxyError::new(ErrorKind::NoCluster, "every cluster of the route has the weight 0"))?;
+    let cluster = cluster(routes, name).await?;
+    if !cluster.speaks(setting.protocol) {
         let text =
             format!("{name} is spoken to by another version of HTTP than the caller's, and nothing is translated");
         return Err(ProxyError::new(ErrorKind::UpstreamProtocol, text));
     }
-    let none = HeaderEdits::default();
-    let (request_headers, response_headers) = match weighted {
-        Some(weighted) => (&weighted.request_headers, &weighted.response_headers),
-        None => (&none, &none),
-    };
+    let limits = &setting.manager.limits;
     let rewrite = forward.path_rewrite.as_ref();
-    let table = &routes.table;
-    Ok(Decision::Forward(Box::new(Routed {
+    Ok(Onward::Forward(Box::new(Routed {
         cluster,
         route: route.name.clone(),
         target: rewrite
@@ -142,18 +174,31 @@ async fn route<R: RequestHead>(
         host: forward.host_rewrite.as_ref().map(|HostRewrite::Literal(host)| host.clone()),
         originals: originals(forward, request),
         timeout: forward.timeout,
-        idle: forward.idle_timeout.unwrap_or(manager.limits.stream_idle_timeout),
-        arrival: Some(manager.limits.request_timeout).filter(|time| !time.is_zero()),
+        idle: forward.idle_timeout.unwrap_or(limits.stream_idle_timeout),
+        arrival: Some(limits.request_timeout).filter(|time| !time.is_zero()),
         retry: forward.retry.as_ref().filter(|policy| policy.is_for(request)).cloned(),
-        // Innermost first, as Envoy does: a wider one may overwrite.
-        request_edits: edits([request_headers, &route.request_headers, &host.request_headers, &table.request_headers]),
-        response_edits: edits([
-            response_headers,
-            &route.response_headers,
-            &host.response_headers,
-            &table.response_headers,
-        ]),
+        request_edits: selected.request_edits(),
+        response_edits: selected.response_edits(),
+        max_request_bytes: None,
+        fault: None,
+        delayed: false,
     })))
+}
+
+impl Routed {
+    /// Takes over what filters did.
+    fn take(&mut self, filtered: Filtered) {
+        let Filtered { request_edits, response_edits, max_request_bytes, fault, delayed, .. } = filtered;
+        // The filters saw the request before its route changes it, and see the answer after.
+        self.request_edits.splice(0..0, request_edits);
+        self.response_edits.extend(response_edits);
+        (self.max_request_bytes, self.fault, self.delayed) = (max_request_bytes, fault, delayed);
+    }
+
+    /// Whether a body of so many bytes is too large.
+    pub(super) fn is_too_large(&self, bytes: u64) -> bool {
+        self.max_request_bytes.is_some_and(|most| bytes > u64::from(most.get()))
+    }
 }
 
 /// What a rewrite changes, as it was.
@@ -161,50 +206,6 @@ fn originals<R: RequestHead>(forward: &Forward, request: &R) -> Vec<(&'static st
     let path = forward.path_rewrite.as_ref().map(|_| (header::ORIGINAL_PATH, request.target().to_owned()));
     let host = forward.host_rewrite.as_ref().map(|_| (header::ORIGINAL_HOST, request.authority().to_owned()));
     path.into_iter().chain(host).collect()
-}
-
-/// Those that change something.
-fn edits<const N: usize>(all: [&HeaderEdits; N]) -> Vec<HeaderEdits> {
-    all.into_iter().filter(|edits| !edits.is_empty()).cloned().collect()
-}
-
-/// The answer to who may not call.
-fn refused<R: RequestHead>(
-    connection: &Connection,
-    manager: &HttpConnectionManager,
-    callee: &Callee,
-    protocol: Protocol,
-    request: &R,
-) -> Option<Reply> {
-    let rbac = manager.rbac.as_ref()?;
-    // What is left of these is encoded: some servers decode first.
-    if manager.paths.normalize && request.path_is_ambiguous() {
-        let text = "the path has encoded dot segments or backslashes, so no rule can judge it; send it resolved";
-        return Some(Reply::from(ProxyError::new(ErrorKind::BadRequest, text)));
-    }
-    let identity = (!connection.source.identity.is_empty()).then_some(&*connection.source.identity);
-    let subject = Subject {
-        identity: if connection.mtls { identity } else { None },
-        source: connection.peer,
-        destination: connection.original_destination,
-        server_name: "",
-    };
-    let policy = match rbac.check(&subject, request) {
-        Verdict::Allowed(_) => return None,
-        Verdict::Denied(policy) => policy,
-    };
-    let caller = subject.identity.unwrap_or("a caller without identity");
-    let because = match policy {
-        Some(name) => format!("{name} denies it"),
-        None if rbac.policies.is_empty() => "no policy allows anybody".to_owned(),
-        None => "no policy allows it".to_owned(),
-    };
-    let (method, path) = (request.method(), request.path());
-    let to = if callee.service.is_empty() { "this workload" } else { &*callee.service };
-    let detail = format!("access denied: {caller} may not {method} {path} of {to}: {because}");
-    let reason = ErrorKind::AccessDenied;
-    Denied { connection, callee, reason, detail: &detail, protocol, request: Some((method, path.as_bytes())) }.emit();
-    Some(Reply::denied(&detail, policy.unwrap_or("default deny").to_owned()))
 }
 
 async fn routes(manager: &HttpConnectionManager) -> Result<Arc<Routes>, ProxyError> {

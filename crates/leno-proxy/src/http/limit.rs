@@ -68,7 +68,7 @@ fn of_callers(limits: &HttpLimits) -> Vec<Limit> {
         ),
         bytes(
             "body of a request",
-            limits.max_request_bytes.map_or(u64::MAX, |bytes| bytes.get().into()),
+            u64::MAX,
             "`maxRequestBytes` in MeshConfig, `max_request_bytes` of the Buffer filter",
             "413 `body_too_large`",
         ),

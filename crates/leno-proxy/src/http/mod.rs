@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! h1::server / h2::server   a head arrives
-//!        decide             access (RBAC) ─► route ─► header edits ─► cluster       (decisions are leno_engine's)
+//!        decide             route ─► filters (access, limits, faults…) ─► cluster   (decisions are leno_engine's)
 //!        upstream           endpoint ─► pooled or new connection                    (another one when it fails safely)
 //! h1::exchange / h2::exchange   both directions at once, until the answer is complete
 //!        telemetry          counted and logged
@@ -13,6 +13,7 @@
 mod access_log;
 mod current;
 mod decide;
+mod filter;
 mod h1;
 mod h2;
 mod header;
@@ -20,6 +21,7 @@ mod judged;
 pub(crate) mod limit;
 mod reply;
 mod retry;
+mod selected;
 mod view;
 
 use std::{rc::Rc, sync::Arc, time::Duration};

@@ -32,6 +32,10 @@ pub(super) struct Reply {
     pub(super) flags: &'static str,
     /// Why, for the access log; empty when it is no failure.
     pub(super) detail: String,
+    /// The status for gRPC callers, where it does not follow from HTTP's.
+    pub(super) grpc: Option<u32>,
+    /// Whether it was delayed on purpose.
+    pub(super) delayed: bool,
 }
 
 impl From<ProxyError> for Reply {
@@ -42,7 +46,15 @@ impl From<ProxyError> for Reply {
         if matches!(kind, ErrorKind::UpstreamOverflow | ErrorKind::Overload) {
             headers.push((OVERLOADED.into(), "true".to_owned()));
         }
-        Self { status: kind.status(), headers, body: format!("{detail}\n"), flags: kind.flag(), detail }
+        Self {
+            status: kind.status(),
+            headers,
+            body: format!("{detail}\n"),
+            flags: kind.flag(),
+            detail,
+            grpc: None,
+            delayed: false,
+        }
     }
 }
 
@@ -69,13 +81,15 @@ impl Reply {
             body: String::new(),
             flags: "-",
             detail: String::new(),
+            grpc: None,
+            delayed: false,
         }
     }
 
     /// The route has the answer.
     pub(super) fn direct(status: u16, body: String) -> Self {
         let headers = if body.is_empty() { Vec::new() } else { vec![text()] };
-        Self { status, headers, body, flags: "-", detail: String::new() }
+        Self { status, headers, body, flags: "-", detail: String::new(), grpc: None, delayed: false }
     }
 
     /// With the changes that its route makes to headers of answers.
@@ -97,17 +111,44 @@ impl Reply {
         self
     }
 
-    /// The same failure as gRPC's clients understand it ([status codes]).
+    /// The same failure as gRPC's clients understand it: without a body, with the status in a header ([status codes]).
+    /// What is none stays as it is.
     ///
     /// [status codes]: https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md
-    pub(super) fn grpc_status(&self) -> u8 {
-        match self.status {
+    pub(super) fn for_grpc(&self) -> Option<Self> {
+        if self.status < 400 && self.grpc.is_none() {
+            return None;
+        }
+        let status = self.grpc.unwrap_or(match self.status {
             400 => 13,
             401 => 16,
             403 => 7,
             404 => 12,
             429 | 502..=504 => 14,
             _ => 2,
-        }
+        });
+        let mut headers = self.headers.clone();
+        headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
+        headers.push(("content-type".into(), "application/grpc".to_owned()));
+        headers.push(("grpc-status".into(), status.to_string()));
+        headers.push(("grpc-message".into(), escape(self.body.trim())));
+        Some(Self { status: 200, headers, body: String::new(), ..self.clone() })
     }
+}
+
+/// Whether a content type is gRPC's.
+pub(super) fn is_grpc(content_type: &[u8]) -> bool {
+    content_type.starts_with(b"application/grpc")
+}
+
+/// A gRPC message: printable ASCII but `%`, the rest as `%XX`.
+fn escape(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut escaped, byte| {
+        if (b' '..=b'~').contains(&byte) && byte != b'%' {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+        escaped
+    })
 }

@@ -181,6 +181,7 @@ impl Meeting {
             detail: &detail,
             protocol: Protocol::Tcp,
             request: None,
+            enforced: true,
         }
         .emit();
     }

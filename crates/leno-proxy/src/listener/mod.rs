@@ -44,6 +44,7 @@ async fn serve(connection: Rc<Connection>, chain: &FilterChain, io: Io, payload:
             detail: &detail,
             protocol: Protocol::Tcp,
             request: None,
+            enforced: true,
         }
         .emit();
         return;

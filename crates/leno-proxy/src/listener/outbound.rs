@@ -127,5 +127,14 @@ fn unknown(connection: &Rc<Connection>, listener: &Listener) {
     let callee = Callee::of(connection, &listener.name);
     let detail = format!("{} is no known destination and only those are allowed", connection.original_destination);
     let reason = ErrorKind::UnknownDestination;
-    Denied { connection, callee: &callee, reason, detail: &detail, protocol: Protocol::Tcp, request: None }.emit();
+    Denied {
+        connection,
+        callee: &callee,
+        reason,
+        detail: &detail,
+        protocol: Protocol::Tcp,
+        request: None,
+        enforced: true,
+    }
+    .emit();
 }

@@ -122,6 +122,8 @@ pub struct Denied<'a> {
     pub protocol: Protocol,
     /// Method and path, for HTTP.
     pub request: Option<(&'a str, &'a [u8])>,
+    /// Whether it is refused; else the rules are only tried out.
+    pub enforced: bool,
 }
 
 /// A request is sent again.
@@ -244,9 +246,10 @@ impl TcpFinished<'_> {
 impl Denied<'_> {
     /// Counts and logs it.
     pub fn emit(&self) {
-        let Self { connection, callee, reason, detail, protocol, request } = self;
+        let Self { connection, callee, reason, detail, protocol, request, enforced } = self;
         let key = Key { flags: reason.label(), ..Key::new(connection, callee, *protocol) };
-        connection.worker.telemetry.occasion(Occasion::Denied, &key);
+        let occasion = if *enforced { Occasion::Denied } else { Occasion::ShadowDenied };
+        connection.worker.telemetry.occasion(occasion, &key);
         let (method, path) = request.unwrap_or_default();
         tracing::info!(
             direction = connection.direction.label(),
@@ -259,6 +262,7 @@ impl Denied<'_> {
             detail,
             method,
             path = %String::from_utf8_lossy(path),
+            enforced,
             "denied"
         );
     }

@@ -74,6 +74,13 @@ const TCP_FAILED: Metric = row(
 /// Denials.
 const DENIED: Metric =
     row("leno_denied_total", "counter", "Requests and connections that a policy refused", &[TRAFFIC, REASON]);
+/// What would be denied.
+const SHADOW_DENIED: Metric = row(
+    "leno_shadow_denied_total",
+    "counter",
+    "Requests and connections that rules which are only tried out would have refused",
+    &[TRAFFIC, REASON],
+);
 /// Retries.
 const RETRIES: Metric = row("leno_retries_total", "counter", "Requests sent again", &[TRAFFIC, REASON]);
 /// Handshakes.
@@ -126,6 +133,7 @@ pub const METRICS: &[Metric] = &[
     TCP_RECEIVED,
     TCP_FAILED,
     DENIED,
+    SHADOW_DENIED,
     RETRIES,
     HANDSHAKES,
     REFUSED,
@@ -242,9 +250,12 @@ impl Scrape {
     }
 
     fn occasions(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
-        for (metric, wanted) in
-            [(&DENIED, Occasion::Denied), (&RETRIES, Occasion::Retried), (&TCP_FAILED, Occasion::TcpFailed)]
-        {
+        for (metric, wanted) in [
+            (&DENIED, Occasion::Denied),
+            (&SHADOW_DENIED, Occasion::ShadowDenied),
+            (&RETRIES, Occasion::Retried),
+            (&TCP_FAILED, Occasion::TcpFailed),
+        ] {
             let of_kind = self.totals.occasions.iter().filter(|((occasion, _), _)| *occasion == wanted);
             let rows: Vec<_> = of_kind.map(|((_, labels), count)| (reason(labels), *count)).collect();
             counters(encoder, metric, rows.iter().map(|(pairs, count)| (pairs, *count)))?;
@@ -432,7 +443,7 @@ mod tests {
         let mut totals = Totals::default();
         totals.add_request(labels.clone(), &RequestCells::default().total());
         totals.add_tcp(labels.clone(), &TcpCells::default().total());
-        for occasion in [Occasion::Denied, Occasion::Retried, Occasion::TcpFailed] {
+        for occasion in [Occasion::Denied, Occasion::ShadowDenied, Occasion::Retried, Occasion::TcpFailed] {
             totals.add_occasion(occasion, labels.clone(), 1);
         }
         totals.handshakes.insert((Direction::Inbound, None, false), 1);

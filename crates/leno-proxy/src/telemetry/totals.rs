@@ -16,6 +16,8 @@ pub const MAX_SERIES: usize = 4096;
 pub enum Occasion {
     /// `leno_denied_total`.
     Denied,
+    /// `leno_shadow_denied_total`.
+    ShadowDenied,
     /// `leno_retries_total`.
     Retried,
     /// `leno_tcp_connections_failed_total`.

@@ -1,9 +1,10 @@
 //! HTTP/1.1 through the sidecar, byte by byte.
 
-use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, net::SocketAddr, num::NonZeroU32, rc::Rc, sync::Arc, time::Duration};
 
 use leno_engine::{
     authorization::{Action, Permission, Policy, Principal, Rbac},
+    filter::{AccessControl, FilterConfig, HttpFilter, Overrides},
     matcher::{StringMatch, StringMatcher},
     normalize::PathRules,
     route::{Domain, Forward, HeaderEdits, Route, RouteMatch, RouteTable, VirtualHost},
@@ -29,6 +30,7 @@ pub fn manager(cluster: &Arc<Slot<Cluster>>, rbac: Option<Rbac>) -> HttpConnecti
         action: leno_engine::route::Action::Forward(Forward::to(cluster.name())),
         request_headers: HeaderEdits::default(),
         response_headers: HeaderEdits::default(),
+        filters: Overrides::default(),
     };
     let host = VirtualHost { domains: vec![Domain::Any], routes: vec![route], ..VirtualHost::default() };
     let routes = Routes {
@@ -40,12 +42,24 @@ pub fn manager(cluster: &Arc<Slot<Cluster>>, rbac: Option<Rbac>) -> HttpConnecti
         stat_prefix: Arc::clone(cluster.name()),
         codec: Codec::Auto,
         routes: RouteSource::Inline(Arc::new(routes)),
-        rbac: rbac.map(Arc::new),
+        filters: rbac.into_iter().map(access).collect(),
         limits: HttpLimits { idle_timeout: Duration::from_secs(5), ..HttpLimits::default() },
         paths: PathRules { normalize: true, ..PathRules::default() },
         upgrades: vec!["websocket".into()],
         access_log: true,
     }
+}
+
+/// A filter with these rules.
+fn access(rules: Rbac) -> HttpFilter {
+    let config = FilterConfig::AccessControl(AccessControl { rules: Some(rules), shadow: None }.into());
+    HttpFilter { name: "rbac".into(), disabled: false, config }
+}
+
+/// A filter that lets bodies of so many bytes through.
+pub fn buffer(bytes: u32) -> HttpFilter {
+    let config = FilterConfig::Buffer(NonZeroU32::new(bytes).unwrap());
+    HttpFilter { name: "buffer".into(), disabled: false, config }
 }
 
 /// A chain that ends in a connection manager.

@@ -1,6 +1,6 @@
 //! What is bounded, and how who comes too much is told.
 
-use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use leno_engine::route::PathMatch;
 use leno_proxy::{
@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    http1::{OK, Script, chain, exchange, manager, scripted, to_end},
+    http1::{OK, Script, buffer, chain, exchange, manager, scripted, to_end},
     support::{self, Authority, Sidecar, listener, plain, run, serve, tcp_chain, tcp_proxy},
 };
 
@@ -151,8 +151,8 @@ fn a_request_that_takes_too_long_to_arrive_is_given_up() {
 fn bodies_above_the_limit_are_refused() {
     run(async {
         let (server, heard) = scripted(&[("12345", OK)]).await;
-        let limits = HttpLimits { max_request_bytes: NonZeroU32::new(5), ..HttpLimits::default() };
-        let manager = HttpConnectionManager { limits, ..manager(&plain(&[server]), None) };
+        let filters = vec![buffer(5)];
+        let manager = HttpConnectionManager { filters, ..manager(&plain(&[server]), None) };
         let (_sidecar, address) = with(manager).await;
         let fits = to_end(address, "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\n12345");
         assert!(fits.await.starts_with("HTTP/1.1 200"));

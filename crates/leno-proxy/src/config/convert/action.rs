@@ -22,8 +22,9 @@ use leno_proto::v3::{
 
 use super::{
     check::{Check, at, join},
+    filter,
+    header::edits,
     matcher, retry,
-    route::edits,
 };
 
 /// Envoy's default.
@@ -103,9 +104,10 @@ fn weighted(check: &mut Check, path: &str, mut proto: WeightedCluster) -> Vec<Cl
                 edits(check, &path, "request", &mut one.request_headers_to_add, &mut one.request_headers_to_remove);
             let response_headers =
                 edits(check, &path, "response", &mut one.response_headers_to_add, &mut one.response_headers_to_remove);
+            let filters = filter::overrides(check, &path, &mut one.typed_per_filter_config);
             check.rest(&path, &one);
             let cluster = check.name(&join(&path, "name"), name)?.into();
-            Some(ClusterWeight { cluster, weight, request_headers, response_headers })
+            Some(ClusterWeight { cluster, weight, request_headers, response_headers, filters })
         })
         .collect();
     check.rest(path, &proto);

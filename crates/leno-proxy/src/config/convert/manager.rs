@@ -2,25 +2,13 @@
 //!
 //! [`envoy.extensions.filters.network.http_connection_manager.v3`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::sync::Arc;
 
-use leno_engine::{
-    authorization::Rbac,
-    normalize::{EscapedSlashes, PathRules},
-};
-use leno_proto::{
-    google::protobuf::Any,
-    v3::{
-        buffer::Buffer,
-        http_connection_manager::{
-            HttpConnectionManager as Proto, HttpFilter,
-            http_connection_manager::{
-                CodecType, ForwardClientCertDetails, PathWithEscapedSlashesAction, RouteSpecifier, UpgradeConfig,
-            },
-            http_filter::ConfigType,
-        },
-        http_rbac,
-        router::Router,
+use leno_engine::normalize::{EscapedSlashes, PathRules};
+use leno_proto::v3::http_connection_manager::{
+    HttpConnectionManager as Proto,
+    http_connection_manager::{
+        CodecType, ForwardClientCertDetails, PathWithEscapedSlashesAction, RouteSpecifier, UpgradeConfig,
     },
 };
 
@@ -28,7 +16,7 @@ use super::{
     super::{Codec, HttpConnectionManager, HttpLimits, Registry, RouteSource},
     access_log,
     check::{Check, at, join},
-    rbac, route,
+    filter, route,
 };
 
 /// The most header fields that can be allowed: the HTTP/1 parser has room for so many.
@@ -43,14 +31,12 @@ pub(super) fn convert(
 ) -> Option<HttpConnectionManager> {
     let stat_prefix = std::mem::take(&mut proto.stat_prefix).into();
     let codec = codec(check, path, std::mem::take(&mut proto.codec_type));
-    let mut limits = limits(check, path, &mut proto);
+    let limits = limits(check, path, &mut proto);
     let paths = paths(check, path, &mut proto);
     let upgrades = std::mem::take(&mut proto.upgrade_configs).into_iter().enumerate();
     let upgrades =
         upgrades.filter_map(|(index, one)| upgrade(check, &at(path, "upgrade_configs", index), one)).collect();
-    let filters = std::mem::take(&mut proto.http_filters);
-    let Filters { rbac, max_request_bytes } = filters_of(check, path, filters);
-    limits.max_request_bytes = max_request_bytes;
+    let filters = filter::convert(check, path, std::mem::take(&mut proto.http_filters));
     let access_log = access_log::convert(check, path, std::mem::take(&mut proto.access_log));
     let routes = match proto.route_specifier.take() {
         Some(RouteSpecifier::Rds(rds)) => {
@@ -74,16 +60,7 @@ pub(super) fn convert(
         proto.set_current_client_cert_details = None;
     }
     check.rest(path, &proto);
-    Some(HttpConnectionManager {
-        stat_prefix,
-        codec,
-        routes: routes?,
-        rbac: rbac.map(Arc::new),
-        paths,
-        limits,
-        upgrades,
-        access_log,
-    })
+    Some(HttpConnectionManager { stat_prefix, codec, routes: routes?, filters, paths, limits, upgrades, access_log })
 }
 
 fn codec(check: &mut Check, path: &str, codec: i32) -> Codec {
@@ -165,59 +142,4 @@ fn upgrade(check: &mut Check, path: &str, mut config: UpgradeConfig) -> Option<B
     check.rest(path, &config);
     let name = check.name(&join(path, "upgrade_type"), name)?;
     enabled.then(|| name.into())
-}
-
-/// What the filters before the router say.
-#[derive(Default)]
-struct Filters {
-    rbac: Option<Rbac>,
-    max_request_bytes: Option<NonZeroU32>,
-}
-
-/// The filters: at most one RBAC, at most one limit of bodies after it, then the router.
-fn filters_of(check: &mut Check, path: &str, filters: Vec<HttpFilter>) -> Filters {
-    let mut found = Filters::default();
-    let mut routed = false;
-    for (index, mut filter) in filters.into_iter().enumerate() {
-        let path = at(path, "http_filters", index);
-        let name = std::mem::take(&mut filter.name);
-        let config: Any = match filter.config_type.take() {
-            Some(ConfigType::TypedConfig(config)) => config,
-            Some(ConfigType::ConfigDiscovery(_)) | None => {
-                check.wrong(&path, name, "a filter with typed_config");
-                continue;
-            }
-        };
-        check.rest(&path, &filter);
-        let path = join(&path, "typed_config");
-        match config.type_url.rsplit('/').next().unwrap_or_default() {
-            "envoy.extensions.filters.http.router.v3.Router" if !routed => {
-                routed = true;
-                if let Some(router) = check.unpack::<Router>(&path, &config) {
-                    check.rest(&path, &router);
-                }
-            }
-            "envoy.extensions.filters.http.rbac.v3.RBAC"
-                if found.rbac.is_none() && found.max_request_bytes.is_none() && !routed =>
-            {
-                let Some(mut proto) = check.unpack::<http_rbac::Rbac>(&path, &config) else { continue };
-                let rules = proto.rules.take();
-                check.rest(&path, &proto);
-                found.rbac = rbac::convert(check, &join(&path, "rules"), rules);
-            }
-            "envoy.extensions.filters.http.buffer.v3.Buffer" if found.max_request_bytes.is_none() && !routed => {
-                let Some(proto) = check.unpack::<Buffer>(&path, &config) else { continue };
-                let bytes = proto.max_request_bytes.unwrap_or_default().value;
-                found.max_request_bytes = NonZeroU32::new(bytes);
-                if bytes == 0 {
-                    check.wrong(&join(&path, "max_request_bytes"), "0", "at least 1");
-                }
-            }
-            other => check.wrong(&path, other, "one RBAC filter, one Buffer filter, then the router"),
-        }
-    }
-    if !routed {
-        check.wrong(&join(path, "http_filters"), "without a router", "the router as the last filter");
-    }
-    found
 }

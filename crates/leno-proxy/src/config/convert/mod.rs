@@ -7,6 +7,8 @@ mod chain;
 mod check;
 mod cluster;
 mod endpoint;
+mod filter;
+mod header;
 pub(crate) mod limit;
 mod listener;
 mod manager;

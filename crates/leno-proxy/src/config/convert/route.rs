@@ -4,21 +4,18 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use leno_engine::route::{
-    Domain, HeaderAppend, HeaderEdits, HeaderWrite, PathMatch, Route, RouteMatch, RouteTable, VirtualHost,
-};
-use leno_proto::v3::{
-    core::{HeaderValueOption, header_value_option::HeaderAppendAction},
-    route::{
-        Route as RouteProto, RouteConfiguration, RouteMatch as MatchProto, VirtualHost as HostProto,
-        route_match::PathSpecifier,
-    },
+use leno_engine::route::{Domain, PathMatch, Route, RouteMatch, RouteTable, VirtualHost};
+use leno_proto::v3::route::{
+    Route as RouteProto, RouteConfiguration, RouteMatch as MatchProto, VirtualHost as HostProto,
+    route_match::PathSpecifier,
 };
 
 use super::{
     super::{Registry, Routes},
     action,
     check::{Check, at, join},
+    filter,
+    header::edits,
     matcher,
 };
 
@@ -39,8 +36,9 @@ pub(super) fn convert(
     let hosts = std::mem::take(&mut proto.virtual_hosts).into_iter().enumerate();
     let mut taken = HashSet::new();
     let hosts = hosts.map(|(index, proto)| host(check, &at(path, "virtual_hosts", index), proto, &mut taken)).collect();
+    let filters = filter::overrides(check, path, &mut proto.typed_per_filter_config);
     check.rest(path, &proto);
-    let table = RouteTable { hosts, request_headers, response_headers, ignore_port };
+    let table = RouteTable { hosts, request_headers, response_headers, filters, ignore_port };
     let clusters = table.clusters().map(|name| (Box::from(name), registry.cluster(name))).collect();
     Some(Routes { name, table, clusters })
 }
@@ -64,8 +62,9 @@ fn host(check: &mut Check, path: &str, mut proto: HostProto, taken: &mut HashSet
         edits(check, path, "response", &mut proto.response_headers_to_add, &mut proto.response_headers_to_remove);
     let routes = std::mem::take(&mut proto.routes).into_iter().enumerate();
     let routes = routes.filter_map(|(index, proto)| route(check, &at(path, "routes", index), proto)).collect();
+    let filters = filter::overrides(check, path, &mut proto.typed_per_filter_config);
     check.rest(path, &proto);
-    VirtualHost { name, domains, routes, request_headers, response_headers }
+    VirtualHost { name, domains, routes, request_headers, response_headers, filters }
 }
 
 fn route(check: &mut Check, path: &str, mut proto: RouteProto) -> Option<Route> {
@@ -78,8 +77,9 @@ fn route(check: &mut Check, path: &str, mut proto: RouteProto) -> Option<Route> 
         edits(check, path, "response", &mut proto.response_headers_to_add, &mut proto.response_headers_to_remove);
     let action = proto.action.take();
     let action = action::convert(check, path, action);
+    let filters = filter::overrides(check, path, &mut proto.typed_per_filter_config);
     check.rest(path, &proto);
-    Some(Route { name, matches: matches?, action: action?, request_headers, response_headers })
+    Some(Route { name, matches: matches?, action: action?, request_headers, response_headers, filters })
 }
 
 fn route_match(check: &mut Check, path: &str, mut proto: MatchProto) -> Option<RouteMatch> {
@@ -115,72 +115,4 @@ fn route_match(check: &mut Check, path: &str, mut proto: MatchProto) -> Option<R
     let grpc = proto.grpc.take().is_some();
     check.rest(path, &proto);
     Some(RouteMatch { path: path_match?, ignore_case, headers, query, grpc })
-}
-
-/// Changes to headers; `which` is `request` or `response`.
-pub(super) fn edits(
-    check: &mut Check,
-    path: &str,
-    which: &str,
-    add: &mut Vec<HeaderValueOption>,
-    remove: &mut Vec<String>,
-) -> HeaderEdits {
-    let field = format!("{which}_headers_to_remove");
-    for (index, name) in remove.iter().enumerate() {
-        header_name(check, &at(path, &field, index), name);
-    }
-    let field = format!("{which}_headers_to_add");
-    let add = std::mem::take(add).into_iter().enumerate();
-    HeaderEdits {
-        remove: std::mem::take(remove).into_iter().map(|name| name.to_ascii_lowercase().into()).collect(),
-        add: add.filter_map(|(index, option)| write(check, &at(path, &field, index), option)).collect(),
-    }
-}
-
-fn write(check: &mut Check, path: &str, mut option: HeaderValueOption) -> Option<HeaderWrite> {
-    let Some(header) = option.header.take() else {
-        check.wrong(&join(path, "header"), "missing", "a header");
-        return None;
-    };
-    if header.value.contains('%') {
-        check.wrong(
-            &join(path, "header.value"),
-            header.value.clone(),
-            "a plain text: format operators are not supported",
-        );
-    }
-    if !header.raw_value.is_empty() {
-        check.wrong(&join(path, "header.raw_value"), "set", "value");
-    }
-    header_name(check, &join(path, "header.key"), &header.key);
-    let name = header.key.to_ascii_lowercase();
-    if header.value.bytes().any(|byte| byte < b' ' && byte != b'\t' || byte == 0x7f) {
-        check.wrong(&join(path, "header.value"), "a control character", "none");
-    }
-    #[expect(deprecated, reason = "older control planes write it")]
-    let append = option.append.take();
-    if append.is_some() && option.append_action != 0 {
-        check.wrong(&join(path, "append"), "set", "append_action alone");
-    }
-    let append = match (HeaderAppendAction::try_from(std::mem::take(&mut option.append_action)), append) {
-        (_, Some(append)) if !append.value => HeaderAppend::Overwrite,
-        (Ok(HeaderAppendAction::AppendIfExistsOrAdd), _) => HeaderAppend::Append,
-        (Ok(HeaderAppendAction::AddIfAbsent), _) => HeaderAppend::IfAbsent,
-        (Ok(HeaderAppendAction::OverwriteIfExistsOrAdd), _) => HeaderAppend::Overwrite,
-        (Ok(HeaderAppendAction::OverwriteIfExists), _) => HeaderAppend::OverwriteIfPresent,
-        (Err(_), _) => {
-            check.wrong(&join(path, "append_action"), "unknown", "one of Envoy's");
-            return None;
-        }
-    };
-    check.rest(path, &option);
-    Some(HeaderWrite { name: name.into(), value: header.value.into(), append })
-}
-
-/// A header that may be changed: what a request is routed by may not, as in Envoy.
-fn header_name(check: &mut Check, path: &str, name: &str) {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || !name.bytes().all(legal) || name.eq_ignore_ascii_case("host") {
-        check.wrong(path, name, "a header's name, neither host nor a pseudo-header");
-    }
 }

@@ -25,7 +25,7 @@ use super::{
     times::Times,
     upload::Upload,
 };
-use crate::{config::HttpLimits, upstream::Http1, worker::Worker};
+use crate::{upstream::Http1, worker::Worker};
 
 /// The answer's way down.
 #[derive(Default)]
@@ -107,7 +107,6 @@ pub(super) struct Attempt<'a, 'r> {
     /// Whether the caller's connection will be closed after this.
     pub(super) close: bool,
     download: Download,
-    limits: HttpLimits,
     worker: &'a Worker,
     /// What was passed back.
     pub(super) sent: Sent,
@@ -130,7 +129,6 @@ pub(super) struct Setting<'a, 'r> {
     pub(super) arrive_until: Option<Instant>,
     pub(super) upgrade: bool,
     pub(super) close: bool,
-    pub(super) limits: HttpLimits,
     pub(super) worker: &'a Worker,
 }
 
@@ -143,7 +141,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         times: &'a mut Times,
         setting: Setting<'a, 'r>,
     ) -> Self {
-        let Setting { routed, retries, try_until, arrive_until, upgrade, close, limits, worker } = setting;
+        let Setting { routed, retries, try_until, arrive_until, upgrade, close, worker } = setting;
         Self {
             client,
             upstream,
@@ -157,7 +155,6 @@ impl<'a, 'r> Attempt<'a, 'r> {
             upgrade,
             close,
             download: Download::default(),
-            limits,
             worker,
             sent: Sent::default(),
         }
@@ -253,7 +250,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         upload.bytes.extend_from_slice(input.get(..advanced.framed).unwrap_or_default());
         upload.content += advanced.content as u64;
         self.client.input.consume(advanced.framed);
-        if self.limits.is_too_large(upload.content) { Err(Ended::TooLarge) } else { Ok(()) }
+        if self.routed.is_too_large(upload.content) { Err(Ended::TooLarge) } else { Ok(()) }
     }
 
     /// A kept connection that cannot be written to was closed before the endpoint read anything of this request.

@@ -1,6 +1,7 @@
 //! What the end of an attempt means: for the caller, for another attempt, for the log.
 
 use leno_engine::{request::RequestHead as _, resilience::Failure};
+use leno_http1::Framing;
 
 use super::{
     super::{decide::Routed, view::Http1 as View},
@@ -18,6 +19,14 @@ pub(super) type Failed = (Option<Failure>, ProxyError);
 /// The route's time is up.
 pub(super) fn late() -> ProxyError {
     ProxyError::new(ErrorKind::UpstreamTimeout, "no endpoint answered in the time of the route")
+}
+
+/// Whether a body says that it is larger than the limit.
+pub(super) fn is_too_large(routed: &Routed, framing: Framing) -> bool {
+    match framing {
+        Framing::Length(length) => routed.is_too_large(length),
+        Framing::None | Framing::Chunked | Framing::UntilClose => false,
+    }
 }
 
 /// Response flag and detail of an end.

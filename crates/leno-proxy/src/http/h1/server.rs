@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use leno_engine::resilience::Failure;
+use leno_engine::{request::RequestHead as _, resilience::Failure};
 use leno_http1::{Framing, HeadErrorKind, ResponseHead};
 use tokio::sync::SemaphorePermit;
 
@@ -17,13 +17,13 @@ use super::{
         access_log::Outcome,
         current::Current,
         decide::{self, Decision, Routed},
-        reply::Reply,
+        reply::{Reply, is_grpc},
         retry::Retries,
         view::Http1 as View,
     },
     client::{Arrived, Client},
     exchange::{Attempt, Ended, Sent, Setting},
-    failure::{Failed, failed, late, told},
+    failure::{Failed, failed, is_too_large, late, told},
     head,
     times::Times,
     tunnel,
@@ -126,10 +126,11 @@ impl Server {
         let decision = decide::decide(&self.connection, &self.manager, &outcome.callee, Protocol::Http1, &view).await;
         match decision {
             Decision::Answer(reply) => self.answer(client, outcome, &reply).await,
-            Decision::Forward(_) if self.is_too_large(client.head.framing) => {
+            Decision::Forward(routed) if is_too_large(&routed, client.head.framing) => {
                 self.answer(client, outcome, &Reply::from(ErrorKind::BodyTooLarge)).await
             }
             Decision::Forward(routed) => {
+                outcome.delayed = routed.delayed;
                 outcome.route.clone_from(&routed.route);
                 outcome.cluster = Some(Arc::clone(&routed.cluster.name));
                 if self.connection.direction == Direction::Outbound {
@@ -138,14 +139,6 @@ impl Server {
                 let request = self.prepare(client, outcome, &routed);
                 self.forward(request, &routed).await
             }
-        }
-    }
-
-    /// Whether a body says that it is larger than the limit.
-    fn is_too_large(&self, framing: Framing) -> bool {
-        match framing {
-            Framing::Length(length) => self.manager.limits.is_too_large(length),
-            Framing::None | Framing::Chunked | Framing::UntilClose => false,
         }
     }
 
@@ -258,7 +251,6 @@ impl Server {
             arrive_until: routed.arrival.map(|time| tokio::time::Instant::from_std(outcome.started) + time),
             upgrade: request.upgrade,
             close: !request.keep,
-            limits: self.manager.limits,
             worker,
         };
         self.times.start();
@@ -354,8 +346,12 @@ impl Server {
 
     /// Answers a request without an endpoint.
     async fn answer(&mut self, mut client: Client, mut outcome: Outcome, reply: &Reply) -> After {
+        let view = View { head: &client.head, bytes: &client.head_bytes };
+        let as_grpc = view.header("content-type").is_some_and(is_grpc).then(|| reply.for_grpc()).flatten();
+        let reply = as_grpc.as_ref().unwrap_or(reply);
         outcome.status = reply.status;
         outcome.flags = reply.flags;
+        outcome.delayed |= reply.delayed;
         outcome.detail.clone_from(&reply.detail);
         outcome.response_bytes = reply.body.len() as u64;
         self.emit(&client, &outcome);

@@ -70,7 +70,7 @@ pub(super) async fn run(
     match decision {
         _ if fields > limits.max_headers_count => exchange.answer(&Reply::from(ErrorKind::HeadersTooLarge)),
         Decision::Answer(reply) => exchange.answer(&reply),
-        Decision::Forward(_) if length.is_some_and(|length| limits.is_too_large(length)) => {
+        Decision::Forward(routed) if length.is_some_and(|length| routed.is_too_large(length)) => {
             exchange.answer(&Reply::from(ErrorKind::BodyTooLarge));
         }
         Decision::Forward(routed) => exchange.forward(&routed, body).await,
@@ -83,6 +83,7 @@ impl Exchange {
     fn answer(&mut self, reply: &Reply) {
         self.outcome.status = reply.status;
         self.outcome.flags = reply.flags;
+        self.outcome.delayed |= reply.delayed;
         self.outcome.detail.clone_from(&reply.detail);
         let (response, body) = message::reply(reply, self.grpc);
         let ends = body.is_empty() || self.parts.method == http::Method::HEAD;
@@ -97,6 +98,7 @@ impl Exchange {
 
     /// Finds an endpoint that takes the request, and passes everything on.
     async fn forward(&mut self, routed: &Routed, body: RecvStream) {
+        self.outcome.delayed = routed.delayed;
         self.outcome.route.clone_from(&routed.route);
         self.outcome.cluster = Some(Arc::clone(&routed.cluster.name));
         if self.connection.direction == Direction::Outbound {
@@ -109,7 +111,7 @@ impl Exchange {
         let mut tried = Vec::new();
         let mut retries = Retries::of(routed);
         let progress = Progress::new(self.outcome.started.into());
-        let mut upload = Upload::new(body, self.manager.limits, &progress);
+        let mut upload = Upload::new(body, routed, &progress);
         loop {
             let attempted = self.attempt(routed, &mut tried, &mut upload, &progress, &mut retries).await;
             (self.outcome.request_bytes, self.outcome.response_bytes) = (progress.up.get(), progress.down.get());
@@ -155,7 +157,7 @@ impl Exchange {
         &mut self,
         routed: &Routed,
         tried: &mut Vec<SocketAddr>,
-        upload: &mut Upload,
+        upload: &mut Upload<'_>,
         progress: &Progress,
         retries: &mut Retries<'_>,
     ) -> Result<(), Failed> {
@@ -221,7 +223,7 @@ impl Exchange {
         &mut self,
         routed: &Routed,
         sent: Sent,
-        upload: &mut Upload,
+        upload: &mut Upload<'_>,
         progress: &Progress,
         retries: &mut Retries<'_>,
     ) -> Result<(), Broke> {

@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Ur
 use super::super::{
     decide::Routed,
     header::{self as changes, Change},
-    reply::Reply,
+    reply::{self, Reply},
 };
 use crate::connection::Connection;
 
@@ -89,36 +89,20 @@ fn apply(headers: &mut HeaderMap, changes: &[Change<'_>]) {
 
 /// Our own answer with its body; gRPC clients get it as the status that they understand.
 pub(super) fn reply(reply: &Reply, grpc: bool) -> (Response<()>, String) {
+    let as_grpc = grpc.then(|| reply.for_grpc()).flatten();
+    let reply = as_grpc.as_ref().unwrap_or(reply);
     let mut response = Response::new(());
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
     let headers = response.headers_mut();
     for (name, value) in &reply.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
             headers.append(name, value);
         }
     }
-    if grpc && reply.status >= 400 {
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        headers.insert("grpc-status", HeaderValue::from(u16::from(reply.grpc_status())));
-        if let Ok(message) = HeaderValue::from_str(&escape(reply.body.trim())) {
-            headers.insert("grpc-message", message);
-        }
-        return (response, String::new());
+    if as_grpc.is_none() {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(reply.body.len()));
     }
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(reply.body.len()));
-    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
     (response, reply.body.clone())
-}
-
-/// A gRPC message: printable ASCII but `%`, the rest as `%XX`.
-fn escape(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut escaped, byte| {
-        if (b' '..=b'~').contains(&byte) && byte != b'%' {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-        escaped
-    })
 }
 
 /// How long a body says to be.
@@ -128,5 +112,5 @@ pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
 
 /// Whether a request is gRPC.
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+    headers.get(header::CONTENT_TYPE).is_some_and(|value| reply::is_grpc(value.as_bytes()))
 }

@@ -12,10 +12,9 @@ use http::HeaderMap;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    super::retry::REPLAY,
+    super::{decide::Routed, retry::REPLAY},
     body::{self, Broken},
 };
-use crate::config::HttpLimits;
 
 /// How far an exchange has come; both directions look at it.
 pub(super) struct Progress {
@@ -66,7 +65,7 @@ enum End {
 }
 
 /// A request's body.
-pub(super) struct Upload {
+pub(super) struct Upload<'a> {
     from: RecvStream,
     /// What came and is still needed.
     pieces: Vec<Bytes>,
@@ -77,16 +76,16 @@ pub(super) struct Upload {
     /// Bytes that came and were not given back to the caller's window yet.
     unreleased: usize,
     end: Option<End>,
-    limits: HttpLimits,
+    routed: &'a Routed,
 }
 
-impl Upload {
-    pub(super) fn new(from: RecvStream, limits: HttpLimits, progress: &Progress) -> Self {
+impl<'a> Upload<'a> {
+    pub(super) fn new(from: RecvStream, routed: &'a Routed, progress: &Progress) -> Self {
         let end = from.is_end_stream().then_some(End::Plain);
         if end.is_some() {
             progress.arrive(progress.moved.get());
         }
-        Self { from, pieces: Vec::new(), length: 0, sent: 0, unreleased: 0, end, limits }
+        Self { from, pieces: Vec::new(), length: 0, sent: 0, unreleased: 0, end, routed }
     }
 
     /// Whether the head is all there is.
@@ -173,6 +172,6 @@ impl Upload {
         if length > 0 {
             self.pieces.push(piece);
         }
-        if self.limits.is_too_large(progress.up.get()) { Err(Broken::TooLarge) } else { Ok(()) }
+        if self.routed.is_too_large(progress.up.get()) { Err(Broken::TooLarge) } else { Ok(()) }
     }
 }

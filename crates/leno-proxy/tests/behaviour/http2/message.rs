@@ -1,7 +1,5 @@
 //! Heads and bodies: what passes, what has no body, what is refused.
 
-use std::num::NonZeroU32;
-
 use bytes::Bytes;
 use h2::Reason;
 use http::{HeaderMap, Request, Response};
@@ -10,7 +8,7 @@ use leno_proxy::config::{HttpConnectionManager, HttpLimits};
 
 use super::{Asked, answer, answered, ask, backend, before, begin, dial, get, manager_of, piece, post, text, with};
 use crate::{
-    http1::manager,
+    http1::{buffer, manager},
     support::{plain, run},
 };
 
@@ -108,13 +106,9 @@ fn a_body_of_another_length_than_it_says_is_refused() {
 fn what_is_too_large_is_refused() {
     run(async {
         let (server, _) = backend(ok).await;
-        let limits = HttpLimits {
-            max_headers_bytes: 4096,
-            max_headers_count: 8,
-            max_request_bytes: NonZeroU32::new(5),
-            ..HttpLimits::default()
-        };
-        let (_sidecar, address) = with(HttpConnectionManager { limits, ..manager_of(server) }).await;
+        let limits = HttpLimits { max_headers_bytes: 4096, max_headers_count: 8, ..HttpLimits::default() };
+        let (_sidecar, address) =
+            with(HttpConnectionManager { limits, filters: vec![buffer(5)], ..manager_of(server) }).await;
         let client = dial(address).await;
         let mut many = get("/");
         many.headers_mut().extend((0..9).map(|number| {

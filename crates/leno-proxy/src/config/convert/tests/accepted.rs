@@ -1,6 +1,6 @@
 //! What legal messages become.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::time::Duration;
 
 use leno_engine::{
     authorization::Subject,
@@ -9,7 +9,6 @@ use leno_engine::{
     route::{Action as EngineAction, Forward, HeaderAppend, HostRewrite, PathRewrite},
 };
 use leno_proto::v3::{
-    buffer::Buffer,
     cluster::{
         CircuitBreakers, Cluster, circuit_breakers,
         cluster::{DiscoveryType, LbPolicy},
@@ -29,7 +28,6 @@ use leno_proto::v3::{
         DirectResponseAction, RedirectAction, RetryPolicy, RouteAction, retry_policy::RetryBackOff, route::Action,
         route_action::HostRewriteSpecifier, route_match::PathSpecifier,
     },
-    router::Router,
     r#type::Percent,
     upstream_http::{
         HttpProtocolOptions as UpstreamOptions,
@@ -167,10 +165,6 @@ fn limits_of_connection_managers() {
             max_concurrent_streams: uint32(7),
             ..Http2ProtocolOptions::default()
         }),
-        http_filters: vec![
-            sample::http_filter(&Buffer { max_request_bytes: uint32(8) }),
-            sample::http_filter(&Router::default()),
-        ],
         ..sample::manager()
     };
     let expected = HttpLimits {
@@ -181,7 +175,6 @@ fn limits_of_connection_managers() {
         idle_timeout: Duration::from_secs(5),
         max_headers_count: 6,
         max_concurrent_streams: 7,
-        max_request_bytes: NonZeroU32::new(8),
     };
     assert_eq!(limits_of(&manager), expected);
 }

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 use leno_compiler::{Client, Kind, Scope, resource};
 use leno_engine::{
     authorization::{Subject, Verdict},
+    filter::{FilterConfig, HttpFilter},
     request::SimpleRequest,
     route::{Action, Clusters},
 };
@@ -228,7 +229,10 @@ fn access_rules_decide_on_requests() {
     assert!(inbound.inspect.tls && !inbound.inspect.continue_on_timeout);
     let chain = inbound.choose(8080, TransportProtocol::Tls, &["leno-h2"]).unwrap();
     assert_eq!(chain.tls.as_ref().unwrap().alpn.len(), 3);
-    let rbac = http(&chain.terminal).rbac.as_ref().unwrap();
+    let [HttpFilter { config: FilterConfig::AccessControl(control), .. }] = &http(&chain.terminal).filters[..] else {
+        panic!("access rules and nothing else")
+    };
+    let rbac = control.rules.as_ref().unwrap();
     let (buyer, thief) = ("spiffe://cluster.local/ns/shop/sa/buyer", "spiffe://cluster.local/ns/shop/sa/thief");
     let by = Verdict::Allowed(Some("TrafficTarget shop/books"));
     let no = Verdict::Denied(None);
@@ -272,7 +276,7 @@ fn without_rules_in_force_there_are_none() {
     for transport in [TransportProtocol::Tls, TransportProtocol::Raw] {
         let protocols = if transport == TransportProtocol::Tls { ["leno-h2"] } else { ["h2c"] };
         let chain = inbound.choose(8080, transport, &protocols).unwrap();
-        assert!(http(&chain.terminal).rbac.is_none() && chain.rbac.is_none());
+        assert!(http(&chain.terminal).filters.is_empty() && chain.rbac.is_none());
         assert_eq!(chain.tls.is_some(), transport == TransportProtocol::Tls);
     }
 }

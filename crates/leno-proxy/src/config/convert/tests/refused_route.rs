@@ -84,7 +84,7 @@ fn fields_of_routes() {
     refused_route(|r| r.stat_prefix = "x".into(), "stat_prefix", "x");
     refused_route(
         |r| drop(r.typed_per_filter_config.insert("f".into(), Default::default())),
-        "typed_per_filter_config",
+        r#"typed_per_filter_config["f"]"#,
         "",
     );
 }

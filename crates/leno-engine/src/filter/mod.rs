@@ -1,0 +1,67 @@
+//! HTTP filters: what is done with a request between its coming and its routing, and with its answer. In Envoy's words,
+//! [HTTP filters] with their configuration, and what a route says instead.
+//!
+//! ```text
+//! request ─► filter ─► filter ─► … ─► route        each may change headers, wait, or answer itself
+//! answer  ◄─ filter ◄─ filter ◄─ … ◄─ endpoint     in the other direction
+//! ```
+//!
+//! [HTTP filters]: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_filters/http_filters
+
+mod access_control;
+mod cors;
+mod fault;
+mod header_mutation;
+mod local_rate_limit;
+mod overrides;
+mod token_bucket;
+
+use std::{num::NonZeroU32, sync::Arc};
+
+pub use access_control::AccessControl;
+pub use cors::{CorsPolicy, Preflight};
+pub use fault::{Abort, AbortStatus, ActiveFault, Delay, Fault};
+pub use header_mutation::HeaderMutation;
+pub use local_rate_limit::{LimitedStatus, LocalRateLimit, RateLimitVerdict};
+pub use overrides::{Levels, Override, Overrides};
+pub use token_bucket::TokenBucket;
+
+/// A filter of a connection manager.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpFilter {
+    /// Its name; routes refer to it.
+    pub name: Box<str>,
+    /// Whether it does nothing but for routes that say something for it.
+    pub disabled: bool,
+    /// What it does, where no route says another thing.
+    pub config: FilterConfig,
+}
+
+/// What a filter does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FilterConfig {
+    /// Who may ask for what ([`envoy.filters.http.rbac`]).
+    ///
+    /// [`envoy.filters.http.rbac`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/http/rbac/v3/rbac.proto
+    AccessControl(Arc<AccessControl>),
+    /// How many bytes a request's body may have ([`envoy.filters.http.buffer`]; nothing is held back, though).
+    ///
+    /// [`envoy.filters.http.buffer`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/http/buffer/v3/buffer.proto
+    Buffer(NonZeroU32),
+    /// Cross-origin requests of browsers ([`envoy.filters.http.cors`]); without a policy nothing is done.
+    ///
+    /// [`envoy.filters.http.cors`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/http/cors/v3/cors.proto
+    Cors(Option<Arc<CorsPolicy>>),
+    /// Delays and failures for tests ([`envoy.filters.http.fault`]).
+    ///
+    /// [`envoy.filters.http.fault`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/http/fault/v3/fault.proto
+    Fault(Arc<Fault>),
+    /// Changes to headers ([`envoy.filters.http.header_mutation`]).
+    ///
+    /// [`envoy.filters.http.header_mutation`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/http/header_mutation/v3/header_mutation.proto
+    HeaderMutation(Arc<HeaderMutation>),
+    /// How many requests there may be in a time ([`envoy.filters.http.local_ratelimit`]).
+    ///
+    /// [`envoy.filters.http.local_ratelimit`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/http/local_ratelimit/v3/local_rate_limit.proto
+    LocalRateLimit(Arc<LocalRateLimit>),
+}

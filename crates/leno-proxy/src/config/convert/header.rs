@@ -1,0 +1,77 @@
+//! Changes to headers ([`envoy.config.core.v3.HeaderValueOption`]).
+//!
+//! [`envoy.config.core.v3.HeaderValueOption`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/core/v3/base.proto#config-core-v3-headervalueoption
+
+use leno_engine::route::{HeaderAppend, HeaderEdits, HeaderWrite};
+use leno_proto::v3::core::{HeaderValueOption, header_value_option::HeaderAppendAction};
+
+use super::check::{Check, at, join};
+
+/// Changes to headers; `which` is `request` or `response`.
+pub(super) fn edits(
+    check: &mut Check,
+    path: &str,
+    which: &str,
+    add: &mut Vec<HeaderValueOption>,
+    remove: &mut Vec<String>,
+) -> HeaderEdits {
+    let field = format!("{which}_headers_to_remove");
+    for (index, removed) in remove.iter().enumerate() {
+        name(check, &at(path, &field, index), removed);
+    }
+    let field = format!("{which}_headers_to_add");
+    let add = std::mem::take(add).into_iter().enumerate();
+    HeaderEdits {
+        remove: std::mem::take(remove).into_iter().map(|name| name.to_ascii_lowercase().into()).collect(),
+        add: add.filter_map(|(index, option)| write(check, &at(path, &field, index), option)).collect(),
+    }
+}
+
+/// One header to write.
+pub(super) fn write(check: &mut Check, path: &str, mut option: HeaderValueOption) -> Option<HeaderWrite> {
+    let Some(header) = option.header.take() else {
+        check.wrong(&join(path, "header"), "missing", "a header");
+        return None;
+    };
+    if header.value.contains('%') {
+        check.wrong(
+            &join(path, "header.value"),
+            header.value.clone(),
+            "a plain text: format operators are not supported",
+        );
+    }
+    if !header.raw_value.is_empty() {
+        check.wrong(&join(path, "header.raw_value"), "set", "value");
+    }
+    name(check, &join(path, "header.key"), &header.key);
+    let name = header.key.to_ascii_lowercase();
+    if header.value.bytes().any(|byte| byte < b' ' && byte != b'\t' || byte == 0x7f) {
+        check.wrong(&join(path, "header.value"), "a control character", "none");
+    }
+    #[expect(deprecated, reason = "older control planes write it")]
+    let append = option.append.take();
+    if append.is_some() && option.append_action != 0 {
+        check.wrong(&join(path, "append"), "set", "append_action alone");
+    }
+    let append = match (HeaderAppendAction::try_from(std::mem::take(&mut option.append_action)), append) {
+        (_, Some(append)) if !append.value => HeaderAppend::Overwrite,
+        (Ok(HeaderAppendAction::AppendIfExistsOrAdd), _) => HeaderAppend::Append,
+        (Ok(HeaderAppendAction::AddIfAbsent), _) => HeaderAppend::IfAbsent,
+        (Ok(HeaderAppendAction::OverwriteIfExistsOrAdd), _) => HeaderAppend::Overwrite,
+        (Ok(HeaderAppendAction::OverwriteIfExists), _) => HeaderAppend::OverwriteIfPresent,
+        (Err(_), _) => {
+            check.wrong(&join(path, "append_action"), "unknown", "one of Envoy's");
+            return None;
+        }
+    };
+    check.rest(path, &option);
+    Some(HeaderWrite { name: name.into(), value: header.value.into(), append })
+}
+
+/// A header that may be changed: what a request is routed by may not, as in Envoy.
+pub(super) fn name(check: &mut Check, path: &str, name: &str) {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(legal) || name.eq_ignore_ascii_case("host") {
+        check.wrong(path, name, "a header's name, neither host nor a pseudo-header");
+    }
+}

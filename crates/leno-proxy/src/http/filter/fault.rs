@@ -1,0 +1,48 @@
+//! Delays and failures for tests.
+
+use std::sync::Arc;
+
+use leno_engine::{
+    filter::{AbortStatus, Fault},
+    request::RequestHead,
+};
+
+use super::{
+    super::{judged::Judged, reply::Reply},
+    Filtered, Setting, answered,
+    edited::Edited,
+};
+use crate::error::ErrorKind;
+
+impl Filtered {
+    /// Delays a request; the answer, when it fails.
+    pub(super) async fn fault<R: RequestHead>(
+        &mut self,
+        fault: &Arc<Fault>,
+        setting: &Setting<'_>,
+        request: &Judged<'_, R>,
+    ) -> Option<Reply> {
+        let (delay, abort) = {
+            let request = Edited::new(request, &self.request_edits);
+            if !fault.fits(&request, setting.cluster) {
+                return None;
+            }
+            let random = &mut rand::rng();
+            (fault.delay(&request, random), fault.abort(&request, random))
+        };
+        if delay.is_none() && abort.is_none() {
+            return None;
+        }
+        self.fault = Some(fault.enter()?);
+        if let Some(time) = delay {
+            self.delayed = true;
+            tokio::time::sleep(time).await;
+        }
+        let (status, grpc) = match abort? {
+            AbortStatus::Http(status) => (status, None),
+            AbortStatus::Grpc(status) => (200, Some(status)),
+        };
+        let reply = answered(ErrorKind::FaultInjected, status, fault.body.to_string());
+        Some(Reply { grpc, ..reply })
+    }
+}
