@@ -15,6 +15,8 @@ pub(crate) struct Case {
     pub(crate) clusters: Map<String, Value>,
     /// What is asked.
     pub(crate) requests: Vec<Request>,
+    /// Whether a request may change which endpoints are thought to be well: the next one waits until both agree on it.
+    pub(crate) settles: bool,
 }
 
 /// A request as it is written on the wire.
@@ -65,10 +67,10 @@ impl Case {
         let hosts = json!([{ "name": "all", "domains": ["*"], "routes": routes }]);
         let manager = json!({ "route_config": { "virtual_hosts": hosts } });
         let manager = manager.as_object().cloned().unwrap_or_default();
-        Self { name: name.to_owned(), manager, clusters: Map::new(), requests }
+        Self { name: name.to_owned(), manager, clusters: Map::new(), requests, settles: false }
     }
 
-    /// A case of a file: `routes`, `virtual_hosts` or `manager`; `filters`; `clusters`; `requests`.
+    /// A case of a file: `routes`, `virtual_hosts` or `manager`; `filters`; `clusters`; `requests`; `settles`.
     fn read(file: &str, value: &Value) -> Self {
         let name = format!("{file}: {}", value["name"].as_str().expect("a case has a name"));
         let requests = value["requests"].as_array().expect("a case has requests").iter().map(Request::read).collect();
@@ -80,6 +82,7 @@ impl Case {
         if let Some(filters) = value["filters"].as_array() {
             case.manager.insert("http_filters".into(), Value::Array(filters.clone()));
         }
+        case.settles = value["settles"].as_bool().unwrap_or_default();
         case.clusters = value["clusters"].as_object().cloned().unwrap_or_default();
         case
     }

@@ -5,16 +5,19 @@ use serde_json::{Value, json};
 use crate::{case::Case, upstream::Upstream};
 
 /// The clusters that cases may name; each has backends of its own.
-pub(crate) const CLUSTERS: [&str; 4] = ["one", "two", "three", "none"];
+pub(crate) const CLUSTERS: [&str; 5] = ["one", "two", "three", "many", "none"];
 
 const EXTENSIONS: &str = "type.googleapis.com/envoy.extensions";
 
-/// The file for cases whose listeners are at these ports.
-pub(crate) fn file(cases: &[Case], ports: &[u16], upstream: &Upstream) -> Value {
+/// The file for cases whose listeners are at these ports; `admin` is that of the admin interface.
+pub(crate) fn file(cases: &[Case], ports: &[u16], admin: u16, upstream: &Upstream) -> Value {
     let listeners: Vec<_> =
         cases.iter().zip(ports).enumerate().map(|(at, (case, port))| listener(at, case, *port)).collect();
     let clusters: Vec<_> = cases.iter().enumerate().flat_map(|(at, case)| clusters(at, case, upstream)).collect();
-    json!({ "static_resources": { "listeners": listeners, "clusters": clusters } })
+    json!({
+        "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": admin } } },
+        "static_resources": { "listeners": listeners, "clusters": clusters },
+    })
 }
 
 /// Clusters belong to a case, so that what one does to them another does not feel.

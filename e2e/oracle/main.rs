@@ -3,6 +3,7 @@
 //! Every case becomes a listener of one file, which both run from. Each request goes to both; what the caller gets and
 //! what the backend saw are compared. `differences.yaml` lists what may differ, each with its reason.
 
+mod admin;
 mod case;
 mod compare;
 mod config;
@@ -26,6 +27,9 @@ fn run(cases: &[Case]) -> Vec<String> {
         for request in &case.requests {
             let [envoy, leno] = pair.ask(index, request, &upstream);
             wrong.extend(known.compare(case, request, &envoy, &leno));
+            if case.settles {
+                pair.settle();
+            }
         }
     }
     wrong

@@ -12,6 +12,7 @@ use e2e::port;
 use tempfile::TempDir;
 
 use crate::{
+    admin,
     case::{Case, Request},
     config,
     exchange::{self, Answer},
@@ -29,6 +30,7 @@ pub(crate) struct Pair {
 struct Proxy {
     child: Child,
     ports: Vec<u16>,
+    admin: u16,
     _folder: TempDir,
 }
 
@@ -58,12 +60,28 @@ impl Pair {
     }
 }
 
+impl Pair {
+    /// Waits until both think that the same endpoints are unwell.
+    pub(crate) fn settle(&self) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let (envoy, leno) = (admin::unwell_to_envoy(self.envoy.admin), admin::unwell_to_leno(self.leno.admin));
+            if envoy == leno {
+                return;
+            }
+            assert!(Instant::now() < deadline, "unwell to Envoy: {envoy:?}, to Leno: {leno:?}");
+            std::thread::yield_now();
+        }
+    }
+}
+
 impl Proxy {
     fn start(program: &[&str], flags: &[&str], cases: &[Case], upstream: &Upstream) -> Self {
         let ports: Vec<_> = cases.iter().map(|_| port::free()).collect();
+        let admin = port::free();
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("config.json");
-        fs::write(&path, config::file(cases, &ports, upstream).to_string()).expect("written");
+        fs::write(&path, config::file(cases, &ports, admin, upstream).to_string()).expect("written");
         let log = fs::File::create(folder.path().join("log")).expect("a log");
         let mut child = Command::new(program[0])
             .args(&program[1..])
@@ -85,7 +103,7 @@ impl Proxy {
                 std::thread::yield_now();
             }
         }
-        Self { child, ports, _folder: folder }
+        Self { child, ports, admin, _folder: folder }
     }
 }
 

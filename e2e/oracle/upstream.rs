@@ -32,19 +32,20 @@ pub(crate) struct Upstream {
 type Attempts = Mutex<HashMap<String, u32>>;
 
 impl Upstream {
-    /// Starts two backends for each cluster but `none`.
+    /// Starts two backends for each cluster but `none`, which are not told apart, and five for `many`, which are.
     pub(crate) fn start() -> Self {
         let attempts: Arc<Attempts> = Arc::default();
         let mut ports = HashMap::new();
-        for name in ["one", "two", "three"] {
-            let of = |_| {
+        for (name, count) in [("one", 2), ("two", 2), ("three", 2), ("many", 5)] {
+            let of = |number| {
                 let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
                 let port = listener.local_addr().expect("an address").port();
                 let attempts = Arc::clone(&attempts);
-                thread::spawn(move || accept(name, &listener, &attempts));
+                let backend = if name == "many" { format!("{name}-{number}") } else { name.to_owned() };
+                thread::spawn(move || accept(&backend, &listener, &attempts));
                 port
             };
-            ports.insert(name, (0..2).map(of).collect());
+            ports.insert(name, (0..count).map(of).collect());
         }
         Self { ports, attempts }
     }
@@ -73,14 +74,14 @@ impl Arrived {
     }
 }
 
-fn accept(cluster: &'static str, listener: &TcpListener, attempts: &Arc<Attempts>) {
+fn accept(backend: &str, listener: &TcpListener, attempts: &Arc<Attempts>) {
     for stream in listener.incoming().flatten() {
-        let attempts = Arc::clone(attempts);
-        thread::spawn(move || serve(cluster, stream, &attempts));
+        let (backend, attempts) = (backend.to_owned(), Arc::clone(attempts));
+        thread::spawn(move || serve(&backend, stream, &attempts));
     }
 }
 
-fn serve(cluster: &str, mut stream: TcpStream, attempts: &Attempts) {
+fn serve(backend: &str, mut stream: TcpStream, attempts: &Attempts) {
     let mut input = Vec::new();
     while let Some(request) = read(&mut stream, &mut input) {
         let id = request.header("x-case").unwrap_or_default().to_owned();
@@ -105,7 +106,7 @@ fn serve(cluster: &str, mut stream: TcpStream, attempts: &Attempts) {
             _ => 200,
         };
         let saw = json!({
-            "backend": cluster,
+            "backend": backend,
             "line": request.line,
             "headers": request.headers,
             "body": String::from_utf8_lossy(&request.body),

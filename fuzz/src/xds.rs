@@ -184,10 +184,10 @@ fn allow(rbac: &Rbac) {
 
 fn decide_routes(routes: &Routes) {
     for request in requests() {
-        let Some((_, route)) = routes.table.select(&request) else { continue };
+        let Some((_, route)) = routes.table.select(&request, 1) else { continue };
         match &route.action {
             Action::Forward(forward) => {
-                black_box(forward.clusters.choose(&mut random()));
+                black_box(forward.clusters.choose(1));
                 if let Some(rewrite) = &forward.path_rewrite {
                     black_box(rewrite.apply(&route.matches.path, &request.target));
                 }

@@ -54,6 +54,13 @@ impl Fraction {
         }
     }
 
+    /// Whether the one with this number is among them. One request has the same number wherever it is asked, so shares of
+    /// several routes are not independent: Envoy's way.
+    #[must_use]
+    pub fn includes(self, number: u64) -> bool {
+        number % u64::from(self.denominator.value()) < u64::from(self.numerator)
+    }
+
     /// The same of fewer: at most `numerator`.
     #[must_use]
     pub fn at_most(self, numerator: u32) -> Self {

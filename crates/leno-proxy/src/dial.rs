@@ -20,6 +20,7 @@ use crate::{
     tls,
     worker::Worker,
 };
+use leno_engine::resilience::outlier::{LocalOrigin, Outcome};
 
 /// A connection to an endpoint.
 #[derive(Debug)]
@@ -58,13 +59,18 @@ pub async fn dial(
             }
         }
     };
-    match timeout(cluster.connect_timeout, all).await {
-        Ok(result) => result,
-        Err(_) => Err(ProxyError::new(
-            ErrorKind::UpstreamConnect,
-            format!("connecting to {to} took longer than {:?}", cluster.connect_timeout),
-        )),
-    }
+    let (result, origin) = match timeout(cluster.connect_timeout, all).await {
+        // Of bytes nothing more will be known.
+        Ok(Ok(dialed)) if payload == Payload::Tcp => (Ok(dialed), LocalOrigin::ConnectSuccessFinal),
+        Ok(Ok(dialed)) => (Ok(dialed), LocalOrigin::ConnectSuccess),
+        Ok(Err(error)) => (Err(error), LocalOrigin::ConnectFailed),
+        Err(_) => {
+            let text = format!("connecting to {to} took longer than {:?}", cluster.connect_timeout);
+            (Err(ProxyError::new(ErrorKind::UpstreamConnect, text)), LocalOrigin::Timeout)
+        }
+    };
+    cluster.report(worker, endpoint, Outcome::LocalOrigin(origin));
+    result
 }
 
 /// Dials over TCP with the mark of its direction.

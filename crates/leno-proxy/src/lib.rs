@@ -18,6 +18,7 @@
 pub mod admin;
 pub mod bootstrap;
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod connection;
 pub mod detect;

@@ -1,10 +1,18 @@
 //! Which endpoint takes the next request.
 
+mod hash;
 mod least_request;
+mod maglev;
+mod priority;
 mod random;
+mod ring_hash;
 mod round_robin;
 
+pub use hash::hash;
+pub use maglev::{MAX_TABLE_SIZE, Maglev, TABLE_SIZE, is_prime};
+pub use priority::{HealthRules, Share, Strength, choose as choose_priority};
 use rand::Rng;
+pub use ring_hash::{HashFunction, Ring, RingSettings};
 
 /// What a balancer needs to know of an endpoint.
 pub trait Target {
@@ -15,27 +23,40 @@ pub trait Target {
 }
 
 /// A way to choose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LoadBalancer {
-    /// The less loaded of two that are drawn at random (Envoy's `LEAST_REQUEST`): the default.
-    #[default]
-    LeastRequest,
+    /// The least loaded of some that are drawn at random (Envoy's `LEAST_REQUEST`): the default.
+    LeastRequest {
+        /// How many are drawn; 2 by default.
+        choices: u32,
+    },
     /// One after the other (`ROUND_ROBIN`).
     RoundRobin,
     /// At random (`RANDOM`).
     Random,
+    /// By the request's hash on a ring (`RING_HASH`).
+    RingHash(RingSettings),
+    /// By the request's hash in a table of this size (`MAGLEV`).
+    Maglev(u32),
+}
+
+impl Default for LoadBalancer {
+    fn default() -> Self {
+        Self::LeastRequest { choices: 2 }
+    }
 }
 
 impl LoadBalancer {
-    /// The chosen one of `targets`; `None` when there is none. `turn` counts the choices made before for this cluster.
+    /// The chosen one of `targets`; `None` when there is none. Balancers by hash, which [`Ring`] and [`Maglev`] are for,
+    /// choose at random here. `turn` counts the choices made before for this cluster.
     pub fn choose<'a, T: Target>(self, targets: &'a [T], turn: u64, random: &mut impl Rng) -> Option<&'a T> {
         match targets {
             [] => None,
             [only] => Some(only),
             _ => match self {
-                Self::LeastRequest => least_request::choose(targets, random),
+                Self::LeastRequest { choices } => least_request::choose(targets, choices, random),
                 Self::RoundRobin => round_robin::choose(targets, turn),
-                Self::Random => random::choose(targets, random),
+                Self::Random | Self::RingHash(_) | Self::Maglev(_) => random::choose(targets, random),
             },
         }
     }
@@ -105,7 +126,7 @@ mod tests {
 
     #[test]
     fn equal_servers_get_equal_shares() {
-        for balancer in [LoadBalancer::LeastRequest, LoadBalancer::RoundRobin, LoadBalancer::Random] {
+        for balancer in [LoadBalancer::default(), LoadBalancer::RoundRobin, LoadBalancer::Random] {
             for hits in spread(balancer, &[1, 1, 1, 1], true) {
                 assert!((2200..2800).contains(&hits), "{balancer:?}: {hits}");
             }
@@ -119,7 +140,7 @@ mod tests {
             assert!((7200..7800).contains(&hits[0]), "{balancer:?}: {hits:?}");
         }
         // Least request: load settles where load per weight is equal.
-        let hits = spread(LoadBalancer::LeastRequest, &[3, 1], false);
+        let hits = spread(LoadBalancer::default(), &[3, 1], false);
         assert!((7200..7800).contains(&hits[0]), "{hits:?}");
     }
 
@@ -129,7 +150,7 @@ mod tests {
         servers[0].active.set(100);
         let mut random = StdRng::seed_from_u64(7);
         for turn in 0..1000 {
-            let chosen = LoadBalancer::LeastRequest.choose(&servers, turn, &mut random).unwrap();
+            let chosen = LoadBalancer::default().choose(&servers, turn, &mut random).unwrap();
             assert!(!std::ptr::eq(chosen, &servers[0]), "two are compared, so the loaded one never wins");
         }
     }

@@ -1,6 +1,8 @@
-//! What to do after a failure.
+//! What to do after a failure, and which endpoints are kept from requests because of failures.
 
 mod backoff;
+pub mod health;
+pub mod outlier;
 mod reset_header;
 mod retry;
 mod retry_on;

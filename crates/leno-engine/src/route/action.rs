@@ -2,10 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rand::{Rng, RngExt as _};
-
-use super::{HeaderEdits, PathMatch};
-use crate::{filter::Overrides, matcher::Pattern, resilience::RetryPolicy, split};
+use super::{HashPolicy, HeaderEdits, PathMatch};
+use crate::{filter::Overrides, matcher::Pattern, request::RequestHead, resilience::RetryPolicy, split};
 
 /// What happens to a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +27,12 @@ pub struct Forward {
     pub path_rewrite: Option<PathRewrite>,
     /// How the host changes.
     pub host_rewrite: Option<HostRewrite>,
+    /// Whether a host that changed is told in `x-forwarded-host`.
+    pub tells_host: bool,
+    /// The status where the cluster does not exist.
+    pub not_found: u16,
+    /// What requests are kept together by.
+    pub hash: Vec<HashPolicy>,
     /// How long the answer may take, from the end of the request to its own end; `None`: as long as it likes.
     pub timeout: Option<Duration>,
     /// How long nothing may move; `None`: what the connection manager says.
@@ -75,6 +79,10 @@ pub enum PathRewrite {
 pub enum HostRewrite {
     /// This.
     Literal(Box<str>),
+    /// The value of this header of the request, if it is there.
+    Header(Box<str>),
+    /// The path, with every fit of the expression replaced by this.
+    PathRegex(Pattern, Box<str>),
 }
 
 /// The caller is sent elsewhere ([`RedirectAction`]).
@@ -115,12 +123,13 @@ pub struct DirectResponse {
 }
 
 impl Clusters {
-    /// The cluster that takes this request; `None` when every weight is 0.
-    pub fn choose(&self, random: &mut impl Rng) -> Option<(&str, Option<&ClusterWeight>)> {
+    /// The cluster that takes this request; `None` when every weight is 0. `number` is the request's, drawn at random.
+    #[must_use]
+    pub fn choose(&self, number: u64) -> Option<(&str, Option<&ClusterWeight>)> {
         match self {
             Self::One(name) => Some((name, None)),
             Self::Weighted(clusters) => {
-                let chosen = split::choose(clusters, |cluster| cluster.weight, |sum| random.random_range(0..sum))?;
+                let chosen = split::choose(clusters, |cluster| cluster.weight, |sum| number % sum)?;
                 Some((&chosen.cluster, Some(chosen)))
             }
         }
@@ -144,9 +153,26 @@ impl Forward {
             clusters: Clusters::One(cluster.into()),
             path_rewrite: None,
             host_rewrite: None,
+            tells_host: false,
+            not_found: 503,
+            hash: Vec::new(),
             timeout: None,
             idle_timeout: None,
             retry: None,
+        }
+    }
+}
+
+impl HostRewrite {
+    /// The new host of a request; `None`: the old one.
+    pub fn apply<R: RequestHead>(&self, request: &R) -> Option<Box<str>> {
+        match self {
+            Self::Literal(host) => Some(host.clone()),
+            Self::Header(name) => {
+                let value = std::str::from_utf8(request.header(name)?).ok()?;
+                (!value.is_empty()).then(|| value.into())
+            }
+            Self::PathRegex(pattern, substitution) => Some(pattern.replace(request.path(), substitution).into()),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::{Action, HeaderEdits, PathMatch};
 use crate::{
     filter::Overrides,
+    fraction::Fraction,
     matcher::{HeaderMatcher, QueryMatcher},
     request::RequestHead,
 };
@@ -82,6 +83,8 @@ pub struct RouteMatch {
     pub query: Vec<QueryMatcher>,
     /// Whether only gRPC requests fit.
     pub grpc: bool,
+    /// The share of requests that fits; `None`: all.
+    pub fraction: Option<Fraction>,
 }
 
 impl Domain {
@@ -114,10 +117,10 @@ impl Domain {
 }
 
 impl RouteTable {
-    /// The virtual host and route of a request; `None` when none fits.
-    pub fn select<R: RequestHead>(&self, request: &R) -> Option<(&VirtualHost, &Route)> {
+    /// The virtual host and route of a request; `None` when none fits. `number` is the request's, drawn at random.
+    pub fn select<R: RequestHead>(&self, request: &R, number: u64) -> Option<(&VirtualHost, &Route)> {
         let host = self.host(request)?;
-        let route = host.routes.iter().find(|route| route.matches.fits(request))?;
+        let route = host.routes.iter().find(|route| route.matches.fits(request, number))?;
         Some((host, route))
     }
 
@@ -156,12 +159,20 @@ impl RouteMatch {
     /// Every request whose path begins with this.
     #[must_use]
     pub fn prefix(prefix: &str) -> Self {
-        Self { path: PathMatch::Prefix(prefix.into()), ignore_case: false, headers: vec![], query: vec![], grpc: false }
+        Self {
+            path: PathMatch::Prefix(prefix.into()),
+            ignore_case: false,
+            headers: vec![],
+            query: vec![],
+            grpc: false,
+            fraction: None,
+        }
     }
 
-    /// Whether a request fits.
-    pub fn fits<R: RequestHead>(&self, request: &R) -> bool {
+    /// Whether a request fits; `number` is its own, drawn at random.
+    pub fn fits<R: RequestHead>(&self, request: &R, number: u64) -> bool {
         self.fits_path(request)
+            && self.fraction.is_none_or(|fraction| fraction.includes(number))
             && self.headers.iter().all(|header| header.matches(request))
             && self.query.iter().all(|query| query.matches(request))
             && (!self.grpc || is_grpc(request))
@@ -211,7 +222,7 @@ mod tests {
     }
 
     fn chosen<'a>(table: &'a RouteTable, request: &SimpleRequest) -> Option<&'a str> {
-        table.select(request).map(|(_, route)| &*route.name)
+        table.select(request, 0).map(|(_, route)| &*route.name)
     }
 
     #[test]

@@ -153,6 +153,8 @@ fn endpoint(cluster: &Cluster, endpoint: &Endpoint) -> Value {
     json!({
         "address": endpoint.address.to_string(),
         "weight": endpoint.weight,
+        "priority": endpoint.priority,
+        "healthy": endpoint.is_healthy(),
         "active": endpoint.active(),
         "workload": &*endpoint.workload.workload,
         "pod": &*endpoint.workload.pod,

@@ -9,12 +9,14 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwapOption;
 pub use leno_engine::balance::LoadBalancer;
+use leno_engine::resilience::outlier::Outcome;
 use leno_model::SpiffeId;
 use leno_tls::{Identity, TlsError};
 
-use super::{CircuitBreaker, Endpoint, EndpointSet, Slot, endpoint::MatchLabels};
-use crate::{connection::Payload, telemetry::event::Protocol};
+use super::{CircuitBreaker, Endpoint, EndpointSet, OutlierDetector, Slot, endpoint::MatchLabels, hosts::Hosts};
+use crate::{connection::Payload, telemetry::event::Protocol, worker::Worker};
 
 /// Endpoints that are reached alike.
 #[derive(Debug)]
@@ -29,15 +31,26 @@ pub struct Cluster {
     pub connect_timeout: Duration,
     /// How an endpoint is chosen.
     pub load_balancer: LoadBalancer,
+    /// Below how many per cent of healthy endpoints health does not count any more
+    /// (`common_lb_config.healthy_panic_threshold`); default 50.
+    pub panic_threshold: u32,
     /// How connections to its endpoints are protected, by endpoint metadata: the first match counts, none is plaintext.
     pub transports: Vec<TransportMatch>,
     /// What HTTP is spoken with its endpoints.
     pub protocol: HttpProtocol,
     /// How much may be under way.
     pub breaker: CircuitBreaker,
+    /// The watch over its endpoints; `None`: there is none.
+    pub outlier: Option<OutlierDetector>,
     /// How many endpoints have been chosen; starts at 0.
     pub turns: AtomicU64,
+    /// Those that there were to choose from the last time.
+    pub choice: Choice,
 }
+
+/// The endpoints that a cluster had to choose from the last time; empty at first.
+#[derive(Debug, Default)]
+pub struct Choice(ArcSwapOption<Hosts>);
 
 /// What HTTP is spoken with a cluster's endpoints ([`HttpProtocolOptions`]). Requests are not translated: one in another
 /// protocol is refused.
@@ -145,17 +158,43 @@ impl Cluster {
             ClusterKind::Eds(slot) => slot.known(ENDPOINTS).await.ok().flatten().unwrap_or_default(),
             ClusterKind::OriginalDst => {
                 let only = Endpoint::new(original_destination, 1, Vec::new(), Arc::default());
-                Arc::new(EndpointSet { endpoints: vec![Arc::new(only)] })
+                Arc::new(EndpointSet::new(None, vec![only], 100))
             }
         }
     }
 
-    /// An endpoint for a new connection, none of those that were tried.
-    pub async fn pick(&self, original_destination: SocketAddr, tried: &[SocketAddr]) -> Option<Arc<Endpoint>> {
+    /// An endpoint for a new connection or request, none of those that were tried. `hash`: what it is kept together with
+    /// others by.
+    pub async fn pick(
+        &self,
+        worker: &Worker,
+        original_destination: SocketAddr,
+        hash: Option<u64>,
+        tried: &[SocketAddr],
+    ) -> Option<Arc<Endpoint>> {
         let set = self.endpoints(original_destination).await;
-        let left: Vec<_> = set.endpoints.iter().filter(|endpoint| !tried.contains(&endpoint.address)).collect();
+        if let ClusterKind::OriginalDst = self.kind {
+            return set.endpoints.iter().find(|endpoint| !tried.contains(&endpoint.address)).cloned();
+        }
+        if let Some(outlier) = &self.outlier {
+            outlier.sweep(worker, self, &set.endpoints);
+        }
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
-        self.load_balancer.choose(&left, turn, &mut rand::rng()).map(|chosen| Arc::clone(chosen))
+        let known = self.choice.0.load();
+        if let Some(hosts) = known.as_ref().filter(|hosts| hosts.is_current(&set)) {
+            return hosts.choose(&self.load_balancer, turn, hash, tried);
+        }
+        let hosts = Arc::new(Hosts::new(set, self.panic_threshold));
+        self.choice.0.store(Some(Arc::clone(&hosts)));
+        hosts.choose(&self.load_balancer, turn, hash, tried)
+    }
+
+    /// Notes what came of a request or connection to an endpoint.
+    pub(crate) fn report(&self, worker: &Worker, endpoint: &Endpoint, outcome: Outcome) {
+        let Some(outlier) = &self.outlier else { return };
+        if let Some(hosts) = self.choice.0.load().as_ref() {
+            outlier.record(worker, self, hosts.all(), endpoint, outcome);
+        }
     }
 
     /// Whether requests of this protocol can go to its endpoints.

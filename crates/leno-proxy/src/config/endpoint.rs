@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use leno_engine::balance::Target;
+use leno_engine::{balance::Target, resilience::outlier::OutlierState};
 
 /// Keys and values that choose an endpoint's transport.
 pub type MatchLabels = Vec<(Box<str>, Box<str>)>;
@@ -17,8 +17,10 @@ pub type MatchLabels = Vec<(Box<str>, Box<str>)>;
 /// The endpoints of a cluster at one version.
 #[derive(Debug, Default)]
 pub struct EndpointSet {
-    /// Those that take requests, sorted by address.
+    /// All of them, sorted by address.
     pub endpoints: Vec<Arc<Endpoint>>,
+    /// By how many per cent the healthy ones are thought to be more than they are (`policy.overprovisioning_factor`).
+    pub overprovisioning: u32,
 }
 
 /// One address.
@@ -28,10 +30,16 @@ pub struct Endpoint {
     pub address: SocketAddr,
     /// Its relative share; at least 1.
     pub weight: u32,
+    /// How far it is from being wanted first; 0 is.
+    pub priority: u32,
+    /// Whether who listed it thinks that it is healthy.
+    pub eds_healthy: bool,
     /// The metadata that chooses its transport (`envoy.transport_socket_match`).
     pub transport_labels: MatchLabels,
     /// Who it is, for telemetry.
     pub workload: Arc<WorkloadLabels>,
+    /// How it does beside the others.
+    pub outlier: OutlierState,
     /// Requests and connections under way over all workers; see [`Endpoint::enter`].
     active: AtomicU32,
 }
@@ -57,7 +65,16 @@ impl Endpoint {
     /// An endpoint without load.
     #[must_use]
     pub fn new(address: SocketAddr, weight: u32, transport_labels: MatchLabels, workload: Arc<WorkloadLabels>) -> Self {
-        Self { address, weight, transport_labels, workload, active: AtomicU32::new(0) }
+        Self {
+            address,
+            weight,
+            priority: 0,
+            eds_healthy: true,
+            transport_labels,
+            workload,
+            outlier: OutlierState::default(),
+            active: AtomicU32::new(0),
+        }
     }
 
     /// Counts a request or connection until the guard is dropped.
@@ -73,10 +90,18 @@ impl Endpoint {
         self.active.load(Ordering::Relaxed)
     }
 
+    /// Whether it is thought to be well.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.eds_healthy && !self.outlier.is_ejected()
+    }
+
     /// Whether both are the same endpoint, load aside.
     fn same(&self, other: &Self) -> bool {
         self.address == other.address
             && self.weight == other.weight
+            && self.priority == other.priority
+            && self.eds_healthy == other.eds_healthy
             && self.transport_labels == other.transport_labels
             && self.workload == other.workload
     }
@@ -110,7 +135,7 @@ impl EndpointSet {
     /// The set of these endpoints. Those that were in the previous set unchanged are kept, so that their load counts
     /// and pooled connections survive.
     #[must_use]
-    pub fn new(previous: Option<&Self>, endpoints: Vec<Endpoint>) -> Self {
+    pub fn new(previous: Option<&Self>, endpoints: Vec<Endpoint>, overprovisioning: u32) -> Self {
         let known: HashMap<SocketAddr, &Arc<Endpoint>> =
             previous.iter().flat_map(|set| &set.endpoints).map(|endpoint| (endpoint.address, endpoint)).collect();
         let keep = |endpoint: Endpoint| match known.get(&endpoint.address) {
@@ -119,7 +144,7 @@ impl EndpointSet {
         };
         let mut endpoints: Vec<_> = endpoints.into_iter().map(keep).collect();
         endpoints.sort_by_key(|endpoint| endpoint.address);
-        Self { endpoints }
+        Self { endpoints, overprovisioning }
     }
 }
 
@@ -133,10 +158,10 @@ mod tests {
 
     #[test]
     fn unchanged_endpoints_keep_their_load() {
-        let before = EndpointSet::new(None, vec![endpoint(1, 1), endpoint(2, 1)]);
+        let before = EndpointSet::new(None, vec![endpoint(1, 1), endpoint(2, 1)], 140);
         let _active = before.endpoints[0].enter();
         let _other = before.endpoints[1].enter();
-        let after = EndpointSet::new(Some(&before), vec![endpoint(2, 5), endpoint(1, 1)]);
+        let after = EndpointSet::new(Some(&before), vec![endpoint(2, 5), endpoint(1, 1)], 140);
         assert_eq!(after.endpoints[0].active(), 1);
         assert_eq!(after.endpoints[1].active(), 0);
     }

@@ -3,11 +3,13 @@
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use leno_engine::{
+    balance,
     filter::{ActiveFault, Overrides},
     request::RequestHead,
     resilience::RetryPolicy,
-    route::{Action, Forward, HeaderEdits, HostRewrite},
+    route::{Action, Forward, HashPolicy, HeaderAppend, HeaderEdits, HeaderWrite},
 };
+use rand::RngExt as _;
 
 use super::{
     filter::{Filtered, Setting},
@@ -37,6 +39,8 @@ pub(super) struct Routed {
     pub(super) target: Option<String>,
     /// The new host, when it changes.
     pub(super) host: Option<Box<str>>,
+    /// What it is kept together with others by.
+    pub(super) hash: Option<u64>,
     /// What was there before a rewrite, for the callee.
     pub(super) originals: Vec<(&'static str, String)>,
     /// How long the answer may take once the request is there.
@@ -157,7 +161,12 @@ async fn route<R: RequestHead>(
     let (name, _) = selected
         .cluster
         .ok_or_else(|| ProxyError::new(ErrorKind::NoCluster, "every cluster of the route has the weight 0"))?;
-    let cluster = cluster(routes, name).await?;
+    let cluster = match cluster(routes, name).await {
+        Err(error) if error.kind == ErrorKind::NoCluster => {
+            return Ok(Onward::Answer(Reply { status: forward.not_found, ..Reply::from(error) }));
+        }
+        cluster => cluster?,
+    };
     if !cluster.speaks(setting.protocol) {
         let text =
             format!("{name} is spoken to by another version of HTTP than the caller's, and nothing is translated");
@@ -165,20 +174,24 @@ async fn route<R: RequestHead>(
     }
     let limits = &setting.manager.limits;
     let rewrite = forward.path_rewrite.as_ref();
+    let host = forward.host_rewrite.as_ref().and_then(|rewrite| rewrite.apply(request));
+    let source = setting.connection.peer.ip();
+    let hashed = HashPolicy::apply(&forward.hash, request, source, balance::hash, || rand::rng().random());
     Ok(Onward::Forward(Box::new(Routed {
         cluster,
         route: route.name.clone(),
         target: rewrite
             .map(|rewrite| rewrite.apply(&route.matches.path, request.target()))
             .or_else(|| request.changed()),
-        host: forward.host_rewrite.as_ref().map(|HostRewrite::Literal(host)| host.clone()),
-        originals: originals(forward, request),
+        originals: originals(forward, host.is_some(), request),
+        host,
+        hash: hashed.hash,
         timeout: forward.timeout,
         idle: forward.idle_timeout.unwrap_or(limits.stream_idle_timeout),
         arrival: Some(limits.request_timeout).filter(|time| !time.is_zero()),
         retry: forward.retry.as_ref().filter(|policy| policy.is_for(request)).cloned(),
         request_edits: selected.request_edits(),
-        response_edits: selected.response_edits(),
+        response_edits: cookies(hashed.cookies).chain(selected.response_edits()).collect(),
         max_request_bytes: None,
         fault: None,
         delayed: false,
@@ -202,10 +215,28 @@ impl Routed {
 }
 
 /// What a rewrite changes, as it was.
-fn originals<R: RequestHead>(forward: &Forward, request: &R) -> Vec<(&'static str, String)> {
+fn originals<R: RequestHead>(forward: &Forward, host: bool, request: &R) -> Vec<(&'static str, String)> {
     let path = forward.path_rewrite.as_ref().map(|_| (header::ORIGINAL_PATH, request.target().to_owned()));
-    let host = forward.host_rewrite.as_ref().map(|_| (header::ORIGINAL_HOST, request.authority().to_owned()));
-    path.into_iter().chain(host).collect()
+    let authority = request.authority();
+    let original = host.then(|| (header::ORIGINAL_HOST, authority.to_owned()));
+    let forwarded = (host && forward.tells_host && !authority.is_empty()).then(|| {
+        let before: Vec<_> = request.values(header::FORWARDED_HOST).map(String::from_utf8_lossy).collect();
+        let mut hosts = before.join(",");
+        if hosts.rsplit(',').next() != Some(authority) {
+            hosts += if hosts.is_empty() { "" } else { "," };
+            hosts += authority;
+        }
+        (header::FORWARDED_HOST, hosts)
+    });
+    path.into_iter().chain(original).chain(forwarded).collect()
+}
+
+/// Gives the caller cookies.
+fn cookies(values: Vec<String>) -> impl Iterator<Item = HeaderEdits> {
+    values.into_iter().map(|value| {
+        let write = HeaderWrite { name: "set-cookie".into(), value: value.into(), append: HeaderAppend::Append };
+        HeaderEdits { remove: Vec::new(), add: vec![write] }
+    })
 }
 
 async fn routes(manager: &HttpConnectionManager) -> Result<Arc<Routes>, ProxyError> {

@@ -19,6 +19,7 @@ pub(super) const FORWARDED_PROTO: &str = "x-forwarded-proto";
 /// The path before a rewrite, and the host, as Envoy tells them.
 pub(super) const ORIGINAL_PATH: &str = "x-envoy-original-path";
 pub(super) const ORIGINAL_HOST: &str = "x-envoy-original-host";
+pub(super) const FORWARDED_HOST: &str = "x-forwarded-host";
 
 /// A change to one header.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,6 +6,8 @@ use leno_engine::{
     route::{Action, ClusterWeight, HeaderEdits, Route, RouteTable, VirtualHost},
 };
 
+use rand::RngExt as _;
+
 use crate::config::Routes;
 
 /// The route of a request.
@@ -22,9 +24,10 @@ impl<'a> Selected<'a> {
     /// The route for a request, if there is one.
     pub(super) fn of<R: RequestHead>(routes: &'a Routes, request: &R) -> Option<Self> {
         let table = &routes.table;
-        let (host, route) = table.select(request)?;
+        let number = rand::rng().random();
+        let (host, route) = table.select(request, number)?;
         let cluster = match &route.action {
-            Action::Forward(forward) => forward.clusters.choose(&mut rand::rng()),
+            Action::Forward(forward) => forward.clusters.choose(number),
             Action::Redirect(_) | Action::DirectResponse(_) => None,
         };
         Some(Self { table, host, route, cluster })

@@ -157,7 +157,7 @@ async fn dial(connection: &Rc<Connection>, cluster: &Cluster, callee: &mut Calle
     let mut tried: Vec<SocketAddr> = Vec::new();
     let mut last = ProxyError::from(ErrorKind::NoHealthyUpstream);
     while tried.len() < ATTEMPTS {
-        let Some(endpoint) = cluster.pick(connection.original_destination, &tried).await else {
+        let Some(endpoint) = cluster.pick(worker, connection.original_destination, None, &tried).await else {
             break;
         };
         tried.push(endpoint.address);

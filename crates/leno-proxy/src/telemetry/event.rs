@@ -2,11 +2,14 @@
 
 use std::{net::SocketAddr, rc::Rc, time::Duration};
 
+use leno_engine::resilience::outlier::{EjectionCause, Verdict};
+
 use super::{
     series::{Key, TcpCells},
     totals::Occasion,
 };
 use crate::{
+    config::{Cluster, Endpoint},
     connection::{Callee, Connection, Direction},
     error::ErrorKind,
     labelled::labelled,
@@ -24,6 +27,18 @@ labelled! {
         Grpc = "grpc",
         /// Bytes.
         Tcp = "tcp",
+    }
+}
+
+labelled! {
+    /// What was done about an outlier: the metric label `verdict`.
+    pub enum EjectionVerdict {
+        /// It gets no requests for a while.
+        Ejected = "ejected",
+        /// It was only noted, as the settings say.
+        NotEnforced = "not_enforced",
+        /// It goes on, as enough others are ejected already.
+        Overflow = "overflow",
     }
 }
 
@@ -137,6 +152,30 @@ pub struct Retried<'a> {
     pub protocol: Protocol,
     /// Why.
     pub reason: ErrorKind,
+}
+
+/// An endpoint does worse than it may.
+#[derive(Clone, Copy, Debug)]
+pub struct EndpointEjected<'a> {
+    /// Who noticed.
+    pub worker: &'a Worker,
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// The endpoint.
+    pub endpoint: &'a Endpoint,
+    /// Why.
+    pub cause: EjectionCause,
+    /// What was done about it.
+    pub verdict: Verdict,
+}
+
+/// An endpoint gets requests again.
+#[derive(Clone, Copy, Debug)]
+pub struct EndpointReturned<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// The endpoint.
+    pub endpoint: &'a Endpoint,
 }
 
 /// A TLS handshake came to its end.
@@ -285,6 +324,34 @@ impl HandshakeFinished<'_> {
             let direction = self.direction.label();
             tracing::warn!(direction, peer = %self.peer, reason = kind.label(), detail, "TLS handshake failed");
         }
+    }
+}
+
+impl EndpointEjected<'_> {
+    /// Counts and logs it.
+    pub fn emit(&self) {
+        let Self { worker, cluster, endpoint, cause, verdict } = self;
+        let verdict = match verdict {
+            Verdict::Ejected(_) => EjectionVerdict::Ejected,
+            Verdict::NotEnforced => EjectionVerdict::NotEnforced,
+            Verdict::Overflow => EjectionVerdict::Overflow,
+            Verdict::AlreadyEjected | Verdict::Gone => return,
+        };
+        worker.telemetry.ejected(&cluster.service, *cause, verdict);
+        tracing::warn!(
+            cluster = &*cluster.name,
+            endpoint = %endpoint.address,
+            cause = cause.label(),
+            verdict = verdict.label(),
+            "outlier"
+        );
+    }
+}
+
+impl EndpointReturned<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        tracing::info!(cluster = &*self.cluster.name, endpoint = %self.endpoint.address, "outlier returned");
     }
 }
 

@@ -1,6 +1,8 @@
 //! The labels of metrics: what each means, and which values it has.
 
-use super::event::{HandshakeError, Protocol};
+use leno_engine::resilience::outlier::EjectionCause;
+
+use super::event::{EjectionVerdict, HandshakeError, Protocol};
 use crate::{connection::Direction, discovery};
 
 /// A label of metrics.
@@ -87,6 +89,25 @@ pub const WAY: &[Label] = &[DIRECTION];
 
 /// What kind of resource.
 pub const KIND: &[Label] = &[label("kind", "The kind of resource", Values::OneOf(kinds))];
+
+/// Which outlier, and what was done about it.
+pub const OUTLIER: &[Label] = &[
+    label(
+        "destination_service",
+        "The service of the endpoint",
+        Values::Text("`namespace/name`; empty when it is none"),
+    ),
+    label("cause", "Why it is an outlier", Values::OneOf(causes)),
+    label("verdict", "What was done about it", Values::OneOf(verdicts)),
+];
+
+fn causes() -> Vec<Explained> {
+    EjectionCause::ALL.iter().map(|it| (it.label(), "")).collect()
+}
+
+fn verdicts() -> Vec<Explained> {
+    EjectionVerdict::ALL.iter().map(|it| (it.label(), it.doc())).collect()
+}
 
 fn directions() -> Vec<Explained> {
     Direction::ALL.iter().map(|it| (it.label(), it.doc())).collect()

@@ -11,9 +11,9 @@ use prometheus_client::{
 
 use super::{
     Totals,
-    label::{ANSWER, FAILURE, HANDSHAKE, HANDSHAKE_OK, KIND, Label, REASON, TRAFFIC, WAY},
+    label::{ANSWER, FAILURE, HANDSHAKE, HANDSHAKE_OK, KIND, Label, OUTLIER, REASON, TRAFFIC, WAY},
     series::{DURATION_BOUNDS, Labels, RequestTotal},
-    totals::{Handshake, Occasion},
+    totals::{Handshake, Occasion, Outlier},
 };
 
 /// One metric: a row of the reference.
@@ -93,6 +93,9 @@ const REFUSED: Metric = row(
     "Connections turned away before anything was done with them: by a limit, or because nothing is known about them",
     &[WAY, REASON],
 );
+/// Outliers among endpoints.
+const OUTLIERS: Metric =
+    row("leno_outliers_total", "counter", "Endpoints that did worse than they may (outlier detection)", &[OUTLIER]);
 /// Connections open.
 const ACTIVE: Metric = row("leno_connections_active", "gauge", "Accepted connections that are open", &[]);
 /// The certificate's end.
@@ -137,6 +140,7 @@ pub const METRICS: &[Metric] = &[
     RETRIES,
     HANDSHAKES,
     REFUSED,
+    OUTLIERS,
     ACTIVE,
     EXPIRY,
     RENEWALS_FAILED,
@@ -277,7 +281,16 @@ impl Scrape {
             vec![("direction", direction.label().to_owned()), ("reason", reason.label().to_owned())]
         };
         let rows: Vec<_> = self.totals.refused.iter().map(|(key, count)| (row(*key), *count)).collect();
-        counters(encoder, &REFUSED, rows.iter().map(|(pairs, count)| (pairs, *count)))
+        counters(encoder, &REFUSED, rows.iter().map(|(pairs, count)| (pairs, *count)))?;
+        let row = |(service, cause, verdict): &Outlier| {
+            vec![
+                ("destination_service", service.to_string()),
+                ("cause", cause.label().to_owned()),
+                ("verdict", verdict.label().to_owned()),
+            ]
+        };
+        let rows: Vec<_> = self.totals.outliers.iter().map(|(key, count)| (row(key), *count)).collect();
+        counters(encoder, &OUTLIERS, rows.iter().map(|(pairs, count)| (pairs, *count)))
     }
 
     fn process(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -369,10 +382,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use leno_engine::resilience::outlier::EjectionCause;
+
     use crate::{
         connection::Direction,
         telemetry::{
-            event::Protocol,
+            event::{EjectionVerdict, Protocol},
             series::{End, RequestCells, TcpCells},
         },
     };
@@ -447,6 +462,7 @@ mod tests {
             totals.add_occasion(occasion, labels.clone(), 1);
         }
         totals.handshakes.insert((Direction::Inbound, None, false), 1);
+        totals.add_outlier(("".into(), EjectionCause::Consecutive5xx, EjectionVerdict::Ejected), 1);
         totals.refused.insert((Direction::Inbound, crate::error::ErrorKind::Overload), 1);
         totals
     }

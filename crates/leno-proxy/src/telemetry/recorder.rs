@@ -1,9 +1,11 @@
 //! The counters of one worker: no lock, and no allocation once a series exists.
 
-use std::{cell::RefCell, collections::HashMap, fmt, rc::Rc};
+use std::{cell::RefCell, collections::HashMap, fmt, rc::Rc, sync::Arc};
+
+use leno_engine::resilience::outlier::EjectionCause;
 
 use super::{
-    event::{HandshakeError, Protocol},
+    event::{EjectionVerdict, HandshakeError, Protocol},
     series::{Key, Labels, RequestCells, TcpCells},
     totals::{Occasion, Totals},
 };
@@ -95,6 +97,11 @@ impl Recorder {
     pub(crate) fn handshake(&self, direction: Direction, error: Option<HandshakeError>, resumed: bool) {
         let totals = &mut self.tables.borrow_mut().totals;
         *totals.handshakes.entry((direction, error, resumed)).or_default() += 1;
+    }
+
+    /// Counts an outlier of a service.
+    pub(crate) fn ejected(&self, service: &Arc<str>, cause: EjectionCause, verdict: EjectionVerdict) {
+        self.tables.borrow_mut().totals.add_outlier((Arc::clone(service), cause, verdict), 1);
     }
 
     /// Counts a connection turned away.

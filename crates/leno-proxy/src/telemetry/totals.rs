@@ -1,9 +1,11 @@
 //! Counts by label text: what survives when connections and addresses are gone, and what a scrape gets.
 
-use std::{collections::HashMap, hash::Hash};
+use std::{collections::HashMap, hash::Hash, sync::Arc};
+
+use leno_engine::resilience::outlier::EjectionCause;
 
 use super::{
-    event::HandshakeError,
+    event::{EjectionVerdict, HandshakeError},
     series::{Labels, RequestTotal, TcpTotal},
 };
 use crate::{connection::Direction, error::ErrorKind};
@@ -27,6 +29,9 @@ pub enum Occasion {
 /// What handshakes are counted by: direction, failure, and whether a session was resumed.
 pub type Handshake = (Direction, Option<HandshakeError>, bool);
 
+/// What outliers are counted by: service, cause, and what was done about it.
+pub type Outlier = (Arc<str>, EjectionCause, EjectionVerdict);
+
 /// Everything that a worker, or all of them, have counted.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
@@ -38,6 +43,8 @@ pub struct Totals {
     pub occasions: HashMap<(Occasion, Labels), u64>,
     /// TLS handshakes by direction, failure and whether a session was resumed.
     pub handshakes: HashMap<Handshake, u64>,
+    /// Outliers among endpoints.
+    pub outliers: HashMap<Outlier, u64>,
     /// Connections turned away by a limit.
     pub refused: HashMap<(Direction, ErrorKind), u64>,
 }
@@ -57,6 +64,9 @@ impl Totals {
         for (key, count) in &other.handshakes {
             *self.handshakes.entry(*key).or_default() += count;
         }
+        for (key, count) in &other.outliers {
+            self.add_outlier(key.clone(), *count);
+        }
         for (key, count) in &other.refused {
             *self.refused.entry(*key).or_default() += count;
         }
@@ -68,6 +78,11 @@ impl Totals {
 
     pub(crate) fn add_tcp(&mut self, labels: Labels, total: &TcpTotal) {
         place(&mut self.tcp, labels, Labels::overflow).add(total);
+    }
+
+    pub(crate) fn add_outlier(&mut self, key: Outlier, count: u64) {
+        let overflow = |(_, cause, verdict): &Outlier| ("overflow".into(), *cause, *verdict);
+        *place(&mut self.outliers, key, overflow) += count;
     }
 
     pub(crate) fn add_occasion(&mut self, occasion: Occasion, labels: Labels, count: u64) {

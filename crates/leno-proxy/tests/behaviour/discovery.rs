@@ -113,8 +113,8 @@ fn a_destination_is_asked_for_when_it_is_first_dialled() {
         let snapshot = agent.lookup.snapshot().await.unwrap();
         let cluster = snapshot.clusters.iter().find(|slot| &**slot.name() == name).unwrap();
         assert_eq!(cluster.state(), SlotState::Ready);
-        let found = cluster.get().unwrap().pick("10.96.0.7:80".parse().unwrap(), &[]).await.unwrap();
-        assert_eq!(found.address, endpoints[0]);
+        let found = cluster.get().unwrap().endpoints("10.96.0.7:80".parse().unwrap()).await;
+        assert_eq!(found.endpoints[0].address, endpoints[0]);
         // A service that is deleted is unknown again.
         control.remove(ResourceType::Listener, "outbound/10.96.0.7:80");
         until(|| known.state() == SlotState::Absent).await;

@@ -6,8 +6,11 @@
 
 use std::time::Duration;
 
-use leno_engine::route::{
-    Action, ClusterWeight, Clusters, DirectResponse, Forward, HostRewrite, PathRedirect, PathRewrite, Redirect,
+use leno_engine::{
+    matcher::Pattern,
+    route::{
+        Action, ClusterWeight, Clusters, DirectResponse, Forward, HostRewrite, PathRedirect, PathRewrite, Redirect,
+    },
 };
 use leno_proto::v3::{
     core::data_source::Specifier,
@@ -16,13 +19,13 @@ use leno_proto::v3::{
         DirectResponseAction, RedirectAction, RouteAction, WeightedCluster,
         redirect_action::{PathRewriteSpecifier, RedirectResponseCode, SchemeRewriteSpecifier},
         route,
-        route_action::{ClusterSpecifier, HostRewriteSpecifier},
+        route_action::{ClusterNotFoundResponseCode, ClusterSpecifier, HostRewriteSpecifier},
     },
 };
 
 use super::{
     check::{Check, at, join},
-    filter,
+    filter, hash_policy,
     header::edits,
     matcher, retry,
 };
@@ -67,14 +70,21 @@ fn forward(check: &mut Check, path: &str, mut proto: RouteAction) -> Option<Forw
         }
         None => (!prefix.is_empty()).then(|| PathRewrite::Prefix(prefix.into())),
     };
-    let host_rewrite = match proto.host_rewrite_specifier.take() {
-        Some(HostRewriteSpecifier::HostRewriteLiteral(host)) => Some(HostRewrite::Literal(host.into())),
-        Some(other) => {
-            check.wrong(path, format!("{other:?}"), "host_rewrite_literal");
-            None
-        }
-        None => None,
-    };
+    let host_rewrite = proto.host_rewrite_specifier.take().and_then(|specifier| host_rewrite(check, path, specifier));
+    let not_found =
+        match ClusterNotFoundResponseCode::try_from(std::mem::take(&mut proto.cluster_not_found_response_code)) {
+            Ok(ClusterNotFoundResponseCode::ServiceUnavailable) => 503,
+            Ok(ClusterNotFoundResponseCode::NotFound) => 404,
+            Ok(ClusterNotFoundResponseCode::InternalServerError) => 500,
+            Err(_) => {
+                check.wrong(&join(path, "cluster_not_found_response_code"), "unknown", "one of Envoy's");
+                503
+            }
+        };
+    let hash = std::mem::take(&mut proto.hash_policy).into_iter().enumerate();
+    let hash = hash.filter_map(|(index, one)| hash_policy::convert(check, &at(path, "hash_policy", index), one));
+    let hash = hash.collect();
+    let tells_host = std::mem::take(&mut proto.append_x_forwarded_host);
     let timeout = check.duration_or(&join(path, "timeout"), proto.timeout.take(), TIMEOUT);
     let idle = proto.idle_timeout.take().and_then(|idle| check.duration(&join(path, "idle_timeout"), &idle));
     let retry =
@@ -84,10 +94,32 @@ fn forward(check: &mut Check, path: &str, mut proto: RouteAction) -> Option<Forw
         clusters: clusters?,
         path_rewrite,
         host_rewrite,
+        tells_host,
+        not_found,
+        hash,
         timeout: (!timeout.is_zero()).then_some(timeout),
         idle_timeout: idle,
         retry,
     })
+}
+
+fn host_rewrite(check: &mut Check, path: &str, specifier: HostRewriteSpecifier) -> Option<HostRewrite> {
+    match specifier {
+        HostRewriteSpecifier::HostRewriteLiteral(host) => Some(HostRewrite::Literal(host.into())),
+        HostRewriteSpecifier::HostRewriteHeader(name) => {
+            let name = check.name(&join(path, "host_rewrite_header"), name)?;
+            Some(HostRewrite::Header(name.to_ascii_lowercase().into()))
+        }
+        HostRewriteSpecifier::HostRewritePathRegex(rewrite) => {
+            let (pattern, to) = substitution(check, &join(path, "host_rewrite_path_regex"), rewrite)?;
+            Some(HostRewrite::PathRegex(pattern, to))
+        }
+        other => {
+            let expected = "host_rewrite_literal, host_rewrite_header or host_rewrite_path_regex";
+            check.wrong(path, format!("{other:?}"), expected);
+            None
+        }
+    }
 }
 
 fn weighted(check: &mut Check, path: &str, mut proto: WeightedCluster) -> Vec<ClusterWeight> {
@@ -115,13 +147,23 @@ fn weighted(check: &mut Check, path: &str, mut proto: WeightedCluster) -> Vec<Cl
 }
 
 fn regex_rewrite(check: &mut Check, path: &str, proto: RegexMatchAndSubstitute) -> Option<PathRewrite> {
+    let (pattern, to) = substitution(check, path, proto)?;
+    Some(PathRewrite::Regex(pattern, to))
+}
+
+/// An expression, and what takes the place of what fits it.
+pub(super) fn substitution(
+    check: &mut Check,
+    path: &str,
+    proto: RegexMatchAndSubstitute,
+) -> Option<(Pattern, Box<str>)> {
     let pattern = matcher::regex(check, &join(path, "pattern"), &proto.pattern.unwrap_or_default())?;
     if let Some(unfit) = pattern.unfit(&proto.substitution) {
         let expected = format!("\\0 to \\9 for groups of the pattern, \\\\ for a backslash; it has {unfit}");
         check.wrong(&join(path, "substitution"), proto.substitution, &expected);
         return None;
     }
-    Some(PathRewrite::Regex(pattern, proto.substitution.into()))
+    Some((pattern, proto.substitution.into()))
 }
 
 fn redirect(check: &mut Check, path: &str, mut proto: RedirectAction) -> Option<Redirect> {

@@ -12,7 +12,7 @@ use leno_proto::{
     v3::{
         cluster::{
             Cluster as Proto,
-            cluster::{ClusterDiscoveryType, DiscoveryType, LbPolicy, TransportSocketMatch},
+            cluster::{ClusterDiscoveryType, DiscoveryType, TransportSocketMatch},
         },
         upstream_http::{
             HttpProtocolOptions,
@@ -22,11 +22,14 @@ use leno_proto::{
 };
 
 use super::{
-    super::{CircuitBreaker, Cluster, ClusterKind, EndpointSet, HttpProtocol, LoadBalancer, Registry, TransportMatch},
+    super::{
+        Choice, CircuitBreaker, Cluster, ClusterKind, EndpointSet, HttpProtocol, OutlierDetector, Registry,
+        TransportMatch,
+    },
     breaker,
     check::{Check, at, join},
     endpoint::{self, texts},
-    tls,
+    load_balancer, outlier, tls,
 };
 use crate::connection::service_of;
 
@@ -37,7 +40,8 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
     let name: Arc<str> = std::mem::take(&mut proto.name).into();
     let service = service_of(&name).unwrap_or_default().into();
     let connect_timeout = check.duration_or("connect_timeout", proto.connect_timeout.take(), CONNECT_TIMEOUT);
-    let load_balancer = load_balancer(check, std::mem::take(&mut proto.lb_policy));
+    let load_balancer = load_balancer::convert(check, &mut proto);
+    let panic_threshold = load_balancer::panic_threshold(check, &mut proto);
     let kind = kind(check, &name, &mut proto, registry);
     let mut transports: Vec<_> = std::mem::take(&mut proto.transport_socket_matches)
         .into_iter()
@@ -54,6 +58,7 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
         protocol = protocol_options(check, &format!("typed_extension_protocol_options[{key:?}]"), &options);
     }
     let thresholds = breaker::convert(check, proto.circuit_breakers.take());
+    let outlier = proto.outlier_detection.take().map(|proto| OutlierDetector::new(outlier::convert(check, proto)));
     check.rest("", &proto);
     Some(Cluster {
         name,
@@ -61,23 +66,14 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
         kind: kind?,
         connect_timeout,
         load_balancer,
+        panic_threshold,
         transports,
         protocol,
         breaker: CircuitBreaker::new(thresholds),
+        outlier,
         turns: AtomicU64::new(0),
+        choice: Choice::default(),
     })
-}
-
-fn load_balancer(check: &mut Check, policy: i32) -> LoadBalancer {
-    match LbPolicy::try_from(policy) {
-        Ok(LbPolicy::LeastRequest | LbPolicy::ClusterProvided) => LoadBalancer::LeastRequest,
-        Ok(LbPolicy::RoundRobin) => LoadBalancer::RoundRobin,
-        Ok(LbPolicy::Random) => LoadBalancer::Random,
-        Ok(LbPolicy::RingHash | LbPolicy::Maglev | LbPolicy::LoadBalancingPolicyConfig) | Err(_) => {
-            check.wrong("lb_policy", policy.to_string(), "LEAST_REQUEST, ROUND_ROBIN or RANDOM");
-            LoadBalancer::default()
-        }
-    }
 }
 
 fn kind(check: &mut Check, name: &str, proto: &mut Proto, registry: &mut Registry) -> Option<ClusterKind> {

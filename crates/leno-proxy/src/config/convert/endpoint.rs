@@ -4,6 +4,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use leno_engine::balance::HealthRules;
 use leno_model::resource_name;
 use leno_proto::{
     google::protobuf::{Struct, value::Kind},
@@ -18,6 +19,9 @@ use super::{
     check::{Check, at, join},
 };
 
+/// The last priority that Envoy knows.
+const MAX_PRIORITY: u32 = 128;
+
 /// Envoy's filter name for the metadata that chooses a transport.
 const TRANSPORT: &str = "envoy.transport_socket_match";
 
@@ -31,22 +35,37 @@ pub(super) fn convert(
     let mut endpoints = Vec::new();
     for (index, mut locality) in std::mem::take(&mut proto.endpoints).into_iter().enumerate() {
         let path = at(path, "endpoints", index);
-        let place = locality.locality.take().unwrap_or_default();
-        check.rest(&join(&path, "locality"), &place);
-        // With one locality its weight means nothing.
-        if locality.load_balancing_weight.is_some_and(|weight| weight.value == 1) {
-            locality.load_balancing_weight = None;
+        // Which locality an endpoint is in, and what that weighs, counts only for balancers by locality, of which there
+        // are none.
+        locality.locality = None;
+        locality.load_balancing_weight = None;
+        let priority = std::mem::take(&mut locality.priority);
+        if priority > MAX_PRIORITY {
+            check.wrong(&join(&path, "priority"), priority.to_string(), format!("0 to {MAX_PRIORITY}"));
         }
         for (index, proto) in std::mem::take(&mut locality.lb_endpoints).into_iter().enumerate() {
-            endpoints.extend(endpoint(check, &at(&path, "lb_endpoints", index), proto));
+            if let Some(mut endpoint) = endpoint(check, &at(&path, "lb_endpoints", index), proto) {
+                endpoint.priority = priority;
+                endpoints.push(endpoint);
+            }
         }
         check.rest(&path, &locality);
     }
+    let mut overprovisioning = HealthRules::default().overprovisioning;
+    if let Some(mut policy) = proto.policy.take() {
+        if let Some(factor) = policy.overprovisioning_factor.take() {
+            overprovisioning = factor.value;
+            if factor.value == 0 {
+                check.wrong(&join(path, "policy.overprovisioning_factor"), "0", "at least 1");
+            }
+        }
+        check.rest(&join(path, "policy"), &policy);
+    }
     check.rest(path, &proto);
-    Some(EndpointSet::new(previous, endpoints))
+    Some(EndpointSet::new(previous, endpoints, overprovisioning))
 }
 
-/// An endpoint; `None` when it takes no requests, or is wrong.
+/// An endpoint; `None` when it is wrong.
 fn endpoint(check: &mut Check, path: &str, mut proto: LbEndpoint) -> Option<Endpoint> {
     let weight = proto.load_balancing_weight.take().map_or(1, |weight| weight.value.max(1));
     let number = std::mem::take(&mut proto.health_status);
@@ -69,9 +88,10 @@ fn endpoint(check: &mut Check, path: &str, mut proto: LbEndpoint) -> Option<Endp
     };
     check.rest(path, &proto);
     let (labels, workload) = self::metadata(check, &join(path, "metadata"), metadata);
-    let healthy = matches!(status, Ok(HealthStatus::Unknown | HealthStatus::Healthy | HealthStatus::Degraded));
-    let endpoint = Endpoint::new(host?, weight, labels, Arc::new(workload));
-    healthy.then_some(endpoint)
+    let eds_healthy = matches!(status, Ok(HealthStatus::Unknown | HealthStatus::Healthy | HealthStatus::Degraded));
+    let mut endpoint = Endpoint::new(host?, weight, labels, Arc::new(workload));
+    endpoint.eds_healthy = eds_healthy;
+    Some(endpoint)
 }
 
 fn socket(check: &mut Check, path: &str, proto: Address) -> Option<SocketAddr> {

@@ -4,7 +4,11 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use leno_engine::route::{Domain, PathMatch, Route, RouteMatch, RouteTable, VirtualHost};
+use leno_engine::{
+    fraction::Fraction,
+    resilience::RetryPolicy,
+    route::{Action, Domain, PathMatch, Route, RouteMatch, RouteTable, VirtualHost},
+};
 use leno_proto::v3::route::{
     Route as RouteProto, RouteConfiguration, RouteMatch as MatchProto, VirtualHost as HostProto,
     route_match::PathSpecifier,
@@ -14,9 +18,9 @@ use super::{
     super::{Registry, Routes},
     action,
     check::{Check, at, join},
-    filter,
+    filter, fraction,
     header::edits,
-    matcher,
+    matcher, retry,
 };
 
 pub(super) fn convert(
@@ -61,10 +65,24 @@ fn host(check: &mut Check, path: &str, mut proto: HostProto, taken: &mut HashSet
     let response_headers =
         edits(check, path, "response", &mut proto.response_headers_to_add, &mut proto.response_headers_to_remove);
     let routes = std::mem::take(&mut proto.routes).into_iter().enumerate();
-    let routes = routes.filter_map(|(index, proto)| route(check, &at(path, "routes", index), proto)).collect();
+    let mut routes: Vec<_> =
+        routes.filter_map(|(index, proto)| route(check, &at(path, "routes", index), proto)).collect();
+    if let Some(policy) = proto.retry_policy.take() {
+        let policy = retry::convert(check, &join(path, "retry_policy"), policy);
+        retry_by(&mut routes, &Arc::new(policy));
+    }
     let filters = filter::overrides(check, path, &mut proto.typed_per_filter_config);
     check.rest(path, &proto);
     VirtualHost { name, domains, routes, request_headers, response_headers, filters }
+}
+
+/// Gives a virtual host's policy to its routes that have none of their own.
+fn retry_by(routes: &mut [Route], policy: &Arc<RetryPolicy>) {
+    for route in routes {
+        if let Action::Forward(forward) = &mut route.action {
+            forward.retry.get_or_insert_with(|| Arc::clone(policy));
+        }
+    }
 }
 
 fn route(check: &mut Check, path: &str, mut proto: RouteProto) -> Option<Route> {
@@ -113,6 +131,9 @@ fn route_match(check: &mut Check, path: &str, mut proto: MatchProto) -> Option<R
     let query =
         query.filter_map(|(index, one)| matcher::query(check, &at(path, "query_parameters", index), one)).collect();
     let grpc = proto.grpc.take().is_some();
+    let fraction = proto.runtime_fraction.take();
+    let fraction = fraction
+        .map(|fraction| fraction::runtime(check, &join(path, "runtime_fraction"), Some(fraction), Fraction::ALL));
     check.rest(path, &proto);
-    Some(RouteMatch { path: path_match?, ignore_case, headers, query, grpc })
+    Some(RouteMatch { path: path_match?, ignore_case, headers, query, grpc, fraction })
 }

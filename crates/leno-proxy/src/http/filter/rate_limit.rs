@@ -1,9 +1,6 @@
 //! How many requests there may be in a time.
 
-use std::{
-    sync::LazyLock,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use leno_engine::{
     filter::{LimitedStatus, LocalRateLimit, RateLimitVerdict, TokenBucket},
@@ -11,10 +8,7 @@ use leno_engine::{
 };
 
 use super::{super::reply::Reply, Filtered, Setting, answered};
-use crate::{error::ErrorKind, telemetry::event::Denied};
-
-/// What times are counted from.
-static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+use crate::{clock, error::ErrorKind, telemetry::event::Denied};
 
 /// gRPC's `RESOURCE_EXHAUSTED`.
 const RESOURCE_EXHAUSTED: u32 = 8;
@@ -22,7 +16,7 @@ const RESOURCE_EXHAUSTED: u32 = 8;
 impl Filtered {
     /// Counts a request; the answer, when it is one too many.
     pub(super) fn rate_limit(&mut self, limit: &LocalRateLimit, setting: &Setting<'_>) -> Option<Reply> {
-        let now = BEGINNING.elapsed();
+        let now = clock::now();
         let verdict = limit.check(now, &mut rand::rng());
         if let Some(bucket) = limit.bucket.as_ref().filter(|_| limit.tells && verdict != RateLimitVerdict::Skipped) {
             let told = told(bucket, bucket.remaining(now), seconds(bucket.wait(now)));

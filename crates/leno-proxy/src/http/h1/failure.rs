@@ -1,6 +1,12 @@
 //! What the end of an attempt means: for the caller, for another attempt, for the log.
 
-use leno_engine::{request::RequestHead as _, resilience::Failure};
+use leno_engine::{
+    request::RequestHead as _,
+    resilience::{
+        Failure,
+        outlier::{LocalOrigin, Outcome},
+    },
+};
 use leno_http1::Framing;
 
 use super::{
@@ -26,6 +32,28 @@ pub(super) fn is_too_large(routed: &Routed, framing: Framing) -> bool {
     match framing {
         Framing::Length(length) => routed.is_too_large(length),
         Framing::None | Framing::Chunked | Framing::UntilClose => false,
+    }
+}
+
+/// What an attempt says about the endpoint; `None`: nothing. `status` is that of an answer that was passed back.
+pub(super) fn outcome_of(ended: &Ended, status: u16) -> Option<Outcome> {
+    match ended {
+        Ended::Upstream(UpstreamError::Stale) => None,
+        Ended::Upstream(UpstreamError::Closed(_) | UpstreamError::Malformed(_)) => {
+            Some(Outcome::LocalOrigin(LocalOrigin::Reset))
+        }
+        Ended::Upstream(UpstreamError::PerTryTimeout | UpstreamError::Timeout) => {
+            Some(Outcome::LocalOrigin(LocalOrigin::Timeout))
+        }
+        Ended::Upstream(UpstreamError::Status(status)) => Some(Outcome::Status(*status)),
+        Ended::Broken(_)
+        | Ended::Complete { .. }
+        | Ended::Upgraded
+        | Ended::CallerGone
+        | Ended::CallerBody(_)
+        | Ended::TooLarge
+        | Ended::Idle
+        | Ended::Late => (status != 0).then_some(Outcome::Status(status)),
     }
 }
 

@@ -23,7 +23,7 @@ use super::{
     },
     client::{Arrived, Client},
     exchange::{Attempt, Ended, Sent, Setting},
-    failure::{Failed, failed, is_too_large, late, told},
+    failure::{Failed, failed, is_too_large, late, outcome_of, told},
     head,
     times::Times,
     tunnel,
@@ -260,6 +260,9 @@ impl Server {
         outcome.request_bytes = upload.content;
         outcome.status = sent.status;
         outcome.response_bytes = sent.content;
+        if let Some(came) = outcome_of(&ended, sent.status) {
+            routed.cluster.report(worker, endpoint, came);
+        }
         match ended {
             Ended::Upstream(error) => Err(failed(error, client, endpoint)),
             ended => Ok(Answered { upstream, ended, close, sent }),
@@ -269,14 +272,14 @@ impl Server {
     /// An endpoint, if possible one that was not tried. When all were tried, those tried first are tried again.
     async fn pick(&self, routed: &Routed, tried: &mut Vec<SocketAddr>) -> Option<Arc<Endpoint>> {
         let to = self.connection.original_destination;
-        if let Some(endpoint) = routed.cluster.pick(to, tried).await {
+        if let Some(endpoint) = routed.cluster.pick(&self.connection.worker, to, routed.hash, tried).await {
             return Some(endpoint);
         }
         if tried.is_empty() {
             return None;
         }
         tried.clear();
-        routed.cluster.pick(to, tried).await
+        routed.cluster.pick(&self.connection.worker, to, routed.hash, tried).await
     }
 
     /// Ends a request whose answer had begun.

@@ -33,7 +33,10 @@ pub(super) async fn pass(mut from: RecvStream, to: &mut SendStream<Bytes>, progr
         }
     }
     match from.trailers().await {
-        Ok(Some(map)) => to.send_trailers(map).map_err(|error| Broken::Receiver(error.reason())),
+        Ok(Some(map)) => {
+            progress.note_grpc(&map);
+            to.send_trailers(map).map_err(|error| Broken::Receiver(error.reason()))
+        }
         Ok(None) => to.send_data(Bytes::new(), true).map_err(|error| Broken::Receiver(error.reason())),
         Err(error) => Err(Broken::Sender(error.reason())),
     }

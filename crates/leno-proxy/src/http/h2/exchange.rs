@@ -18,6 +18,7 @@ use super::{
     },
     body::{self, Broken},
     expiry::{Expired, due, expired, late},
+    failure::{Broke, Failed, not_processed, outcome_of, reason},
     message,
     upload::{Progress, Upload},
 };
@@ -162,10 +163,10 @@ impl Exchange {
         retries: &mut Retries<'_>,
     ) -> Result<(), Failed> {
         let to = self.connection.original_destination;
-        let mut endpoint = routed.cluster.pick(to, tried).await;
+        let mut endpoint = routed.cluster.pick(&self.connection.worker, to, routed.hash, tried).await;
         if endpoint.is_none() && !tried.is_empty() {
             tried.clear();
-            endpoint = routed.cluster.pick(to, tried).await;
+            endpoint = routed.cluster.pick(&self.connection.worker, to, routed.hash, tried).await;
         }
         let Some(endpoint) = endpoint else {
             let text = format!("{} has no ready endpoint", routed.cluster.name);
@@ -184,6 +185,10 @@ impl Exchange {
             None => open.await,
         };
         let passed = self.pass(routed, sent?, upload, progress, retries).await;
+        let status = progress.grpc.get().unwrap_or(self.outcome.status);
+        if let Some(came) = outcome_of(&passed, status) {
+            routed.cluster.report(&self.connection.worker, &endpoint, came);
+        }
         self.settle(passed)
     }
 
@@ -359,6 +364,7 @@ impl Exchange {
         retries.settle();
         progress.settled.set(true);
         self.outcome.status = status;
+        progress.note_grpc(&parts.headers);
         let ends = body.is_end_stream();
         let response = message::response(parts, routed);
         let mut stream = self.respond.send_response(response, ends).map_err(|_| Broke::CallerGone)?;
@@ -369,31 +375,5 @@ impl Exchange {
             Broken::Sender(reason) => Broke::Upstream(reason),
             Broken::Receiver(_) | Broken::TooLarge => Broke::CallerGone,
         })
-    }
-}
-
-/// How an attempt failed; `None`: in a way that ends the request.
-type Failed = (Option<Failure>, ProxyError);
-
-/// How passing on broke off.
-enum Broke {
-    CallerGone,
-    TooLarge,
-    Upstream(Option<Reason>),
-    /// A status after which the request is sent again.
-    Status(u16),
-    Expired(Expired),
-}
-
-/// A GOAWAY from the endpoint without an error says that it did not process what it did not count.
-fn not_processed(error: &h2::Error) -> Option<Reason> {
-    (error.is_go_away() && error.reason() == Some(Reason::NO_ERROR)).then_some(Reason::REFUSED_STREAM)
-}
-
-/// The reason that the other side is told.
-fn reason(broken: &Broken) -> Reason {
-    match broken {
-        Broken::Sender(reason) | Broken::Receiver(reason) => reason.unwrap_or(Reason::CANCEL),
-        Broken::TooLarge => Reason::CANCEL,
     }
 }

@@ -114,3 +114,23 @@ pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_some_and(|value| reply::is_grpc(value.as_bytes()))
 }
+
+/// The status of HTTP that a gRPC status stands for ([Envoy's table]).
+///
+/// [Envoy's table]: https://cloud.google.com/apis/design/errors#generating_errors
+pub(super) fn http_status(grpc: u32) -> u16 {
+    match grpc {
+        0 => 200,
+        1 => 499,
+        3 | 9 | 11 => 400,
+        4 => 504,
+        5 => 404,
+        6 | 10 => 409,
+        7 => 403,
+        8 => 429,
+        12 => 501,
+        14 => 503,
+        16 => 401,
+        _ => 500,
+    }
+}

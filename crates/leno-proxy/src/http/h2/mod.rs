@@ -3,6 +3,7 @@
 mod body;
 mod exchange;
 mod expiry;
+mod failure;
 mod message;
 pub(super) mod server;
 mod upload;

@@ -14,6 +14,7 @@ use tokio::{sync::Notify, time::Instant};
 use super::{
     super::{decide::Routed, retry::REPLAY},
     body::{self, Broken},
+    message,
 };
 
 /// How far an exchange has come; both directions look at it.
@@ -22,6 +23,8 @@ pub(super) struct Progress {
     pub(super) up: Cell<u64>,
     /// Bytes of the answer's content that came.
     pub(super) down: Cell<u64>,
+    /// The status of HTTP that the answer's gRPC status stands for.
+    pub(super) grpc: Cell<Option<u16>>,
     /// When something last moved.
     pub(super) moved: Cell<Instant>,
     /// When all of the request was there.
@@ -39,6 +42,7 @@ impl Progress {
         Self {
             up: Cell::new(0),
             down: Cell::new(0),
+            grpc: Cell::new(None),
             moved: Cell::new(now),
             arrived: Cell::new(None),
             arrival: Notify::new(),
@@ -50,6 +54,14 @@ impl Progress {
     fn arrive(&self, now: Instant) {
         self.arrived.set(Some(now));
         self.arrival.notify_waiters();
+    }
+
+    /// Notes the gRPC status, if it is in these headers or trailers.
+    pub(super) fn note_grpc(&self, headers: &HeaderMap) {
+        let status = headers.get("grpc-status").and_then(|status| status.to_str().ok()?.parse().ok());
+        if let Some(status) = status {
+            self.grpc.set(Some(message::http_status(status)));
+        }
     }
 
     pub(super) fn touch(&self) {

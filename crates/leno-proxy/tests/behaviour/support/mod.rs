@@ -195,10 +195,13 @@ fn unnamed(kind: ClusterKind, transports: Vec<TransportMatch>) -> Cluster {
         kind,
         connect_timeout: Duration::from_secs(2),
         load_balancer: LoadBalancer::default(),
+        panic_threshold: 50,
         transports,
         protocol: HttpProtocol::AsCaller,
         breaker: CircuitBreaker::new(Thresholds::default()),
+        outlier: None,
         turns: Default::default(),
+        choice: Default::default(),
     }
 }
 
@@ -243,7 +246,7 @@ fn endpoints(addresses: &[SocketAddr], account: &str) -> EndpointSet {
         ..WorkloadLabels::default()
     });
     let endpoint = |address: &SocketAddr| Endpoint::new(*address, 1, vec![], Arc::clone(&labels));
-    EndpointSet::new(None, addresses.iter().map(endpoint).collect())
+    EndpointSet::new(None, addresses.iter().map(endpoint).collect(), 140)
 }
 
 pub fn tcp_proxy(cluster: Arc<Slot<Cluster>>) -> TcpProxy {

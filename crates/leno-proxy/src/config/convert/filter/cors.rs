@@ -5,12 +5,9 @@
 use leno_engine::{filter::CorsPolicy, fraction::Fraction};
 use leno_proto::v3::cors::CorsPolicy as Proto;
 
-use super::{
-    super::{
-        check::{Check, at, join},
-        matcher,
-    },
-    fraction,
+use super::super::{
+    check::{Check, at, join},
+    fraction, matcher,
 };
 
 pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto) -> CorsPolicy {

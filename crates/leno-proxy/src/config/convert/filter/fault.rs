@@ -11,12 +11,9 @@ use leno_proto::v3::{
     fault::{FaultAbort, HttpFault, fault_abort::ErrorType},
 };
 
-use super::{
-    super::{
-        check::{Check, at, join},
-        matcher,
-    },
-    fraction,
+use super::super::{
+    check::{Check, at, join},
+    fraction, matcher,
 };
 
 pub(super) fn convert(check: &mut Check, path: &str, mut proto: HttpFault) -> FilterConfig {

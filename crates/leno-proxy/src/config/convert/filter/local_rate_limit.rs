@@ -14,12 +14,9 @@ use leno_proto::v3::{
     r#type::TokenBucket as BucketProto,
 };
 
-use super::{
-    super::{
-        check::{Check, at, join},
-        header,
-    },
-    fraction,
+use super::super::{
+    check::{Check, at, join},
+    fraction, header,
 };
 
 /// The shortest time in which tokens come back: Envoy's.

@@ -2,7 +2,6 @@
 
 mod cors;
 mod fault;
-mod fraction;
 mod header_mutation;
 mod local_rate_limit;
 mod overrides;

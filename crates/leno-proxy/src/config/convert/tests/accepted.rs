@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use leno_engine::{
     authorization::Subject,
+    balance::{HashFunction, RingSettings},
     request::SimpleRequest,
     resilience::{Backoff, RetryOn},
     route::{Action as EngineAction, Forward, HeaderAppend, HostRewrite, PathRewrite},
@@ -11,12 +12,13 @@ use leno_engine::{
 use leno_proto::v3::{
     cluster::{
         CircuitBreakers, Cluster, circuit_breakers,
-        cluster::{DiscoveryType, LbPolicy},
+        cluster::{DiscoveryType, LbConfig, LbPolicy, MaglevLbConfig, RingHashLbConfig},
     },
     core::{
-        DataSource, HeaderValue, HeaderValueOption, HealthStatus, Http2ProtocolOptions, HttpProtocolOptions,
+        DataSource, HeaderValue, HeaderValueOption, HealthStatus, Http2ProtocolOptions, HttpProtocolOptions, Locality,
         data_source::Specifier,
     },
+    endpoint::cluster_load_assignment::Policy,
     http_connection_manager::{
         HttpConnectionManager,
         http_connection_manager::{PathWithEscapedSlashesAction, UpgradeConfig},
@@ -43,7 +45,7 @@ use super::{
         cluster, endpoints, listener, routes,
     },
     sample,
-    sample::{bool, filter, seconds, uint32},
+    sample::{bool, filter, seconds, uint32, uint64},
 };
 
 fn forward_of(action: RouteAction) -> Forward {
@@ -143,8 +145,8 @@ fn paths() {
         let mut route = sample::route(Action::Route(sample::forward()));
         route.r#match.as_mut().unwrap().path_specifier = Some(specifier);
         let made = routes(&sample::routes_of(route), &mut Registry::default()).unwrap();
-        assert!(made.table.select(&SimpleRequest::new("GET", fits, "h")).is_some(), "{made:?}");
-        assert!(made.table.select(&SimpleRequest::new("GET", not, "h")).is_none(), "{made:?}");
+        assert!(made.table.select(&SimpleRequest::new("GET", fits, "h"), 0).is_some(), "{made:?}");
+        assert!(made.table.select(&SimpleRequest::new("GET", not, "h"), 0).is_none(), "{made:?}");
     }
 }
 
@@ -288,7 +290,7 @@ fn rules_of_connections_keep_their_meaning() {
 }
 
 #[test]
-fn endpoints_that_take_no_requests_are_left_out() {
+fn endpoints_have_the_health_that_is_told() {
     let with = |port, status: HealthStatus| {
         let mut endpoint = sample::endpoint(sample::socket_address("10.0.0.1", port));
         endpoint.health_status = status.into();
@@ -303,8 +305,19 @@ fn endpoints_that_take_no_requests_are_left_out() {
     ];
     let all = (1..).zip(all).map(|(port, status)| with(port, status)).collect();
     let set = endpoints(&sample::assignment(all), None).unwrap();
-    let ports: Vec<_> = set.endpoints.iter().map(|endpoint| endpoint.address.port()).collect();
-    assert_eq!(ports, [1, 2]);
+    let healthy: Vec<_> = set.endpoints.iter().map(|endpoint| endpoint.is_healthy()).collect();
+    assert_eq!(healthy, [true, true, false, false, false]);
+}
+
+#[test]
+fn priorities_and_places_of_endpoints() {
+    let mut message = sample::assignment(vec![sample::endpoint(sample::socket_address("10.0.0.1", 80))]);
+    message.endpoints[0].priority = 2;
+    message.endpoints[0].locality = Some(Locality { zone: "z".into(), ..Locality::default() });
+    message.endpoints[0].load_balancing_weight = uint32(7);
+    message.policy = Some(Policy { overprovisioning_factor: uint32(200), ..Policy::default() });
+    let set = endpoints(&message, None).unwrap();
+    assert_eq!((set.endpoints[0].priority, set.overprovisioning), (2, 200));
 }
 
 #[test]
@@ -319,13 +332,30 @@ fn endpoints_that_did_not_change_are_kept() {
 fn kinds_and_balancers_of_clusters() {
     let of = |message| cluster(&message, &mut Registry::default()).unwrap();
     for (policy, expected) in [
-        (LbPolicy::LeastRequest, LoadBalancer::LeastRequest),
+        (LbPolicy::LeastRequest, LoadBalancer::default()),
         (LbPolicy::RoundRobin, LoadBalancer::RoundRobin),
         (LbPolicy::Random, LoadBalancer::Random),
     ] {
         let mut message = sample::cluster(DiscoveryType::Eds);
         message.lb_policy = policy.into();
         assert_eq!(of(message).load_balancer, expected);
+    }
+    let ring = RingHashLbConfig { minimum_ring_size: uint64(5), hash_function: 1, ..RingHashLbConfig::default() };
+    let settings = RingSettings { min_size: 5, function: HashFunction::Murmur2, ..RingSettings::default() };
+    for (policy, config, expected) in [
+        (LbPolicy::RingHash, None, LoadBalancer::RingHash(RingSettings::default())),
+        (LbPolicy::RingHash, Some(LbConfig::RingHashLbConfig(ring)), LoadBalancer::RingHash(settings)),
+        (LbPolicy::Maglev, None, LoadBalancer::Maglev(65_537)),
+        (
+            LbPolicy::Maglev,
+            Some(LbConfig::MaglevLbConfig(MaglevLbConfig { table_size: uint64(7) })),
+            LoadBalancer::Maglev(7),
+        ),
+    ] {
+        let mut message = sample::cluster(DiscoveryType::Eds);
+        (message.lb_policy, message.lb_config) = (policy.into(), config);
+        let made = of(message);
+        assert_eq!((made.load_balancer, made.panic_threshold), (expected, 50));
     }
     let eds = of(sample::cluster(DiscoveryType::Eds));
     assert_eq!((&*eds.service, eds.connect_timeout), ("shop/cart", Duration::from_secs(5)));

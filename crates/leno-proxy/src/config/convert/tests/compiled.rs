@@ -130,7 +130,7 @@ fn http(terminal: &Terminal) -> &HttpConnectionManager {
 }
 
 fn clusters_of(table: &Routes, request: &SimpleRequest) -> Option<Clusters> {
-    match &table.table.select(request)?.1.action {
+    match &table.table.select(request, 0)?.1.action {
         Action::Forward(forward) => Some(forward.clusters.clone()),
         Action::Redirect(_) | Action::DirectResponse(_) => None,
     }

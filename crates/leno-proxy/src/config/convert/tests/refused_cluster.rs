@@ -4,14 +4,14 @@ use leno_model::Invalid;
 use leno_proto::{
     any,
     v3::{
-        cluster::{CircuitBreakers, Cluster, circuit_breakers::Thresholds, cluster::*},
+        cluster::{CircuitBreakers, Cluster, OutlierDetection, circuit_breakers::Thresholds, cluster::*},
         core::{
-            ConfigSource, Http2ProtocolOptions, Locality, PathConfigSource, TransportSocket,
-            config_source::ConfigSourceSpecifier,
+            ConfigSource, Http2ProtocolOptions, PathConfigSource, TransportSocket, config_source::ConfigSourceSpecifier,
         },
-        endpoint::{ClusterLoadAssignment, LbEndpoint, lb_endpoint::HostIdentifier},
+        endpoint::{ClusterLoadAssignment, LbEndpoint, cluster_load_assignment::Policy, lb_endpoint::HostIdentifier},
         matcher::string_matcher::MatchPattern,
         tls::{SubjectAltNameMatcher, UpstreamTlsContext},
+        r#type::Percent,
         upstream_http::{
             HttpProtocolOptions,
             http_protocol_options::{
@@ -71,12 +71,33 @@ fn fields_of_clusters() {
     let pools = Thresholds { max_connection_pools: uint32(3), ..Default::default() };
     refused_cluster(breakers(pools), "circuit_breakers.thresholds[0].max_connection_pools", "3");
     refused_cluster(|c| c.health_checks = vec![Default::default()], "health_checks", "");
-    refused_cluster(|c| c.outlier_detection = Some(Default::default()), "outlier_detection", "{");
+    let outliers = |settings: OutlierDetection, field: &str, value: &str| {
+        refused_cluster(|c| c.outlier_detection = Some(settings), &format!("outlier_detection.{field}"), value);
+    };
+    let many = OutlierDetection { max_ejection_percent: uint32(101), ..OutlierDetection::default() };
+    outliers(many, "max_ejection_percent", "101");
+    outliers(OutlierDetection { interval: seconds(0), ..OutlierDetection::default() }, "interval", "0s");
+    let short = OutlierDetection { max_ejection_time: seconds(1), ..OutlierDetection::default() };
+    outliers(short, "max_ejection_time", "1s");
+    outliers(OutlierDetection { monitors: vec![Default::default()], ..Default::default() }, "monitors", "");
     refused_cluster(|c| c.alt_stat_name = "x".into(), "alt_stat_name", "x");
     refused_cluster(|c| c.connect_timeout = seconds(-1), "connect_timeout", "-1s");
-    for policy in [LbPolicy::RingHash as i32, LbPolicy::Maglev as i32, 77] {
+    for policy in [LbPolicy::LoadBalancingPolicyConfig as i32, 77] {
         refused_cluster(|c| c.lb_policy = policy, "lb_policy", &policy.to_string());
     }
+    let balanced = |policy: LbPolicy, config: LbConfig, field: &str, value: &str| {
+        refused_cluster(|c| (c.lb_policy, c.lb_config) = (policy.into(), Some(config)), field, value);
+    };
+    let table = LbConfig::MaglevLbConfig(MaglevLbConfig { table_size: uint64(8) });
+    balanced(LbPolicy::Maglev, table.clone(), "maglev_lb_config.table_size", "8");
+    balanced(LbPolicy::RingHash, table, "lb_config", "8");
+    let ring = RingHashLbConfig { minimum_ring_size: uint64(9_000_000), ..RingHashLbConfig::default() };
+    balanced(LbPolicy::RingHash, LbConfig::RingHashLbConfig(ring), "ring_hash_lb_config.minimum_ring_size", "9000000");
+    let one = LeastRequestLbConfig { choice_count: uint32(1), ..LeastRequestLbConfig::default() };
+    let field = "least_request_lb_config.choice_count";
+    balanced(LbPolicy::LeastRequest, LbConfig::LeastRequestLbConfig(one), field, "1");
+    let panic = CommonLbConfig { healthy_panic_threshold: Some(Percent { value: 101.0 }), ..CommonLbConfig::default() };
+    refused_cluster(|c| c.common_lb_config = Some(panic), "common_lb_config.healthy_panic_threshold", "101");
 }
 
 #[test]
@@ -162,11 +183,12 @@ fn identities_of_endpoints() {
 
 #[test]
 fn load_assignments() {
-    refused_set(|s| s.policy = Some(Default::default()), "policy", "{");
-    refused_set(|s| s.endpoints[0].priority = 1, "endpoints[0].priority", "1");
-    refused_set(|s| s.endpoints[0].load_balancing_weight = uint32(2), "endpoints[0].load_balancing_weight", "2");
-    let place = Locality { zone: "z".into(), ..Locality::default() };
-    refused_set(|s| s.endpoints[0].locality = Some(place), "endpoints[0].locality.zone", "z");
+    let nobody = Policy { overprovisioning_factor: uint32(0), ..Policy::default() };
+    refused_set(|s| s.policy = Some(nobody), "policy.overprovisioning_factor", "0");
+    let stale = Policy { endpoint_stale_after: seconds(1), ..Policy::default() };
+    refused_set(|s| s.policy = Some(stale), "policy.endpoint_stale_after", "1s");
+    refused_set(|s| s.endpoints[0].priority = 129, "endpoints[0].priority", "129");
+    refused_set(|s| s.endpoints[0].proximity = uint32(2), "endpoints[0].proximity", "2");
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn fields_of_routes() {
 #[test]
 fn matches() {
     refused_match(|m| m.path_specifier = None, "", "no path");
-    refused_match(|m| m.runtime_fraction = Some(Default::default()), "runtime_fraction", "{");
+    refused_match(|m| m.runtime_fraction = Some(Default::default()), "runtime_fraction.default_value", "missing");
     for prefix in ["/a/", "a", "/a?b", "/"] {
         let separated = PathSpecifier::PathSeparatedPrefix(prefix.into());
         refused_match(|m| m.path_specifier = Some(separated), "path_separated_prefix", prefix);
@@ -115,14 +115,14 @@ fn fields_of_route_actions() {
     refused_action(|a| a.cluster_specifier = Some(ClusterSpecifier::ClusterHeader("x-to".into())), "", "x-to");
     refused_action(|a| a.cluster_specifier = Some(ClusterSpecifier::Cluster(String::new())), "cluster", "empty");
     refused_action(
-        |a| a.host_rewrite_specifier = Some(HostRewriteSpecifier::HostRewriteHeader("x-h".into())),
-        "",
-        "x-h",
+        |a| a.host_rewrite_specifier = Some(HostRewriteSpecifier::HostRewriteHeader(String::new())),
+        "host_rewrite_header",
+        "empty",
     );
+    refused_action(|a| a.cluster_not_found_response_code = 9, "cluster_not_found_response_code", "unknown");
     refused_action(|a| a.timeout = seconds(-1), "timeout", "-1s");
     refused_action(|a| a.request_mirror_policies = vec![Default::default()], "request_mirror_policies", "");
-    refused_action(|a| a.hash_policy = vec![Default::default()], "hash_policy", "");
-    refused_action(|a| a.append_x_forwarded_host = true, "append_x_forwarded_host", "true");
+    refused_action(|a| a.hash_policy = vec![Default::default()], "hash_policy[0]", "nothing");
     let pattern = Some(RegexMatcher { regex: "a".into(), ..RegexMatcher::default() });
     let both = |a: &mut RouteAction| {
         a.regex_rewrite = Some(RegexMatchAndSubstitute { pattern, substitution: "b".into() });

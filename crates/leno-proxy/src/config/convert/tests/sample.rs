@@ -2,7 +2,7 @@
 
 use leno_proto::{
     any,
-    google::protobuf::{BoolValue, Duration, UInt32Value},
+    google::protobuf::{BoolValue, Duration, UInt32Value, UInt64Value},
     v3::{
         cluster::{Cluster, cluster::*},
         core::{Address, SocketAddress, TransportSocket, address, socket_address, transport_socket},
@@ -28,6 +28,10 @@ use leno_proto::{
     },
 };
 use prost::{Message, Name};
+
+pub(super) fn uint64(value: u64) -> Option<UInt64Value> {
+    Some(UInt64Value { value })
+}
 
 pub(super) fn uint32(value: u32) -> Option<UInt32Value> {
     Some(UInt32Value { value })

@@ -6,7 +6,7 @@ use leno_proto::v3::{
     r#type::{FractionalPercent, fractional_percent::DenominatorType},
 };
 
-use super::super::check::{Check, join};
+use super::check::{Check, join};
 
 pub(super) fn convert(check: &mut Check, path: &str, proto: FractionalPercent) -> Fraction {
     let denominator = match DenominatorType::try_from(proto.denominator) {
