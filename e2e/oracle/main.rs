@@ -24,6 +24,9 @@ fn run(cases: &[Case]) -> Vec<String> {
     let known = Differences::read();
     let mut wrong = Vec::new();
     for (index, case) in cases.iter().enumerate() {
+        if case.settles {
+            pair.settle();
+        }
         for request in &case.requests {
             let [envoy, leno] = pair.ask(index, request, &upstream);
             wrong.extend(known.compare(case, request, &envoy, &leno));

@@ -7,6 +7,8 @@
 //! | `x-do-header: name=value` | has this header in the answer |
 //! | `x-do-close: 1` | closes the connection instead of an answer; with a number, for so many attempts |
 //! | `x-do-delay: 300` | answers after so many milliseconds |
+//!
+//! A request for `/unwell/` and a backend's name is answered with 503 by that one: what health checks ask for.
 
 use std::{
     collections::HashMap,
@@ -99,8 +101,10 @@ fn serve(backend: &str, mut stream: TcpStream, attempts: &Attempts) {
             #[expect(clippy::disallowed_methods, reason = "the request asks for a slow backend")]
             thread::sleep(Duration::from_millis(delay.into()));
         }
+        let unwell = request.line.contains(&format!(" /unwell/{backend}"));
         let failing = number("x-do-fail").is_none_or(|times| attempt <= times);
         let status = match (number("x-do-status"), number("x-do-fail")) {
+            _ if unwell => 503,
             (Some(status), _) if failing => status,
             (None, Some(_)) if failing => 503,
             _ => 200,

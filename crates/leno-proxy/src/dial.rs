@@ -46,19 +46,8 @@ pub async fn dial(
     endpoint: &Endpoint,
     payload: Payload,
 ) -> Result<Dialed, ProxyError> {
+    let all = reach(worker, direction, cluster, (endpoint, endpoint.address), payload);
     let to = endpoint.address;
-    let all = async {
-        let stream = tcp(&worker.shared.settings, direction, to)
-            .await
-            .map_err(|error| ProxyError::new(ErrorKind::UpstreamConnect, format!("connecting to {to}: {error}")))?;
-        match cluster.transport(endpoint) {
-            Transport::Plain => Ok(Dialed { io: Io::Plain(Buffered::new(stream)), identity: None }),
-            Transport::MeshTls(config) => {
-                let (io, identity) = tls::connect::connect(worker, config, payload, stream, to).await?;
-                Ok(Dialed { io, identity: Some(identity) })
-            }
-        }
-    };
     let (result, origin) = match timeout(cluster.connect_timeout, all).await {
         // Of bytes nothing more will be known.
         Ok(Ok(dialed)) if payload == Payload::Tcp => (Ok(dialed), LocalOrigin::ConnectSuccessFinal),
@@ -71,6 +60,30 @@ pub async fn dial(
     };
     cluster.report(worker, endpoint, Outcome::LocalOrigin(origin));
     result
+}
+
+/// Dials without a limit of time and without a word about it; `at` is the endpoint, and where to reach it.
+///
+/// # Errors
+/// What went wrong.
+pub(crate) async fn reach(
+    worker: &Rc<Worker>,
+    direction: Direction,
+    cluster: &Cluster,
+    at: (&Endpoint, SocketAddr),
+    payload: Payload,
+) -> Result<Dialed, ProxyError> {
+    let (endpoint, to) = at;
+    let stream = tcp(&worker.shared.settings, direction, to)
+        .await
+        .map_err(|error| ProxyError::new(ErrorKind::UpstreamConnect, format!("connecting to {to}: {error}")))?;
+    match cluster.transport(endpoint) {
+        Transport::Plain => Ok(Dialed { io: Io::Plain(Buffered::new(stream)), identity: None }),
+        Transport::MeshTls(config) => {
+            let (io, identity) = tls::connect::connect(worker, config, payload, stream, to).await?;
+            Ok(Dialed { io, identity: Some(identity) })
+        }
+    }
 }
 
 /// Dials over TCP with the mark of its direction.

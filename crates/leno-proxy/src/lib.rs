@@ -25,6 +25,7 @@ pub mod detect;
 pub mod dial;
 pub mod discovery;
 pub mod error;
+mod health;
 pub mod http;
 pub mod http_buffer;
 pub mod identity;

@@ -38,8 +38,6 @@ pub struct HealthCheck {
     pub unhealthy_edge_interval: Option<Duration>,
     /// The time after a passed check of an endpoint that is still unhealthy; `None`: [`Self::interval`].
     pub healthy_edge_interval: Option<Duration>,
-    /// Whether a connection serves several checks.
-    pub reuse_connection: bool,
 }
 
 impl HealthCheck {
@@ -59,7 +57,6 @@ impl HealthCheck {
             unhealthy_interval: None,
             unhealthy_edge_interval: None,
             healthy_edge_interval: None,
-            reuse_connection: true,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    rc::Rc,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -15,8 +16,10 @@ use leno_engine::resilience::outlier::Outcome;
 use leno_model::SpiffeId;
 use leno_tls::{Identity, TlsError};
 
-use super::{CircuitBreaker, Endpoint, EndpointSet, OutlierDetector, Slot, endpoint::MatchLabels, hosts::Hosts};
-use crate::{connection::Payload, telemetry::event::Protocol, worker::Worker};
+use super::{
+    CircuitBreaker, Endpoint, EndpointSet, HealthChecker, OutlierDetector, Slot, endpoint::MatchLabels, hosts::Hosts,
+};
+use crate::{connection::Payload, health, telemetry::event::Protocol, worker::Worker};
 
 /// Endpoints that are reached alike.
 #[derive(Debug)]
@@ -42,6 +45,8 @@ pub struct Cluster {
     pub breaker: CircuitBreaker,
     /// The watch over its endpoints; `None`: there is none.
     pub outlier: Option<OutlierDetector>,
+    /// How its endpoints are asked whether they are well; `None`: they are not.
+    pub health: Option<HealthChecker>,
     /// How many endpoints have been chosen; starts at 0.
     pub turns: AtomicU64,
     /// Those that there were to choose from the last time.
@@ -166,8 +171,8 @@ impl Cluster {
     /// An endpoint for a new connection or request, none of those that were tried. `hash`: what it is kept together with
     /// others by.
     pub async fn pick(
-        &self,
-        worker: &Worker,
+        self: &Arc<Self>,
+        worker: &Rc<Worker>,
         original_destination: SocketAddr,
         hash: Option<u64>,
         tried: &[SocketAddr],
@@ -175,6 +180,12 @@ impl Cluster {
         let set = self.endpoints(original_destination).await;
         if let ClusterKind::OriginalDst = self.kind {
             return set.endpoints.iter().find(|endpoint| !tried.contains(&endpoint.address)).cloned();
+        }
+        if let Some(checker) = &self.health {
+            health::watch(worker, self);
+            if !*checker.first.borrow() {
+                health::asked(checker).await;
+            }
         }
         if let Some(outlier) = &self.outlier {
             outlier.sweep(worker, self, &set.endpoints);
@@ -194,6 +205,13 @@ impl Cluster {
         let Some(outlier) = &self.outlier else { return };
         if let Some(hosts) = self.choice.0.load().as_ref() {
             outlier.record(worker, self, hosts.all(), endpoint, outcome);
+        }
+    }
+
+    /// Lets an endpoint back that passed a check, where that is enough.
+    pub(crate) fn passed_check(&self, endpoint: &Endpoint) {
+        if let (Some(outlier), Some(hosts)) = (&self.outlier, self.choice.0.load().as_ref()) {
+            outlier.passed_check(self, hosts.all(), endpoint);
         }
     }
 

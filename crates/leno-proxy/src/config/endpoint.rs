@@ -5,11 +5,20 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU8, AtomicU32, Ordering},
     },
 };
 
 use leno_engine::{balance::Target, resilience::outlier::OutlierState};
+
+use super::hosts;
+
+/// Nobody asks whether the endpoint is well.
+const UNCHECKED: u8 = 0;
+/// It says that it is well.
+const WELL: u8 = 1;
+/// It does not.
+const UNWELL: u8 = 2;
 
 /// Keys and values that choose an endpoint's transport.
 pub type MatchLabels = Vec<(Box<str>, Box<str>)>;
@@ -36,12 +45,29 @@ pub struct Endpoint {
     pub eds_healthy: bool,
     /// The metadata that chooses its transport (`envoy.transport_socket_match`).
     pub transport_labels: MatchLabels,
+    /// How it is asked whether it is well.
+    pub health: HealthEndpoint,
+    /// What health checks say; see [`Endpoint::begin_checks`].
+    checked: AtomicU8,
     /// Who it is, for telemetry.
     pub workload: Arc<WorkloadLabels>,
     /// How it does beside the others.
     pub outlier: OutlierState,
     /// Requests and connections under way over all workers; see [`Endpoint::enter`].
     active: AtomicU32,
+}
+
+/// How an endpoint is asked whether it is well ([`HealthCheckConfig`]).
+///
+/// [`HealthCheckConfig`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/endpoint/v3/endpoint_components.proto#config-endpoint-v3-endpoint-healthcheckconfig
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HealthEndpoint {
+    /// The port that is asked; `None`: its own.
+    pub port: Option<u16>,
+    /// The host that is asked for; `None`: the check's.
+    pub host: Option<Box<str>>,
+    /// Whether it is not asked.
+    pub disabled: bool,
 }
 
 /// Who is at one end of a connection, as telemetry names it. Empty text where it is not known.
@@ -73,6 +99,8 @@ impl Endpoint {
             transport_labels,
             workload,
             outlier: OutlierState::default(),
+            health: HealthEndpoint::default(),
+            checked: AtomicU8::new(UNCHECKED),
             active: AtomicU32::new(0),
         }
     }
@@ -93,7 +121,25 @@ impl Endpoint {
     /// Whether it is thought to be well.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
-        self.eds_healthy && !self.outlier.is_ejected()
+        self.eds_healthy && self.checked.load(Ordering::Relaxed) != UNWELL && !self.outlier.is_ejected()
+    }
+
+    /// From now on it is asked whether it is well, and thought not to be until it says so. `false`: it was before.
+    pub(crate) fn begin_checks(&self) -> bool {
+        if self.health.disabled {
+            return false;
+        }
+        let begun = self.checked.compare_exchange(UNCHECKED, UNWELL, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if begun {
+            hosts::health_changed();
+        }
+        begun
+    }
+
+    /// Notes what a check says.
+    pub(crate) fn set_checked(&self, well: bool) {
+        self.checked.store(if well { WELL } else { UNWELL }, Ordering::Relaxed);
+        hosts::health_changed();
     }
 
     /// Whether both are the same endpoint, load aside.
@@ -102,6 +148,7 @@ impl Endpoint {
             && self.weight == other.weight
             && self.priority == other.priority
             && self.eds_healthy == other.eds_healthy
+            && self.health == other.health
             && self.transport_labels == other.transport_labels
             && self.workload == other.workload
     }

@@ -12,6 +12,7 @@ pub mod breaker;
 pub mod cluster;
 pub mod convert;
 pub mod endpoint;
+pub mod health_check;
 mod hosts;
 pub mod http;
 pub mod listener;
@@ -22,7 +23,8 @@ pub mod tcp;
 
 pub use breaker::{CircuitBreaker, Counted, RetryLimit, Thresholds};
 pub use cluster::{Choice, Cluster, ClusterKind, HttpProtocol, LoadBalancer, Transport, TransportMatch, UpstreamTls};
-pub use endpoint::{Endpoint, EndpointSet, WorkloadLabels};
+pub use endpoint::{Endpoint, EndpointSet, HealthEndpoint, WorkloadLabels};
+pub use health_check::{HealthChecker, Question};
 pub use http::{Codec, HttpConnectionManager, HttpLimits, RouteSource, Routes};
 pub use listener::{ChainMatch, DownstreamTls, FilterChain, Inspect, Listener, Terminal, TransportProtocol};
 pub use outlier::OutlierDetector;

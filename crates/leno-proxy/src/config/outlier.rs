@@ -55,6 +55,14 @@ impl OutlierDetector {
         }
     }
 
+    /// Lets an endpoint back that passed a health check.
+    pub(super) fn passed_check(&self, cluster: &Cluster, all: &[Arc<Endpoint>], endpoint: &Endpoint) {
+        if Ejections::new(&self.settings, all).passed_health_check(&endpoint.outlier, clock::now()) {
+            EndpointReturned { cluster, endpoint }.emit();
+            hosts::health_changed();
+        }
+    }
+
     /// Compares the endpoints when that is due, and lets those back whose time has passed.
     pub(super) fn sweep(&self, worker: &Worker, cluster: &Cluster, all: &[Arc<Endpoint>]) {
         let now = clock::now();

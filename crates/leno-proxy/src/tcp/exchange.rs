@@ -152,7 +152,11 @@ async fn admitted(
 }
 
 /// Dials an endpoint, another if that fails; notes in `callee` who it is.
-async fn dial(connection: &Rc<Connection>, cluster: &Cluster, callee: &mut Callee) -> Result<(Io, Active), ProxyError> {
+async fn dial(
+    connection: &Rc<Connection>,
+    cluster: &Arc<Cluster>,
+    callee: &mut Callee,
+) -> Result<(Io, Active), ProxyError> {
     let worker = &connection.worker;
     let mut tried: Vec<SocketAddr> = Vec::new();
     let mut last = ProxyError::from(ErrorKind::NoHealthyUpstream);

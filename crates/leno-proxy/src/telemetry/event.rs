@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, rc::Rc, time::Duration};
 
-use leno_engine::resilience::outlier::{EjectionCause, Verdict};
+use leno_engine::resilience::{
+    health::Change,
+    outlier::{EjectionCause, Verdict},
+};
 
 use super::{
     series::{Key, TcpCells},
@@ -176,6 +179,17 @@ pub struct EndpointReturned<'a> {
     pub cluster: &'a Cluster,
     /// The endpoint.
     pub endpoint: &'a Endpoint,
+}
+
+/// An endpoint is well, or is not any more, as its health check says.
+#[derive(Clone, Copy, Debug)]
+pub struct HealthChanged<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// The endpoint.
+    pub endpoint: &'a Endpoint,
+    /// What it says now.
+    pub change: Change,
 }
 
 /// A TLS handshake came to its end.
@@ -352,6 +366,21 @@ impl EndpointReturned<'_> {
     /// Logs it.
     pub fn emit(&self) {
         tracing::info!(cluster = &*self.cluster.name, endpoint = %self.endpoint.address, "outlier returned");
+    }
+}
+
+impl HealthChanged<'_> {
+    /// Logs it.
+    pub fn emit(&self) {
+        let Self { cluster, endpoint, change } = self;
+        match change {
+            Change::Healthy => {
+                tracing::info!(cluster = &*cluster.name, endpoint = %endpoint.address, "health check passed");
+            }
+            Change::Unhealthy => {
+                tracing::warn!(cluster = &*cluster.name, endpoint = %endpoint.address, "health check failed");
+            }
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::{
 
 use super::{Shared, Worker};
 use crate::{
+    health,
     listener::{
         accept::{self, Door},
         destination,
@@ -90,6 +91,9 @@ fn listen(worker: &Rc<Worker>) -> io::Result<()> {
             }
         }
         Entrance::Bound(listeners) => {
+            if worker.id == 0 {
+                drop(tokio::task::spawn_local(health::watch_all(Rc::clone(worker))));
+            }
             for bound in listeners {
                 accept(accept::open(bound.address)?, Door::Bound(Arc::clone(bound)));
             }

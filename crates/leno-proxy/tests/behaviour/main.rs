@@ -6,6 +6,7 @@ mod support;
 
 mod detect;
 mod discovery;
+mod health;
 mod http1;
 mod http2;
 mod limit;

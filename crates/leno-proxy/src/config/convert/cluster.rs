@@ -29,7 +29,7 @@ use super::{
     breaker,
     check::{Check, at, join},
     endpoint::{self, texts},
-    load_balancer, outlier, tls,
+    health_check, load_balancer, outlier, tls,
 };
 use crate::connection::service_of;
 
@@ -59,6 +59,7 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
     }
     let thresholds = breaker::convert(check, proto.circuit_breakers.take());
     let outlier = proto.outlier_detection.take().map(|proto| OutlierDetector::new(outlier::convert(check, proto)));
+    let health = health_check::convert(check, &name, std::mem::take(&mut proto.health_checks));
     check.rest("", &proto);
     Some(Cluster {
         name,
@@ -71,6 +72,7 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
         protocol,
         breaker: CircuitBreaker::new(thresholds),
         outlier,
+        health,
         turns: AtomicU64::new(0),
         choice: Choice::default(),
     })

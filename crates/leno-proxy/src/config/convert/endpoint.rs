@@ -10,12 +10,15 @@ use leno_proto::{
     google::protobuf::{Struct, value::Kind},
     v3::{
         core::{Address, HealthStatus, Metadata, address, socket_address},
-        endpoint::{ClusterLoadAssignment, Endpoint as EndpointProto, LbEndpoint, lb_endpoint::HostIdentifier},
+        endpoint::{
+            ClusterLoadAssignment, Endpoint as EndpointProto, LbEndpoint, endpoint::HealthCheckConfig,
+            lb_endpoint::HostIdentifier,
+        },
     },
 };
 
 use super::{
-    super::{Endpoint, EndpointSet, WorkloadLabels},
+    super::{Endpoint, EndpointSet, HealthEndpoint, WorkloadLabels},
     check::{Check, at, join},
 };
 
@@ -74,8 +77,12 @@ fn endpoint(check: &mut Check, path: &str, mut proto: LbEndpoint) -> Option<Endp
         check.wrong(&join(path, "health_status"), number.to_string(), "a status that Envoy has");
     }
     let metadata = proto.metadata.take().unwrap_or_default();
+    let mut health = HealthEndpoint::default();
     let host = match proto.host_identifier.take() {
         Some(HostIdentifier::Endpoint(mut host)) => {
+            if let Some(config) = host.health_check_config.take() {
+                health = self::health(check, &join(path, "endpoint.health_check_config"), config);
+            }
             let address =
                 host.address.take().and_then(|address| socket(check, &join(path, "endpoint.address"), address));
             check.rest::<EndpointProto>(&join(path, "endpoint"), &host);
@@ -90,8 +97,21 @@ fn endpoint(check: &mut Check, path: &str, mut proto: LbEndpoint) -> Option<Endp
     let (labels, workload) = self::metadata(check, &join(path, "metadata"), metadata);
     let eds_healthy = matches!(status, Ok(HealthStatus::Unknown | HealthStatus::Healthy | HealthStatus::Degraded));
     let mut endpoint = Endpoint::new(host?, weight, labels, Arc::new(workload));
-    endpoint.eds_healthy = eds_healthy;
+    (endpoint.eds_healthy, endpoint.health) = (eds_healthy, health);
     Some(endpoint)
+}
+
+fn health(check: &mut Check, path: &str, mut proto: HealthCheckConfig) -> HealthEndpoint {
+    let number = std::mem::take(&mut proto.port_value);
+    let port = u16::try_from(number).ok();
+    if port.is_none() {
+        check.wrong(&join(path, "port_value"), number.to_string(), "a port");
+    }
+    let host = std::mem::take(&mut proto.hostname);
+    let disabled = std::mem::take(&mut proto.disable_active_health_check);
+    check.rest(path, &proto);
+    let host = (!host.is_empty()).then(|| host.into());
+    HealthEndpoint { port: port.filter(|port| *port != 0), host, disabled }
 }
 
 fn socket(check: &mut Check, path: &str, proto: Address) -> Option<SocketAddr> {

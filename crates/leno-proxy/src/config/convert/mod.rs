@@ -11,6 +11,7 @@ mod filter;
 mod fraction;
 mod hash_policy;
 mod header;
+mod health_check;
 pub(crate) mod limit;
 mod listener;
 mod load_balancer;

@@ -15,8 +15,8 @@ use leno_model::{ServiceAccountName, SpiffeId, TrustDomain};
 use leno_proxy::{
     config::{
         ChainMatch, CircuitBreaker, Cluster, ClusterKind, DownstreamTls, Endpoint, EndpointSet, FilterChain,
-        HttpProtocol, Inspect, Listener, LoadBalancer, Slot, TcpProxy, Terminal, Thresholds, Transport, TransportMatch,
-        TransportProtocol, UpstreamTls, WeightedCluster, WorkloadLabels,
+        HealthChecker, HttpProtocol, Inspect, Listener, LoadBalancer, Slot, TcpProxy, Terminal, Thresholds, Transport,
+        TransportMatch, TransportProtocol, UpstreamTls, WeightedCluster, WorkloadLabels,
     },
     connection::{Admission, Direction},
     discovery::{Lookup, Question},
@@ -200,6 +200,7 @@ fn unnamed(kind: ClusterKind, transports: Vec<TransportMatch>) -> Cluster {
         protocol: HttpProtocol::AsCaller,
         breaker: CircuitBreaker::new(Thresholds::default()),
         outlier: None,
+        health: None,
         turns: Default::default(),
         choice: Default::default(),
     }
@@ -213,6 +214,13 @@ pub fn bounded(address: SocketAddr, thresholds: Thresholds) -> (Arc<Slot<Cluster
     let cluster = unnamed(ClusterKind::Static(Arc::new(set)), vec![]);
     let cluster = Cluster { name: name.into(), breaker: CircuitBreaker::new(thresholds), ..cluster };
     (Slot::ready(name, cluster), endpoint)
+}
+
+/// A plaintext cluster whose endpoints are asked whether they are well, and always believed.
+pub fn checked(addresses: &[SocketAddr], checker: HealthChecker) -> Arc<Slot<Cluster>> {
+    let name = "outbound/test/checked:1";
+    let cluster = unnamed(ClusterKind::Static(Arc::new(endpoints(addresses, "server"))), vec![]);
+    Slot::ready(name, Cluster { name: name.into(), health: Some(checker), panic_threshold: 0, ..cluster })
 }
 
 /// A plaintext cluster that is spoken to in this protocol.

@@ -2,6 +2,7 @@
 
 mod accepted;
 mod compiled;
+mod health_check;
 mod random;
 mod refused;
 mod refused_cluster;

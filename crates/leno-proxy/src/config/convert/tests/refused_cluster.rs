@@ -70,7 +70,6 @@ fn fields_of_clusters() {
     refused_cluster(breakers(high), "circuit_breakers.thresholds[0].priority", "HIGH");
     let pools = Thresholds { max_connection_pools: uint32(3), ..Default::default() };
     refused_cluster(breakers(pools), "circuit_breakers.thresholds[0].max_connection_pools", "3");
-    refused_cluster(|c| c.health_checks = vec![Default::default()], "health_checks", "");
     let outliers = |settings: OutlierDetection, field: &str, value: &str| {
         refused_cluster(|c| c.outlier_detection = Some(settings), &format!("outlier_detection.{field}"), value);
     };
