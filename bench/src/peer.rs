@@ -43,7 +43,9 @@ impl Peer {
         let flag = if self == Self::HaProxy { "-v" } else { "--version" };
         let output = Command::new(self.program()).arg(flag).output();
         let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
-        text.lines().next().unwrap_or("not there").trim().to_owned()
+        let line = text.lines().next().unwrap_or("not there").trim();
+        // Where it stands is nobody's business.
+        line.rsplit_once("version: ").map_or(line, |(_, version)| version).to_owned()
     }
 
     /// Whether it can do the job as the others do it.

@@ -10,6 +10,7 @@ mod config;
 mod exchange;
 mod generate;
 mod proxy;
+mod server_name;
 mod upstream;
 
 use self::{case::Case, compare::Differences, proxy::Pair, upstream::Upstream};

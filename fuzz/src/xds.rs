@@ -20,7 +20,7 @@ use leno_proto::{
 };
 use leno_proxy::{
     config::{
-        ClusterKind, EndpointSet, HttpConnectionManager, Listener, Registry, RouteSource, Routes, Terminal,
+        ClusterKind, EndpointSet, HttpConnectionManager, Listener, Met, Registry, RouteSource, Routes, Terminal,
         TransportProtocol, convert,
     },
     discovery::trust,
@@ -126,7 +126,8 @@ fn roots(secret: &tls::Secret) {
 fn decide_listener(listener: &Listener) {
     for protocols in [&[][..], &["leno-h2"], &["http/1.1"]] {
         for transport in [TransportProtocol::Raw, TransportProtocol::Tls] {
-            black_box(listener.choose(80, transport, protocols));
+            let (destination, source) = (SocketAddr::from(([10, 0, 0, 1], 80)), SocketAddr::from(([10, 0, 0, 2], 1)));
+            black_box(listener.choose(&Met { destination, source, transport, server_name: "shop.example", protocols }));
         }
     }
     for chain in listener.filter_chains.iter().chain(&listener.default_filter_chain) {

@@ -19,7 +19,7 @@ struct Cli {
 
 #[derive(Clone, Subcommand)]
 enum Command {
-    /// Everything that must pass before a change lands: fmt, tidy, deps, clippy, doc, test, fuzz.
+    /// Everything that must pass before a change lands: fmt, tidy, deps, clippy, doc, test, bench, fuzz.
     Ci,
     /// Formatting.
     Fmt,
@@ -33,6 +33,8 @@ enum Command {
     Doc,
     /// Every test, with the third parties that judge Leno; installs what it needs under `target/`.
     Test,
+    /// The benchmark, shortly and for Leno alone: that it still runs, never how fast.
+    Bench,
     /// Inputs that no one thought of, for what reads bytes from strangers; guided by coverage.
     Fuzz(fuzz::Options),
 }
@@ -41,7 +43,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Ci => {
             let quick = [Command::Fmt, Command::Tidy, Command::Deps, Command::Clippy, Command::Doc];
-            let long = [Command::Test, Command::Fuzz(fuzz::Options::gate())];
+            let long = [Command::Test, Command::Bench, Command::Fuzz(fuzz::Options::gate())];
             quick.into_iter().chain(long).try_for_each(stage)
         }
         one => stage(one),
@@ -57,6 +59,7 @@ fn stage(command: Command) -> anyhow::Result<()> {
         Command::Clippy => run::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
         Command::Doc => run::cargo_with(&["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")]),
         Command::Test => test(),
+        Command::Bench => bench(),
         Command::Fuzz(options) => fuzz::check(&options),
     }
 }
@@ -67,4 +70,13 @@ fn test() -> anyhow::Result<()> {
     let path = tool::install()?;
     run::cargo(&["build", "--workspace", "--bins"])?;
     run::cargo_with(&["test", "--workspace", "--no-fail-fast", "--", "--include-ignored"], &[("PATH", &path)])
+}
+
+/// The load generators that only the benchmark needs.
+const LOAD: [(&str, &str); 2] = [("wrk", "wrk"), ("iperf3", "iperf3")];
+
+fn bench() -> anyhow::Result<()> {
+    tool::debian(&LOAD)?;
+    let path = tool::install()?;
+    run::cargo_with(&["run", "-p", "bench", "--", "--quick", "--peers", "leno"], &[("PATH", &path)])
 }

@@ -8,11 +8,12 @@ use anyhow::Context as _;
 use crate::run::{output, root, run, say};
 
 /// The program that a test calls, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 10] = [
     ("nft", "nftables"),
     ("tcpdump", "tcpdump"),
     ("curl", "curl"),
     ("nginx", "nginx-light"),
+    ("haproxy", "haproxy"),
     ("redis-server", "redis-server"),
     ("tinyproxy", "tinyproxy-bin"),
     ("h2load", "nghttp2-client"),

@@ -40,6 +40,8 @@ pub struct Connection {
     pub identity: Option<SpiffeId>,
     /// Whether it came over mesh TLS.
     pub mtls: bool,
+    /// The name that its ClientHello asks for (SNI); empty when there is none.
+    pub server_name: Box<str>,
     /// Who the caller is, for telemetry: on the way out the workload itself, on the way in what its identity says.
     pub source: Arc<WorkloadLabels>,
     /// When it was accepted.

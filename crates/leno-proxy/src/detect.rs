@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     connection::Payload,
     io::Socket,
-    tls::hello::{self, Hello},
+    tls::hello::{self, Hello, Offer},
 };
 
 /// How much is looked at, at most: a ClientHello with a post-quantum key share has 2 KiB.
@@ -19,8 +19,8 @@ const HANDSHAKE_RECORD: u8 = 22;
 /// What a connection starts with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum First {
-    /// A ClientHello that offers these protocols by ALPN.
-    Tls(Vec<String>),
+    /// A ClientHello that says this.
+    Tls(Offer),
     /// Something else.
     Other,
     /// The end.

@@ -71,6 +71,12 @@ impl Cidr {
         Ok(Self { address, prefix })
     }
 
+    /// How many bits are shared.
+    #[must_use]
+    pub fn prefix(&self) -> u8 {
+        self.prefix
+    }
+
     /// Whether the range holds the address.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

@@ -177,10 +177,11 @@ impl Cluster {
         hash: Option<u64>,
         tried: &[SocketAddr],
     ) -> Option<Arc<Endpoint>> {
-        let set = self.endpoints(original_destination).await;
         if let ClusterKind::OriginalDst = self.kind {
-            return set.endpoints.iter().find(|endpoint| !tried.contains(&endpoint.address)).cloned();
+            let only = || Endpoint::new(original_destination, 1, Vec::new(), Arc::default());
+            return (!tried.contains(&original_destination)).then(only).map(Arc::new);
         }
+        let set = self.endpoints(original_destination).await;
         if let Some(checker) = &self.health {
             health::watch(worker, self);
             if !*checker.first.borrow() {

@@ -9,6 +9,7 @@
 //! What nobody refers to any more is unsubscribed.
 
 pub mod breaker;
+pub mod chain_match;
 pub mod cluster;
 pub mod convert;
 pub mod endpoint;
@@ -22,11 +23,12 @@ pub mod slot;
 pub mod tcp;
 
 pub use breaker::{CircuitBreaker, Counted, RetryLimit, Thresholds};
+pub use chain_match::{ChainMatch, Met, ServerName, TransportProtocol};
 pub use cluster::{Choice, Cluster, ClusterKind, HttpProtocol, LoadBalancer, Transport, TransportMatch, UpstreamTls};
 pub use endpoint::{Endpoint, EndpointSet, HealthEndpoint, WorkloadLabels};
 pub use health_check::{HealthChecker, Question};
 pub use http::{Codec, HttpConnectionManager, HttpLimits, RouteSource, Routes};
-pub use listener::{ChainMatch, DownstreamTls, FilterChain, Inspect, Listener, Terminal, TransportProtocol};
+pub use listener::{DownstreamTls, FilterChain, Inspect, Listener, Terminal};
 pub use outlier::OutlierDetector;
 pub use registry::{Registry, ResourceKind};
 pub use slot::{Slot, SlotState};

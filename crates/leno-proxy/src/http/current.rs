@@ -3,7 +3,7 @@
 use std::{rc::Rc, sync::Arc};
 
 use crate::{
-    config::{HttpConnectionManager, Listener, Terminal, TransportProtocol},
+    config::{HttpConnectionManager, Listener, Met, Terminal, TransportProtocol},
     connection::{Connection, Direction, Payload},
     detect,
 };
@@ -38,13 +38,19 @@ impl Current {
             (Some(_), None) => false,
         };
         if !same && let Some(listener) = &*now {
-            let port = self.connection.original_destination.port();
             let alpn = [self.payload.alpn()];
             let (transport, protocols) = match self.connection.mtls {
                 true => (TransportProtocol::Tls, &alpn[..]),
                 false => (TransportProtocol::Raw, detect::protocol_names(self.payload)),
             };
-            match &listener.choose(port, transport, protocols)?.terminal {
+            let met = Met {
+                destination: self.connection.original_destination,
+                source: self.connection.peer,
+                transport,
+                server_name: &self.connection.server_name,
+                protocols,
+            };
+            match &listener.choose(&met)?.terminal {
                 Terminal::Http(manager) => self.manager = Arc::clone(manager),
                 Terminal::Tcp(_) => return None,
             }

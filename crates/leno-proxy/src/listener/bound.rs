@@ -6,14 +6,14 @@ use tokio::net::TcpStream;
 
 use super::original_dst;
 use crate::{
-    config::{FilterChain, Listener, TransportProtocol},
+    config::{FilterChain, Listener, Met, TransportProtocol},
     connection::{Admission, Connection, Direction, Payload},
     detect::{self, First},
     error::ErrorKind,
     io::{Io, Socket},
     settings::Bound,
     telemetry::event::ConnectionRefused,
-    tls,
+    tls::{self, hello::Offer},
     worker::Worker,
 };
 
@@ -48,10 +48,10 @@ impl Meeting {
     async fn serve(self, listener: &Listener, mut socket: Socket) {
         let inspect = listener.inspect;
         let mut transport = TransportProtocol::Raw;
-        let mut protocols: Vec<String> = Vec::new();
+        let mut offer = Offer::default();
         if inspect.tls {
             match detect::hello(&mut socket, inspect.time()).await {
-                First::Tls(offered) => (transport, protocols) = (TransportProtocol::Tls, offered),
+                First::Tls(offered) => (transport, offer) = (TransportProtocol::Tls, offered),
                 First::Other => {}
                 First::Silent if inspect.continue_on_timeout => {}
                 First::Silent => return self.refuse(ErrorKind::RequestTimeout),
@@ -65,24 +65,31 @@ impl Meeting {
                 return;
             }
             let names = payload.map_or(&[][..], detect::protocol_names);
-            protocols = names.iter().map(|name| (*name).to_owned()).collect();
+            offer.protocols = names.iter().map(|name| (*name).to_owned()).collect();
         }
-        let protocols: Vec<&str> = protocols.iter().map(String::as_str).collect();
-        match listener.choose(self.destination.port(), transport, &protocols).map(Arc::clone) {
-            Some(chain) => self.enter(&chain, socket, payload).await,
+        let protocols: Vec<&str> = offer.protocols.iter().map(String::as_str).collect();
+        let met = Met {
+            destination: self.destination,
+            source: self.peer,
+            transport,
+            server_name: &offer.server_name,
+            protocols: &protocols,
+        };
+        match listener.choose(&met).map(Arc::clone) {
+            Some(chain) => self.enter(&chain, socket, payload, &offer.server_name).await,
             None => self.refuse(ErrorKind::UnknownDestination),
         }
     }
 
     /// Serves by a chain, after its handshake.
-    async fn enter(self, chain: &FilterChain, socket: Socket, payload: Option<Payload>) {
+    async fn enter(self, chain: &FilterChain, socket: Socket, payload: Option<Payload>, server_name: &str) {
         let Some(config) = &chain.tls else {
-            let connection = self.connection(None);
+            let connection = self.connection(None, server_name);
             return super::serve(connection, chain, Io::Plain(socket), payload).await;
         };
         if let Ok((io, caller)) = Box::pin(tls::accept::accept(&self.worker, config, socket, self.peer)).await {
             let payload = tls::payload(io.alpn());
-            super::serve(self.connection(Some(caller)), chain, io, payload).await;
+            super::serve(self.connection(Some(caller), server_name), chain, io, payload).await;
         }
     }
 
@@ -93,13 +100,14 @@ impl Meeting {
     }
 
     /// The connection, now that it is known what it is.
-    fn connection(&self, caller: Option<tls::accept::Caller>) -> Rc<Connection> {
+    fn connection(&self, caller: Option<tls::accept::Caller>, server_name: &str) -> Rc<Connection> {
         Rc::new(Connection {
             worker: Rc::clone(&self.worker),
             direction: Direction::Outbound,
             peer: self.peer,
             original_destination: self.destination,
             mtls: caller.is_some(),
+            server_name: server_name.into(),
             source: self.worker.callers.labels(caller.as_ref()),
             identity: caller.map(|caller| caller.identity),
             opened: self.opened,

@@ -13,7 +13,7 @@ pub fn subject(connection: &Connection) -> Subject<'_> {
         identity: connection.identity.as_ref().map(|_| identity),
         source: connection.peer,
         destination: connection.original_destination,
-        server_name: "",
+        server_name: &connection.server_name,
     }
 }
 

@@ -11,14 +11,14 @@ use tokio::net::TcpStream;
 
 use super::{guard, original_dst, speak_first};
 use crate::{
-    config::{FilterChain, Inspect, Listener, Terminal, TransportProtocol},
+    config::{FilterChain, Inspect, Listener, Met, Terminal, TransportProtocol},
     connection::{Admission, Callee, Connection, Direction, Payload},
     detect::{self, First},
     error::ErrorKind,
     io::{Io, Socket},
     tcp,
     telemetry::event::{ConnectionRefused, Denied, Protocol},
-    tls::{self, accept::Caller},
+    tls::{self, accept::Caller, hello::Offer},
     worker::Worker,
 };
 
@@ -77,7 +77,7 @@ impl Meeting {
         let greets = self.greeting_chain();
         let wait = if greets.is_some() { MOMENT } else { FIRST_BYTES };
         match detect::hello(&mut socket, wait).await {
-            First::Tls(offered) => self.tls(socket, &offered).await,
+            First::Tls(offer) => self.tls(socket, &offer).await,
             First::Other => self.plaintext(socket).await,
             // Probes connect and close; nothing was asked for.
             First::Closed => {}
@@ -90,7 +90,7 @@ impl Meeting {
 
     /// The chain by which the application may speak first: where plaintext is permitted.
     fn greeting_chain(&self) -> Option<Arc<FilterChain>> {
-        let chain = self.choose(TransportProtocol::Raw, &[])?;
+        let chain = self.choose(TransportProtocol::Raw, "", &[])?;
         let plain = chain.tls.is_none() && self.listener.inspect.continue_on_timeout;
         (plain && matches!(chain.terminal, Terminal::Tcp(_))).then_some(chain)
     }
@@ -98,7 +98,7 @@ impl Meeting {
     /// Serves a connection whose first bytes take long.
     async fn late(self, mut socket: Socket) {
         match detect::hello(&mut socket, FIRST_BYTES).await {
-            First::Tls(offered) => self.tls(socket, &offered).await,
+            First::Tls(offer) => self.tls(socket, &offer).await,
             First::Other => self.plaintext(socket).await,
             First::Closed => {}
             First::Silent => refuse(&self.worker, self.peer, ErrorKind::RequestTimeout),
@@ -106,19 +106,19 @@ impl Meeting {
     }
 
     /// Serves a connection that starts with a ClientHello.
-    async fn tls(self, socket: Socket, offered: &[String]) {
-        let names: Vec<&str> = offered.iter().map(String::as_str).collect();
-        let Some(chain) = self.choose(TransportProtocol::Tls, &names) else {
+    async fn tls(self, socket: Socket, offer: &Offer) {
+        let names: Vec<&str> = offer.protocols.iter().map(String::as_str).collect();
+        let Some(chain) = self.choose(TransportProtocol::Tls, &offer.server_name, &names) else {
             return self.refuse_plaintext("TLS that is not the mesh's");
         };
         let Some(config) = &chain.tls else {
             // TLS of the application's own, let through as bytes.
-            let connection = self.connection(None, false);
+            let connection = self.connection(None, false, &offer.server_name);
             return super::serve(connection, &chain, Io::Plain(socket), Some(Payload::Tcp)).await;
         };
         if let Ok((io, caller)) = Box::pin(tls::accept::accept(&self.worker, config, socket, self.peer)).await {
             let payload = tls::payload(io.alpn());
-            let connection = self.connection(Some(caller), true);
+            let connection = self.connection(Some(caller), true, &offer.server_name);
             super::serve(connection, &chain, io, payload).await;
         }
     }
@@ -131,13 +131,13 @@ impl Meeting {
             None
         };
         let protocol = payload.map_or(&[][..], detect::protocol_names);
-        let Some(chain) = self.choose(TransportProtocol::Raw, protocol) else {
+        let Some(chain) = self.choose(TransportProtocol::Raw, "", protocol) else {
             return self.refuse_plaintext("plaintext");
         };
         if chain.tls.is_some() {
             return self.refuse_plaintext("plaintext");
         }
-        let connection = self.connection(None, false);
+        let connection = self.connection(None, false, "");
         super::serve(connection, &chain, Io::Plain(socket), payload).await;
     }
 
@@ -146,7 +146,7 @@ impl Meeting {
         let Terminal::Tcp(proxy) = &chain.terminal else {
             return;
         };
-        let connection = self.connection(None, false);
+        let connection = self.connection(None, false, "");
         if let Some(rbac) = &chain.rbac
             && guard::admit(rbac, &connection).is_err()
         {
@@ -164,13 +164,14 @@ impl Meeting {
         self.late(heard.socket).await;
     }
 
-    fn choose(&self, transport: TransportProtocol, protocols: &[&str]) -> Option<Arc<FilterChain>> {
-        self.listener.choose(self.destination.port(), transport, protocols).map(Arc::clone)
+    fn choose(&self, transport: TransportProtocol, server_name: &str, protocols: &[&str]) -> Option<Arc<FilterChain>> {
+        let met = Met { destination: self.destination, source: self.peer, transport, server_name, protocols };
+        self.listener.choose(&met).map(Arc::clone)
     }
 
     /// Refuses what is not mesh TLS: counted and logged.
     fn refuse_plaintext(self, what: &str) {
-        let connection = self.connection(None, false);
+        let connection = self.connection(None, false, "");
         let callee = Callee::of(&connection, &self.listener.name);
         let detail = format!("{what} from {} to {} where mesh TLS is demanded", self.peer, self.destination);
         let reason = ErrorKind::PlaintextRefused;
@@ -187,7 +188,7 @@ impl Meeting {
     }
 
     /// The connection, now that it is known what it is.
-    fn connection(&self, caller: Option<Caller>, mtls: bool) -> Rc<Connection> {
+    fn connection(&self, caller: Option<Caller>, mtls: bool, server_name: &str) -> Rc<Connection> {
         Rc::new(Connection {
             worker: Rc::clone(&self.worker),
             direction: Direction::Inbound,
@@ -196,6 +197,7 @@ impl Meeting {
             source: self.worker.callers.labels(caller.as_ref()),
             identity: caller.map(|caller| caller.identity),
             mtls,
+            server_name: server_name.into(),
             opened: self.opened,
             admission: self.admission,
         })

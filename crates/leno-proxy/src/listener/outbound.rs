@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 pub use super::destination::{Destination, Destinations};
 use super::{original_dst, speak_first};
 use crate::{
-    config::{FilterChain, Listener, Terminal, TransportProtocol},
+    config::{FilterChain, Listener, Met, Terminal, TransportProtocol},
     connection::{Admission, Callee, Connection, Direction},
     detect,
     error::ErrorKind,
@@ -49,6 +49,7 @@ pub async fn serve_to(
         original_destination: address,
         identity: None,
         mtls: false,
+        server_name: Box::default(),
         source: Arc::clone(&worker.shared.settings.workload),
         opened: Instant::now(),
         admission,
@@ -89,8 +90,13 @@ fn refuse(worker: &Worker, peer: SocketAddr, reason: ErrorKind) {
 /// Finds out what is spoken, if nothing is declared, and serves.
 async fn route(connection: &Rc<Connection>, destination: &Destination, listener: &Listener, socket: Socket) {
     let choose = |protocols: &[&str]| {
-        let port = connection.original_destination.port();
-        listener.choose(port, TransportProtocol::Raw, protocols)
+        listener.choose(&Met {
+            destination: connection.original_destination,
+            source: connection.peer,
+            transport: TransportProtocol::Raw,
+            server_name: "",
+            protocols,
+        })
     };
     if !listener.inspect.http {
         return match choose(&[]) {

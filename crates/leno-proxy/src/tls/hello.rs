@@ -1,4 +1,4 @@
-//! Reading a ClientHello without taking it: which protocols does the caller offer?
+//! Reading a ClientHello without taking it: which protocols does the caller offer, and whom does it ask for?
 
 use std::io;
 
@@ -9,10 +9,19 @@ use rustls::server::Acceptor;
 pub enum Hello {
     /// It is not complete.
     Partial,
-    /// It is complete: the protocols that it offers by ALPN.
-    Complete(Vec<String>),
+    /// It is complete.
+    Complete(Offer),
     /// It is no ClientHello.
     Broken,
+}
+
+/// What a ClientHello says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// The protocols that it offers by ALPN.
+    pub protocols: Vec<String>,
+    /// The name that it asks for (SNI); empty when there is none.
+    pub server_name: String,
 }
 
 /// Reads the ClientHello at the start of a connection. Protocol names that are no UTF-8 are left out: nothing of ours
@@ -33,7 +42,8 @@ pub fn read(bytes: &[u8]) -> Hello {
             Ok(Some(accepted)) => {
                 let names = accepted.client_hello().alpn().into_iter().flatten();
                 let text = names.filter_map(|name| String::from_utf8(name.to_vec()).ok());
-                return Hello::Complete(text.collect());
+                let server_name = accepted.client_hello().server_name().unwrap_or_default().to_owned();
+                return Hello::Complete(Offer { protocols: text.collect(), server_name });
             }
             Err(_) => return Hello::Broken,
         }

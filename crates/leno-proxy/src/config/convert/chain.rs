@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
-use leno_engine::authorization::Rbac;
+use leno_engine::authorization::{Cidr, Rbac};
 use leno_proto::{
     google::protobuf::Any,
     v3::{
+        core::CidrRange,
         http_connection_manager::HttpConnectionManager,
         listener::{Filter, FilterChain as Proto, FilterChainMatch, filter::ConfigType},
         network_rbac, tcp_proxy,
@@ -15,7 +16,7 @@ use leno_proto::{
 };
 
 use super::{
-    super::{ChainMatch, FilterChain, Registry, Terminal, TransportProtocol},
+    super::{ChainMatch, FilterChain, Registry, ServerName, Terminal, TransportProtocol},
     check::{Check, at, join},
     manager, rbac, tcp, tls,
 };
@@ -115,10 +116,56 @@ fn chain_match(check: &mut Check, path: &str, mut proto: FilterChainMatch) -> Ch
         }
     };
     let application_protocols = std::mem::take(&mut proto.application_protocols);
+    let destinations = ranges(check, path, "prefix_ranges", std::mem::take(&mut proto.prefix_ranges));
+    let mut sources = ranges(check, path, "source_prefix_ranges", std::mem::take(&mut proto.source_prefix_ranges));
+    // Who called is who connected: nobody speaks for others.
+    let direct = std::mem::take(&mut proto.direct_source_prefix_ranges);
+    if !direct.is_empty() && !sources.is_empty() {
+        let field = join(path, "direct_source_prefix_ranges");
+        check.wrong(&field, "set", "either this or source_prefix_ranges: they mean the same here");
+    }
+    sources.extend(ranges(check, path, "direct_source_prefix_ranges", direct));
+    let source_ports = std::mem::take(&mut proto.source_ports).into_iter().enumerate().filter_map(|(index, port)| {
+        let made = u16::try_from(port).ok();
+        if made.is_none() {
+            check.wrong(&at(path, "source_ports", index), port.to_string(), "a port");
+        }
+        made
+    });
+    let source_ports = source_ports.collect();
+    let names = std::mem::take(&mut proto.server_names).into_iter().enumerate();
+    let server_names =
+        names.filter_map(|(index, name)| server_name(check, &at(path, "server_names", index), &name)).collect();
     check.rest(path, &proto);
     ChainMatch {
         destination_port,
+        destinations,
+        server_names,
         transport,
         application_protocols: application_protocols.into_iter().map(Into::into).collect(),
+        sources,
+        source_ports,
     }
+}
+
+fn ranges(check: &mut Check, path: &str, field: &str, protos: Vec<CidrRange>) -> Vec<Cidr> {
+    let protos = protos.into_iter().enumerate();
+    protos.filter_map(|(index, range)| rbac::cidr(check, &at(path, field, index), &range)).collect()
+}
+
+/// A name, or `*.` and the end of names. Other wildcards Envoy refuses as well.
+fn server_name(check: &mut Check, path: &str, name: &str) -> Option<ServerName> {
+    let lower = name.to_ascii_lowercase();
+    let made = match lower.strip_prefix('*') {
+        Some(suffix) if suffix.starts_with('.') && suffix.len() > 1 => ServerName::Suffix(suffix.into()),
+        None if !lower.is_empty() => ServerName::Exact(lower.as_str().into()),
+        Some(_) | None => {
+            check.wrong(path, name, "a host, or *. and the end of hosts");
+            return None;
+        }
+    };
+    if lower.get(1..).is_some_and(|rest| rest.contains('*')) {
+        check.wrong(path, name, "a host, or *. and the end of hosts");
+    }
+    Some(made)
 }

@@ -54,6 +54,12 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
         .take()
         .and_then(|proto| chain::convert(check, "default_filter_chain", proto, registry))
         .map(Arc::new);
+    for (index, chain) in filter_chains.iter().enumerate() {
+        if !inspect.tls && !chain.matches.server_names.is_empty() {
+            let field = format!("filter_chains[{index}].filter_chain_match.server_names");
+            check.wrong(&field, "names that nobody looks at", "a TlsInspector among listener_filters");
+        }
+    }
     check.rest("", &proto);
     Some(Listener { name, filter_chains, default_filter_chain, inspect })
 }

@@ -85,10 +85,8 @@ fn permission(check: &mut Check, path: &str, mut proto: PermissionProto) -> Opti
                 return None;
             }
         },
-        // The server name of a handshake is not passed on to the rules, so this would never fit.
         Some(Rule::RequestedServerName(name)) => {
-            check.wrong(&join(path, "requested_server_name"), format!("{name:?}"), "a rule that Leno supports");
-            return None;
+            Permission::RequestedServerName(matcher::string(check, &join(path, "requested_server_name"), name)?)
         }
         Some(other) => {
             check.wrong(path, format!("{other:?}"), "a rule that Leno supports");
@@ -149,7 +147,7 @@ fn url_path(check: &mut Check, path: &str, proto: PathMatcher) -> Option<leno_en
     }
 }
 
-fn cidr(check: &mut Check, path: &str, range: &CidrRange) -> Option<Cidr> {
+pub(super) fn cidr(check: &mut Check, path: &str, range: &CidrRange) -> Option<Cidr> {
     let length = range.prefix_len.map_or(0, |length| length.value);
     let made = range.address_prefix.parse().ok().zip(u8::try_from(length).ok());
     let made = made.and_then(|(address, length)| Cidr::new(address, length).ok());

@@ -42,7 +42,7 @@ fn denied<'r, R: RequestHead>(
         identity: if connection.mtls { identity } else { None },
         source: connection.peer,
         destination: connection.original_destination,
-        server_name: "",
+        server_name: &connection.server_name,
     };
     let policy = match rules.check(&subject, request) {
         Verdict::Allowed(_) => return None,

@@ -293,6 +293,7 @@ pub fn strict_inbound(rbac: Option<Rbac>) -> Listener {
             destination_port: None,
             transport: Some(TransportProtocol::Tls),
             application_protocols: vec!["leno-tcp".into()],
+            ..ChainMatch::default()
         },
         tls: Some(Arc::new(DownstreamTls::new(vec!["leno-http/1.1".into(), "leno-h2".into(), "leno-tcp".into()]))),
         rbac: rbac.map(Arc::new),

@@ -20,7 +20,7 @@ use leno_proto::{any, google::protobuf::Any};
 
 use super::super::{
     super::{
-        Cluster, ClusterKind, HttpConnectionManager, Listener, Registry, RouteSource, Routes, Terminal, Transport,
+        Cluster, ClusterKind, HttpConnectionManager, Listener, Met, Registry, RouteSource, Routes, Terminal, Transport,
         TransportProtocol,
     },
     cluster, endpoints, listener, routes,
@@ -136,6 +136,12 @@ fn clusters_of(table: &Routes, request: &SimpleRequest) -> Option<Clusters> {
     }
 }
 
+/// A connection to this port.
+fn met<'a>(port: u16, transport: TransportProtocol, protocols: &'a [&'a str]) -> Met<'a> {
+    let address = |port| SocketAddr::from(([10, 0, 0, 1], port));
+    Met { destination: address(port), source: address(1), transport, server_name: "", protocols }
+}
+
 #[test]
 fn everything_is_taken_in_every_mode() {
     for (mtls, access, policy, log) in [
@@ -193,7 +199,7 @@ fn requests_are_shared_out_as_the_split_says() {
 #[test]
 fn bytes_are_shared_out_too() {
     let listener = listener_of(&mesh(|_| ()), "buyer-1", "outbound/10.96.0.2:80");
-    let chain = listener.choose(80, TransportProtocol::Raw, &[]).unwrap();
+    let chain = listener.choose(&met(80, TransportProtocol::Raw, &[])).unwrap();
     let Terminal::Tcp(proxy) = &chain.terminal else { panic!("{chain:?}") };
     let shares: Vec<_> = proxy.clusters.iter().map(|share| (&**share.cluster.name(), share.weight)).collect();
     assert_eq!(shares, [("outbound/shop/ledger:80", 1), ("outbound/shop/old:80", 2)]);
@@ -205,7 +211,7 @@ fn routes_are_asked_for_by_name() {
     let mut registry = Registry::default();
     let packed = compile(&snapshot, "buyer-1", Kind::Listener, "outbound/10.96.0.1:80").unwrap();
     let listener = listener(&any::unpack(&packed).unwrap(), &mut registry).unwrap();
-    let chain = listener.choose(80, TransportProtocol::Raw, &[]).unwrap();
+    let chain = listener.choose(&met(80, TransportProtocol::Raw, &[])).unwrap();
     let RouteSource::Named(slot) = &http(&chain.terminal).routes else { panic!("{chain:?}") };
     assert_eq!(&**slot.name(), "outbound/shop/store:80");
     assert!(registry.find_routes("outbound/shop/store:80").is_some());
@@ -217,7 +223,7 @@ fn routes_are_asked_for_by_name() {
 fn a_port_whose_protocol_is_found_out_has_two_chains() {
     let listener = listener_of(&mesh(|_| ()), "buyer-1", "outbound/10.96.0.3:80");
     assert!(listener.inspect.http && listener.inspect.continue_on_timeout);
-    let of = |protocols: &[&str]| &listener.choose(80, TransportProtocol::Raw, protocols).unwrap().terminal;
+    let of = |protocols: &[&str]| &listener.choose(&met(80, TransportProtocol::Raw, protocols)).unwrap().terminal;
     assert!(matches!(of(&["http/1.1"]), Terminal::Http(_)));
     assert!(matches!(of(&["h2c"]), Terminal::Http(_)));
     assert!(matches!(of(&[]), Terminal::Tcp(_)));
@@ -227,7 +233,7 @@ fn a_port_whose_protocol_is_found_out_has_two_chains() {
 fn access_rules_decide_on_requests() {
     let inbound = listener_of(&mesh(|_| ()), "store-1", "inbound");
     assert!(inbound.inspect.tls && !inbound.inspect.continue_on_timeout);
-    let chain = inbound.choose(8080, TransportProtocol::Tls, &["leno-h2"]).unwrap();
+    let chain = inbound.choose(&met(8080, TransportProtocol::Tls, &["leno-h2"])).unwrap();
     assert_eq!(chain.tls.as_ref().unwrap().alpn.len(), 3);
     let [HttpFilter { config: FilterConfig::AccessControl(control), .. }] = &http(&chain.terminal).filters[..] else {
         panic!("access rules and nothing else")
@@ -250,14 +256,14 @@ fn access_rules_decide_on_requests() {
         assert_eq!(rbac.check(&subject(who, 8080), &request), expected, "{who:?} {method} {path}");
     }
     // Nobody sends bytes to a port of HTTP, and nothing comes in plaintext.
-    assert!(inbound.choose(8080, TransportProtocol::Tls, &["leno-tcp"]).is_none());
-    assert!(inbound.choose(8080, TransportProtocol::Raw, &["http/1.1"]).is_none());
+    assert!(inbound.choose(&met(8080, TransportProtocol::Tls, &["leno-tcp"])).is_none());
+    assert!(inbound.choose(&met(8080, TransportProtocol::Raw, &["http/1.1"])).is_none());
 }
 
 #[test]
 fn access_rules_decide_on_connections() {
     let inbound = listener_of(&mesh(|_| ()), "ledger-1", "inbound");
-    let chain = inbound.choose(8080, TransportProtocol::Tls, &["leno-tcp"]).unwrap();
+    let chain = inbound.choose(&met(8080, TransportProtocol::Tls, &["leno-tcp"])).unwrap();
     let rbac = chain.rbac.as_ref().unwrap();
     let buyer = Some("spiffe://cluster.local/ns/shop/sa/buyer");
     assert!(rbac.check_connection(&subject(buyer, 8080)).is_allowed());
@@ -275,7 +281,7 @@ fn without_rules_in_force_there_are_none() {
     let inbound = listener_of(&open, "store-1", "inbound");
     for transport in [TransportProtocol::Tls, TransportProtocol::Raw] {
         let protocols = if transport == TransportProtocol::Tls { ["leno-h2"] } else { ["h2c"] };
-        let chain = inbound.choose(8080, transport, &protocols).unwrap();
+        let chain = inbound.choose(&met(8080, transport, &protocols)).unwrap();
         assert!(http(&chain.terminal).filters.is_empty() && chain.rbac.is_none());
         assert_eq!(chain.tls.is_some(), transport == TransportProtocol::Tls);
     }
@@ -310,9 +316,9 @@ fn meshed_endpoints_are_reached_by_mesh_tls_and_others_in_plaintext() {
 #[test]
 fn unknown_destinations_follow_the_policy() {
     let any = listener_of(&mesh(|_| ()), "buyer-1", "outbound");
-    assert!(any.choose(1, TransportProtocol::Raw, &[]).is_some());
+    assert!(any.choose(&met(1, TransportProtocol::Raw, &[])).is_some());
     let only = mesh(|mesh| mesh.outbound_policy = OutboundPolicy::RegistryOnly);
-    assert!(listener_of(&only, "buyer-1", "outbound").choose(1, TransportProtocol::Raw, &[]).is_none());
+    assert!(listener_of(&only, "buyer-1", "outbound").choose(&met(1, TransportProtocol::Raw, &[])).is_none());
 }
 
 fn subject(identity: Option<&str>, port: u16) -> Subject<'_> {

@@ -131,7 +131,20 @@ fn filter_chains() {
     let fits = |fits| move |l: &mut Listener| l.filter_chains[0].filter_chain_match = Some(fits);
     let of = |field: &str| format!("filter_chains[0].filter_chain_match.{field}");
     let server = FilterChainMatch { server_names: vec!["a.example".into()], ..FilterChainMatch::default() };
-    refused_listener(fits(server), &of("server_names"), "a.example");
+    refused_listener(fits(server), &of("server_names"), "nobody looks at");
+    for name in ["", "*", "*.", "a.*.example", "*a.example", "*.*.example"] {
+        let server = FilterChainMatch { server_names: vec![name.into()], ..FilterChainMatch::default() };
+        let inspected = |l: &mut Listener| {
+            l.listener_filters = vec![listener_filter(any::pack(&TlsInspector::default()))];
+            fits(server)(l);
+        };
+        refused_listener(inspected, &of("server_names[0]"), name);
+    }
+    let range = leno_proto::v3::core::CidrRange { address_prefix: "x".into(), ..Default::default() };
+    let ranges = FilterChainMatch { prefix_ranges: vec![range], ..FilterChainMatch::default() };
+    refused_listener(fits(ranges), &of("prefix_ranges[0]"), "x");
+    let far = FilterChainMatch { source_ports: vec![65536], ..FilterChainMatch::default() };
+    refused_listener(fits(far), &of("source_ports[0]"), "65536");
     let quic = FilterChainMatch { transport_protocol: "quic".into(), ..FilterChainMatch::default() };
     refused_listener(fits(quic), &of("transport_protocol"), "quic");
     for port in [0, 65536] {
@@ -250,7 +263,6 @@ fn rules_that_are_missing_or_shadows() {
 fn permissions() {
     refused_rule(Rule::Any(false), "", "Any(false)");
     refused_rule(Rule::DestinationPort(65536), "destination_port", "65536");
-    refused_rule(Rule::RequestedServerName(exact("a")), "requested_server_name", "a");
     refused_rule(Rule::DestinationPortRange(Default::default()), "", "DestinationPortRange");
     refused_rule(Rule::UrlPath(Default::default()), "url_path", "empty");
     refused_rule(Rule::AndRules(permission::Set { rules: vec![] }), "and_rules.rules", "empty");
