@@ -18,6 +18,8 @@ pub struct Maglev {
 
 /// An endpoint that takes places.
 struct Taker {
+    /// Where it stands among the endpoints.
+    number: u32,
     offset: u64,
     skip: u64,
     weight: f64,
@@ -31,14 +33,14 @@ const FREE: u32 = u32::MAX;
 
 impl Taker {
     /// Takes the next free place in its order.
-    fn take(&mut self, places: &mut [u32], number: u32) -> bool {
+    fn take(&mut self, places: &mut [u32]) -> bool {
         let size = places.len() as u64;
         // The size is a prime, so that it comes by every place.
         for _ in 0..size {
             let place = usize::try_from((self.offset + self.skip * self.next) % size).unwrap_or_default();
             self.next += 1;
             if let Some(place) = places.get_mut(place).filter(|place| **place == FREE) {
-                *place = number;
+                *place = self.number;
                 return true;
             }
         }
@@ -55,25 +57,29 @@ impl Maglev {
             return Self::default();
         }
         let size = u64::from(size);
-        let taker = |(key, weight): &(String, u32)| Taker {
+        let taker = |((key, weight), number): (&(String, u32), u32)| Taker {
+            number,
             offset: hash(key.as_bytes(), 0) % size,
             skip: hash(key.as_bytes(), 1) % (size - 1) + 1,
             weight: f64::from(*weight),
             next: 0,
             due: 0.0,
         };
-        let mut takers: Vec<_> = targets.iter().map(taker).collect();
+        // By their keys, so that it does not matter in which order they are listed.
+        let mut sorted: Vec<_> = targets.iter().zip(0u32..).collect();
+        sorted.sort_by_key(|((key, _), _)| key);
+        let mut takers: Vec<_> = sorted.into_iter().map(taker).collect();
         let mut places = vec![FREE; usize::try_from(size).unwrap_or_default()];
         let (mut left, mut round) = (size, 0.0);
         while left > 0 {
             round += 1.0;
-            for (taker, number) in takers.iter_mut().zip(0u32..) {
+            for taker in &mut takers {
                 // One of a third of the largest weight takes a place in every third round.
                 if left == 0 || taker.weight <= 0.0 || round * taker.weight < taker.due {
                     continue;
                 }
                 taker.due += largest;
-                if taker.take(&mut places, number) {
+                if taker.take(&mut places) {
                     left -= 1;
                 }
             }
@@ -117,6 +123,14 @@ mod tests {
         let (before, after) = (Maglev::new(&all, TABLE_SIZE), Maglev::new(&all[..9], TABLE_SIZE));
         let moved = before.places.iter().zip(&after.places).filter(|(before, after)| before != after).count();
         assert!(moved < 65_537 * 15 / 100, "{moved}");
+    }
+
+    #[test]
+    fn the_order_does_not_matter() {
+        let one = targets(&[1, 2, 3]);
+        let other: Vec<_> = one.iter().rev().cloned().collect();
+        let (table, turned) = (Maglev::new(&one, 101), Maglev::new(&other, 101));
+        assert!(table.places.iter().zip(&turned.places).all(|(one, other)| *one == 2 - *other));
     }
 
     #[test]

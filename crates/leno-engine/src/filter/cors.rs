@@ -8,7 +8,7 @@ use crate::{
     fraction::Fraction,
     matcher::StringMatcher,
     request::RequestHead,
-    route::{HeaderAppend, HeaderEdits, HeaderWrite},
+    route::{HeaderAppend, HeaderEdits, HeaderText, HeaderWrite},
 };
 
 /// What pages of other origins may do, as one place says it; what it leaves open, the next wider place says.
@@ -106,7 +106,7 @@ impl CorsPolicy {
 fn overwrite(headers: Vec<(&'static str, String)>) -> HeaderEdits {
     let write = |(name, value): (&str, String)| HeaderWrite {
         name: name.into(),
-        value: value.into(),
+        value: HeaderText::Plain(value.into()),
         append: HeaderAppend::Overwrite,
     };
     HeaderEdits { remove: Vec::new(), add: headers.into_iter().map(write).collect() }

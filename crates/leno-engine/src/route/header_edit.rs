@@ -2,6 +2,9 @@
 //!
 //! [`HeaderValueOption`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/core/v3/base.proto#config-core-v3-headervalueoption
 
+use super::{Facts, Format};
+use crate::request::RequestHead;
+
 /// Changes to the headers of a request or of an answer. Removals come first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderEdits {
@@ -17,9 +20,29 @@ pub struct HeaderWrite {
     /// Its name, in lower case.
     pub name: Box<str>,
     /// Its value.
-    pub value: Box<str>,
+    pub value: HeaderText,
     /// What happens to one that is there already.
     pub append: HeaderAppend,
+}
+
+/// The value of a header to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderText {
+    /// This.
+    Plain(Box<str>),
+    /// This, once it is filled in; nothing is written where that leaves nothing.
+    Format(Format),
+}
+
+impl HeaderText {
+    /// The value, with what is known of the answer filled in; `None`: nothing is to be written.
+    #[must_use]
+    pub fn text<'v>(&self, status: u16, header: impl Fn(&str) -> Option<&'v [u8]>) -> Option<String> {
+        match self {
+            Self::Plain(text) => Some(text.to_string()),
+            Self::Format(format) => Some(format.text(status, header)).filter(|text| !text.is_empty()),
+        }
+    }
 }
 
 /// What happens to a header that is there already.
@@ -36,6 +59,26 @@ pub enum HeaderAppend {
 }
 
 impl HeaderEdits {
+    /// The same with what is known of the request filled in.
+    #[must_use]
+    pub fn bind<R: RequestHead>(&self, facts: &Facts<'_, R>) -> Self {
+        let bind = |write: &HeaderWrite| {
+            let value = match &write.value {
+                HeaderText::Plain(_) => write.value.clone(),
+                HeaderText::Format(format) => {
+                    let bound = format.bind(facts);
+                    match bound.plain() {
+                        Some(text) if text.is_empty() => return None,
+                        Some(text) => HeaderText::Plain(text.into()),
+                        None => HeaderText::Format(bound),
+                    }
+                }
+            };
+            Some(HeaderWrite { name: write.name.clone(), value, append: write.append })
+        };
+        Self { remove: self.remove.clone(), add: self.add.iter().filter_map(bind).collect() }
+    }
+
     /// Whether nothing changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -3,6 +3,7 @@
 //! [`envoy.config.route.v3.RouteConfiguration`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route.proto
 
 mod action;
+mod format;
 mod hash_policy;
 mod header_edit;
 mod path;
@@ -11,7 +12,8 @@ mod table;
 pub use action::{
     Action, ClusterWeight, Clusters, DirectResponse, Forward, HostRewrite, PathRedirect, PathRewrite, Redirect,
 };
+pub use format::{Facts, Format};
 pub use hash_policy::{CookieAttribute, CookieAttributes, HashBy, HashPolicy, Hashed};
-pub use header_edit::{HeaderAppend, HeaderEdits, HeaderWrite};
+pub use header_edit::{HeaderAppend, HeaderEdits, HeaderText, HeaderWrite};
 pub use path::PathMatch;
 pub use table::{Domain, Route, RouteMatch, RouteTable, VirtualHost};

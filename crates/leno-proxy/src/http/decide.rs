@@ -7,7 +7,7 @@ use leno_engine::{
     filter::{ActiveFault, Overrides},
     request::RequestHead,
     resilience::RetryPolicy,
-    route::{Action, Forward, HashPolicy, HeaderAppend, HeaderEdits, HeaderWrite},
+    route::{Action, Forward, HashPolicy, HeaderAppend, HeaderEdits, HeaderText, HeaderWrite},
 };
 use rand::RngExt as _;
 
@@ -91,15 +91,16 @@ pub(super) async fn decide<R: RequestHead>(
     let routes = routes(manager).await;
     let selected = routes.as_ref().ok().and_then(|routes| Selected::of(routes, &request));
     let (levels, cluster) = selected.as_ref().map_or(([Overrides::NONE; 4], None), Selected::for_filters);
-    let setting = Setting { connection, manager, callee, protocol, levels, cluster };
+    let route = selected.as_ref().map_or("", |selected| &*selected.route.name);
+    let setting = Setting { connection, manager, callee, protocol, levels, cluster, route };
     let mut filtered = Filtered::default();
     let reply = match filtered.apply(&setting, &request).await {
         Some(reply) => {
             // What goes on gets the changes of its route even where a filter answers it.
             let edits = selected.as_ref().filter(|it| it.forwards() && !filtered.final_answer);
-            reply.edited(&edits.map(Selected::response_edits).unwrap_or_default())
+            reply.edited(&edits.map(|it| it.response_edits(&setting.facts(&request))).unwrap_or_default())
         }
-        None => match route(&setting, routes.as_deref(), selected.as_ref(), &request).await {
+        None => match onward(&setting, routes.as_deref(), selected.as_ref(), &request).await {
             Ok(Onward::Forward(mut routed)) => {
                 routed.take(filtered);
                 return Decision::Forward(routed);
@@ -133,7 +134,7 @@ enum Onward {
 }
 
 /// Where a request goes.
-async fn route<R: RequestHead>(
+async fn onward<R: RequestHead>(
     setting: &Setting<'_>,
     routes: Result<&Routes, &ProxyError>,
     selected: Option<&Selected<'_>>,
@@ -145,17 +146,18 @@ async fn route<R: RequestHead>(
         return Ok(Onward::Answer(reply));
     }
     let Selected { route, .. } = selected;
+    let facts = setting.facts(request);
     let forward = match &route.action {
         Action::Forward(forward) => forward,
         Action::Redirect(redirect) => {
             let (authority, target) = (request.authority(), request.target());
             let location = redirect.location(&route.matches.path, "http", authority, target);
             let reply = Reply::redirect(redirect.status, location);
-            return Ok(Onward::Answer(reply.edited(&selected.response_edits())));
+            return Ok(Onward::Answer(reply.edited(&selected.response_edits(&facts))));
         }
         Action::DirectResponse(direct) => {
             let reply = Reply::direct(direct.status, direct.body.to_string());
-            return Ok(Onward::Answer(reply.edited(&selected.response_edits())));
+            return Ok(Onward::Answer(reply.edited(&selected.response_edits(&facts))));
         }
     };
     let (name, _) = selected
@@ -190,8 +192,8 @@ async fn route<R: RequestHead>(
         idle: forward.idle_timeout.unwrap_or(limits.stream_idle_timeout),
         arrival: Some(limits.request_timeout).filter(|time| !time.is_zero()),
         retry: forward.retry.as_ref().filter(|policy| policy.is_for(request)).cloned(),
-        request_edits: selected.request_edits(),
-        response_edits: cookies(hashed.cookies).chain(selected.response_edits()).collect(),
+        request_edits: selected.request_edits(&facts),
+        response_edits: cookies(hashed.cookies).chain(selected.response_edits(&facts)).collect(),
         max_request_bytes: None,
         fault: None,
         delayed: false,
@@ -234,7 +236,11 @@ fn originals<R: RequestHead>(forward: &Forward, host: bool, request: &R) -> Vec<
 /// Gives the caller cookies.
 fn cookies(values: Vec<String>) -> impl Iterator<Item = HeaderEdits> {
     values.into_iter().map(|value| {
-        let write = HeaderWrite { name: "set-cookie".into(), value: value.into(), append: HeaderAppend::Append };
+        let write = HeaderWrite {
+            name: "set-cookie".into(),
+            value: HeaderText::Plain(value.into()),
+            append: HeaderAppend::Append,
+        };
         HeaderEdits { remove: Vec::new(), add: vec![write] }
     })
 }

@@ -1,6 +1,6 @@
 //! Headers that the proxy itself sets, and edits that routes ask for.
 
-use leno_engine::route::{HeaderAppend, HeaderEdits};
+use leno_engine::route::{HeaderAppend, HeaderEdits, HeaderWrite};
 use rand::RngExt as _;
 
 use super::decide::Routed;
@@ -62,18 +62,27 @@ pub(super) fn request<'a, 'v>(
         changes.push(Change::Set(FORWARDED_PROTO, "http".to_owned()));
     }
     changes.extend(routed.originals.iter().map(|(name, value)| Change::Set(name, value.clone())));
-    edits(&mut changes, &routed.request_edits, header);
+    edits(&mut changes, &routed.request_edits, 0, header);
     changes
 }
 
-/// What changes in the headers of an answer.
-pub(super) fn response<'a, 'v>(edits: &'a [HeaderEdits], header: impl Fn(&str) -> Option<&'v [u8]>) -> Vec<Change<'a>> {
+/// What changes in the headers of an answer of this status.
+pub(super) fn response<'a, 'v>(
+    edits: &'a [HeaderEdits],
+    status: u16,
+    header: impl Fn(&str) -> Option<&'v [u8]>,
+) -> Vec<Change<'a>> {
     let mut changes = Vec::new();
-    self::edits(&mut changes, edits, header);
+    self::edits(&mut changes, edits, status, header);
     changes
 }
 
-fn edits<'a, 'v>(changes: &mut Vec<Change<'a>>, edits: &'a [HeaderEdits], header: impl Fn(&str) -> Option<&'v [u8]>) {
+fn edits<'a, 'v>(
+    changes: &mut Vec<Change<'a>>,
+    edits: &'a [HeaderEdits],
+    status: u16,
+    header: impl Fn(&str) -> Option<&'v [u8]>,
+) {
     for edit in edits {
         for name in &edit.remove {
             change(changes, Change::Remove(name));
@@ -94,10 +103,11 @@ fn edits<'a, 'v>(changes: &mut Vec<Change<'a>>, edits: &'a [HeaderEdits], header
                 HeaderAppend::IfAbsent | HeaderAppend::OverwriteIfPresent => {}
             }
         }
-        for write in overwritten {
-            change(changes, Change::Set(&write.name, write.value.to_string()));
+        let text = |write: &'a HeaderWrite| Some((&*write.name, write.value.text(status, &header)?));
+        for (name, value) in overwritten.into_iter().filter_map(text) {
+            change(changes, Change::Set(name, value));
         }
-        changes.extend(added.into_iter().map(|write| Change::Append(&write.name, write.value.to_string())));
+        changes.extend(added.into_iter().filter_map(text).map(|(name, value)| Change::Append(name, value)));
     }
 }
 
@@ -137,19 +147,20 @@ fn request_id() -> String {
 
 #[cfg(test)]
 mod tests {
-    use leno_engine::route::HeaderWrite;
+    use leno_engine::route::HeaderText;
 
     use super::*;
 
     #[test]
     fn changes_see_those_before_them() {
-        let write = |name: &str, append| HeaderWrite { name: name.into(), value: "new".into(), append };
+        let write =
+            |name: &str, append| HeaderWrite { name: name.into(), value: HeaderText::Plain("new".into()), append };
         let edit = |remove: &[&str], add: Vec<HeaderWrite>| HeaderEdits {
             remove: remove.iter().map(|name| (*name).into()).collect(),
             add,
         };
         let made = |edits: &[HeaderEdits]| {
-            let changes = response(edits, |name| (name == "there").then_some(&b"old"[..]));
+            let changes = response(edits, 200, |name| (name == "there").then_some(&b"old"[..]));
             changes.iter().map(|change| format!("{change:?}")).collect::<Vec<_>>().join(" ")
         };
         let removed = edit(&["there"], vec![write("there", HeaderAppend::OverwriteIfPresent)]);

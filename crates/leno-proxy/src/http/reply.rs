@@ -97,7 +97,7 @@ impl Reply {
         let own = self.headers.clone();
         let is = |(name, _): &&(Cow<'static, str>, String), wanted: &str| name.eq_ignore_ascii_case(wanted);
         let value = |wanted: &str| own.iter().find(|header| is(header, wanted)).map(|(_, value)| value.as_bytes());
-        for change in header::response(edits, value) {
+        for change in header::response(edits, self.status, value) {
             if change.removes() {
                 self.headers.retain(|header| !is(&header, change.name()));
             }

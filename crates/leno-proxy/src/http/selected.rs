@@ -3,7 +3,7 @@
 use leno_engine::{
     filter::{Levels, Overrides},
     request::RequestHead,
-    route::{Action, ClusterWeight, HeaderEdits, Route, RouteTable, VirtualHost},
+    route::{Action, ClusterWeight, Facts, HeaderEdits, Route, RouteTable, VirtualHost},
 };
 
 use rand::RngExt as _;
@@ -46,17 +46,17 @@ impl<'a> Selected<'a> {
     }
 
     /// Changes to the request's headers. Innermost first, as Envoy does: a wider one may overwrite.
-    pub(super) fn request_edits(&self) -> Vec<HeaderEdits> {
+    pub(super) fn request_edits<R: RequestHead>(&self, facts: &Facts<'_, R>) -> Vec<HeaderEdits> {
         let weighted = self.weighted().map(|weighted| &weighted.request_headers);
         let wider = [&self.route.request_headers, &self.host.request_headers, &self.table.request_headers];
-        edits(weighted, wider)
+        edits(weighted, wider, facts)
     }
 
     /// Changes to the answer's headers, in the same order.
-    pub(super) fn response_edits(&self) -> Vec<HeaderEdits> {
+    pub(super) fn response_edits<R: RequestHead>(&self, facts: &Facts<'_, R>) -> Vec<HeaderEdits> {
         let weighted = self.weighted().map(|weighted| &weighted.response_headers);
         let wider = [&self.route.response_headers, &self.host.response_headers, &self.table.response_headers];
-        edits(weighted, wider)
+        edits(weighted, wider, facts)
     }
 
     fn weighted(&self) -> Option<&'a ClusterWeight> {
@@ -64,7 +64,12 @@ impl<'a> Selected<'a> {
     }
 }
 
-/// Those that change something.
-fn edits(weighted: Option<&HeaderEdits>, wider: [&HeaderEdits; 3]) -> Vec<HeaderEdits> {
-    weighted.into_iter().chain(wider).filter(|edits| !edits.is_empty()).cloned().collect()
+/// Those that change something, with what is known of the request filled in.
+fn edits<R: RequestHead>(
+    weighted: Option<&HeaderEdits>,
+    wider: [&HeaderEdits; 3],
+    facts: &Facts<'_, R>,
+) -> Vec<HeaderEdits> {
+    let all = weighted.into_iter().chain(wider).filter(|edits| !edits.is_empty());
+    all.map(|edits| edits.bind(facts)).collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! [`envoy.config.core.v3.HeaderValueOption`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/core/v3/base.proto#config-core-v3-headervalueoption
 
-use leno_engine::route::{HeaderAppend, HeaderEdits, HeaderWrite};
+use leno_engine::route::{Format, HeaderAppend, HeaderEdits, HeaderText, HeaderWrite};
 use leno_proto::v3::core::{HeaderValueOption, header_value_option::HeaderAppendAction};
 
 use super::check::{Check, at, join};
@@ -19,27 +19,22 @@ pub(super) fn edits(
     for (index, removed) in remove.iter().enumerate() {
         name(check, &at(path, &field, index), removed);
     }
+    let known = if which == "response" { Known::Answer } else { Known::Request };
     let field = format!("{which}_headers_to_add");
     let add = std::mem::take(add).into_iter().enumerate();
     HeaderEdits {
         remove: std::mem::take(remove).into_iter().map(|name| name.to_ascii_lowercase().into()).collect(),
-        add: add.filter_map(|(index, option)| write(check, &at(path, &field, index), option)).collect(),
+        add: add.filter_map(|(index, option)| write(check, &at(path, &field, index), option, known)).collect(),
     }
 }
 
 /// One header to write.
-pub(super) fn write(check: &mut Check, path: &str, mut option: HeaderValueOption) -> Option<HeaderWrite> {
+pub(super) fn write(check: &mut Check, path: &str, mut option: HeaderValueOption, known: Known) -> Option<HeaderWrite> {
     let Some(header) = option.header.take() else {
         check.wrong(&join(path, "header"), "missing", "a header");
         return None;
     };
-    if header.value.contains('%') {
-        check.wrong(
-            &join(path, "header.value"),
-            header.value.clone(),
-            "a plain text: format operators are not supported",
-        );
-    }
+    let value = text(check, &join(path, "header.value"), &header.value, known)?;
     if !header.raw_value.is_empty() {
         check.wrong(&join(path, "header.raw_value"), "set", "value");
     }
@@ -65,7 +60,37 @@ pub(super) fn write(check: &mut Check, path: &str, mut option: HeaderValueOption
         }
     };
     check.rest(path, &option);
-    Some(HeaderWrite { name: name.into(), value: header.value.into(), append })
+    Some(HeaderWrite { name: name.into(), value, append })
+}
+
+/// What is known where a value is filled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// Nothing.
+    Nothing,
+    /// The request.
+    Request,
+    /// The request and the answer.
+    Answer,
+}
+
+/// A value with what is to be filled in.
+fn text(check: &mut Check, path: &str, value: &str, known: Known) -> Option<HeaderText> {
+    let format = match Format::parse(value, known == Known::Answer) {
+        Ok(format) => format,
+        Err(wrong) => {
+            check.wrong(path, value, format!("operators that Leno supports here; there is {wrong}"));
+            return None;
+        }
+    };
+    match format.plain() {
+        Some(text) => Some(HeaderText::Plain(text.into())),
+        None if known == Known::Nothing => {
+            check.wrong(path, value, "a plain text: nothing is known here that could be filled in");
+            None
+        }
+        None => Some(HeaderText::Format(format)),
+    }
 }
 
 /// A header that may be changed: what a request is routed by may not, as in Envoy.

@@ -5,7 +5,7 @@
 use std::{ops::Range, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use leno_engine::resilience::health::HealthCheck;
+use leno_engine::{resilience::health::HealthCheck, route::HeaderText};
 use leno_proto::{
     google::protobuf::Duration as ProtoDuration,
     v3::{
@@ -20,7 +20,7 @@ use leno_proto::{
 use super::{
     super::health_check::{HealthChecker, HttpQuestion, Question},
     check::{Check, at, join},
-    header,
+    header::{self, Known},
 };
 
 /// The check of a cluster, of which there is at most one, as in Envoy.
@@ -121,8 +121,10 @@ fn http(check: &mut Check, path: &str, cluster: &str, mut proto: HttpHealthCheck
 fn headers(check: &mut Check, path: &str, options: Vec<HeaderValueOption>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (index, option) in options.into_iter().enumerate() {
-        let Some(write) = header::write(check, &at(path, "request_headers_to_add", index), option) else { continue };
-        let (name, value) = (HeaderName::from_bytes(write.name.as_bytes()), HeaderValue::from_str(&write.value));
+        let path = at(path, "request_headers_to_add", index);
+        let Some(write) = header::write(check, &path, option, Known::Nothing) else { continue };
+        let HeaderText::Plain(value) = &write.value else { continue };
+        let (name, value) = (HeaderName::from_bytes(write.name.as_bytes()), HeaderValue::from_str(value));
         if let (Ok(name), Ok(value)) = (name, value) {
             headers.append(name, value);
         }

@@ -2,7 +2,7 @@
 
 use leno_engine::{
     request::RequestHead,
-    route::{HeaderAppend, HeaderEdits},
+    route::{HeaderAppend, HeaderEdits, HeaderText},
 };
 
 /// A request with changes that were not written yet.
@@ -26,7 +26,9 @@ impl<'a, R: RequestHead> Edited<'a, R> {
             }
             for write in edit.add.iter().filter(|write| *write.name == *name) {
                 let there = !added.is_empty() || (kept && self.request.values(name).next().is_some());
-                let value = write.value.as_bytes();
+                // Bound to the request: nothing is left to be filled in.
+                let HeaderText::Plain(value) = &write.value else { continue };
+                let value = value.as_bytes();
                 match (write.append, there) {
                     (HeaderAppend::Append, _) | (HeaderAppend::IfAbsent, false) => added.push(value),
                     (HeaderAppend::Overwrite, _) | (HeaderAppend::OverwriteIfPresent, true) => {
@@ -62,14 +64,17 @@ impl<R: RequestHead> RequestHead for Edited<'_, R> {
 
 #[cfg(test)]
 mod tests {
-    use leno_engine::{request::SimpleRequest, route::HeaderWrite};
+    use leno_engine::{
+        request::SimpleRequest,
+        route::{HeaderText, HeaderWrite},
+    };
 
     use super::*;
 
     fn edit(remove: &[&str], add: &[(&str, &str, HeaderAppend)]) -> HeaderEdits {
         let write = |(name, value, append): &(&str, &str, HeaderAppend)| HeaderWrite {
             name: (*name).into(),
-            value: (*value).into(),
+            value: HeaderText::Plain((*value).into()),
             append: *append,
         };
         HeaderEdits { remove: remove.iter().map(|name| (*name).into()).collect(), add: add.iter().map(write).collect() }

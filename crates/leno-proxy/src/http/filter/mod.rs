@@ -11,7 +11,7 @@ use std::{borrow::Cow, num::NonZeroU32};
 use leno_engine::{
     filter::{ActiveFault, CorsPolicy, FilterConfig, HeaderMutation, HttpFilter, Levels, Preflight},
     request::RequestHead,
-    route::HeaderEdits,
+    route::{Facts, HeaderEdits},
 };
 
 use self::edited::Edited;
@@ -34,6 +34,27 @@ pub(super) struct Setting<'a> {
     pub(super) levels: Levels<'a>,
     /// The cluster that it goes to, if it goes on.
     pub(super) cluster: Option<&'a str>,
+    /// Its route's name; empty without one.
+    pub(super) route: &'a str,
+}
+
+impl Setting<'_> {
+    /// What is known of a request, to fill in.
+    pub(super) fn facts<'b, R>(&'b self, request: &'b R) -> Facts<'b, R> {
+        Facts {
+            request,
+            source: self.connection.peer,
+            destination: self.connection.original_destination,
+            identity: if self.connection.mtls { &self.connection.source.identity } else { "" },
+            server_name: &self.connection.server_name,
+            protocol: match self.protocol {
+                Protocol::Http2 | Protocol::Grpc => "HTTP/2",
+                Protocol::Http1 | Protocol::Tcp => "HTTP/1.1",
+            },
+            route: self.route,
+            cluster: self.cluster.unwrap_or_default(),
+        }
+    }
 }
 
 /// What filters did to a request.
@@ -66,7 +87,8 @@ impl Filtered {
             // An answer goes the way of all answers: the filters that the request did not get to change it, too.
             for later in filters {
                 if let Some(FilterConfig::HeaderMutation(_)) = later.config(&setting.levels) {
-                    self.edit_answer(mutations(later, &setting.levels).map(|mutation| &*mutation.response));
+                    let bound = self.answer_edits(later, setting, request);
+                    self.response_edits.splice(0..0, bound);
                 }
             }
             return Some(Reply { delayed: self.delayed, ..reply });
@@ -92,14 +114,30 @@ impl Filtered {
             FilterConfig::Cors(_) => self.cors(filter, setting, &Edited::new(request, &self.request_edits.clone())),
             FilterConfig::Fault(fault) => self.fault(fault, setting, request).await,
             FilterConfig::HeaderMutation(_) => {
-                for mutation in mutations(filter, &setting.levels) {
-                    self.request_edits.extend(mutation.request.iter().cloned());
+                // Each change sees those before it.
+                for edits in mutations(filter, &setting.levels).flat_map(|mutation| &mutation.request) {
+                    let bound = edits.bind(&setting.facts(&Edited::new(request, &self.request_edits)));
+                    self.request_edits.push(bound);
                 }
-                self.edit_answer(mutations(filter, &setting.levels).map(|mutation| &*mutation.response));
+                let bound = self.answer_edits(filter, setting, request);
+                self.response_edits.splice(0..0, bound);
                 None
             }
             FilterConfig::LocalRateLimit(limit) => self.rate_limit(limit, setting),
         }
+    }
+
+    /// What a filter for headers changes in the answer.
+    fn answer_edits<R: RequestHead>(
+        &self,
+        filter: &HttpFilter,
+        setting: &Setting<'_>,
+        request: &Judged<'_, R>,
+    ) -> Vec<HeaderEdits> {
+        let request = Edited::new(request, &self.request_edits);
+        let facts = setting.facts(&request);
+        let edits = mutations(filter, &setting.levels).flat_map(|mutation| &mutation.response);
+        edits.map(|edits| edits.bind(&facts)).collect()
     }
 
     /// Lets pages of other origins ask; the answer, when they ask whether they may.

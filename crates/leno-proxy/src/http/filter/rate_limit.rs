@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leno_engine::{
     filter::{LimitedStatus, LocalRateLimit, RateLimitVerdict, TokenBucket},
-    route::{HeaderAppend, HeaderEdits, HeaderWrite},
+    route::{HeaderAppend, HeaderEdits, HeaderText, HeaderWrite},
 };
 
 use super::{super::reply::Reply, Filtered, Setting, answered};
@@ -56,7 +56,7 @@ fn told(bucket: &TokenBucket, remaining: u32, reset: u64) -> HeaderEdits {
     ];
     let write = |(name, value): (&str, String)| HeaderWrite {
         name: name.into(),
-        value: value.into(),
+        value: HeaderText::Plain(value.into()),
         append: HeaderAppend::Overwrite,
     };
     HeaderEdits { remove: Vec::new(), add: values.map(write).into() }

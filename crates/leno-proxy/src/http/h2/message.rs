@@ -61,7 +61,9 @@ pub(super) fn response(parts: http::response::Parts, routed: &Routed) -> Respons
     *response.headers_mut() = parts.headers;
     let headers = response.headers_mut();
     let own = headers.clone();
-    let changes = changes::response(&routed.response_edits, |name| own.get(name).map(HeaderValue::as_bytes));
+    let changes = changes::response(&routed.response_edits, parts.status.as_u16(), |name| {
+        own.get(name).map(HeaderValue::as_bytes)
+    });
     apply(headers, &changes);
     response
 }

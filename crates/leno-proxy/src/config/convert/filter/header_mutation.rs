@@ -12,8 +12,8 @@ use leno_proto::v3::{
 };
 
 use super::super::{
-    check::{Check, at, join},
-    header,
+    check::{Check, join},
+    header::{self, Known},
 };
 
 pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto) -> FilterConfig {
@@ -25,26 +25,28 @@ pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto) -> Filter
 
 pub(super) fn mutations(check: &mut Check, path: &str, proto: Option<Mutations>, closest_wins: bool) -> FilterConfig {
     let mut proto = proto.unwrap_or_default();
-    let request = all(check, path, "request_mutations", std::mem::take(&mut proto.request_mutations));
-    let response = all(check, path, "response_mutations", std::mem::take(&mut proto.response_mutations));
+    let of_request = std::mem::take(&mut proto.request_mutations);
+    let request = all(check, &join(path, "request_mutations"), of_request, Known::Request);
+    let of_response = std::mem::take(&mut proto.response_mutations);
+    let response = all(check, &join(path, "response_mutations"), of_response, Known::Answer);
     check.rest(path, &proto);
     FilterConfig::HeaderMutation(HeaderMutation { request, response, closest_wins }.into())
 }
 
 /// Each is one step: what it does is seen by the next.
-fn all(check: &mut Check, path: &str, field: &str, protos: Vec<MutationProto>) -> Vec<HeaderEdits> {
+fn all(check: &mut Check, path: &str, protos: Vec<MutationProto>, known: Known) -> Vec<HeaderEdits> {
     let protos = protos.into_iter().enumerate();
-    protos.filter_map(|(index, proto)| mutation(check, &at(path, field, index), proto)).collect()
+    protos.filter_map(|(index, proto)| mutation(check, &format!("{path}[{index}]"), proto, known)).collect()
 }
 
-fn mutation(check: &mut Check, path: &str, proto: MutationProto) -> Option<HeaderEdits> {
+fn mutation(check: &mut Check, path: &str, proto: MutationProto, known: Known) -> Option<HeaderEdits> {
     match proto.action {
         Some(Action::Remove(name)) => {
             header::name(check, &join(path, "remove"), &name);
             Some(HeaderEdits { remove: vec![name.to_ascii_lowercase().into()], add: Vec::new() })
         }
         Some(Action::Append(option)) => {
-            let write = header::write(check, &join(path, "append"), option)?;
+            let write = header::write(check, &join(path, "append"), option, known)?;
             Some(HeaderEdits { remove: Vec::new(), add: vec![write] })
         }
         Some(Action::RemoveOnMatch(_)) | None => {

@@ -16,7 +16,8 @@ use leno_proto::v3::{
 
 use super::super::{
     check::{Check, at, join},
-    fraction, header,
+    fraction,
+    header::{self, Known},
 };
 
 /// The shortest time in which tokens come back: Envoy's.
@@ -71,6 +72,8 @@ fn bucket(check: &mut Check, path: &str, proto: &BucketProto) -> Option<TokenBuc
 
 fn writes(check: &mut Check, path: &str, field: &str, options: Vec<HeaderValueOption>) -> HeaderEdits {
     let options = options.into_iter().enumerate();
-    let add = options.filter_map(|(index, option)| header::write(check, &at(path, field, index), option)).collect();
+    let add = options
+        .filter_map(|(index, option)| header::write(check, &at(path, field, index), option, Known::Nothing))
+        .collect();
     HeaderEdits { remove: Vec::new(), add }
 }

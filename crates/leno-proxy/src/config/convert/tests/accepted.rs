@@ -7,7 +7,7 @@ use leno_engine::{
     balance::{HashFunction, RingSettings},
     request::SimpleRequest,
     resilience::{Backoff, RetryOn},
-    route::{Action as EngineAction, Forward, HeaderAppend, HostRewrite, PathRewrite},
+    route::{Action as EngineAction, Forward, HeaderAppend, HeaderText, HostRewrite, PathRewrite},
 };
 use leno_proto::v3::{
     cluster::{
@@ -128,7 +128,8 @@ fn headers_are_written_in_each_of_envoys_ways() {
         let made = routes(&sample::routes_of(route), &mut Registry::default()).unwrap();
         let route = &made.table.hosts[0].routes[0];
         let [write] = route.request_headers.add.as_slice() else { panic!("{route:?}") };
-        assert_eq!((&*write.name, &*write.value, write.append), ("x-a", "v", append));
+        let expected = ("x-a", &HeaderText::Plain("v".into()), append);
+        assert_eq!((&*write.name, &write.value, write.append), expected);
         assert_eq!(route.response_headers.remove, ["x-b".into()]);
     }
 }

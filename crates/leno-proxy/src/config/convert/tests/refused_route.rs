@@ -164,7 +164,9 @@ fn headers() {
         refused_add(add(name, "v"), "header.key", name);
         refused_route(|r| r.response_headers_to_remove = vec![name.into()], "response_headers_to_remove[0]", name);
     }
-    refused_add(add("a", "%REQ(x)%"), "header.value", "%REQ(x)%");
+    refused_add(add("a", "%RESP(x)%"), "header.value", "%RESP(x)%");
+    refused_add(add("a", "100%"), "header.value", "100%");
+    refused_add(add("a", "%NOTHING%"), "header.value", "%NOTHING%");
     refused_add(add("a", "b\r\nc: d"), "header.value", "control");
     refused_add(HeaderValueOption::default(), "header", "missing");
     refused_add(HeaderValueOption { append_action: 9, ..add("a", "b") }, "append_action", "");
