@@ -15,6 +15,7 @@ pub mod base64;
 mod check;
 pub mod core;
 pub mod crd;
+pub mod gateway;
 pub mod leno;
 pub mod meta;
 pub mod object;

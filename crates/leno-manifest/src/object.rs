@@ -1,18 +1,17 @@
 //! Any object of a manifest.
 
 use leno_model::ObjectRef;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{apps, core, leno, meta::ObjectMeta, smi};
+use crate::{apps, core, gateway, leno, meta::ObjectMeta, smi};
 
 /// Defines [`Kind`] and [`Object`] from one table: variant, type, kind as written, group and newest version, scope.
 macro_rules! objects {
     ($($(#[$doc:meta])* $variant:ident($type:ty), $kind:literal, $group:literal, $version:literal, $scope:ident;)*) => {
         /// The kind of an object.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Kind {
-            $($(#[$doc])* #[serde(rename = $kind)] $variant,)*
+            $($(#[$doc])* $variant,)*
         }
 
         /// Any object that Leno understands.
@@ -150,6 +149,18 @@ objects! {
     UdpRoute(smi::UdpRoute), "UDPRoute", "specs.smi-spec.io", "v1alpha4", Namespaced;
     /// `split.smi-spec.io` TrafficSplit.
     TrafficSplit(smi::TrafficSplit), "TrafficSplit", "split.smi-spec.io", "v1alpha4", Namespaced;
+    /// `gateway.networking.k8s.io` HTTPRoute.
+    HttpRoute(gateway::HttpRoute), "HTTPRoute", "gateway.networking.k8s.io", "v1", Namespaced;
+    /// `gateway.networking.k8s.io` GRPCRoute.
+    GrpcRoute(gateway::GrpcRoute), "GRPCRoute", "gateway.networking.k8s.io", "v1", Namespaced;
+    /// `gateway.networking.k8s.io` TLSRoute.
+    TlsRoute(gateway::TlsRoute), "TLSRoute", "gateway.networking.k8s.io", "v1", Namespaced;
+    /// `gateway.networking.k8s.io` TCPRoute.
+    GatewayTcpRoute(gateway::TcpRoute), "TCPRoute", "gateway.networking.k8s.io", "v1alpha2", Namespaced;
+    /// `gateway.networking.k8s.io` ReferenceGrant.
+    ReferenceGrant(gateway::ReferenceGrant), "ReferenceGrant", "gateway.networking.k8s.io", "v1beta1", Namespaced;
+    /// `gateway.networking.k8s.io` BackendTLSPolicy.
+    BackendTlsPolicy(gateway::BackendTlsPolicy), "BackendTLSPolicy", "gateway.networking.k8s.io", "v1", Namespaced;
     /// `policy.leno.dev` MeshConfig.
     MeshConfig(leno::MeshConfig), "MeshConfig", "policy.leno.dev", "v1alpha1", Cluster;
 }
@@ -164,13 +175,26 @@ impl Kind {
         }
     }
 
-    /// The kind that a person means on a command line: `pod`, `pods`, `po`, `TrafficTarget`, `tt`.
+    /// A name that no other kind has: the kind as it is written, and its group where two groups have that kind.
+    #[must_use]
+    pub fn unique_name(self) -> &'static str {
+        match self {
+            // SMI's was here first.
+            Self::GatewayTcpRoute => "TCPRoute.gateway.networking.k8s.io",
+            _ => self.as_str(),
+        }
+    }
+
+    /// The kind that a person means on a command line: `pod`, `pods`, `po`, `TrafficTarget`, `tt`,
+    /// `tcproutes.gateway.networking.k8s.io`.
     #[must_use]
     pub fn named(word: &str) -> Option<Self> {
         let word = word.to_ascii_lowercase();
+        let (word, group) = word.split_once('.').map_or((word.as_str(), None), |(word, group)| (word, Some(group)));
         Self::ALL.iter().copied().find(|kind| {
             let full = kind.as_str().to_ascii_lowercase();
-            word == full || word == plural(&full) || kind.short_names().contains(&word.as_str())
+            group.is_none_or(|group| group == kind.group())
+                && (word == full || word == plural(&full) || kind.short_names().contains(&word))
         })
     }
 
@@ -198,17 +222,20 @@ impl Kind {
             Self::TcpRoute => &["tr"],
             Self::UdpRoute => &["ur"],
             Self::TrafficSplit => &["ts"],
+            Self::ReferenceGrant => &["refgrant"],
+            Self::BackendTlsPolicy => &["btlspolicy"],
+            Self::HttpRoute | Self::GrpcRoute | Self::TlsRoute | Self::GatewayTcpRoute => &[],
             Self::MeshConfig => &["mc"],
         }
     }
 }
 
 fn plural(word: &str) -> String {
-    format!("{word}s")
+    word.strip_suffix("policy").map_or_else(|| format!("{word}s"), |stem| format!("{stem}policies"))
 }
 
 /// What tells an object from every other.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectKey {
     /// Its kind.
     pub kind: Kind,
@@ -227,7 +254,7 @@ impl ObjectKey {
 
 impl From<&ObjectKey> for ObjectRef {
     fn from(key: &ObjectKey) -> Self {
-        Self::new(key.kind.as_str(), &key.namespace, &key.name)
+        Self::new(key.kind.unique_name(), &key.namespace, &key.name)
     }
 }
 

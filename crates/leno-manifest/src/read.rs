@@ -7,6 +7,7 @@ use leno_model::{Invalid, Location, ObjectRef};
 use crate::{
     Ignored, Kind, Object, ObjectKey,
     check::Checked,
+    gateway,
     problem::{Problems, location, nearest},
     schema,
     shape::{self, Unknown},
@@ -48,6 +49,9 @@ const FOREIGN_KINDS: &[&str] = &[
     "RoleBinding",
     "StorageClass",
 ];
+
+/// Kinds of the Gateway API that only gateways, or proxies of datagrams, have a use for.
+const FOREIGN_GATEWAY_KINDS: &[&str] = &["Gateway", "GatewayClass", "ListenerSet", "UDPRoute"];
 
 /// An object and where it was written.
 #[derive(Clone, Debug)]
@@ -183,12 +187,19 @@ fn whose(root: &Node) -> Option<ObjectRef> {
     let metadata = root.get("metadata");
     let kind = text(root.get("kind"))?;
     let name = text(metadata.and_then(|it| it.get("name")))?;
-    let known = Kind::ALL.iter().find(|known| known.as_str() == kind);
+    let (group, _) = group_and_version(root.get("apiVersion").and_then(Node::as_str).unwrap_or_default());
+    let mut alike = Kind::ALL.iter().filter(|known| known.as_str() == kind);
+    // Two groups have a TCPRoute; a group that is not known leaves the first that is called so.
+    let known = alike.clone().find(|known| known.group() == group).or_else(|| alike.next());
     let namespace = match known {
         Some(kind) if !kind.is_namespaced() => String::new(),
         _ => text(metadata.and_then(|it| it.get("namespace"))).unwrap_or_else(|| DEFAULT_NAMESPACE.into()),
     };
-    Some(ObjectRef { kind, namespace, name })
+    Some(ObjectRef { kind: known.map_or(kind, |known| known.unique_name().to_owned()), namespace, name })
+}
+
+fn group_and_version(api_version: &str) -> (&str, &str) {
+    api_version.rsplit_once('/').unwrap_or(("", api_version))
 }
 
 fn read_node(file: &str, node: Node, reading: &mut Reading) {
@@ -244,7 +255,7 @@ fn read_object(file: &str, node: Node, reading: &mut Reading) {
 
 /// Kinds whose every field is known here: a field that is not is a mistake.
 fn is_ours(kind: Kind) -> bool {
-    kind.group().ends_with("smi-spec.io") || kind.group().ends_with("leno.dev")
+    kind.group().ends_with("smi-spec.io") || kind.group().ends_with("leno.dev") || kind.group() == gateway::GROUP
 }
 
 fn typed(kind: Kind, value: serde_json::Value, problems: &mut Problems<'_>) -> Option<Object> {
@@ -282,11 +293,14 @@ fn header(node: &Node) -> Result<Header, Unclear> {
     }
     let text = |field| node.get(field).and_then(Node::as_str).ok_or(Unclear::Missing(field));
     let (api_version, kind) = (text("apiVersion")?, text("kind")?);
-    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+    let (group, version) = group_and_version(api_version);
     let known = Kind::ALL.iter().copied().find(|known| known.group() == group && known.as_str() == kind);
     if let Some(kind) = known {
         let sound = version == kind.version() || upgrade::older_versions(kind).contains(&version);
         return if sound { Ok(Header { kind, version: version.to_owned() }) } else { Err(Unclear::Version(kind)) };
+    }
+    if group == gateway::GROUP && FOREIGN_GATEWAY_KINDS.contains(&kind) {
+        return Err(Unclear::Foreign(kind.to_owned()));
     }
     // `apiVersion: v1` with `kind: Deployment`: the kind is known by another group.
     if let Some(known) = Kind::ALL.iter().copied().find(|known| known.as_str() == kind) {

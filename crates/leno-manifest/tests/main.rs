@@ -4,3 +4,4 @@ mod accepted;
 mod crds;
 mod golden;
 mod never_panics;
+mod upstream;

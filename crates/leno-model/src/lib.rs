@@ -4,7 +4,7 @@
 //! *are*. A [`Snapshot`] holds all that the mesh knows at one version and is the compiler's only input.
 //!
 //! ```text
-//! manifest ──► Snapshot { MeshConfig, services ──► endpoints, workloads, access rules, traffic splits } ──► compiler
+//! manifest ──► Snapshot { MeshConfig, services ──► endpoints, workloads, access rules, routes, traffic splits } ──► compiler
 //! ```
 //!
 //! This crate knows no I/O, no async, no protobuf, no YAML and no Kubernetes client.
@@ -17,6 +17,7 @@ pub mod mesh;
 pub mod name;
 pub mod policy;
 pub mod resource_name;
+pub mod route;
 pub mod service;
 pub mod snapshot;
 pub mod unit;
@@ -26,6 +27,7 @@ pub use identity::{ServiceAccountName, SpiffeId, TrustDomain};
 pub use invalid::{Invalid, Location};
 pub use mesh::MeshConfig;
 pub use name::{ObjectRef, ServiceName, WorkloadName};
+pub use route::Route;
 pub use service::{Endpoint, Protocol, Service, ServicePort};
 pub use snapshot::Snapshot;
 pub use workload::Workload;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    MeshConfig, Service, ServiceName, Workload, WorkloadName,
+    MeshConfig, Route, Service, ServiceName, Workload, WorkloadName,
     policy::{AccessRule, TrafficSplit},
 };
 
@@ -27,6 +27,10 @@ pub struct Snapshot {
     /// Every split, in the order of their roots; of one root those with matches first, then in the order of their
     /// origins' names: the first that fits a request decides. At most one of a root is without matches.
     pub traffic_splits: Vec<Arc<TrafficSplit>>,
+    /// Every route in force, the oldest first, then in the order of their origins' names: what several say of the same
+    /// requests the first decides. Of all that are attached to a service port for the same clients, none is of another
+    /// kind.
+    pub routes: Vec<Arc<Route>>,
 }
 
 /// What a client means by an address that it dials.

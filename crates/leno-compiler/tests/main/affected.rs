@@ -119,6 +119,7 @@ prop_compose! {
             workloads: workloads.into_iter().map(|workload| (workload.name.clone(), Arc::new(workload))).collect(),
             access_rules,
             traffic_splits,
+            routes: Vec::new(),
         }
     }
 }

@@ -4,6 +4,7 @@ mod access;
 mod config;
 mod endpoint_slice;
 mod environment;
+mod gateway;
 mod mesh_config;
 mod metadata;
 mod pod;
@@ -66,6 +67,12 @@ fn check(object: &Object, problems: &mut Problems<'_>) {
         Object::TcpRoute(route) => route::check_ports(&route.spec, problems),
         Object::UdpRoute(route) => route::check_ports(&route.spec, problems),
         Object::TrafficSplit(split) => split::check(split, problems),
+        Object::HttpRoute(route) => gateway::check_http(&route.spec, problems),
+        Object::GrpcRoute(route) => gateway::check_grpc(&route.spec, problems),
+        Object::TlsRoute(route) => gateway::check_tls(&route.spec, problems),
+        Object::GatewayTcpRoute(route) => gateway::check_tcp(&route.spec, problems),
+        Object::ReferenceGrant(grant) => gateway::check_grant(&grant.spec, problems),
+        Object::BackendTlsPolicy(policy) => gateway::check_tls_policy(&policy.spec, problems),
         Object::MeshConfig(config) => mesh_config::check(config, problems),
     }
 }
@@ -87,6 +94,12 @@ pub(crate) fn local(object: &Object, problems: &mut Problems<'_>) {
         | Object::TcpRoute(_)
         | Object::UdpRoute(_)
         | Object::TrafficSplit(_)
+        | Object::HttpRoute(_)
+        | Object::GrpcRoute(_)
+        | Object::TlsRoute(_)
+        | Object::GatewayTcpRoute(_)
+        | Object::ReferenceGrant(_)
+        | Object::BackendTlsPolicy(_)
         | Object::MeshConfig(_) => {}
     }
 }
@@ -121,6 +134,12 @@ fn fill_in(object: &mut Object) {
         | Object::TcpRoute(_)
         | Object::UdpRoute(_)
         | Object::TrafficSplit(_)
+        | Object::HttpRoute(_)
+        | Object::GrpcRoute(_)
+        | Object::TlsRoute(_)
+        | Object::GatewayTcpRoute(_)
+        | Object::ReferenceGrant(_)
+        | Object::BackendTlsPolicy(_)
         | Object::MeshConfig(_) => {}
     }
 }
@@ -143,6 +162,12 @@ fn name_rule(kind: Kind, name: &str) -> Result<(), crate::syntax::name::Rule> {
         | Kind::TcpRoute
         | Kind::UdpRoute
         | Kind::TrafficSplit
+        | Kind::HttpRoute
+        | Kind::GrpcRoute
+        | Kind::TlsRoute
+        | Kind::GatewayTcpRoute
+        | Kind::ReferenceGrant
+        | Kind::BackendTlsPolicy
         | Kind::MeshConfig => name::dns_subdomain(name),
     }
 }

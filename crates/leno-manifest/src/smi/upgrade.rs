@@ -27,6 +27,11 @@ pub(crate) fn older_versions(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::TrafficTarget => &["v1alpha2", "v1alpha1"],
         Kind::HttpRouteGroup | Kind::TcpRoute | Kind::TrafficSplit => &["v1alpha3", "v1alpha2", "v1alpha1"],
+        // These are the same in every version.
+        Kind::HttpRoute => &["v1beta1"],
+        Kind::TlsRoute => &["v1alpha3", "v1alpha2"],
+        Kind::ReferenceGrant => &["v1"],
+        Kind::BackendTlsPolicy => &["v1alpha3"],
         Kind::Namespace
         | Kind::ServiceAccount
         | Kind::Service
@@ -37,6 +42,8 @@ pub(crate) fn older_versions(kind: Kind) -> &'static [&'static str] {
         | Kind::Deployment
         | Kind::StatefulSet
         | Kind::UdpRoute
+        | Kind::GrpcRoute
+        | Kind::GatewayTcpRoute
         | Kind::MeshConfig => &[],
     }
 }

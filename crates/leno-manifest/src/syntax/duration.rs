@@ -38,6 +38,37 @@ pub fn parse(text: &str) -> Option<Duration> {
     Some(Duration::from_nanos(total.unsigned_abs()))
 }
 
+/// What a length of time of the Gateway API looks like, for messages.
+pub const EXPECTED_GATEWAY: &str = "a length of time such as 10s, 1m30s or 500ms";
+
+/// The length of time that a text of the Gateway API means: one to four whole numbers of at most five digits with their
+/// units `h`, `m`, `s`, `ms` ([GEP-2257]); `None` when it means none.
+///
+/// [GEP-2257]: https://gateway-api.sigs.k8s.io/geps/gep-2257/
+#[must_use]
+pub fn parse_gateway(text: &str) -> Option<Duration> {
+    let (mut total, mut rest) = (Duration::ZERO, text);
+    for _ in 0..4 {
+        let end = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, after) = rest.split_at(end);
+        let unit_end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(unit_end);
+        let number: u64 = number.parse().ok().filter(|_| number.len() <= 5)?;
+        total += match unit {
+            "h" => Duration::from_secs(number * 3600),
+            "m" => Duration::from_secs(number * 60),
+            "s" => Duration::from_secs(number),
+            "ms" => Duration::from_millis(number),
+            _ => return None,
+        };
+        if after.is_empty() {
+            return Some(total);
+        }
+        rest = after;
+    }
+    None
+}
+
 /// A decimal number times a unit.
 fn scaled(number: &str, unit: u128) -> Option<u128> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
@@ -70,6 +101,16 @@ pub fn shown(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_of_the_gateway_api_are_few_whole_numbers() {
+        for (text, milliseconds) in [("0s", 0), ("10s", 10_000), ("1h30m", 5_400_000), ("1m2s3ms", 62_003)] {
+            assert_eq!(parse_gateway(text), Some(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in ["", "10", "1.5s", "s", "-1s", "100000s", "1s1s1s1s1s", "1us", "1 s"] {
+            assert_eq!(parse_gateway(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn durations_read_as_go_reads_them() {

@@ -13,6 +13,7 @@ const LABEL_KEY: Rule =
     "[a domain name and '/',] then at most 63 of A-Z, a-z, 0-9, '-', '_', '.', with a letter or digit at both ends";
 const LABEL_VALUE: Rule = "at most 63 of A-Z, a-z, 0-9, '-', '_', '.', with a letter or digit at both ends";
 const ENVIRONMENT: Rule = "printable ASCII without '='";
+const HTTP_TOKEN: Rule = "the name of a header: letters, digits and !#$%&'*+-.^_`|~";
 const DATA_KEY: Rule = "at most 253 of A-Z, a-z, 0-9, '-', '_' and '.'";
 
 fn check(sound: bool, rule: Rule) -> Result<(), Rule> {
@@ -116,6 +117,15 @@ pub fn environment(text: &str) -> Result<(), Rule> {
 pub fn data_key(text: &str) -> Result<(), Rule> {
     let letters = text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
     check((1..=253).contains(&text.len()) && letters && !matches!(text, "." | ".."), DATA_KEY)
+}
+
+/// The name of a header (RFC 9110), also what the Gateway API takes as the name of a parameter.
+///
+/// # Errors
+/// The rule that the text breaks.
+pub fn http_token(text: &str) -> Result<(), Rule> {
+    let sound = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    check((1..=256).contains(&text.len()) && text.bytes().all(sound), HTTP_TOKEN)
 }
 
 /// The name of a network interface (Linux: 1 to 15 bytes without `/` and white space); `+` at the end fits any rest.

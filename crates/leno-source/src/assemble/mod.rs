@@ -5,6 +5,7 @@
 
 mod access;
 mod http_match;
+mod route;
 mod service;
 mod split;
 mod workload;
@@ -41,6 +42,7 @@ pub fn assemble(objects: &Objects) -> Assembly {
     let config = objects.find::<MeshConfig>("", mesh_config::NAME);
     let workloads = workload::all(objects);
     let services = service::all(objects, &workloads, &mut remarks);
+    route::note(objects, &mut remarks);
     let snapshot = Snapshot {
         version: 0,
         mesh: Arc::new(config.map(MeshConfig::to_model).unwrap_or_default()),
@@ -48,6 +50,7 @@ pub fn assemble(objects: &Objects) -> Assembly {
         workloads: workloads.into_iter().map(|it| (it.name.clone(), Arc::new(it.into_model()))).collect(),
         access_rules: access::all(objects, &mut remarks).into_iter().map(Arc::new).collect(),
         traffic_splits: split::all(objects, &mut remarks).into_iter().map(Arc::new).collect(),
+        routes: Vec::new(),
     };
     Assembly { snapshot, invalid: remarks.invalid, notes: remarks.notes }
 }

@@ -1,0 +1,96 @@
+//! Where the traffic to a service goes, as routes of the Gateway API with Services as parents say ([GEP-1294]), resolved.
+//!
+//! ```text
+//! client ─► service port ─► routes attached to it for this client ─► rule ─► backends by weight
+//!                           of its own namespace, else of the service's
+//! ```
+//!
+//! [GEP-1294]: https://gateway-api.sigs.k8s.io/geps/gep-1294/
+
+pub mod grpc;
+pub mod handling;
+pub mod http;
+pub mod tcp;
+pub mod tls;
+
+use serde::{Deserialize, Serialize};
+
+pub use grpc::{GrpcMatch, GrpcRule};
+pub use handling::Handling;
+pub use http::{HttpRule, RequestMatch};
+pub use tcp::StreamRule;
+pub use tls::TlsRule;
+
+use crate::{ObjectRef, ServiceName, unit::Weight};
+
+/// A route in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// The object that it comes from.
+    pub origin: ObjectRef,
+    /// The service ports whose traffic it routes.
+    pub parents: Vec<Parent>,
+    /// What it does with the traffic.
+    pub rules: Rules,
+}
+
+/// A service port that a route is attached to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Parent {
+    /// The service that clients call.
+    pub service: ServiceName,
+    /// The number of its port.
+    pub port: u16,
+}
+
+/// What a route does, by its kind. Of several kinds at one service port the first in this order is in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rules {
+    /// gRPC calls.
+    Grpc(Vec<GrpcRule>),
+    /// HTTP requests.
+    Http(Vec<HttpRule>),
+    /// TLS connections.
+    Tls(TlsRule),
+    /// Connections.
+    Tcp(Vec<StreamRule>),
+}
+
+impl Rules {
+    /// Whether it looks at requests (and not at connections).
+    #[must_use]
+    pub fn is_of_requests(&self) -> bool {
+        match self {
+            Self::Grpc(_) | Self::Http(_) => true,
+            Self::Tls(_) | Self::Tcp(_) => false,
+        }
+    }
+}
+
+impl Route {
+    /// For whom it is in force at this service: for all (`None`), or for the clients of its own namespace alone, because
+    /// it is not written by the service's owner.
+    #[must_use]
+    pub fn audience(&self, service: &ServiceName) -> Option<&str> {
+        (self.origin.namespace != service.namespace).then_some(&self.origin.namespace)
+    }
+}
+
+/// A share of the traffic.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Where it goes.
+    pub backend: Backend,
+    /// How much it is.
+    pub weight: Weight,
+}
+
+/// Where traffic goes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Backend {
+    /// To the endpoints of this port of this service.
+    Service(ServiceName, u16),
+    /// Nowhere, because what was named is not there or may not be named: requests are answered with 500, connections are
+    /// closed.
+    Unresolved,
+}
