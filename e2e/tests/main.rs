@@ -13,6 +13,7 @@ mod h2spec;
 mod lifecycle;
 mod osm;
 mod protocol;
+mod ratelimit;
 mod rollout;
 mod split;
 mod telemetry;

@@ -43,6 +43,8 @@ enum Command {
     Validate(cmd::validate::Validate),
     Proxy(cmd::proxy::Proxy),
     Control(Box<cmd::control::Control>),
+    #[command(name = "ratelimit")]
+    RateLimit(cmd::ratelimit::RateLimit),
     Demo(cmd::demo::Demo),
     Completion(cmd::completion::Completion),
     Version(cmd::version::Version),
@@ -65,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Validate(validate) => validate.run(&output),
         Command::Proxy(proxy) => proxy.run(&global, &output),
         Command::Control(control) => control.run(),
+        Command::RateLimit(service) => service.run(),
         Command::Demo(demo) => demo.run(),
         Command::Completion(completion) => completion.run(Cli::command(), &output),
         Command::Version(version) => version.run(&output),

@@ -11,6 +11,7 @@ pub(crate) mod get;
 pub(crate) mod logs;
 pub(crate) mod proxy;
 pub(crate) mod ps;
+pub(crate) mod ratelimit;
 pub(crate) mod up;
 pub(crate) mod validate;
 pub(crate) mod version;

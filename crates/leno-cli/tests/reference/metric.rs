@@ -30,12 +30,19 @@ pub(crate) fn page() -> String {
          In OpenMetrics' text format at `:15014/metrics`.\n\n\
          {}\
          ### Labels of the control plane\n\n\
+         {}\
+         ## Rate limit service\n\n\
+         In OpenMetrics' text format at `:15014/metrics` of [`leno ratelimit`](cli.md#leno-ratelimit).\n\n\
+         {}\
+         ### Labels of the rate limit service\n\n\
          {}",
         proxy(),
         traffic(),
         others(),
         control(),
-        control_labels()
+        control_labels(),
+        ratelimit(),
+        ratelimit_labels()
     )
 }
 
@@ -116,6 +123,23 @@ fn control_labels() -> String {
             told.push(label.name);
             table.row(&[&code(label.name), label.meaning, &codes((label.values)())]);
         }
+    }
+    table.markdown()
+}
+
+fn ratelimit() -> String {
+    let mut table = Table::new(COLUMNS);
+    for metric in &leno_ratelimit::metric::TABLE {
+        let labels = codes(metric.labels.iter().map(|(name, _)| *name));
+        table.row(&[&code(metric.name), metric.kind, unit(metric.name), &labels, metric.help]);
+    }
+    table.markdown()
+}
+
+fn ratelimit_labels() -> String {
+    let mut table = Table::new(&["label", "what it says"]);
+    for (name, meaning) in leno_ratelimit::metric::TABLE.iter().flat_map(|metric| metric.labels) {
+        table.row(&[&code(name), meaning]);
     }
     table.markdown()
 }
