@@ -10,7 +10,7 @@ pub(crate) const CLIENT: &str = "spiffe://cluster.local/ns/bench/sa/client";
 /// The identity of the inbound hop.
 pub(crate) const SERVER: &str = "spiffe://cluster.local/ns/bench/sa/server";
 
-/// Writes `root.pem`, and for each end `NAME.pem`, `NAME.key` and (for `HAProxy`) both in `NAME.both.pem`.
+/// Writes `root.pem`, and for each end `NAME.pem`, `NAME.key` and (for HAProxy) both in `NAME.both.pem`.
 pub(crate) fn write(folder: &Path) -> anyhow::Result<()> {
     let root_key = KeyPair::generate()?;
     let mut root = CertificateParams::default();
@@ -24,7 +24,8 @@ pub(crate) fn write(folder: &Path) -> anyhow::Result<()> {
         let key = KeyPair::generate()?;
         let mut leaf = CertificateParams::default();
         leaf.distinguished_name.push(DnType::CommonName, name);
-        leaf.subject_alt_names = vec![SanType::URI(id.try_into()?)];
+        // nginx looks for a DNS name.
+        leaf.subject_alt_names = vec![SanType::URI(id.try_into()?), SanType::DnsName(name.try_into()?)];
         let leaf = leaf.signed_by(&key, &issuer).with_context(|| format!("certificate of {name}"))?.pem();
         fs::write(folder.join(format!("{name}.pem")), &leaf)?;
         fs::write(folder.join(format!("{name}.key")), key.serialize_pem())?;

@@ -1,4 +1,4 @@
-//! Leno's data path beside Envoy and `HAProxy`: the same jobs, the same certificates, in one interleaved run.
+//! Leno's data path beside Envoy, HAProxy and nginx: the same jobs, the same certificates, in one interleaved run.
 //!
 //! ```text
 //! load ─► outbound hop ══ mutual TLS 1.3, identities checked ══► inbound hop, access rules ─► application
@@ -9,7 +9,9 @@
 
 mod certificate;
 mod config;
+mod job;
 mod load;
+mod measure;
 mod peer;
 mod process;
 mod report;
@@ -20,10 +22,10 @@ use anyhow::Context as _;
 use clap::Parser;
 
 use self::{
-    load::Job,
+    job::Job,
     peer::{Peer, top},
     process::Process,
-    report::{Report, Sample},
+    report::Report,
 };
 
 /// Measures Leno's data path beside other people's
@@ -41,10 +43,11 @@ struct Arguments {
     /// Measure the leno-proxy that is there, without building it
     #[arg(long)]
     no_build: bool,
-    /// Only these data planes: leno, envoy, haproxy
+    /// Only these data planes: leno, envoy, haproxy, nginx
     #[arg(long, value_delimiter = ',')]
     peers: Vec<String>,
-    /// Where the report is written; only shown without it
+    /// Where the report is written; only shown without it. Of a report that is there already, the sections of other
+    /// jobs stay
     #[arg(long)]
     output: Option<PathBuf>,
     /// Only these jobs, by name
@@ -73,11 +76,11 @@ fn main() -> anyhow::Result<()> {
     let mut report = Report::new(&peers, seconds, rounds);
     for round in 0..rounds {
         for job in &jobs {
-            measure(*job, None, folder.path(), seconds, &mut report)?;
+            measure::direct(*job, folder.path(), seconds, &mut report)?;
             for turn in 0..peers.len() {
                 let peer = peers.get((turn + round) % peers.len()).copied().context("a peer")?;
                 if peer.does(*job) {
-                    measure(*job, Some(peer), folder.path(), seconds, &mut report)
+                    measure::hops(*job, peer, folder.path(), seconds, &mut report)
                         .with_context(|| format!("{} with {}", job.name(), peer.name()))?;
                 }
             }
@@ -86,40 +89,9 @@ fn main() -> anyhow::Result<()> {
     let text = report.text(&jobs);
     report::show(&text);
     if let Some(path) = arguments.output {
+        let before = std::fs::read_to_string(&path).unwrap_or_default();
+        let text = report::merged(&before, &text);
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    Ok(())
-}
-
-/// One job with one data plane, or with none.
-fn measure(
-    job: Job,
-    peer: Option<Peer>,
-    folder: &std::path::Path,
-    seconds: u64,
-    report: &mut Report,
-) -> anyhow::Result<()> {
-    let _server = if job.is_bytes() {
-        let mut iperf = Command::new("iperf3");
-        iperf.args(["-s", "-B", "127.0.0.1", "-p", &config::BYTES.to_string()]);
-        Some(Process::start("iperf3", &mut iperf, &[config::BYTES])?)
-    } else {
-        None
-    };
-    let Some(peer) = peer else {
-        report.add(job, None, Sample { outcome: job.run(job.direct(), seconds)?, ..Sample::default() });
-        return Ok(());
-    };
-    let [outbound, inbound] = peer.start(folder, job)?;
-    let idle = outbound.memory()?.0;
-    if !job.is_bytes() {
-        // The first connections, and what is made once; iperf3 serves one test at a time and needs no warming.
-        job.run(config::OUTBOUND, 1)?;
-    }
-    let before = (outbound.cpu()?, inbound.cpu()?);
-    let outcome = job.run(config::OUTBOUND, seconds)?;
-    let cpu = (outbound.cpu()? - before.0, inbound.cpu()? - before.1);
-    let peak = outbound.memory()?.1.max(inbound.memory()?.1);
-    report.add(job, Some(peer), Sample { outcome, cpu, idle, peak });
     Ok(())
 }

@@ -14,15 +14,29 @@ use anyhow::Context as _;
 pub(crate) struct Process {
     child: Child,
     name: String,
+    /// How long it took until it listened.
+    pub(crate) ready: Duration,
+}
+
+/// Memory in MiB.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Memory {
+    /// Resident now.
+    pub(crate) resident: f64,
+    /// Resident at most.
+    pub(crate) peak: f64,
+    /// Resident now, with what is shared with other processes shared out among them.
+    pub(crate) share: f64,
 }
 
 impl Process {
     /// Starts it and waits until it listens on all of these ports.
     pub(crate) fn start(name: &str, command: &mut Command, ports: &[u16]) -> anyhow::Result<Self> {
         let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let started = Instant::now();
         let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
-        let mut process = Self { child, name: name.to_owned() };
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let mut process = Self { child, name: name.to_owned(), ready: Duration::ZERO };
+        let deadline = started + Duration::from_secs(20);
         for port in ports {
             while !listens(*port)? {
                 if let Some(status) = process.child.try_wait()? {
@@ -30,9 +44,10 @@ impl Process {
                 }
                 anyhow::ensure!(Instant::now() < deadline, "{name} does not listen on {port}");
                 #[expect(clippy::disallowed_methods, reason = "the next look at a condition with a deadline")]
-                thread::sleep(Duration::from_millis(10));
+                thread::sleep(Duration::from_millis(1));
             }
         }
+        process.ready = started.elapsed();
         Ok(process)
     }
 
@@ -47,15 +62,15 @@ impl Process {
         Ok((ticks(11) + ticks(12)) / per_second)
     }
 
-    /// Resident memory now and at its highest, in MiB.
-    pub(crate) fn memory(&self) -> anyhow::Result<(f64, f64)> {
-        let status = self.read("status")?;
-        let of = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name));
+    /// Its memory.
+    pub(crate) fn memory(&self) -> anyhow::Result<Memory> {
+        let (status, rollup) = (self.read("status")?, self.read("smaps_rollup")?);
+        let of = |file: &str, name: &str| {
+            let line = file.lines().find_map(|line| line.strip_prefix(name));
             let kib = line.and_then(|line| line.split_whitespace().next()).and_then(|kib| kib.parse::<f64>().ok());
             kib.unwrap_or_default() / 1024.0
         };
-        Ok((of("VmRSS:"), of("VmHWM:")))
+        Ok(Memory { resident: of(&status, "VmRSS:"), peak: of(&status, "VmHWM:"), share: of(&rollup, "Pss:") })
     }
 
     fn read(&self, file: &str) -> anyhow::Result<String> {

@@ -1,6 +1,6 @@
 //! Resources, as a control plane sends them.
 
-use std::{fmt::Debug, hint::black_box, net::SocketAddr, time::Duration};
+use std::{fmt::Debug, hint::black_box, net::SocketAddr, sync::LazyLock, time::Duration};
 
 use leno_engine::{
     authorization::{Rbac, Subject},
@@ -10,7 +10,8 @@ use leno_engine::{
 };
 use leno_model::{Invalid, TrustDomain};
 use leno_proto::{
-    any, json,
+    any,
+    json::{self, Descriptions},
     v3::{
         cluster,
         core::data_source::Specifier,
@@ -108,6 +109,8 @@ where
             assert!(errors.iter().all(|error| !error.to_string().is_empty()));
         }
     }
+    static KNOWN: LazyLock<Descriptions> = LazyLock::new(Descriptions::hold);
+    LazyLock::force(&KNOWN);
     // As it is shown by the admin interface.
     let _shown = json::of_any(&any::pack(&message));
 }

@@ -5,17 +5,39 @@
 //!
 //! [ProtoJSON]: https://protobuf.dev/programming-guides/json/
 
-use std::sync::LazyLock;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use prost::{Message, Name};
-use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
 use serde_json::Value;
 
 use crate::google::protobuf::Any;
 
-/// Read when the first message is shown; a process that shows none does not pay for it.
-static POOL: LazyLock<Option<DescriptorPool>> =
-    LazyLock::new(|| DescriptorPool::decode(&include_bytes!("generated/messages.bin")[..]).ok());
+/// What is known of messages, while somebody holds it: reading it takes some milliseconds, and it some MiB.
+static KNOWN: Mutex<Weak<DescriptorPool>> = Mutex::new(Weak::new());
+
+/// Keeps what is known of messages in memory: for whoever reads or shows many of them.
+#[derive(Clone, Debug)]
+pub struct Descriptions(Option<Arc<DescriptorPool>>);
+
+impl Descriptions {
+    /// Reads them, unless somebody holds them already.
+    #[must_use]
+    pub fn hold() -> Self {
+        // Nothing is done under the lock that could leave the place half written.
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = known.upgrade() {
+            return Self(Some(pool));
+        }
+        let pool = DescriptorPool::decode(&include_bytes!("generated/messages.bin")[..]).ok().map(Arc::new);
+        *known = pool.as_ref().map_or_else(Weak::new, Arc::downgrade);
+        Self(pool)
+    }
+
+    fn message(&self, name: &str) -> Option<MessageDescriptor> {
+        self.0.as_ref()?.get_message_by_name(name)
+    }
+}
 
 /// Why a message cannot be shown.
 #[derive(Debug, thiserror::Error)]
@@ -51,8 +73,7 @@ pub enum JsonError {
 pub fn of_any(any: &Any) -> Result<Value, JsonError> {
     let Any { type_url, value } = any;
     let name = type_url.rsplit_once('/').map_or(type_url.as_str(), |(_, name)| name);
-    let message = POOL.as_ref().and_then(|pool| pool.get_message_by_name(name));
-    let message = message.ok_or_else(|| JsonError::Type(type_url.clone()))?;
+    let message = Descriptions::hold().message(name).ok_or_else(|| JsonError::Type(type_url.clone()))?;
     let message = DynamicMessage::decode(message, value.as_slice())
         .map_err(|source| JsonError::Decode { type_url: type_url.clone(), source })?;
     let options = SerializeOptions::new().use_proto_field_name(true).stringify_64_bit_integers(false);
@@ -79,8 +100,9 @@ pub struct ReadError {
 /// What is wrong, and where.
 pub fn read<M: Message + Name + Default>(value: &Value) -> Result<M, ReadError> {
     let nothing = |error: String| ReadError { path: String::new(), source: serde::de::Error::custom(error) };
-    let descriptor = POOL.as_ref().and_then(|pool| pool.get_message_by_name(&M::full_name()));
-    let descriptor = descriptor.ok_or_else(|| nothing(format!("nothing is known of type {}", M::full_name())))?;
+    let descriptor = Descriptions::hold()
+        .message(&M::full_name())
+        .ok_or_else(|| nothing(format!("nothing is known of type {}", M::full_name())))?;
     let mut track = serde_path_to_error::Track::new();
     let reader = serde_path_to_error::Deserializer::new(value, &mut track);
     let message = DynamicMessage::deserialize(descriptor, reader);

@@ -1,10 +1,16 @@
 //! What is known about one accepted connection.
 
-use std::{cell::RefCell, collections::HashMap, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    cell::{OnceCell, RefCell},
+    net::SocketAddr,
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
 
 use leno_model::SpiffeId;
 
-use crate::{config::WorkloadLabels, labelled::labelled, worker::Worker};
+use crate::{config::WorkloadLabels, hash::HashMap, labelled::labelled, worker::Worker};
 
 labelled! {
     /// Which way a connection goes, seen from the workload: the metric label `direction`.
@@ -48,6 +54,19 @@ pub struct Connection {
     pub opened: Instant,
     /// Whether it is served.
     pub admission: Admission,
+    /// What callees are told of the caller's certificate, made for the first request.
+    pub client_certificate: OnceCell<Box<str>>,
+}
+
+impl Connection {
+    /// What callees are told of the caller's certificate, in the form of `x-forwarded-client-cert`.
+    #[must_use]
+    pub fn client_certificate(&self) -> &str {
+        self.client_certificate.get_or_init(|| {
+            let own = &self.worker.shared.settings.workload.identity;
+            format!("By={own};URI={}", self.source.identity).into()
+        })
+    }
 }
 
 /// Who is called, for telemetry.

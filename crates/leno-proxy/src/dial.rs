@@ -136,9 +136,10 @@ pub(crate) const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(180
 
 /// What every connection of the data path gets: no delay, and keep-alive probes, so that a peer that vanished is found.
 /// Failures are ignored: a connection without them still works.
-pub(crate) fn tune(stream: &TcpStream) {
-    drop(stream.set_nodelay(true));
+pub(crate) fn tune<'s>(socket: impl Into<SockRef<'s>>) {
+    let socket = socket.into();
+    drop(socket.set_tcp_nodelay(true));
     let (time, interval, retries) = KEEPALIVE;
     let probes = TcpKeepalive::new().with_time(time).with_interval(interval).with_retries(retries);
-    drop(SockRef::from(stream).set_tcp_keepalive(&probes));
+    drop(socket.set_tcp_keepalive(&probes));
 }

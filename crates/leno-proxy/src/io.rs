@@ -37,7 +37,8 @@ impl Io {
             return;
         }
         let rest = async {
-            let mut piece = [0; 4096];
+            // Not within the future: every connection would have room for it as long as it lives.
+            let mut piece = vec![0; 4096];
             let mut read = 0;
             while read <= LINGER_BYTES {
                 match self.read(&mut piece).await {

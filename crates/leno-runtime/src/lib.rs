@@ -6,11 +6,12 @@
 //!
 //! It knows nothing of meshes.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod drain;
 pub mod init;
 pub mod log;
+pub mod memory;
 pub mod signal;
 pub mod task;
 

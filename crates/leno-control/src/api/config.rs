@@ -2,7 +2,7 @@
 
 use leno_api::control::{ConfigResource, ProxyConfig};
 use leno_model::WorkloadName;
-use leno_proto::json;
+use leno_proto::json::{self, Descriptions};
 use leno_xds::server::Told;
 use serde_json::Value;
 
@@ -15,6 +15,7 @@ pub(super) fn of(control: &Control, workload: &WorkloadName) -> Option<ProxyConf
     let of_workload = |id: &str| workload_name(id).as_ref() == Some(workload);
     let stream = streams.iter().rev().find(|stream| of_workload(&stream.node.id))?;
     let told = board.told(stream.id)?;
+    let _known = Descriptions::hold();
     Some(ProxyConfig {
         namespace: workload.namespace.clone(),
         pod: workload.name.clone(),

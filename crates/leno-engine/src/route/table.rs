@@ -1,5 +1,7 @@
 //! The table of routes.
 
+use std::sync::Arc;
+
 use super::{Action, HeaderEdits, PathMatch};
 use crate::{
     filter::Overrides,
@@ -57,7 +59,7 @@ pub enum Domain {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     /// Its name; may be empty.
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// Which requests it is for.
     pub matches: RouteMatch,
     /// What happens to them.

@@ -1,5 +1,9 @@
 //! Request heads.
 
+use std::mem::MaybeUninit;
+
+use httparse::ParserConfig;
+
 use super::{Limits, Parsed, Version, refused, scan, version};
 use crate::{Field, Framing, HeadError, Place, field::same};
 
@@ -40,10 +44,12 @@ impl RequestHead {
     /// When the head is refused; what this leaves in `self` means nothing.
     pub fn parse(&mut self, bytes: &[u8], limits: Limits) -> Result<Parsed, HeadError> {
         let window = bytes.get(..limits.bytes.min(bytes.len())).unwrap_or_default();
-        let mut storage = [httparse::EMPTY_HEADER; Limits::MAX_FIELDS];
+        // Not filled with anything before the parser does: that would be 8 KiB for every head.
+        let mut storage = [const { MaybeUninit::uninit() }; Limits::MAX_FIELDS];
         let fields = storage.get_mut(..limits.fields.min(Limits::MAX_FIELDS)).unwrap_or_default();
-        let mut parser = httparse::Request::new(fields);
-        let length = match parser.parse(window).map_err(refused)? {
+        let mut parser = httparse::Request::new(&mut []);
+        let parsed = ParserConfig::default().parse_request_with_uninit_headers(&mut parser, window, fields);
+        let length = match parsed.map_err(refused)? {
             httparse::Status::Complete(length) => length,
             httparse::Status::Partial if bytes.len() >= limits.bytes => {
                 return Err(HeadError::TooLarge);

@@ -16,7 +16,7 @@ mod secret;
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use leno_model::Invalid;
-use leno_proto::v3::core::Node;
+use leno_proto::{json::Descriptions, v3::core::Node};
 
 pub use self::fixed::Fixed;
 use crate::{identity::Credentials, settings::Bound};
@@ -68,6 +68,7 @@ pub fn load(path: &Path) -> Result<Bootstrap, LoadError> {
 /// # Errors
 /// Everything that is wrong with it.
 pub fn parse(file: &str, text: &str) -> Result<Bootstrap, Vec<Invalid>> {
+    let _known = Descriptions::hold();
     let (node, message) = read::message(file, text)?;
     let place = read::Place { file, node: &node };
     resource::convert(message).map_err(|wrong| wrong.into_iter().map(|one| place.locate(one)).collect())

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::Args;
-use leno_runtime::{Drain, LogLevel, task};
+use leno_runtime::{Drain, LogLevel, memory, task};
 use tokio::sync::Notify;
 
 use super::process::{self, ProcessArgs};
@@ -80,6 +80,8 @@ async fn start(args: &ProcessArgs, bootstrap: Bootstrap, log: LogLevel, drain: &
             .await
             .with_context(|| format!("cannot listen on {address}"))?;
     }
+    // Reading the file took many times what is left of it.
+    memory::give_back();
     tracing::info!(listeners = count, "listening");
     Ok(shown)
 }

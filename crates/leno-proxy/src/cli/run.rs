@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use clap::Args;
 use leno_model::{ServiceAccountName, SpiffeId, TrustDomain};
 use leno_proto::v3::core::Node;
-use leno_runtime::{Drain, LogLevel, task};
+use leno_runtime::{Drain, LogLevel, memory, task};
 use leno_xds::client::{self, Backoff, Config};
 use tokio::sync::Notify;
 
@@ -106,6 +106,7 @@ pub(super) fn loopback(text: &str) -> Result<SocketAddr, String> {
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     process::run(&args.process, async |log, drain| {
         let admin = start(args, log, drain).await?;
+        memory::give_back();
         tracing::info!(workload = %args.workload_name, namespace = %args.workload_namespace, "listening");
         Ok(admin)
     })

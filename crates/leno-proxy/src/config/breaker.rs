@@ -122,12 +122,17 @@ impl CircuitBreaker {
         Counted::below(&self.retries, self.thresholds.retries.of(self.requests.load(Ordering::Relaxed)))
     }
 
+    /// Admits an HTTP/1 request to a connection, when one is free.
+    pub fn free_turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.connections.try_acquire().ok()
+    }
+
     /// Admits an HTTP/1 request to a connection; waits until one is free.
     ///
     /// # Errors
     /// [`ErrorKind::UpstreamOverflow`] when too many wait.
     pub async fn turn(&self) -> Result<SemaphorePermit<'_>, ProxyError> {
-        if let Ok(permit) = self.connections.try_acquire() {
+        if let Some(permit) = self.free_turn() {
             return Ok(permit);
         }
         let limit = self.thresholds.max_pending_requests;

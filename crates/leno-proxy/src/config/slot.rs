@@ -90,6 +90,11 @@ impl<T> Slot<T> {
         if self.state() != SlotState::Pending {
             return Ok(self.get());
         }
+        // Apart: it is rare, and every connection would have room for it.
+        Box::pin(self.wait(within)).await
+    }
+
+    async fn wait(&self, within: Duration) -> Result<Option<Arc<T>>, Unknown> {
         let wait = async {
             loop {
                 let notified = self.known.notified();

@@ -1,10 +1,10 @@
 //! A request's end: counted, and logged when the connection manager says so.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use leno_engine::request::RequestHead;
 
-use super::header::{REQUEST_ID, TRACEPARENT};
+use super::header::{Ids, REQUEST_ID, TRACEPARENT};
 use crate::{
     config::HttpConnectionManager,
     connection::{Callee, Connection},
@@ -25,11 +25,10 @@ pub(super) struct Outcome {
     pub(super) retries: u32,
     /// Whether it was delayed on purpose.
     pub(super) delayed: bool,
-    pub(super) route: Box<str>,
-    pub(super) cluster: Option<std::sync::Arc<str>>,
+    pub(super) route: Arc<str>,
+    pub(super) cluster: Option<Arc<str>>,
     /// The headers that the proxy set because they were missing.
-    pub(super) request_id: Option<String>,
-    pub(super) traceparent: Option<String>,
+    pub(super) ids: Ids,
 }
 
 impl Outcome {
@@ -46,10 +45,9 @@ impl Outcome {
             response_bytes: 0,
             retries: 0,
             delayed: false,
-            route: Box::default(),
+            route: Arc::default(),
             cluster: None,
-            request_id: None,
-            traceparent: None,
+            ids: Ids::default(),
         }
     }
 
@@ -69,8 +67,8 @@ impl Outcome {
         } else {
             (None, None, None)
         };
-        let id = self.request_id.as_deref().map_or(id.unwrap_or_default(), str::as_bytes);
-        let trace = self.traceparent.as_deref().map_or(trace.unwrap_or_default(), str::as_bytes);
+        let id = self.ids.request.as_ref().map_or(id.unwrap_or_default(), |id| id.as_str().as_bytes());
+        let trace = self.ids.trace.as_ref().map_or(trace.unwrap_or_default(), |trace| trace.as_str().as_bytes());
         let log = manager.access_log.then(|| RequestLog {
             method: request.method(),
             authority: request.authority().as_bytes(),

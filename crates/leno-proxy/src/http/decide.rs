@@ -34,7 +34,7 @@ pub(super) struct Routed {
     /// Where to.
     pub(super) cluster: Arc<Cluster>,
     /// The route's name; may be empty.
-    pub(super) route: Box<str>,
+    pub(super) route: Arc<str>,
     /// The new target, when it changes.
     pub(super) target: Option<String>,
     /// The new host, when it changes.

@@ -1,12 +1,16 @@
 //! Headers that the proxy itself sets, and edits that routes ask for.
 
+use std::borrow::Cow;
+
 use leno_engine::route::{HeaderAppend, HeaderEdits, HeaderWrite};
 use rand::RngExt as _;
+use smallvec::SmallVec;
 
 use super::decide::Routed;
 use crate::{
     connection::{Connection, Direction},
-    telemetry::trace,
+    hex::{Hex, HexWriter},
+    telemetry::trace::{self, Traceparent},
 };
 
 /// Who called, as proved by mutual TLS ([XFCC]). Whatever comes from outside under this name is dropped.
@@ -27,23 +31,45 @@ pub(super) enum Change<'a> {
     /// It goes, if it is there.
     Remove(&'a str),
     /// Whatever is there of this name is replaced.
-    Set(&'a str, String),
+    Set(&'a str, Cow<'a, str>),
     /// It is added beside what is there.
-    Append(&'a str, String),
+    Append(&'a str, Cow<'a, str>),
+}
+
+/// Changes in their order. Those that the proxy itself makes find room without an allocation.
+pub(super) type Changes<'a> = SmallVec<[Change<'a>; 4]>;
+
+/// What tells a request from others, where the caller did not say so itself: for the callee and for the log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ids {
+    /// `x-request-id`.
+    pub(super) request: Option<RequestId>,
+    /// `traceparent`.
+    pub(super) trace: Option<Traceparent>,
+}
+
+impl Ids {
+    /// Makes those that are missing. `header` tells a header's value.
+    pub(super) fn missing<'v>(header: impl Fn(&str) -> Option<&'v [u8]>) -> Self {
+        let mut random = rand::rng();
+        let request = header(REQUEST_ID).is_none().then(|| RequestId::new(random.random()));
+        let legal = header(TRACEPARENT).is_some_and(trace::is_legal);
+        let trace = (!legal).then(|| Traceparent::start(random.random(), random.random()));
+        Self { request, trace }
+    }
 }
 
 /// What changes in the headers of a request that goes on. `header` tells a header's value.
 pub(super) fn request<'a, 'v>(
-    connection: &Connection,
+    connection: &'a Connection,
     routed: &'a Routed,
+    ids: &'a Ids,
     header: impl Fn(&str) -> Option<&'v [u8]>,
-) -> Vec<Change<'a>> {
-    let mut changes = Vec::with_capacity(4);
+) -> Changes<'a> {
+    let mut changes = Changes::new();
     match (connection.direction, connection.mtls) {
         (Direction::Inbound, true) => {
-            let own = &connection.worker.shared.settings.workload.identity;
-            let value = format!("By={own};URI={}", connection.source.identity);
-            changes.push(Change::Set(CLIENT_CERTIFICATE, value));
+            changes.push(Change::Set(CLIENT_CERTIFICATE, connection.client_certificate().into()));
         }
         (Direction::Inbound, false) | (Direction::Outbound, _) => {
             if header(CLIENT_CERTIFICATE).is_some() {
@@ -51,17 +77,16 @@ pub(super) fn request<'a, 'v>(
             }
         }
     }
-    if header(REQUEST_ID).is_none() {
-        changes.push(Change::Set(REQUEST_ID, request_id()));
+    if let Some(id) = &ids.request {
+        changes.push(Change::Set(REQUEST_ID, id.as_str().into()));
     }
-    if !header(TRACEPARENT).is_some_and(trace::is_legal) {
-        let mut random = rand::rng();
-        changes.push(Change::Set(TRACEPARENT, trace::start(random.random(), random.random())));
+    if let Some(trace) = &ids.trace {
+        changes.push(Change::Set(TRACEPARENT, trace.as_str().into()));
     }
     if header(FORWARDED_PROTO).is_none() {
-        changes.push(Change::Set(FORWARDED_PROTO, "http".to_owned()));
+        changes.push(Change::Set(FORWARDED_PROTO, "http".into()));
     }
-    changes.extend(routed.originals.iter().map(|(name, value)| Change::Set(name, value.clone())));
+    changes.extend(routed.originals.iter().map(|(name, value)| Change::Set(name, value.as_str().into())));
     edits(&mut changes, &routed.request_edits, 0, header);
     changes
 }
@@ -71,14 +96,14 @@ pub(super) fn response<'a, 'v>(
     edits: &'a [HeaderEdits],
     status: u16,
     header: impl Fn(&str) -> Option<&'v [u8]>,
-) -> Vec<Change<'a>> {
-    let mut changes = Vec::new();
+) -> Changes<'a> {
+    let mut changes = Changes::new();
     self::edits(&mut changes, edits, status, header);
     changes
 }
 
 fn edits<'a, 'v>(
-    changes: &mut Vec<Change<'a>>,
+    changes: &mut Changes<'a>,
     edits: &'a [HeaderEdits],
     status: u16,
     header: impl Fn(&str) -> Option<&'v [u8]>,
@@ -105,14 +130,14 @@ fn edits<'a, 'v>(
         }
         let text = |write: &'a HeaderWrite| Some((&*write.name, write.value.text(status, &header)?));
         for (name, value) in overwritten.into_iter().filter_map(text) {
-            change(changes, Change::Set(name, value));
+            change(changes, Change::Set(name, value.into()));
         }
-        changes.extend(added.into_iter().filter_map(text).map(|(name, value)| Change::Append(name, value)));
+        changes.extend(added.into_iter().filter_map(text).map(|(name, value)| Change::Append(name, value.into())));
     }
 }
 
 /// Adds a change; what it takes away may have come from one before.
-fn change<'a>(changes: &mut Vec<Change<'a>>, new: Change<'a>) {
+fn change<'a>(changes: &mut Changes<'a>, new: Change<'a>) {
     if new.removes() {
         changes.retain(|old| !old.name().eq_ignore_ascii_case(new.name()));
     }
@@ -136,13 +161,21 @@ impl Change<'_> {
     }
 }
 
-/// A random UUID (version 4), as Envoy makes it.
-fn request_id() -> String {
-    let bits: u128 = rand::rng().random();
-    let bits = (bits & !(0xf << 76) & !(0b11 << 62)) | (0x4 << 76) | (0b10 << 62);
-    let hex = format!("{bits:032x}");
-    let part = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    format!("{}-{}-{}-{}-{}", part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32))
+/// A request's id.
+pub(super) type RequestId = Hex<36>;
+
+impl RequestId {
+    /// A UUID (version 4) of random bits, as Envoy makes it.
+    fn new(bits: u128) -> Self {
+        let bits = (bits & !(0xf << 76) & !(0b11 << 62)) | (0x4 << 76) | (0b10 << 62);
+        let mut text = HexWriter::default();
+        for (part, digits) in [(bits >> 96, 8), (bits >> 80, 4), (bits >> 64, 4), (bits >> 48, 4)] {
+            text.hex(part, digits);
+            text.byte(b'-');
+        }
+        text.hex(bits, 12);
+        text.finish()
+    }
 }
 
 #[cfg(test)]
@@ -175,9 +208,8 @@ mod tests {
 
     #[test]
     fn request_ids_are_uuids_of_version_4() {
-        let id = request_id();
-        assert_eq!(id.len(), 36);
-        assert_eq!(id.as_bytes()[14], b'4', "{id}");
-        assert!(b"89ab".contains(&id.as_bytes()[19]), "{id}");
+        let id = RequestId::new(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+        assert_eq!(id.as_str(), "01234567-89ab-4def-8123-456789abcdef");
+        assert_eq!(RequestId::new(u128::MAX).as_str(), "ffffffff-ffff-4fff-bfff-ffffffffffff");
     }
 }

@@ -39,6 +39,9 @@ use crate::{
 /// How long a connection that says nothing is looked at before it is taken for HTTP/1.
 const LOOK: Duration = Duration::from_secs(10);
 
+/// How much is read of it at a time.
+const LOOK_BYTES: usize = 4096;
+
 /// Serves a connection until it is closed. `payload` is what ALPN or the first bytes said it is, when they did.
 pub async fn serve(connection: Rc<Connection>, manager: Arc<HttpConnectionManager>, io: Io, payload: Option<Payload>) {
     let payload = match (manager.codec, payload) {
@@ -59,10 +62,10 @@ async fn look(connection: Rc<Connection>, manager: Arc<HttpConnectionManager>, m
                 Verdict::Is(payload) => return Some(payload),
                 Verdict::Unknown => {}
             }
-            let mut piece = [0; 4096];
-            match io.read(&mut piece).await {
+            first.reserve(LOOK_BYTES);
+            match io.read_buf(&mut first).await {
                 Ok(0) | Err(_) => return None,
-                Ok(read) => first.extend_from_slice(piece.get(..read).unwrap_or_default()),
+                Ok(_) => {}
             }
         }
     };
@@ -84,8 +87,8 @@ async fn dispatch(
 ) {
     let current = Current::new(Rc::clone(&connection), manager, payload);
     match payload {
-        Payload::Http2 => h2::server::run(connection, current, io, first).await,
-        // Boxed: its state is large, and most of the listener's connections wait in another one.
+        // Boxed: their states are large, and a connection needs room for one of them at most.
+        Payload::Http2 => Box::pin(h2::server::run(connection, current, io, first)).await,
         Payload::Http1 | Payload::Tcp => Box::pin(h1::server::run(connection, current, io, first)).await,
     }
 }

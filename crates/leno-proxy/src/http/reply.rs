@@ -104,7 +104,7 @@ impl Reply {
             match change {
                 Change::Remove(_) => {}
                 Change::Set(name, value) | Change::Append(name, value) => {
-                    self.headers.push((Cow::Owned(name.to_owned()), value));
+                    self.headers.push((Cow::Owned(name.to_owned()), value.into_owned()));
                 }
             }
         }

@@ -3,6 +3,7 @@
 use std::{
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    pin::pin,
     rc::Rc,
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -51,6 +52,8 @@ pub fn open(address: SocketAddr) -> io::Result<TcpListener> {
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
+    // What is accepted has these from the socket that it was accepted from.
+    dial::tune(&socket);
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
@@ -104,7 +107,6 @@ fn take(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, door: &Door) {
         ConnectionRefused { worker, direction, peer, reason: ErrorKind::Overload }.emit();
         return;
     };
-    dial::tune(&stream);
     let (own, door) = (Rc::clone(worker), door.clone());
     let admission = open.admission;
     match admission {
@@ -114,13 +116,14 @@ fn take(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, door: &Door) {
         }
     }
     worker.spawn(async move {
-        let served = async {
+        // In its place: a future that is moved takes its room twice, for as long as the connection lives.
+        let served = pin!(async {
             match door {
                 Door::Inbound => inbound::serve(own, stream, peer, admission).await,
                 Door::Outbound => outbound::serve(own, stream, peer, admission).await,
                 Door::Bound(bound) => bound::serve(own, stream, peer, &bound, admission).await,
             }
-        };
+        });
         match admission {
             Admission::Admitted => served.await,
             Admission::Shed => drop(timeout(SHED, served).await),

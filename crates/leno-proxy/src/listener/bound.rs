@@ -1,6 +1,6 @@
 //! Connections to listeners with sockets of their own.
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
+use std::{cell::OnceCell, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
 use tokio::net::TcpStream;
 
@@ -112,6 +112,7 @@ impl Meeting {
             identity: caller.map(|caller| caller.identity),
             opened: self.opened,
             admission: self.admission,
+            client_certificate: OnceCell::new(),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Connections to the workload.
 
 use std::{
+    cell::OnceCell,
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
@@ -200,6 +201,7 @@ impl Meeting {
             server_name: server_name.into(),
             opened: self.opened,
             admission: self.admission,
+            client_certificate: OnceCell::new(),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Connections from the workload.
 
 use std::{
+    cell::OnceCell,
     net::SocketAddr,
     rc::Rc,
     sync::Arc,
@@ -53,6 +54,7 @@ pub async fn serve_to(
         source: Arc::clone(&worker.shared.settings.workload),
         opened: Instant::now(),
         admission,
+        client_certificate: OnceCell::new(),
         worker,
     });
     let worker = &connection.worker;

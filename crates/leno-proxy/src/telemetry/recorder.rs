@@ -1,6 +1,6 @@
 //! The counters of one worker: no lock, and no allocation once a series exists.
 
-use std::{cell::RefCell, collections::HashMap, fmt, rc::Rc, sync::Arc};
+use std::{cell::RefCell, fmt, rc::Rc, sync::Arc};
 
 use leno_engine::resilience::outlier::EjectionCause;
 
@@ -12,6 +12,7 @@ use super::{
 use crate::{
     connection::{Callee, Connection, Direction},
     error::ErrorKind,
+    hash::HashMap,
 };
 
 /// The most live series of a kind: when there are more they are folded into [`Totals`] by their text.

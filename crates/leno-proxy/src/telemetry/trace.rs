@@ -2,15 +2,25 @@
 //!
 //! [W3C Trace Context]: https://www.w3.org/TR/trace-context/
 
-/// A `traceparent` of 55 bytes: version, trace id, span id, flags.
-pub const LENGTH: usize = 55;
+use crate::hex::{Hex, HexWriter};
 
-/// A new `traceparent`, not sampled: the proxy starts no spans of its own yet, but every log along the way shares the
-/// trace id.
-#[must_use]
-pub fn start(trace: u128, span: u64) -> String {
-    // Zero ids are not legal.
-    format!("00-{:032x}-{:016x}-00", trace.max(1), span.max(1))
+/// A `traceparent` of 55 bytes: version, trace id, span id, flags.
+pub type Traceparent = Hex<55>;
+
+impl Traceparent {
+    /// A new one, not sampled: the proxy starts no spans of its own yet, but every log along the way shares the trace
+    /// id.
+    #[must_use]
+    pub fn start(trace: u128, span: u64) -> Self {
+        let mut text = HexWriter::default();
+        // Zero ids are not legal.
+        for (part, digits) in [(0, 2), (trace.max(1), 32), (span.max(1).into(), 16)] {
+            text.hex(part, digits);
+            text.byte(b'-');
+        }
+        text.hex(0, 2);
+        text.finish()
+    }
 }
 
 /// Whether a `traceparent` may be passed on: one that is broken is replaced.
@@ -39,8 +49,8 @@ mod tests {
 
     #[test]
     fn what_is_started_is_legal() {
-        assert!(is_legal(start(7, 9).as_bytes()));
-        assert_eq!(start(0, 0).len(), LENGTH);
+        assert_eq!(Traceparent::start(7, 9).as_str(), "00-00000000000000000000000000000007-0000000000000009-00");
+        assert!(is_legal(Traceparent::start(0, 0).as_str().as_bytes()));
     }
 
     #[test]

@@ -27,37 +27,43 @@ pub struct Http1 {
     pub reused: bool,
     /// Whether it is mesh TLS.
     pub mtls: bool,
+    /// Where it waits between requests.
+    pub(super) key: Key,
 }
 
 impl Http1 {
-    /// A connection that waited, or else a new one.
+    /// A connection that waited.
+    pub(crate) fn waited(worker: &Worker, key: &Key) -> Option<Self> {
+        loop {
+            let mut waited = worker.pools.take(key)?;
+            if waited.is_open() {
+                return Some(waited);
+            }
+        }
+    }
+
+    /// A new connection.
     ///
     /// # Errors
     /// As [`dial::dial`].
-    pub async fn to(
+    pub(crate) async fn dial(
         worker: &Rc<Worker>,
         direction: Direction,
         cluster: &Cluster,
         endpoint: &Endpoint,
-        fresh: bool,
+        key: Key,
     ) -> Result<Self, ProxyError> {
-        let key = Key::new(cluster, endpoint);
-        while !fresh && let Some(mut waited) = worker.pools.take(&key) {
-            if waited.is_open() {
-                return Ok(waited);
-            }
-        }
         let dialed = dial::dial(worker, direction, cluster, endpoint, Payload::Http1).await?;
-        Ok(Self { io: dialed.io, input: Buffer::default(), reused: false, mtls: dialed.identity.is_some() })
+        Ok(Self { io: dialed.io, input: Buffer::default(), reused: false, mtls: dialed.identity.is_some(), key })
     }
 
     /// Gives it back for the next request.
-    pub fn put_back(mut self, worker: &Rc<Worker>, cluster: &Cluster, endpoint: &Endpoint) {
+    pub fn put_back(mut self, worker: &Rc<Worker>) {
         // Bytes after the answer belong to no request: whoever sends them is not to be trusted with another.
         if self.input.is_empty() {
             self.input.release();
             self.reused = true;
-            worker.pools.put(worker, Key::new(cluster, endpoint), self);
+            worker.pools.put(worker, self);
         }
     }
 

@@ -5,7 +5,6 @@ mod h2;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
     net::SocketAddr,
     rc::{Rc, Weak},
     sync::Arc,
@@ -18,6 +17,7 @@ pub use h2::{Http2, Lease};
 
 use crate::{
     config::{Cluster, Endpoint, Transport},
+    hash::HashMap,
     worker::Worker,
 };
 
@@ -32,16 +32,19 @@ pub(crate) const MAX_IDLE: usize = 4096;
 /// The pools of a worker.
 #[derive(Debug, Default)]
 pub struct Pools {
-    idle: RefCell<HashMap<Key, Vec<Idle>>>,
+    idle: RefCell<Waiting>,
     idle_count: Cell<usize>,
     shared: RefCell<HashMap<Key, Rc<h2::Shared>>>,
     /// Whether the sweeper runs.
     swept: Cell<bool>,
 }
 
+/// Connections that wait, by what they have in common.
+type Waiting = HashMap<Key, Vec<Idle>>;
+
 /// What connections must have in common to stand in for each other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Key {
+pub(crate) struct Key {
     cluster: Arc<str>,
     address: SocketAddr,
     /// The identity of the TLS settings: after a change of the accepted identities, old connections are not used.
@@ -49,7 +52,8 @@ struct Key {
 }
 
 impl Key {
-    fn new(cluster: &Cluster, endpoint: &Endpoint) -> Self {
+    /// That of a cluster's endpoint.
+    pub(crate) fn new(cluster: &Cluster, endpoint: &Endpoint) -> Self {
         let transport = match cluster.transport(endpoint) {
             Transport::Plain => 0,
             Transport::MeshTls(tls) => tls.id(),
@@ -69,26 +73,25 @@ impl Pools {
     /// Takes the connection that waited the shortest.
     fn take(&self, key: &Key) -> Option<Http1> {
         let mut idle = self.idle.borrow_mut();
-        let waiting = idle.get_mut(key)?;
-        let taken = waiting.pop();
-        if waiting.is_empty() {
-            idle.remove(key);
-        }
-        let taken = taken?;
+        let taken = idle.get_mut(key)?.pop()?;
         self.idle_count.set(self.idle_count.get().saturating_sub(1));
         Some(taken.connection)
     }
 
     /// Keeps a connection for the next request, unless enough wait already.
-    fn put(&self, worker: &Rc<Worker>, key: Key, connection: Http1) {
+    fn put(&self, worker: &Rc<Worker>, connection: Http1) {
         if self.idle_count.get() >= MAX_IDLE || worker.is_draining() {
             return;
         }
         let mut idle = self.idle.borrow_mut();
-        let waiting = idle.entry(key).or_default();
-        if waiting.len() >= MAX_IDLE_PER_ENDPOINT {
-            return;
+        // The place stays while no connection waits in it, until the sweeper comes by.
+        if !idle.contains_key(&connection.key) {
+            idle.insert(connection.key.clone(), Vec::new());
         }
+        let Some(waiting) = idle.get_mut(&connection.key).filter(|waiting| waiting.len() < MAX_IDLE_PER_ENDPOINT)
+        else {
+            return;
+        };
         waiting.push(Idle { connection, since: Instant::now() });
         self.idle_count.set(self.idle_count.get() + 1);
         drop(idle);

@@ -4,9 +4,8 @@ use std::{io, rc::Rc, sync::Arc, thread, time::Duration};
 
 use leno_runtime::Drained;
 use tokio::{
-    runtime::Builder,
+    runtime::{Builder, LocalOptions},
     sync::{mpsc, oneshot},
-    task::LocalSet,
     time::{Instant, interval, sleep},
 };
 
@@ -62,12 +61,11 @@ pub async fn start(id: usize, shared: Arc<Shared>, drained: Drained) -> io::Resu
     let (commands, receiver) = mpsc::channel(COMMANDS);
     let (started, listening) = oneshot::channel();
     thread::Builder::new().name(format!("worker-{id}")).spawn(move || {
-        let runtime = match Builder::new_current_thread().enable_all().build() {
+        let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
             Ok(runtime) => runtime,
             Err(error) => return drop(started.send(Err(error))),
         };
-        let local = LocalSet::new();
-        local.block_on(&runtime, async {
+        runtime.block_on(async {
             let worker = Worker::new(id, shared, drained);
             match listen(&worker) {
                 // Nobody waits only if the process is ending.

@@ -2,12 +2,13 @@
 
 use std::{future::poll_fn, io, pin::Pin, task::Poll, time::Duration};
 
-use leno_http1::{HeadError, Limits, Parsed, RequestHead};
+use leno_http1::{Framing, HeadError, Limits, Parsed, RequestHead};
 use tokio::{
     io::{AsyncWrite as _, AsyncWriteExt as _},
     time::{Instant, timeout_at},
 };
 
+use super::times::Times;
 use crate::{config::HttpLimits, http_buffer::Buffer, io::Io, worker::Worker};
 
 /// The caller's connection.
@@ -19,7 +20,15 @@ pub(super) struct Client {
     pub(super) head: RequestHead,
     /// The bytes that it was parsed from.
     pub(super) head_bytes: Vec<u8>,
+    /// The memory of the last answer's head.
+    pub(super) spare: Vec<u8>,
+    /// Ready when the process ends. One for the connection's whole life: to wait anew for every request would cost more
+    /// than to parse it.
+    drained: Pin<Box<dyn Future<Output = ()>>>,
 }
+
+/// How much memory is kept for the next head.
+pub(super) const SPARE: usize = 4096;
 
 /// What came instead of a request, or with it.
 pub(super) enum Arrived {
@@ -34,20 +43,34 @@ pub(super) enum Arrived {
 }
 
 impl Client {
-    pub(super) fn new(io: Io, first: Vec<u8>) -> Self {
-        Self { io, input: Buffer::from(first), head: RequestHead::default(), head_bytes: Vec::new() }
+    pub(super) fn new(worker: &Worker, io: Io, first: Vec<u8>) -> Self {
+        let mut drained = worker.drained.clone();
+        Self {
+            io,
+            input: Buffer::from(first),
+            head: RequestHead::default(),
+            head_bytes: Vec::new(),
+            spare: Vec::new(),
+            drained: Box::pin(async move { drained.wait().await }),
+        }
     }
 
     /// Waits for the next request's head.
-    pub(super) async fn request(&mut self, worker: &Worker, limits: &HttpLimits) -> Arrived {
-        if self.input.is_empty() && !self.first_byte(worker, limits.idle_timeout).await {
+    pub(super) async fn request(&mut self, limits: &HttpLimits, times: &mut Times) -> Arrived {
+        for memory in [&mut self.head_bytes, &mut self.spare] {
+            if memory.capacity() > SPARE {
+                *memory = Vec::new();
+            }
+        }
+        if self.input.is_empty() && !self.first_byte(limits.idle_timeout, times).await {
             return Arrived::Nothing;
         }
         let bounds = Limits {
             bytes: usize::try_from(limits.max_headers_bytes).unwrap_or(usize::MAX),
             fields: usize::try_from(limits.max_headers_count).unwrap_or(Limits::MAX_FIELDS),
         };
-        let deadline = (!limits.headers_timeout.is_zero()).then(|| Instant::now() + limits.headers_timeout);
+        // Set when it is seen that the head did not come as a whole.
+        let mut deadline = None;
         loop {
             match self.head.parse(self.input.filled(), bounds) {
                 Ok(Parsed::Complete(length)) => {
@@ -60,7 +83,8 @@ impl Client {
                 Err(error) => return Arrived::Refused(error),
             }
             let more = poll_fn(|cx| self.input.poll_read(&mut self.io, cx));
-            let read = match deadline {
+            let timeout = (!limits.headers_timeout.is_zero()).then_some(limits.headers_timeout);
+            let read = match timeout.map(|timeout| *deadline.get_or_insert_with(|| Instant::now() + timeout)) {
                 Some(deadline) => match timeout_at(deadline, more).await {
                     Ok(read) => read,
                     Err(_) => return Arrived::Timeout,
@@ -74,17 +98,22 @@ impl Client {
     }
 
     /// Waits for the first byte of a request; `false` when none will come.
-    async fn first_byte(&mut self, worker: &Worker, idle: Duration) -> bool {
-        let mut drained = worker.drained.clone();
-        let Self { io, input, .. } = self;
-        let read = poll_fn(|cx| input.poll_read(io, cx));
-        let idle = async { if idle.is_zero() { std::future::pending().await } else { tokio::time::sleep(idle).await } };
-        tokio::select! {
-            biased;
-            read = read => matches!(read, Ok(1..)),
-            () = drained.wait() => false,
-            () = idle => false,
-        }
+    async fn first_byte(&mut self, idle: Duration, times: &mut Times) -> bool {
+        let mut due = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(read) = self.input.poll_read(&mut self.io, cx) {
+                return Poll::Ready(matches!(read, Ok(1..)));
+            }
+            if self.drained.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(false);
+            }
+            if idle.is_zero() {
+                return Poll::Pending;
+            }
+            let due = *due.get_or_insert_with(|| Instant::now() + idle);
+            times.poll(cx, due).map(|()| false)
+        })
+        .await
     }
 
     /// Writes bytes and sees that they leave.
@@ -94,6 +123,12 @@ impl Client {
     pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.io.write_all(bytes).await?;
         self.io.flush().await
+    }
+
+    /// Whether the caller said that no more will come, so that closing at once resets nothing. After a body some send an
+    /// empty line all the same.
+    pub(super) fn said_last(&self) -> bool {
+        !self.head.keep_alive && self.head.framing == Framing::None && self.input.is_empty() && !self.io.is_tls()
     }
 
     /// Ends the connection so that the caller sees all that was written.

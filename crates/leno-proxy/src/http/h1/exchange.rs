@@ -105,11 +105,11 @@ pub(super) struct Attempt<'a, 'r> {
     /// Whether an upgrade was passed on.
     pub(super) upgrade: bool,
     /// Whether the caller's connection will be closed after this.
-    pub(super) close: bool,
+    close: bool,
     download: Download,
     worker: &'a Worker,
     /// What was passed back.
-    pub(super) sent: Sent,
+    sent: Sent,
 }
 
 /// What was passed back.
@@ -142,6 +142,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         setting: Setting<'a, 'r>,
     ) -> Self {
         let Setting { routed, retries, try_until, arrive_until, upgrade, close, worker } = setting;
+        let download = Download { head: std::mem::take(&mut client.spare), ..Download::default() };
         Self {
             client,
             upstream,
@@ -154,10 +155,17 @@ impl<'a, 'r> Attempt<'a, 'r> {
             arrive_until,
             upgrade,
             close,
-            download: Download::default(),
+            download,
             worker,
             sent: Sent::default(),
         }
+    }
+
+    /// What was passed back, and whether the caller's connection is to be closed. The memory of the head is kept.
+    pub(super) fn finish(self) -> (Sent, bool) {
+        self.client.spare = self.download.head;
+        self.client.spare.clear();
+        (self.sent, self.close)
     }
 
     /// Moves what can be moved; ready when the attempt has come to its end.
@@ -215,7 +223,8 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 return Poll::Ready(Err(Ended::Upstream(self.write_failed(&error.to_string()))));
             }
             if self.upload.body.is_complete() {
-                let now = Instant::now();
+                // Just now, when the last of it was written.
+                let now = self.times.moved;
                 self.upload.done = Some(now);
                 self.upload.arrived.get_or_insert(now);
                 return Poll::Ready(Ok(()));

@@ -5,7 +5,7 @@ use leno_http1::{Framing, RequestHead, ResponseHead, field::same, write};
 
 use super::super::{
     decide::Routed,
-    header::{self, Change},
+    header::{self, Change, Ids},
     reply::Reply,
     view::Http1,
 };
@@ -33,17 +33,18 @@ fn is_changed(name: &[u8], changes: &[Change<'_>]) -> bool {
     changes.iter().any(|change| change.removes() && same(name, change.name()))
 }
 
-/// Writes the head of a request that goes on; returns what the proxy set: request id and trace.
+/// Writes the head of a request that goes on; returns what the proxy set.
 pub(super) fn request(
     out: &mut Vec<u8>,
     connection: &Connection,
     view: Http1<'_>,
     routed: &Routed,
     upgrade: Option<&[u8]>,
-) -> (Option<String>, Option<String>) {
+) -> Ids {
     let Http1 { head, bytes } = view;
-    let changes =
-        header::request(connection, routed, |name| head.field(bytes, name).map(|place| place.of_bytes(bytes)));
+    let value = |name: &str| head.field(bytes, name).map(|place| place.of_bytes(bytes));
+    let ids = Ids::missing(value);
+    let changes = header::request(connection, routed, &ids, value);
     let target = if head.connect { view.authority() } else { routed.target.as_deref().unwrap_or(view.target()) };
     write::request_line(out, view.method().as_bytes(), target.as_bytes());
     let host = routed.host.as_deref().unwrap_or(view.authority());
@@ -59,13 +60,7 @@ pub(super) fn request(
         write::field(out, b"upgrade", upgrade);
     }
     write::end(out);
-    let set = |wanted: &str| {
-        changes.iter().find_map(|change| match change {
-            Change::Set(name, value) if *name == wanted => Some(value.clone()),
-            Change::Set(..) | Change::Remove(_) | Change::Append(..) => None,
-        })
-    };
-    (set(header::REQUEST_ID), set(header::TRACEPARENT))
+    ids
 }
 
 /// How an answer is passed back.

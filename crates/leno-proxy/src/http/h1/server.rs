@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     net::SocketAddr,
+    pin::Pin,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -21,7 +22,7 @@ use super::{
         retry::Retries,
         view::Http1 as View,
     },
-    client::{Arrived, Client},
+    client::{Arrived, Client, SPARE},
     exchange::{Attempt, Ended, Sent, Setting},
     failure::{Failed, failed, is_too_large, late, outcome_of, told},
     head,
@@ -35,13 +36,15 @@ use crate::{
     error::{ErrorKind, ProxyError},
     io::Io,
     telemetry::event::{Protocol, Retried},
-    upstream::Http1,
+    upstream::{Http1, Key},
 };
 
 /// What lives as long as the connection.
 struct Server {
     connection: Rc<Connection>,
     manager: Arc<HttpConnectionManager>,
+    /// Who the manager stands for.
+    callee: Callee,
     response: ResponseHead,
     times: Times,
     /// The memory of the last request's head.
@@ -51,9 +54,9 @@ struct Server {
 /// What becomes of the connection.
 enum After {
     /// The next request.
-    Next(Client),
+    Next(Box<Client>),
     /// It is closed, when the caller has seen everything.
-    Close(Client),
+    Close(Box<Client>),
     /// It is gone already, or closed at once.
     Gone,
 }
@@ -61,16 +64,17 @@ enum After {
 /// Serves a connection. `first` was read from it already.
 pub(in crate::http) async fn run(connection: Rc<Connection>, mut current: Current, io: Io, first: Vec<u8>) {
     let Some(manager) = current.manager().map(Arc::clone) else { return };
-    let mut server =
-        Server { connection, manager, response: ResponseHead::default(), times: Times::new(), spare: Vec::new() };
-    let mut client = Client::new(io, first);
+    let callee = Callee::of(&connection, &manager.stat_prefix);
+    let (response, times) = (ResponseHead::default(), Times::new());
+    let mut client = Box::new(Client::new(&connection.worker, io, first));
+    let mut server = Server { connection, manager, callee, response, times, spare: Vec::new() };
     loop {
-        let arrived = client.request(&server.connection.worker, &server.manager.limits).await;
+        let arrived = client.request(&server.manager.limits, &mut server.times).await;
         let after = match arrived {
             Arrived::Request => {
                 match current.manager() {
                     Some(manager) if Arc::ptr_eq(manager, &server.manager) => {}
-                    Some(manager) => server.manager = Arc::clone(manager),
+                    Some(manager) => server.manage(Arc::clone(manager)),
                     None => return,
                 }
                 server.request(client).await
@@ -101,10 +105,15 @@ pub(in crate::http) async fn run(connection: Rc<Connection>, mut current: Curren
 }
 
 impl Server {
+    /// Goes on by another manager.
+    fn manage(&mut self, manager: Arc<HttpConnectionManager>) {
+        self.callee = Callee::of(&self.connection, &manager.stat_prefix);
+        self.manager = manager;
+    }
+
     /// Answers what is no request.
-    async fn refuse(&mut self, mut client: Client, reply: &Reply) -> After {
-        let mut outcome =
-            Outcome::new(Callee::of(&self.connection, &self.manager.stat_prefix), Protocol::Http1, Instant::now());
+    async fn refuse(&mut self, mut client: Box<Client>, reply: &Reply) -> After {
+        let mut outcome = Outcome::new(self.callee.clone(), Protocol::Http1, Instant::now());
         outcome.status = reply.status;
         outcome.flags = reply.flags;
         outcome.detail.clone_from(&reply.detail);
@@ -119,22 +128,21 @@ impl Server {
     }
 
     /// Serves one request.
-    async fn request(&mut self, client: Client) -> After {
-        let callee = Callee::of(&self.connection, &self.manager.stat_prefix);
-        let mut outcome = Outcome::new(callee, Protocol::Http1, Instant::now());
+    async fn request(&mut self, client: Box<Client>) -> After {
+        let mut outcome = Outcome::new(self.callee.clone(), Protocol::Http1, Instant::now());
         let view = View { head: &client.head, bytes: &client.head_bytes };
         let decision = decide::decide(&self.connection, &self.manager, &outcome.callee, Protocol::Http1, &view).await;
         match decision {
-            Decision::Answer(reply) => self.answer(client, outcome, &reply).await,
+            Decision::Answer(reply) => self.answer(client, outcome, reply).await,
             Decision::Forward(routed) if is_too_large(&routed, client.head.framing) => {
-                self.answer(client, outcome, &Reply::from(ErrorKind::BodyTooLarge)).await
+                self.answer(client, outcome, ErrorKind::BodyTooLarge.into()).await
             }
             Decision::Forward(routed) => {
                 outcome.delayed = routed.delayed;
                 outcome.route.clone_from(&routed.route);
                 outcome.cluster = Some(Arc::clone(&routed.cluster.name));
                 if self.connection.direction == Direction::Outbound {
-                    outcome.callee.service = self.connection.worker.services.of(&routed.cluster.name);
+                    outcome.callee.service = Arc::clone(&routed.cluster.service);
                 }
                 let request = self.prepare(client, outcome, &routed);
                 self.forward(request, &routed).await
@@ -143,14 +151,13 @@ impl Server {
     }
 
     /// Writes the head that goes on.
-    fn prepare(&mut self, mut client: Client, mut outcome: Outcome, routed: &Routed) -> Request {
+    fn prepare(&mut self, mut client: Box<Client>, mut outcome: Outcome, routed: &Routed) -> Request {
         let upgrade = self.upgrade(&client);
         let mut bytes = std::mem::take(&mut self.spare);
         bytes.clear();
         let view = View { head: &client.head, bytes: &client.head_bytes };
         let asked = client.head.upgrade.filter(|_| upgrade).map(|place| place.of_bytes(&client.head_bytes));
-        let set = head::request(&mut bytes, &self.connection, view, routed, asked);
-        (outcome.request_id, outcome.traceparent) = set;
+        outcome.ids = head::request(&mut bytes, &self.connection, view, routed, asked);
         let upload = Upload::new(bytes, client.head.framing, outcome.started.into());
         client.input.release();
         let keep = client.head.keep_alive;
@@ -184,7 +191,7 @@ impl Server {
             drop(active);
             request.outcome.retries = retries.resends();
             let (failure, error) = match attempted {
-                Ok(answered) => return self.finish(request, routed, endpoint, answered, &retries).await,
+                Ok(answered) => return self.finish(request, routed, answered, &retries).await,
                 Err(failed) => failed,
             };
             // Where one kept connection was closed, the others to this endpoint are not to be trusted.
@@ -218,7 +225,7 @@ impl Server {
         if outcome.flags.ends_with("URX") {
             reply.flags = outcome.flags;
         }
-        self.answer(client, outcome, &reply).await
+        self.answer(client, outcome, reply).await
     }
 
     /// Tries one endpoint.
@@ -237,12 +244,19 @@ impl Server {
         let per_try = routed.retry.as_ref().and_then(|retry| retry.per_try_timeout);
         let try_until = per_try.map(|time| tokio::time::Instant::now() + time);
         let (worker, direction) = (&self.connection.worker, self.connection.direction);
-        let dial = Http1::to(worker, direction, &routed.cluster, endpoint, request.fresh);
-        let dialed = match due(routed, upload) {
-            Some(due) => tokio::time::timeout_at(due, dial).await.map_err(|_| (None, late()))?,
-            None => dial.await,
+        let key = Key::new(&routed.cluster, endpoint);
+        let waited = if request.fresh { None } else { Http1::waited(worker, &key) };
+        let mut upstream = match (waited, due(routed, upload)) {
+            (Some(waited), _) => waited,
+            (None, due) => {
+                let dial = Box::pin(Http1::dial(worker, direction, &routed.cluster, endpoint, key));
+                let dialed = match due {
+                    Some(due) => tokio::time::timeout_at(due, dial).await.map_err(|_| (None, late()))?,
+                    None => dial.await,
+                };
+                dialed.map_err(|error| (Some(Failure::Connect), error))?
+            }
         };
-        let mut upstream = dialed.map_err(|error| (Some(Failure::Connect), error))?;
         outcome.callee.mtls = upstream.mtls;
         let setting = Setting {
             routed,
@@ -256,7 +270,7 @@ impl Server {
         self.times.start();
         let mut attempt = Attempt::new(client, &mut upstream, upload, &mut self.response, &mut self.times, setting);
         let ended = poll_fn(|cx| attempt.poll(cx)).await;
-        let (sent, close) = (attempt.sent, attempt.close);
+        let (sent, close) = attempt.finish();
         outcome.request_bytes = upload.content;
         outcome.status = sent.status;
         outcome.response_bytes = sent.content;
@@ -283,47 +297,46 @@ impl Server {
     }
 
     /// Ends a request whose answer had begun.
-    async fn finish(
-        &mut self,
-        request: Request,
-        routed: &Routed,
-        endpoint: Arc<Endpoint>,
-        answered: Answered,
-        retries: &Retries<'_>,
-    ) -> After {
+    async fn finish(&mut self, request: Request, routed: &Routed, answered: Answered, retries: &Retries<'_>) -> After {
         let Request { client, mut outcome, upload, .. } = request;
         let Answered { upstream, ended, close, sent } = answered;
         let read = upload.is_read();
         self.spare = upload.into_bytes();
+        if self.spare.capacity() > SPARE {
+            self.spare = Vec::new();
+        }
         (outcome.flags, outcome.detail) = told(&ended, routed);
         outcome.flags = retries.flags(outcome.flags);
         match ended {
             Ended::Complete { reusable } => {
                 self.emit(&client, &outcome);
                 if reusable {
-                    upstream.put_back(&self.connection.worker, &routed.cluster, &endpoint);
+                    upstream.put_back(&self.connection.worker);
                 }
-                if close || !read { After::Close(client) } else { After::Next(client) }
+                match (read, close) {
+                    // There is nothing to wait for.
+                    (true, true) if client.said_last() => After::Gone,
+                    (true, false) => After::Next(client),
+                    (true, true) | (false, _) => After::Close(client),
+                }
             }
             Ended::Upgraded => {
-                self.tunnel(client, upstream, outcome, routed).await;
+                Box::pin(self.tunnel(client, upstream, outcome, routed)).await;
                 After::Gone
             }
             Ended::CallerBody(error) if sent.status == 0 => {
                 let reply = Reply::from(ProxyError::new(ErrorKind::BadRequest, error.to_string()));
-                self.answer(client, outcome, &reply).await
+                self.answer(client, outcome, reply).await
             }
-            Ended::TooLarge if sent.status == 0 => {
-                self.answer(client, outcome, &Reply::from(ErrorKind::BodyTooLarge)).await
-            }
+            Ended::TooLarge if sent.status == 0 => self.answer(client, outcome, ErrorKind::BodyTooLarge.into()).await,
             Ended::Idle if sent.status == 0 => {
                 let kind = if read { ErrorKind::UpstreamTimeout } else { ErrorKind::StreamIdleTimeout };
                 let reply = Reply::from(ProxyError::new(kind, outcome.detail.clone()));
-                self.answer(client, outcome, &reply).await
+                self.answer(client, outcome, reply).await
             }
             Ended::Late => {
                 let reply = Reply::from(ProxyError::new(ErrorKind::RequestTimeout, outcome.detail.clone()));
-                self.answer(client, outcome, &reply).await
+                self.answer(client, outcome, reply).await
             }
             Ended::Broken(_)
             | Ended::CallerGone
@@ -338,20 +351,30 @@ impl Server {
     }
 
     /// Carries what is spoken after an upgrade.
-    async fn tunnel(&self, client: Client, upstream: Http1, mut outcome: Outcome, routed: &Routed) {
+    async fn tunnel(&self, client: Box<Client>, upstream: Http1, mut outcome: Outcome, routed: &Routed) {
         let (head, bytes) = (client.head.clone(), client.head_bytes.clone());
-        let carried = tunnel::run(&self.connection, &outcome.callee, client, upstream, routed.idle).await;
+        let carried = tunnel::run(&self.connection, &outcome.callee, *client, upstream, routed.idle).await;
         outcome.request_bytes += carried.sent;
         outcome.response_bytes += carried.received;
         outcome.flags = carried.flags;
         outcome.emit(&self.connection, &self.manager, &View { head: &head, bytes: &bytes });
     }
 
-    /// Answers a request without an endpoint.
-    async fn answer(&mut self, mut client: Client, mut outcome: Outcome, reply: &Reply) -> After {
+    /// Answers a request without an endpoint. Apart, as it is needed in many places and no connection is to have room
+    /// for each of them.
+    fn answer(
+        &mut self,
+        client: Box<Client>,
+        outcome: Outcome,
+        reply: Reply,
+    ) -> Pin<Box<dyn Future<Output = After> + '_>> {
+        Box::pin(self.say(client, outcome, reply))
+    }
+
+    async fn say(&mut self, mut client: Box<Client>, mut outcome: Outcome, reply: Reply) -> After {
         let view = View { head: &client.head, bytes: &client.head_bytes };
         let as_grpc = view.header("content-type").is_some_and(is_grpc).then(|| reply.for_grpc()).flatten();
-        let reply = as_grpc.as_ref().unwrap_or(reply);
+        let reply = as_grpc.as_ref().unwrap_or(&reply);
         outcome.status = reply.status;
         outcome.flags = reply.flags;
         outcome.delayed |= reply.delayed;
@@ -380,10 +403,13 @@ impl Server {
 async fn admit(routed: &Routed) -> Result<(Counted<'_>, SemaphorePermit<'_>), ProxyError> {
     let breaker = &routed.cluster.breaker;
     let request = breaker.request()?;
+    if let Some(turn) = breaker.free_turn() {
+        return Ok((request, turn));
+    }
     let time = routed.timeout.or(Some(routed.idle)).filter(|time| !time.is_zero());
     let turn = match time {
-        Some(time) => tokio::time::timeout(time, breaker.turn()).await,
-        None => Ok(breaker.turn().await),
+        Some(time) => Box::pin(tokio::time::timeout(time, breaker.turn())).await,
+        None => Ok(Box::pin(breaker.turn()).await),
     };
     let late = |_| ProxyError::new(ErrorKind::UpstreamTimeout, "no connection was free in time");
     Ok((request, turn.map_err(late)??))
@@ -396,7 +422,7 @@ fn due(routed: &Routed, upload: &Upload) -> Option<tokio::time::Instant> {
 
 /// A request on its way.
 struct Request {
-    client: Client,
+    client: Box<Client>,
     outcome: Outcome,
     upload: Upload,
     /// Whether an upgrade is passed on.

@@ -103,7 +103,7 @@ impl Exchange {
         self.outcome.route.clone_from(&routed.route);
         self.outcome.cluster = Some(Arc::clone(&routed.cluster.name));
         if self.connection.direction == Direction::Outbound {
-            self.outcome.callee.service = self.connection.worker.services.of(&routed.cluster.name);
+            self.outcome.callee.service = Arc::clone(&routed.cluster.service);
         }
         let _admitted = match routed.cluster.breaker.request() {
             Ok(admitted) => admitted,
@@ -210,10 +210,10 @@ impl Exchange {
                 return Err(failed(&error));
             }
         };
-        let Some((request, id, trace)) = message::request(&self.connection, &self.parts, routed) else {
+        let Some((request, ids)) = message::request(&self.connection, &self.parts, routed) else {
             return Err((None, ProxyError::new(ErrorKind::BadRequest, "the rewritten target is not legal")));
         };
-        (self.outcome.request_id, self.outcome.traceparent) = (id, trace);
+        self.outcome.ids = ids;
         match send.send_request(request, ends) {
             Ok((answer, stream)) => Ok(Sent { answer, body: (!ends).then_some(stream), lease, until }),
             Err(error) => {

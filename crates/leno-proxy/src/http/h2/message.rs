@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Ur
 
 use super::super::{
     decide::Routed,
-    header::{self as changes, Change},
+    header::{self as changes, Change, Ids},
     reply::{self, Reply},
 };
 use crate::connection::Connection;
@@ -15,19 +15,16 @@ use crate::connection::Connection;
 const CONNECTION_FIELDS: [HeaderName; 4] =
     [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE, HeaderName::from_static("keep-alive")];
 
-/// A head, and the request id and trace that it has.
-pub(super) type Prepared = (Request<()>, Option<String>, Option<String>);
-
-/// The request that goes on, and what the proxy set: request id and trace. `None` when a rewrite makes no legal target.
-pub(super) fn request(connection: &Connection, parts: &Parts, routed: &Routed) -> Option<Prepared> {
-    let changes = changes::request(connection, routed, |name| parts.headers.get(name).map(HeaderValue::as_bytes));
+/// The request that goes on, and what the proxy set. `None` when a rewrite makes no legal target.
+pub(super) fn request(connection: &Connection, parts: &Parts, routed: &Routed) -> Option<(Request<()>, Ids)> {
+    let header = |name: &str| parts.headers.get(name).map(HeaderValue::as_bytes);
+    let ids = Ids::missing(header);
+    let changes = changes::request(connection, routed, &ids, header);
     let mut headers = parts.headers.clone();
     for name in &CONNECTION_FIELDS {
         headers.remove(name);
     }
     apply(&mut headers, &changes);
-    let set = |wanted: &str| headers.get(wanted).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let (id, trace) = (set(changes::REQUEST_ID), set(changes::TRACEPARENT));
     let mut request = Request::new(());
     *request.method_mut() = parts.method.clone();
     *request.uri_mut() = uri(parts, routed)?;
@@ -37,7 +34,7 @@ pub(super) fn request(connection: &Connection, parts: &Parts, routed: &Routed) -
     if let Some(protocol) = parts.extensions.get::<h2::ext::Protocol>() {
         request.extensions_mut().insert(protocol.clone());
     }
-    Some((request, id, trace))
+    Some((request, ids))
 }
 
 fn uri(parts: &Parts, routed: &Routed) -> Option<Uri> {
