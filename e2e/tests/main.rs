@@ -3,11 +3,13 @@
 #![expect(clippy::too_many_lines, reason = "a test tells one story from its beginning to its end")]
 
 mod access;
+mod access_policy;
 mod bookstore;
 mod certificate;
 mod connectivity;
 mod dns;
 mod edit;
+mod egress;
 mod from_file;
 mod h2spec;
 mod lifecycle;
@@ -17,4 +19,5 @@ mod ratelimit;
 mod rollout;
 mod split;
 mod telemetry;
+mod traffic;
 mod wire;

@@ -21,7 +21,7 @@ use leno_proto::{
 };
 use leno_proxy::{
     config::{
-        ClusterKind, EndpointSet, HttpConnectionManager, Listener, Met, Registry, RouteSource, Routes, Terminal,
+        ClusterKind, EndpointSet, Guard, HttpConnectionManager, Listener, Met, Registry, RouteSource, Routes, Terminal,
         TransportProtocol, convert,
     },
     discovery::trust,
@@ -134,7 +134,15 @@ fn decide_listener(listener: &Listener) {
         }
     }
     for chain in listener.filter_chains.iter().chain(&listener.default_filter_chain) {
-        chain.rbac.iter().for_each(|rbac| allow(rbac));
+        for guard in &chain.guards {
+            match guard {
+                Guard::Access(control) => control.rules.iter().chain(&control.shadow).for_each(allow),
+                Guard::Rate { bucket, .. } => {
+                    black_box(bucket.take(Duration::from_secs(1)));
+                }
+                Guard::Connections { limit, .. } => drop(black_box(limit.admit())),
+            }
+        }
         match &chain.terminal {
             Terminal::Http(manager) => decide_http(manager),
             Terminal::Tcp(_) => {}

@@ -6,13 +6,14 @@
 //!
 //! | resource | depends on |
 //! |---|---|
-//! | Listener `inbound` | mesh settings, the workload, the services that lead to its ports, the rules for its service account |
-//! | Listener `outbound` | mesh settings |
+//! | Listener `inbound` | mesh settings, the workload, the services that lead to its ports, the rules for its service account, the policies that protect it |
+//! | Listener `outbound`, Cluster `egress/…` | mesh settings, egress policies |
 //! | Listener `outbound/IP:PORT` | mesh settings, the ports of the service with that address and the splits of which it is the root, or the workload with that address and the services that lead to its ports |
 //! | Listener of a gRPC target | the service's ports |
-//! | RouteConfiguration | the service's ports, the splits of which it is the root, the ports of their backends |
-//! | Cluster `outbound/…` | trust domain, the service's ports, the identities behind it |
-//! | Cluster `direct/…` | trust domain, the workload with that address |
+//! | RouteConfiguration | the service's ports, the splits of which it is the root, the ports of their backends, the traffic policies of them all |
+//! | Cluster `outbound/…` | trust domain, the service's ports, the identities behind it, its traffic policies |
+//! | Cluster `direct/…` | trust domain, the workload with that address, the services that lead to its ports, their traffic policies |
+//! | listeners | besides: the traffic policies of the services they name |
 //! | ClusterLoadAssignment | the service, the owners of the workloads behind it |
 
 use std::{
@@ -24,7 +25,7 @@ use std::{
 
 use leno_model::{MeshConfig, Protocol, Service, ServiceName, Snapshot, Workload, WorkloadName, resource_name};
 
-use crate::{Kind, Scope, cluster::identities, compile::grpc_target};
+use crate::{Kind, Scope, access::selects, cluster::identities, compile::grpc_target};
 
 /// Which resources a change of the mesh can have changed.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +41,12 @@ pub struct Affected {
     workload_addresses: HashSet<IpAddr>,
     /// Services that came, went, or changed their ports or addresses.
     ports: HashSet<ServiceName>,
+    /// Services of whose traffic something else is said.
+    traffic: HashSet<ServiceName>,
+    /// Workloads that are somebody else now, or were not there: policies for some callers may be for them.
+    callers: HashSet<WorkloadName>,
+    /// Whether what may be reached outside can have changed.
+    egress: bool,
     /// Services whose routes can have changed.
     routes: HashSet<ServiceName>,
     /// Services whose clusters can have changed.
@@ -94,8 +101,10 @@ impl Affected {
             // The certificate authority says when roots change.
             Kind::Secret => false,
             Kind::Listener => self.touches_listener(scope, name),
-            Kind::Route => among(&self.routes),
+            Kind::Route => self.callers.contains(&scope.workload) || among(&self.routes),
             Kind::Endpoint => among(&self.endpoints),
+            Kind::Cluster if self.callers.contains(&scope.workload) => true,
+            Kind::Cluster if resource_name::parse_egress(name).is_some() => self.egress,
             Kind::Cluster => match resource_name::parse_direct(name) {
                 Some(address) => self.mesh.trust_domain || self.workload_addresses.contains(&address.ip()),
                 None => service().is_some_and(|service| self.mesh.trust_domain || self.clusters.contains(&service)),
@@ -106,10 +115,15 @@ impl Affected {
     fn touches_listener(&self, scope: &Scope, name: &str) -> bool {
         match name {
             resource_name::INBOUND => self.mesh.inbound || self.inbound.contains(&scope.workload),
-            resource_name::OUTBOUND => self.mesh.outbound_policy || self.mesh.access_log,
+            resource_name::OUTBOUND => {
+                let own = self.callers.contains(&scope.workload);
+                self.mesh.outbound_policy || self.mesh.access_log || self.egress || own
+            }
             _ => match resource_name::outbound_destination(name) {
+                _ if self.callers.contains(&scope.workload) => true,
                 Some(original) => self.mesh.access_log || self.addresses.contains(&original.ip()),
-                None => grpc_target(name).is_some_and(|(service, _)| self.ports.contains(&service)),
+                None => grpc_target(name)
+                    .is_some_and(|(service, _)| self.ports.contains(&service) || self.traffic.contains(&service)),
             },
         }
     }
@@ -117,7 +131,8 @@ impl Affected {
     /// Whether [`names`](crate::names) can have changed.
     #[must_use]
     pub fn touches_names(&self) -> bool {
-        self.all || !self.ports.is_empty()
+        // A workload that becomes somebody else may be let out elsewhere.
+        self.all || !self.ports.is_empty() || self.egress || !self.callers.is_empty()
     }
 
     /// Whether nothing that is compiled can have changed.
@@ -127,10 +142,12 @@ impl Affected {
             && self.addresses.is_empty()
             && self.workload_addresses.is_empty()
             && self.ports.is_empty()
+            && self.traffic.is_empty()
+            && self.callers.is_empty()
             && self.routes.is_empty()
             && self.clusters.is_empty()
             && self.endpoints.is_empty();
-        !self.all && self.mesh == MeshChange::default() && sets
+        !self.all && !self.egress && self.mesh == MeshChange::default() && sets
     }
 }
 
@@ -139,9 +156,12 @@ impl Affected {
 pub fn affected(old: &Snapshot, new: &Snapshot) -> Affected {
     let mut affected = Affected { mesh: MeshChange::between(&old.mesh, &new.mesh), ..Affected::default() };
     services(&mut affected, old, new);
+    traffic(&mut affected, old, new);
     splits(&mut affected, old, new);
     workloads(&mut affected, old, new);
+    affected.egress = old.egress_policies != new.egress_policies;
     rules(&mut affected, old, new);
+    access(&mut affected, old, new);
     affected
 }
 
@@ -177,7 +197,26 @@ fn services(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
                 if let Some(workload) = snapshot.workloads.get(lead.workload) {
                     affected.inbound.insert(workload.name.clone());
                     affected.addresses.extend(&workload.addresses);
+                    affected.workload_addresses.extend(&workload.addresses);
                 }
+            }
+        }
+    }
+}
+
+/// What is said of the traffic to a service concerns its clusters and routes, and the workloads behind it.
+fn traffic(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
+    for (name, _, _) in differences(&old.traffic_policies, &new.traffic_policies) {
+        affected.traffic.insert(name.clone());
+        affected.routes.insert(name.clone());
+        affected.clusters.insert(name.clone());
+        for service in [old, new].into_iter().filter_map(|snapshot| snapshot.services.get(name)) {
+            affected.addresses.extend(&service.cluster_ips);
+            let endpoints = service.endpoints.values().flatten();
+            for workload in endpoints.filter_map(|endpoint| new.workloads.get(endpoint.workload.as_ref()?)) {
+                affected.inbound.insert(workload.name.clone());
+                affected.addresses.extend(&workload.addresses);
+                affected.workload_addresses.extend(&workload.addresses);
             }
         }
     }
@@ -235,7 +274,8 @@ fn splits(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
     let mut roots = changed_groups(&old.traffic_splits, &new.traffic_splits, |split| &split.root);
     for split in old.traffic_splits.iter().chain(&new.traffic_splits) {
         let mut backends = split.backends.iter();
-        if backends.any(|backend| affected.ports.contains(&backend.service)) {
+        let of = |service| affected.ports.contains(service) || affected.traffic.contains(service);
+        if backends.any(|backend| of(&backend.service)) {
             roots.insert(&split.root);
         }
     }
@@ -270,6 +310,10 @@ fn workloads(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
     let mut renamed: HashSet<&WorkloadName> = HashSet::new();
     for (name, was, is) in differences(&old.workloads, &new.workloads) {
         affected.inbound.insert(name.clone());
+        let account = |workload: &'_ Workload| workload.service_account.clone();
+        if was.map(account) != is.map(account) {
+            affected.callers.insert(name.clone());
+        }
         for workload in was.into_iter().chain(is) {
             affected.addresses.extend(&workload.addresses);
             affected.workload_addresses.extend(&workload.addresses);
@@ -289,6 +333,21 @@ fn workloads(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
         };
         if endpoints.any(&mut behind) {
             affected.endpoints.insert(service.name.clone());
+        }
+    }
+}
+
+/// A policy concerns the workloads that it protects, or protected.
+fn access(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
+    let changed = changed_groups(&old.access_policies, &new.access_policies, |policy| &policy.origin);
+    if changed.is_empty() {
+        return;
+    }
+    for snapshot in [old, new] {
+        let policies = snapshot.access_policies.iter().filter(|policy| changed.contains(&policy.origin));
+        for target in policies.flat_map(|policy| &policy.targets) {
+            let protected = new.workloads.values().filter(|workload| selects(snapshot, target, workload));
+            affected.inbound.extend(protected.map(|workload| workload.name.clone()));
         }
     }
 }

@@ -1,7 +1,4 @@
-//! Who may call: access rules as Envoy's RBAC.
-//!
-//! The action is ALLOW with one policy per rule, so a workload with no rule admits nobody. With default access
-//! `Allow` there is no RBAC at all.
+//! Who may call: SMI's access rules as Envoy's RBAC, one policy per rule.
 //!
 //! A rule that restricts HTTP never lets bytes in on a port whose payload is not declared: a caller chooses by ALPN
 //! which of HTTP and bytes it claims to send, and could walk around the restriction.
@@ -9,23 +6,16 @@
 use std::collections::HashMap;
 
 use leno_model::{
-    ServiceAccountName, Snapshot, SpiffeId,
-    mesh::DefaultAccess,
+    ObjectRef, ServiceAccountName, Snapshot, SpiffeId,
     policy::{AccessRule, HttpMatch, authorization::Ports},
 };
-use leno_proto::{
-    google::protobuf::Any,
-    v3::{
-        http_rbac, matcher, network_rbac,
-        rbac::{self, permission::Rule},
-        route,
-    },
+use leno_proto::v3::{
+    matcher,
+    rbac::{self, permission::Rule},
+    route,
 };
 
-use crate::{
-    message::{string_exact, string_regex},
-    stable,
-};
+use crate::message::{string_exact, string_regex};
 
 /// The payload that a chain carries, as far as access is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,29 +28,12 @@ pub(crate) enum Payload {
     UndeclaredBytes,
 }
 
-/// The HTTP filter that lets in what the access rules for this service account allow; `None` when everything is.
-pub(crate) fn http(snapshot: &Snapshot, destination: &ServiceAccountName) -> Option<Any> {
-    let rules = rules(snapshot, destination, Payload::Http)?;
-    Some(stable::pack(&http_rbac::Rbac { rules: Some(rules), ..Default::default() }, stable::RBAC))
-}
-
-/// The network filter that lets in what the access rules for this service account allow; `None` when everything is.
-pub(crate) fn network(
+/// What the access rules for this service account let in, by the names of their objects.
+pub(crate) fn policies(
     snapshot: &Snapshot,
     destination: &ServiceAccountName,
     payload: Payload,
-    stat_prefix: &str,
-) -> Option<Any> {
-    let rules = rules(snapshot, destination, payload)?;
-    let filter = network_rbac::Rbac { rules: Some(rules), stat_prefix: stat_prefix.to_owned(), ..Default::default() };
-    Some(stable::pack(&filter, stable::RBAC))
-}
-
-fn rules(snapshot: &Snapshot, destination: &ServiceAccountName, payload: Payload) -> Option<rbac::Rbac> {
-    match snapshot.mesh.default_access {
-        DefaultAccess::Allow => return None,
-        DefaultAccess::Deny => {}
-    }
+) -> HashMap<String, rbac::Policy> {
     let mut policies = HashMap::new();
     for rule in &snapshot.access_rules {
         if rule.destination != *destination {
@@ -74,14 +47,14 @@ fn rules(snapshot: &Snapshot, destination: &ServiceAccountName, payload: Payload
             continue;
         }
         let policy = rbac::Policy { permissions: vec![permission], principals, ..Default::default() };
-        policies.insert(policy_name(rule, &policies), policy);
+        policies.insert(policy_name(&rule.origin, &policies), policy);
     }
-    Some(rbac::Rbac { action: rbac::rbac::Action::Allow.into(), policies, ..Default::default() })
+    policies
 }
 
 /// The origin's name; numbered where one object gives several rules.
-fn policy_name(rule: &AccessRule, taken: &HashMap<String, rbac::Policy>) -> String {
-    let name = rule.origin.to_string();
+pub(crate) fn policy_name(origin: &ObjectRef, taken: &HashMap<String, rbac::Policy>) -> String {
+    let name = origin.to_string();
     if !taken.contains_key(&name) {
         return name;
     }
@@ -159,18 +132,18 @@ pub(crate) fn headers(fits: &HttpMatch) -> Vec<route::HeaderMatcher> {
     methods.into_iter().chain(others).collect()
 }
 
-fn of(rule: Rule) -> rbac::Permission {
+pub(crate) fn of(rule: Rule) -> rbac::Permission {
     rbac::Permission { rule: Some(rule) }
 }
 
-fn all(mut rules: Vec<rbac::Permission>) -> rbac::Permission {
+pub(crate) fn all(mut rules: Vec<rbac::Permission>) -> rbac::Permission {
     if rules.len() == 1 {
         return rules.remove(0);
     }
     of(Rule::AndRules(rbac::permission::Set { rules }))
 }
 
-fn one_of(mut rules: Vec<rbac::Permission>) -> Option<rbac::Permission> {
+pub(crate) fn one_of(mut rules: Vec<rbac::Permission>) -> Option<rbac::Permission> {
     if rules.len() <= 1 {
         return rules.pop();
     }

@@ -2,16 +2,19 @@
 
 use std::{collections::HashMap, net::SocketAddr};
 
-use leno_model::{Protocol, Service, ServiceAccountName, Snapshot, SpiffeId, Workload, resource_name};
+use leno_model::{
+    Protocol, Service, ServiceAccountName, Snapshot, SpiffeId, Workload, policy::TrafficSettings, resource_name,
+};
 use leno_proto::{
     any,
+    google::protobuf::Any,
     v3::{
         cluster::{
             CircuitBreakers, Cluster,
             circuit_breakers::Thresholds,
             cluster::{ClusterDiscoveryType, DiscoveryType, EdsClusterConfig, LbPolicy, TransportSocketMatch},
         },
-        core::{Http1ProtocolOptions, Http2ProtocolOptions},
+        core::{self, Http1ProtocolOptions, Http2ProtocolOptions},
         raw_buffer::RawBuffer,
         tls,
         upstream_http::{
@@ -22,17 +25,20 @@ use leno_proto::{
 };
 
 use crate::{
-    Client,
+    Client, Scope,
     endpoint::{self, strings},
     limit,
     message::{ads, duration, mesh_tls, transport_socket, uint32},
+    traffic,
 };
 
 /// The cluster of a service port; `None` when it has none.
-pub(crate) fn service_port(snapshot: &Snapshot, service: &Service, port: u16, client: Client) -> Option<Cluster> {
-    if service.port(port)?.protocol == Protocol::Udp {
+pub(crate) fn service_port(snapshot: &Snapshot, service: &Service, port: u16, scope: &Scope) -> Option<Cluster> {
+    let protocol = service.port(port)?.protocol;
+    if protocol == Protocol::Udp {
         return None;
     }
+    let client = scope.client;
     let name = resource_name::service_port(&service.name, port);
     let lb_policy = match client {
         Client::Leno | Client::Envoy => LbPolicy::LeastRequest,
@@ -45,6 +51,9 @@ pub(crate) fn service_port(snapshot: &Snapshot, service: &Service, port: u16, cl
         let accounts = identities(service, port);
         cluster.transport_socket_matches = transports(snapshot, &accounts);
     }
+    let settings = traffic::settings(snapshot, scope, service, port);
+    traffic::cluster::apply(&mut cluster, &settings, client);
+    traffic::cluster::check(&mut cluster, &settings, &service.name, protocol);
     Some(cluster)
 }
 
@@ -60,14 +69,15 @@ pub(crate) fn identities(service: &Service, port: u16) -> Vec<&ServiceAccountNam
 }
 
 /// The cluster of one workload's port, dialled by the workload's own address.
-pub(crate) fn direct(snapshot: &Snapshot, workload: &Workload, destination: SocketAddr, client: Client) -> Cluster {
+pub(crate) fn direct(snapshot: &Snapshot, workload: &Workload, destination: SocketAddr, scope: &Scope) -> Cluster {
     let name = resource_name::direct(destination);
     let mut cluster = base(&name, DiscoveryType::Static, LbPolicy::LeastRequest);
     cluster.load_assignment = Some(endpoint::direct(&name, workload, destination));
-    if client.speaks_mesh_tls() {
+    if scope.client.speaks_mesh_tls() {
         let accounts: Vec<_> = workload.meshed.then_some(&workload.service_account).into_iter().collect();
         cluster.transport_socket_matches = transports(snapshot, &accounts);
     }
+    traffic::cluster::bound(&mut cluster, &traffic::of_port(snapshot, scope, workload, destination.port()));
     cluster
 }
 
@@ -77,13 +87,37 @@ pub(crate) fn original_destination(name: &str) -> Cluster {
     base(name, DiscoveryType::OriginalDst, LbPolicy::ClusterProvided)
 }
 
+/// The cluster that is wherever a connection that an egress policy lets through was meant to go.
+pub(crate) fn egress(name: &str, settings: &TrafficSettings) -> Cluster {
+    let mut cluster = original_destination(name);
+    traffic::cluster::bound(&mut cluster, settings);
+    cluster
+}
+
 /// The cluster that has no endpoint and never will.
 pub(crate) fn blackhole() -> Cluster {
     base(resource_name::BLACKHOLE, DiscoveryType::Static, LbPolicy::LeastRequest)
 }
 
 fn base(name: &str, kind: DiscoveryType, lb_policy: LbPolicy) -> Cluster {
+    Cluster {
+        name: name.to_owned(),
+        connect_timeout: Some(duration(limit::CONNECT)),
+        lb_policy: lb_policy.into(),
+        circuit_breakers: Some(breakers()),
+        cluster_discovery_type: Some(ClusterDiscoveryType::Type(kind.into())),
+        typed_extension_protocol_options: protocol(None),
+        ..Default::default()
+    }
+}
+
+/// What is spoken with endpoints: what the caller speaks. A connection is not used any more after so many requests.
+pub(crate) fn protocol(max_requests: Option<u32>) -> HashMap<String, Any> {
     let options = HttpProtocolOptions {
+        common_http_protocol_options: max_requests.map(|max| core::HttpProtocolOptions {
+            max_requests_per_connection: Some(uint32(max)),
+            ..Default::default()
+        }),
         upstream_protocol_options: Some(UpstreamProtocolOptions::UseDownstreamProtocolConfig(
             UseDownstreamHttpConfig {
                 http_protocol_options: Some(Http1ProtocolOptions::default()),
@@ -93,18 +127,7 @@ fn base(name: &str, kind: DiscoveryType, lb_policy: LbPolicy) -> Cluster {
         )),
         ..Default::default()
     };
-    Cluster {
-        name: name.to_owned(),
-        connect_timeout: Some(duration(limit::CONNECT)),
-        lb_policy: lb_policy.into(),
-        circuit_breakers: Some(breakers()),
-        cluster_discovery_type: Some(ClusterDiscoveryType::Type(kind.into())),
-        typed_extension_protocol_options: HashMap::from([(
-            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions".to_owned(),
-            any::pack(&options),
-        )]),
-        ..Default::default()
-    }
+    HashMap::from([("envoy.extensions.upstreams.http.v3.HttpProtocolOptions".to_owned(), any::pack(&options))])
 }
 
 /// Bounds that keep a sidecar alive and that no healthy service meets. Envoy's own, 1024 of each, are too few for a

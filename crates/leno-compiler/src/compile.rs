@@ -1,9 +1,11 @@
 //! From a name to the resource.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::SocketAddr};
 
-use leno_model::{Protocol, Service, ServiceName, Snapshot, resource_name};
-use leno_proto::{any, google::protobuf::Any};
+use leno_model::{
+    Protocol, Service, ServiceName, Snapshot, policy::EgressPolicy, resource_name, snapshot::Destination,
+};
+use leno_proto::{any, google::protobuf::Any, v3::cluster::Cluster};
 
 use crate::{Client, Kind, Scope, cluster, endpoint, listener, route, stable};
 
@@ -16,7 +18,7 @@ pub fn resource(snapshot: &Snapshot, scope: &Scope, kind: Kind, name: &str) -> O
         Kind::Listener => listener(snapshot, scope, name),
         Kind::Route => {
             let (service, port) = service_port(snapshot, name)?;
-            Some(any::pack(&route::service_port(snapshot, service, port, scope.client)?))
+            Some(any::pack(&route::service_port(snapshot, service, port, scope)?))
         }
         Kind::Cluster => cluster(snapshot, scope, name),
         Kind::Endpoint => {
@@ -24,6 +26,37 @@ pub fn resource(snapshot: &Snapshot, scope: &Scope, kind: Kind, name: &str) -> O
             let assignment = endpoint::service_port(snapshot, service, port)?;
             Some(stable::pack(&assignment, stable::ASSIGNMENT))
         }
+    }
+}
+
+/// Whether this resource can be another one for each workload that asks, and not only for each kind of client.
+#[must_use]
+pub fn depends_on_caller(snapshot: &Snapshot, kind: Kind, name: &str) -> bool {
+    let service = |name: &ServiceName| snapshot.depends_on_caller(name);
+    let named = || resource_name::parse_service_port(name).map(|(service, _)| service);
+    let dialled = |address: SocketAddr| match snapshot.destination(address) {
+        Some(Destination::Service(known, _)) => service(&known.name),
+        Some(Destination::Workload(workload, _)) => {
+            snapshot.ports_of(&workload.name).any(|(known, _, _)| service(&known.name))
+        }
+        None => false,
+    };
+    match kind {
+        Kind::Secret | Kind::Endpoint => false,
+        // The balancers of a split's backends have a say in its routes.
+        Kind::Route => named().is_some_and(|root| {
+            let splits = snapshot.traffic_splits.iter().filter(|split| split.root == root);
+            service(&root) || splits.flat_map(|split| &split.backends).any(|backend| service(&backend.service))
+        }),
+        Kind::Cluster => match resource_name::parse_direct(name) {
+            Some(address) => dialled(address),
+            None => named().is_some_and(|name| service(&name)),
+        },
+        Kind::Listener => match resource_name::outbound_destination(name) {
+            Some(address) => dialled(address),
+            None if name == resource_name::OUTBOUND => !snapshot.egress_policies.is_empty(),
+            None => name == resource_name::INBOUND || grpc_target(name).is_some_and(|(name, _)| service(&name)),
+        },
     }
 }
 
@@ -42,12 +75,12 @@ fn listener(snapshot: &Snapshot, scope: &Scope, name: &str) -> Option<Any> {
                 Client::Envoy | Client::Grpc => return None,
             }
         }
-        resource_name::OUTBOUND => listener::unknown(snapshot, scope.client),
+        resource_name::OUTBOUND => listener::unknown(snapshot, scope),
         _ => match resource_name::outbound_destination(name) {
-            Some(original) => listener::destination(snapshot, original)?,
+            Some(original) => listener::destination(snapshot, scope, original)?,
             None => {
                 let (service, port) = grpc_target(name)?;
-                listener::api(name, snapshot.services.get(&service)?, port)?
+                listener::api(snapshot, scope, name, snapshot.services.get(&service)?, port)?
             }
         },
     };
@@ -61,15 +94,23 @@ fn cluster(snapshot: &Snapshot, scope: &Scope, name: &str) -> Option<Any> {
         _ => match resource_name::parse_direct(name) {
             Some(address) => {
                 let workload = snapshot.workload_by_ip(address.ip())?;
-                cluster::direct(snapshot, workload, address, scope.client)
+                cluster::direct(snapshot, workload, address, scope)
             }
-            None => {
-                let (service, port) = service_port(snapshot, name)?;
-                cluster::service_port(snapshot, service, port, scope.client)?
-            }
+            None => named_cluster(snapshot, scope, name)?,
         },
     };
     Some(stable::pack(&cluster, stable::CLUSTER))
+}
+
+/// The cluster of a service port, or of what an egress policy lets through.
+fn named_cluster(snapshot: &Snapshot, scope: &Scope, name: &str) -> Option<Cluster> {
+    let Some((namespace, policy)) = resource_name::parse_egress(name) else {
+        let (service, port) = service_port(snapshot, name)?;
+        return cluster::service_port(snapshot, service, port, scope);
+    };
+    let mut policies = snapshot.egress_policies.iter().map(|policy| &**policy);
+    let of = |it: &&EgressPolicy| it.origin.namespace == namespace && it.origin.name == policy;
+    Some(cluster::egress(name, &policies.find(of)?.settings))
 }
 
 /// The service port that a gRPC channel's target names: `NAME.NAMESPACE[.svc[.ANYTHING]]:PORT`.
@@ -104,6 +145,8 @@ pub fn names(snapshot: &Snapshot, scope: &Scope, kind: Kind) -> BTreeSet<String>
                 ports.map(|(service, port)| resource_name::service_port(&service.name, port)).collect();
             names.insert(resource_name::PASSTHROUGH.to_owned());
             names.insert(resource_name::BLACKHOLE.to_owned());
+            let policies = listener::egress::policies(snapshot, scope);
+            names.extend(policies.into_iter().map(|policy| resource_name::egress(&policy.origin)));
             names
         }
     }

@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 pub mod affected;
 mod authorization;
 mod cluster;
@@ -20,6 +21,7 @@ mod endpoint;
 mod kind;
 pub mod limit;
 mod listener;
+mod matcher;
 mod message;
 mod port;
 mod route;
@@ -27,9 +29,10 @@ mod scope;
 mod secret;
 mod split;
 mod stable;
+mod traffic;
 
 pub use affected::{Affected, affected};
-pub use compile::{names, resource};
+pub use compile::{depends_on_caller, names, resource};
 pub use kind::Kind;
 pub use scope::{Client, Scope};
 pub use secret::trust_bundle;

@@ -9,6 +9,8 @@ use leno_model::{Protocol, ServiceName, Snapshot, WorkloadName};
 pub(crate) struct WorkloadPort {
     /// The first service (by name) that leads to it, and its service port: what telemetry calls it.
     pub(crate) service: (ServiceName, u16),
+    /// All of them, by name.
+    pub(crate) services: Vec<(ServiceName, u16)>,
     /// What is spoken on it; [`Protocol::Detect`] where services disagree.
     pub(crate) protocol: Protocol,
 }
@@ -26,11 +28,15 @@ pub(crate) fn workload_ports(snapshot: &Snapshot, workload: &WorkloadName) -> BT
         ports
             .entry(target)
             .and_modify(|known| {
+                known.services.push((service.name.clone(), number));
                 if known.protocol != port.protocol {
                     known.protocol = merged(known.protocol, port.protocol);
                 }
             })
-            .or_insert_with(|| WorkloadPort { service: (service.name.clone(), number), protocol: port.protocol });
+            .or_insert_with(|| {
+                let service = (service.name.clone(), number);
+                WorkloadPort { services: vec![service.clone()], service, protocol: port.protocol }
+            });
     }
     ports
 }

@@ -1,6 +1,15 @@
 //! Routes: which cluster a request goes to.
 
-use leno_model::{Protocol, Service, Snapshot, policy::HttpMatch, resource_name};
+use std::collections::HashMap;
+
+use leno_model::{
+    Protocol, Service, Snapshot,
+    policy::{
+        HttpMatch, TrafficSettings,
+        traffic::{HttpLimit, RateRoute},
+    },
+    resource_name,
+};
 use leno_proto::v3::{
     core,
     route::{
@@ -13,11 +22,12 @@ use leno_proto::v3::{
 };
 
 use crate::{
-    Client,
+    Client, Scope,
     authorization::headers,
-    limit,
+    limit, matcher,
     message::{duration, regex, uint32},
     split::{self, Target},
+    traffic,
 };
 
 /// The routes of a service port; `None` when it has none.
@@ -25,7 +35,7 @@ pub(crate) fn service_port(
     snapshot: &Snapshot,
     service: &Service,
     port: u16,
-    client: Client,
+    scope: &Scope,
 ) -> Option<RouteConfiguration> {
     match service.port(port)?.protocol {
         Protocol::Http | Protocol::Http2 | Protocol::Detect => {}
@@ -41,29 +51,60 @@ pub(crate) fn service_port(
     }
     let [all, connect] = everything(&split.rest);
     routes.push(all);
-    match client {
+    match scope.client {
         Client::Leno | Client::Envoy => routes.push(connect),
         // gRPC libraries refuse routes that have no path.
         Client::Grpc => {}
     }
+    let settings = traffic::settings(snapshot, scope, service, port);
+    for action in routes.iter_mut().filter_map(forwarding) {
+        traffic::route::apply(snapshot, scope, action, &settings);
+    }
     Some(configuration(&resource_name::service_port(&service.name, port), routes))
 }
 
-/// The routes that send everything to one cluster.
-pub(crate) fn to_cluster(name: &str, cluster: &str) -> RouteConfiguration {
-    let target = Target::Cluster(cluster.to_owned());
-    configuration(name, everything(&target).into())
+/// The routes that send everything to one endpoint, for traffic of which this is said.
+pub(crate) fn to_endpoint(cluster: &str, settings: &TrafficSettings) -> RouteConfiguration {
+    configuration(cluster, to_one(cluster, settings))
+}
+
+/// Routes for everything to one cluster that has nothing to choose from, for traffic of which this is said.
+pub(crate) fn to_one(cluster: &str, settings: &TrafficSettings) -> Vec<route::Route> {
+    let mut routes = everything(&Target::Cluster(cluster.to_owned()));
+    for action in routes.iter_mut().filter_map(forwarding) {
+        traffic::route::bound(action, settings);
+    }
+    routes.into()
+}
+
+/// The routes of some hosts.
+pub(crate) fn host(name: &str, domains: Vec<String>, routes: Vec<route::Route>) -> VirtualHost {
+    VirtualHost { name: name.to_owned(), domains, routes, ..Default::default() }
+}
+
+/// The routes of a server's sidecar: everything goes to the application. Of some requests less is taken.
+pub(crate) fn to_application(name: &str, limit: Option<&HttpLimit>) -> RouteConfiguration {
+    let target = Target::Cluster(resource_name::INBOUND.to_owned());
+    let limited = |route: &RateRoute| {
+        let limit = traffic::rate_limit::limited(&route.rate, name);
+        let said = HashMap::from([(traffic::rate_limit::FILTER.to_owned(), limit)]);
+        route::Route { typed_per_filter_config: said, ..entry(matcher::route(&route.fits), &target) }
+    };
+    let routes = limit.into_iter().flat_map(|limit| &limit.routes).map(limited);
+    configuration(name, routes.chain(everything(&target)).collect())
+}
+
+fn forwarding(route: &mut route::Route) -> Option<&mut RouteAction> {
+    match &mut route.action {
+        Some(Action::Route(action)) => Some(action),
+        Some(_) | None => None,
+    }
 }
 
 fn configuration(name: &str, routes: Vec<route::Route>) -> RouteConfiguration {
     RouteConfiguration {
         name: name.to_owned(),
-        virtual_hosts: vec![VirtualHost {
-            name: name.to_owned(),
-            domains: vec!["*".into()],
-            routes,
-            ..Default::default()
-        }],
+        virtual_hosts: vec![host(name, vec!["*".into()], routes)],
         ..Default::default()
     }
 }

@@ -24,8 +24,8 @@ pub(crate) const ASSIGNMENT: &[Shape] =
     &[Shape::Inside(2, &[Shape::Inside(2, &[Shape::Inside(3, &[Shape::Map(1, &[Shape::Inside(2, STRUCT)])])])])];
 /// `Cluster.load_assignment`.
 pub(crate) const CLUSTER: &[Shape] = &[Shape::Inside(33, ASSIGNMENT)];
-/// `envoy.extensions.filters.{http,network}.rbac.v3.RBAC.rules.policies`.
-pub(crate) const RBAC: &[Shape] = &[Shape::Inside(1, &[Shape::Map(2, &[])])];
+/// `envoy.extensions.filters.{http,network}.rbac.v3.RBAC.{rules,shadow_rules}.policies`.
+pub(crate) const RBAC: &[Shape] = &[Shape::Inside(1, &[Shape::Map(2, &[])]), Shape::Inside(2, &[Shape::Map(2, &[])])];
 
 /// Packs a message with the maps of this shape sorted.
 pub(crate) fn pack<M: Message + Name>(message: &M, shape: &[Shape]) -> Any {

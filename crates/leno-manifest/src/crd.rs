@@ -5,8 +5,17 @@ use serde_json::{Value, json};
 use crate::{Kind, schema, smi::upgrade, yaml::write};
 
 /// Kinds that Kubernetes does not have by itself.
-pub const KINDS: &[Kind] =
-    &[Kind::MeshConfig, Kind::TrafficTarget, Kind::HttpRouteGroup, Kind::TcpRoute, Kind::UdpRoute, Kind::TrafficSplit];
+pub const KINDS: &[Kind] = &[
+    Kind::MeshConfig,
+    Kind::TrafficPolicy,
+    Kind::AccessPolicy,
+    Kind::EgressPolicy,
+    Kind::TrafficTarget,
+    Kind::HttpRouteGroup,
+    Kind::TcpRoute,
+    Kind::UdpRoute,
+    Kind::TrafficSplit,
+];
 
 /// What the first line of every printed file says.
 const HEAD: &str =

@@ -163,6 +163,12 @@ objects! {
     BackendTlsPolicy(gateway::BackendTlsPolicy), "BackendTLSPolicy", "gateway.networking.k8s.io", "v1", Namespaced;
     /// `policy.leno.dev` MeshConfig.
     MeshConfig(leno::MeshConfig), "MeshConfig", "policy.leno.dev", "v1alpha1", Cluster;
+    /// `policy.leno.dev` AccessPolicy.
+    AccessPolicy(leno::AccessPolicy), "AccessPolicy", "policy.leno.dev", "v1alpha1", Namespaced;
+    /// `policy.leno.dev` EgressPolicy.
+    EgressPolicy(leno::EgressPolicy), "EgressPolicy", "policy.leno.dev", "v1alpha1", Namespaced;
+    /// `policy.leno.dev` TrafficPolicy.
+    TrafficPolicy(leno::TrafficPolicy), "TrafficPolicy", "policy.leno.dev", "v1alpha1", Namespaced;
 }
 
 impl Kind {
@@ -226,6 +232,9 @@ impl Kind {
             Self::BackendTlsPolicy => &["btlspolicy"],
             Self::HttpRoute | Self::GrpcRoute | Self::TlsRoute | Self::GatewayTcpRoute => &[],
             Self::MeshConfig => &["mc"],
+            Self::AccessPolicy => &["ap"],
+            Self::EgressPolicy => &["ep"],
+            Self::TrafficPolicy => &["tp"],
         }
     }
 }

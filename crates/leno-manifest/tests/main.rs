@@ -2,6 +2,7 @@
 
 mod accepted;
 mod crds;
+mod docs;
 mod golden;
 mod never_panics;
 mod upstream;

@@ -16,7 +16,7 @@
 
 use std::net::SocketAddr;
 
-use crate::ServiceName;
+use crate::{ObjectRef, ServiceName};
 
 /// The listener of all that reaches the workload, and the cluster that is the application.
 pub const INBOUND: &str = "inbound";
@@ -87,6 +87,18 @@ pub fn parse_direct(name: &str) -> Option<SocketAddr> {
     name.strip_prefix("direct/")?.parse().ok()
 }
 
+/// The cluster of what an egress policy lets through.
+#[must_use]
+pub fn egress(policy: &ObjectRef) -> String {
+    format!("egress/{}/{}", policy.namespace, policy.name)
+}
+
+/// The namespace and the name of the egress policy that such a name stands for.
+#[must_use]
+pub fn parse_egress(name: &str) -> Option<(&str, &str)> {
+    name.strip_prefix("egress/")?.split_once('/')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +112,7 @@ mod tests {
         assert_eq!(parse_direct(&direct(address)), Some(address));
         assert_eq!(outbound_destination("outbound/shop/cart:80"), None);
         assert_eq!(outbound_destination(OUTBOUND), None);
+        let policy = ObjectRef::new("EgressPolicy", "shop", "pay");
+        assert_eq!(parse_egress(&egress(&policy)), Some(("shop", "pay")));
     }
 }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    MeshConfig, Route, Service, ServiceName, Workload, WorkloadName,
-    policy::{AccessRule, TrafficSplit},
+    MeshConfig, Route, Service, ServiceAccountName, ServiceName, Workload, WorkloadName,
+    policy::{AccessPolicy, AccessRule, EgressPolicy, TrafficPolicy, TrafficSettings, TrafficSplit},
 };
 
 /// The mesh at one version: immutable, cheap to clone, the compiler's only input.
@@ -24,6 +24,10 @@ pub struct Snapshot {
     pub workloads: BTreeMap<WorkloadName, Arc<Workload>>,
     /// Every access rule, in the order of their origins' names.
     pub access_rules: Vec<Arc<AccessRule>>,
+    /// Every access policy, in the order of their origins' names.
+    pub access_policies: Vec<Arc<AccessPolicy>>,
+    /// Every egress policy, in the order of their origins' names.
+    pub egress_policies: Vec<Arc<EgressPolicy>>,
     /// Every split, in the order of their roots; of one root those with matches first, then in the order of their
     /// origins' names: the first that fits a request decides. At most one of a root is without matches.
     pub traffic_splits: Vec<Arc<TrafficSplit>>,
@@ -31,6 +35,9 @@ pub struct Snapshot {
     /// requests the first decides. Of all that are attached to a service port for the same clients, none is of another
     /// kind.
     pub routes: Vec<Arc<Route>>,
+    /// What is said of the traffic to each service, the most decisive first: the exactest, then the oldest, then in the
+    /// order of their origins' names.
+    pub traffic_policies: BTreeMap<ServiceName, Arc<Vec<TrafficPolicy>>>,
 }
 
 /// What a client means by an address that it dials.
@@ -58,6 +65,25 @@ impl Snapshot {
     #[must_use]
     pub fn workload_by_ip(&self, ip: IpAddr) -> Option<&Arc<Workload>> {
         self.workloads.values().find(|workload| workload.addresses.contains(&ip))
+    }
+
+    /// What holds for the traffic of a caller to a service port: of each section what the most decisive policy says that
+    /// has it.
+    #[must_use]
+    pub fn traffic(&self, service: &ServiceName, port: u16, caller: Option<&ServiceAccountName>) -> TrafficSettings {
+        let mut settings = TrafficSettings::default();
+        let policies = self.traffic_policies.get(service).map(|it| it.as_slice()).unwrap_or_default();
+        for policy in policies.iter().filter(|policy| policy.concerns(port, caller)) {
+            settings.fill_from(&policy.settings);
+        }
+        settings
+    }
+
+    /// Whether the traffic to a service depends on who calls.
+    #[must_use]
+    pub fn depends_on_caller(&self, service: &ServiceName) -> bool {
+        let policies = self.traffic_policies.get(service);
+        policies.is_some_and(|policies| policies.iter().any(|policy| !policy.callers.is_empty()))
     }
 
     /// The service ports that lead to this workload: service, service port, and the workload's own (target) port.

@@ -20,10 +20,11 @@ pub use crate::envoy::{
                 proxy_protocol::v3 as proxy_protocol, tls_inspector::v3 as tls_inspector,
             },
             network::{
-                http_connection_manager::v3 as http_connection_manager, rbac::v3 as network_rbac,
-                tcp_proxy::v3 as tcp_proxy,
+                connection_limit::v3 as connection_limit, http_connection_manager::v3 as http_connection_manager,
+                local_ratelimit::v3 as network_local_ratelimit, rbac::v3 as network_rbac, tcp_proxy::v3 as tcp_proxy,
             },
         },
+        retry::host::previous_hosts::v3 as previous_hosts,
         transport_sockets::{raw_buffer::v3 as raw_buffer, tls::v3 as tls},
         upstreams::http::v3 as upstream_http,
     },

@@ -109,7 +109,7 @@ error_kinds! {
         "Use the service without that protocol; a sidecar lets `CONNECT` through only where its configuration lists it.";
     /// No access rule allows it.
     AccessDenied: Policy, 403, "UAEX", "access_denied", false,
-        "Write a TrafficTarget that lets this caller in. The answer's `x-leno-denied-by` and the sidecar's log name caller, callee and policy.";
+        "Write a TrafficTarget or an AccessPolicy that lets this caller in, or look at the policy that denies it. The answer's `x-leno-denied-by` and the sidecar's log name caller, callee and policy.";
     /// There were more requests than a limit allows.
     RateLimited: Policy, 429, "RL", "rate_limited", false,
         "Send fewer requests, or raise the limit; `x-ratelimit-reset` says when to come back, where it is told.";
@@ -118,7 +118,7 @@ error_kinds! {
         "Nothing: somebody tests with a fault filter. Take it away when the test is over.";
     /// The destination is not known and only known ones are allowed.
     UnknownDestination: Policy, 502, "NR", "unknown_destination", false,
-        "Write a Service for it, or set `outboundPolicy: AllowAny` in MeshConfig.";
+        "Write a Service or an EgressPolicy for it, or set `outboundPolicy: AllowAny` in MeshConfig.";
     /// No route matches the request.
     NoRoute: Internal, 404, "NR", "no_route", false,
         "See with `leno proxy config POD` which hosts and paths have routes.";

@@ -11,12 +11,14 @@
 #![forbid(unsafe_code)]
 
 pub mod assemble;
+pub mod attachment;
 pub mod file;
 pub mod objects;
 pub mod status;
 pub mod store;
 
 pub use assemble::{Assembly, assemble};
+pub use attachment::{Attachment, AttachmentReason};
 pub use file::FileSource;
 pub use objects::Objects;
 pub use status::{Note, NoteReason, Status};

@@ -6,6 +6,8 @@ use leno_manifest::{Ignored, Manifest};
 use leno_model::{Invalid, Location, ObjectRef};
 use serde::{Deserialize, Serialize};
 
+use crate::Attachment;
+
 /// Something about an object that is not wrong, but probably not what was meant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
@@ -74,6 +76,8 @@ pub struct Status {
     pub invalid: Vec<Invalid>,
     /// What is probably not what was meant.
     pub notes: Vec<Note>,
+    /// How policies stand towards what they are attached to.
+    pub attachments: Vec<Attachment>,
     /// Fields and objects that have no effect.
     pub ignored: Vec<Ignored>,
     /// Every object.

@@ -44,6 +44,19 @@ fn keep(before: &Snapshot, now: &mut Snapshot) {
             keep_one(earlier, rule);
         }
     }
+    keep_map(&before.traffic_policies, &mut now.traffic_policies);
+    let policies: BTreeMap<_, _> = before.egress_policies.iter().map(|policy| (&policy.origin, policy)).collect();
+    for policy in &mut now.egress_policies {
+        if let Some(earlier) = policies.get(&policy.origin) {
+            keep_one(earlier, policy);
+        }
+    }
+    let policies: BTreeMap<_, _> = before.access_policies.iter().map(|policy| (&policy.origin, policy)).collect();
+    for policy in &mut now.access_policies {
+        if let Some(earlier) = policies.get(&policy.origin) {
+            keep_one(earlier, policy);
+        }
+    }
     let splits: BTreeMap<_, _> = before.traffic_splits.iter().map(|split| (&split.origin, split)).collect();
     for split in &mut now.traffic_splits {
         if let Some(earlier) = splits.get(&split.origin) {

@@ -6,6 +6,7 @@ mod following;
 mod invariants;
 mod services;
 mod splits;
+mod traffic;
 
 use leno_manifest::read;
 use leno_source::{Assembly, Objects, assemble};

@@ -160,6 +160,17 @@ fn columns(kind: &str, wide: bool) -> Vec<Column> {
             ("DESTINATION", |target| or_dash(&text(target, "/spec/destination/name"))),
             ("SOURCES", |target| sources(target)),
         ],
+        "AccessPolicy" => vec![
+            ("ACTION", |policy| action(policy)),
+            ("TARGETS", |policy| targets(policy)),
+            ("RULES", |policy| items(policy, "/spec/rules").count().to_string()),
+            ("ACCEPTED", |policy| accepted(policy)),
+        ],
+        "TrafficPolicy" => vec![
+            ("TARGETS", |policy| targets(policy)),
+            ("SAYS", |policy| sections(policy)),
+            ("ACCEPTED", |policy| accepted(policy)),
+        ],
         "ConfigMap" | "Secret" => vec![("DATA", |it| count(it, "/data").to_string())],
         "MeshConfig" => vec![
             ("MTLS", |it| or_dash(&text(it, "/spec/mtls"))),
@@ -255,6 +266,49 @@ fn backends(object: &Value) -> String {
 fn sources(object: &Value) -> String {
     let source = |it: &Value| format!("{}/{}", or_dash(&text(it, "/namespace")), text(it, "/name"));
     or_dash(&items(object, "/spec/sources").map(source).collect::<Vec<_>>().join(","))
+}
+
+/// What an access policy does.
+fn action(policy: &Value) -> String {
+    let action = match text(policy, "/spec/action") {
+        action if action.is_empty() => "Allow".to_owned(),
+        action => action,
+    };
+    if policy.pointer("/spec/dryRun") == Some(&Value::Bool(true)) { format!("{action} (dry run)") } else { action }
+}
+
+/// What a policy is attached to.
+fn targets(policy: &Value) -> String {
+    let target = |it: &Value| match text(it, "/sectionName") {
+        section if section.is_empty() => format!("{}/{}", text(it, "/kind"), text(it, "/name")),
+        section => format!("{}/{}:{section}", text(it, "/kind"), text(it, "/name")),
+    };
+    let targets: Vec<_> = items(policy, "/spec/targetRefs").map(target).collect();
+    match (targets.is_empty(), policy.pointer("/spec/selector")) {
+        (false, _) => targets.join(","),
+        (true, Some(_)) => pairs(policy, "/spec/selector/matchLabels"),
+        (true, None) => "*".to_owned(),
+    }
+}
+
+/// What a policy speaks of.
+fn sections(policy: &Value) -> String {
+    let spec = policy.pointer("/spec").and_then(Value::as_object).into_iter().flatten();
+    let said = spec.map(|(section, _)| section.as_str()).filter(|it| !matches!(*it, "targetRefs" | "from"));
+    or_dash(&said.collect::<Vec<_>>().join(","))
+}
+
+/// Whether a policy is in force at its targets: the reasons of its conditions, each once.
+fn accepted(policy: &Value) -> String {
+    let conditions = items(policy, "/status/ancestors").flat_map(|ancestor| items(ancestor, "/conditions"));
+    let condition = |it: &Value| match text(it, "/status").as_str() {
+        "True" => "True".to_owned(),
+        status => format!("{status} ({})", text(it, "/reason")),
+    };
+    let mut shown: Vec<_> = conditions.filter(|it| text(it, "/type") == "Accepted").map(condition).collect();
+    shown.sort();
+    shown.dedup();
+    or_dash(&shown.join(","))
 }
 
 #[cfg(test)]

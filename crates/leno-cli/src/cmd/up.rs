@@ -25,9 +25,9 @@ const DETACHED_TIMEOUT: u64 = 120;
 
 /// Run the services of Kubernetes manifests here, with a mesh around them
 ///
-/// Reads Namespaces, Deployments, StatefulSets, Pods, Services, ConfigMaps, Secrets, SMI policies and MeshConfig from files
-/// and folders, runs each container's command as a process of this machine in a network of its own, and keeps doing what
-/// the files say: edit one, and the change takes effect.
+/// Reads Namespaces, Deployments, StatefulSets, Pods, Services, ConfigMaps, Secrets and the policies of SMI and Leno from
+/// files and folders, runs each container's command as a process of this machine in a network of its own, and keeps doing
+/// what the files say: edit one, and the change takes effect.
 #[derive(Debug, Args)]
 pub(crate) struct Up {
     /// Manifest files, and folders that hold them at any depth

@@ -186,6 +186,9 @@ pub(crate) async fn watch_objects(runner: Arc<Runner>) {
             if runner.read(|state| state.object_problems != problems) {
                 runner.edit(|state| state.object_problems = problems);
             }
+            if !runner.read(|state| state.standings.are(&status.attachments)) {
+                runner.edit(|state| state.standings.replace(status.attachments.clone()));
+            }
             // What is still so at the second look is no matter of objects that are just being made.
             let notes: BTreeSet<String> = status.notes.iter().map(note).collect();
             for note in notes.intersection(&before).filter(|note| told.insert((*note).clone())) {

@@ -20,6 +20,7 @@ pub(crate) mod pods;
 pub(crate) mod publish;
 pub(crate) mod run;
 pub(crate) mod scrape;
+pub(crate) mod standing;
 pub(crate) mod state;
 pub(crate) mod store;
 pub(crate) mod token;

@@ -18,6 +18,7 @@ use super::{
     clock,
     controller::{endpoint_slice::is_behind, service_address::ServiceAddresses},
     pods::{PodRecord, Stop},
+    standing::Standings,
     store::Store,
 };
 use crate::sandbox;
@@ -45,6 +46,8 @@ pub(crate) struct State {
     pub(crate) file_problems: Vec<String>,
     /// What the control plane says is wrong with objects.
     pub(crate) object_problems: Vec<String>,
+    /// How policies stand towards what they are attached to.
+    pub(crate) standings: Standings,
     /// What the controllers found wrong.
     pub(crate) controller_problems: Vec<String>,
     /// What was last told to be wrong.

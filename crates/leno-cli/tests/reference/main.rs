@@ -10,6 +10,8 @@ mod manifest;
 mod mesh_config;
 mod metric;
 mod page;
+mod policy;
+mod schema;
 
 #[test]
 fn metrics() {
@@ -34,6 +36,13 @@ fn annotations() {
 #[test]
 fn mesh_config() {
     page::check("meshconfig.md", &mesh_config::page());
+}
+
+#[test]
+fn policies() {
+    page::check("trafficpolicy.md", &policy::traffic());
+    page::check("accesspolicy.md", &policy::access());
+    page::check("egresspolicy.md", &policy::egress());
 }
 
 #[test]

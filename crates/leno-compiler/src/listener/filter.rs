@@ -1,13 +1,12 @@
 //! The filters that end a chain.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, time::Duration};
 
 use leno_model::resource_name;
 use leno_proto::{
     any,
     google::protobuf::{Any, BoolValue},
     v3::{
-        accesslog,
         buffer::Buffer,
         http_connection_manager::{
             HttpConnectionManager, HttpFilter, Rds,
@@ -22,11 +21,12 @@ use leno_proto::{
             TcpProxy,
             tcp_proxy::{ClusterSpecifier, WeightedCluster, weighted_cluster::ClusterWeight},
         },
+        tls_inspector::TlsInspector,
     },
 };
 
 use crate::{
-    message::{access_log, ads, listener_filter, network_filter, uint32},
+    message::{access_log, ads, duration, listener_filter, network_filter, uint32},
     split::Target,
 };
 
@@ -35,6 +35,10 @@ pub(super) const SNIFFED_HTTP: [&str; 3] = ["http/1.0", "http/1.1", "h2c"];
 
 pub(super) fn http_inspector() -> listener::ListenerFilter {
     listener_filter("envoy.filters.listener.http_inspector", any::pack(&HttpInspector::default()))
+}
+
+pub(super) fn tls_inspector() -> listener::ListenerFilter {
+    listener_filter("envoy.filters.listener.tls_inspector", any::pack(&TlsInspector::default()))
 }
 
 /// Routes by name.
@@ -47,14 +51,18 @@ pub(super) fn inline(routes: RouteConfiguration) -> RouteSpecifier {
     RouteSpecifier::RouteConfig(routes)
 }
 
-/// An HTTP connection manager: access rules when given, then routing.
-pub(super) fn http(stat_prefix: &str, routes: RouteSpecifier, rbac: Option<Any>, log: bool) -> HttpConnectionManager {
-    let rbac = rbac.map(|config| http_filter("envoy.filters.http.rbac", config));
+/// An HTTP connection manager: these filters, then routing.
+pub(super) fn http(
+    stat_prefix: &str,
+    routes: RouteSpecifier,
+    filters: impl IntoIterator<Item = HttpFilter>,
+    log: bool,
+) -> HttpConnectionManager {
     let router = http_filter("envoy.filters.http.router", any::pack(&Router::default()));
     HttpConnectionManager {
         stat_prefix: stat_prefix.to_owned(),
         codec_type: CodecType::Auto.into(),
-        http_filters: rbac.into_iter().chain([router]).collect(),
+        http_filters: filters.into_iter().chain([router]).collect(),
         upgrade_configs: ["websocket", "CONNECT"].map(upgrade).into(),
         normalize_path: Some(BoolValue { value: true }),
         access_log: access_log(log),
@@ -78,7 +86,8 @@ pub(super) fn http_network_filter(manager: &HttpConnectionManager) -> listener::
     network_filter("envoy.filters.network.http_connection_manager", any::pack(manager))
 }
 
-fn http_filter(name: &str, config: Any) -> HttpFilter {
+/// A filter of requests.
+pub(super) fn http_filter(name: &str, config: Any) -> HttpFilter {
     HttpFilter {
         name: name.to_owned(),
         config_type: Some(http_filter::ConfigType::TypedConfig(config)),
@@ -88,7 +97,7 @@ fn http_filter(name: &str, config: Any) -> HttpFilter {
 
 /// A TCP proxy to where a split says. A split that sends nobody anywhere closes the connection: it goes to the
 /// cluster that has no endpoints.
-pub(super) fn tcp(stat_prefix: &str, target: &Target<'_>, log: bool) -> listener::Filter {
+pub(super) fn tcp(stat_prefix: &str, target: &Target<'_>, idle: Option<Duration>, log: bool) -> listener::Filter {
     let cluster = match target {
         Target::Cluster(name) => ClusterSpecifier::Cluster(name.clone()),
         Target::Weighted(shares) => {
@@ -101,13 +110,10 @@ pub(super) fn tcp(stat_prefix: &str, target: &Target<'_>, log: bool) -> listener
         }
         Target::Nowhere(_) => ClusterSpecifier::Cluster(resource_name::BLACKHOLE.to_owned()),
     };
-    tcp_to(stat_prefix, cluster, access_log(log))
-}
-
-fn tcp_to(stat_prefix: &str, cluster: ClusterSpecifier, access_log: Vec<accesslog::AccessLog>) -> listener::Filter {
     let proxy = TcpProxy {
         stat_prefix: stat_prefix.to_owned(),
-        access_log,
+        idle_timeout: idle.map(duration),
+        access_log: access_log(log),
         cluster_specifier: Some(cluster),
         ..Default::default()
     };

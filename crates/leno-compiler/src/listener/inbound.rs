@@ -13,27 +13,30 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use leno_model::{Protocol, Snapshot, Workload, mesh::MtlsMode, resource_name};
+use leno_model::{Protocol, Snapshot, Workload, mesh::MtlsMode, policy::TrafficSettings, resource_name};
 use leno_proto::{
     any,
     google::protobuf::BoolValue,
     v3::{
         core::{TrafficDirection, TransportSocket},
+        http_rbac,
         listener::{Filter, FilterChain, FilterChainMatch, Listener, ListenerFilter},
+        network_rbac,
         original_dst::OriginalDst,
         tls,
-        tls_inspector::TlsInspector,
     },
 };
 
 use super::filter::{self, SNIFFED_HTTP};
 use crate::{
-    authorization::{self, Payload},
+    access,
+    authorization::Payload,
     limit,
     message::{duration, listener_filter, mesh_tls, network_filter, transport_socket, uint32},
     port::{WorkloadPort, workload_ports},
     route,
     split::Target,
+    stable, traffic,
 };
 
 /// The address that the inbound listener is bound to.
@@ -77,7 +80,7 @@ impl Inbound<'_> {
     fn inspectors(&self) -> Vec<ListenerFilter> {
         let mut filters = vec![
             listener_filter("envoy.filters.listener.original_dst", any::pack(&OriginalDst {})),
-            listener_filter("envoy.filters.listener.tls_inspector", any::pack(&TlsInspector::default())),
+            filter::tls_inspector(),
         ];
         if self.permissive() {
             filters.push(filter::http_inspector());
@@ -95,52 +98,95 @@ impl Inbound<'_> {
             Protocol::Detect => (true, Some(Payload::UndeclaredBytes)),
             Protocol::Udp => return Vec::new(),
         };
-        let number = port.map(|(number, _)| number);
-        let name = match port {
-            Some((_, port)) => format!("{}/{}:{}", resource_name::INBOUND, port.service.0, port.service.1),
-            None => format!("{}/-", resource_name::INBOUND),
-        };
+        let door = Door::new(self.snapshot, port);
+        let number = door.number;
         let mut chains = Vec::new();
         if http {
             let fits = chain_match(number, "tls", &[alpn::HTTP1, alpn::HTTP2]);
-            chains.push(terminated(chain(fits, vec![self.http(&name)])));
+            chains.push(terminated(chain(fits, self.http(&door))));
         }
         if let Some(payload) = bytes {
             let fits = chain_match(number, "tls", &[alpn::TCP]);
-            chains.push(terminated(chain(fits, self.bytes(&name, payload))));
+            chains.push(terminated(chain(fits, self.bytes(&door, payload))));
         }
         if self.permissive() {
             if http {
                 let fits = chain_match(number, "raw_buffer", &SNIFFED_HTTP);
-                chains.push(chain(fits, vec![self.http(&name)]));
+                chains.push(chain(fits, self.http(&door)));
             }
             // Nobody has an identity here, so any kind of bytes is refused or let in alike.
             for transport in ["raw_buffer", "tls"] {
                 let fits = chain_match(number, transport, &[]);
-                chains.push(chain(fits, self.bytes(&name, Payload::UndeclaredBytes)));
+                chains.push(chain(fits, self.bytes(&door, Payload::UndeclaredBytes)));
             }
         }
         chains
     }
 
-    fn http(&self, name: &str) -> Filter {
-        let rbac = authorization::http(self.snapshot, &self.workload.service_account);
-        let routes = filter::inline(route::to_cluster(name, resource_name::INBOUND));
+    fn http(&self, door: &Door) -> Vec<Filter> {
+        let Door { name, number, limits } = door;
+        let limit = limits.rate_limit.as_ref().and_then(|limit| limit.http.as_ref());
+        let access = access::filters(self.snapshot, self.workload, *number, Payload::Http).into_iter().map(|it| {
+            let config = http_rbac::Rbac { rules: it.rules, shadow_rules: it.shadow, ..Default::default() };
+            filter::http_filter(it.name, stable::pack(&config, stable::RBAC))
+        });
+        // Who may not call takes nothing of what others may.
+        let limiter = limit.map(|limit| {
+            let config = traffic::rate_limit::filter(limit, name);
+            filter::http_filter(traffic::rate_limit::FILTER, config)
+        });
+        let routes = filter::inline(route::to_application(name, limit));
         let mesh = &self.snapshot.mesh;
-        let mut manager = filter::http(name, routes, rbac, mesh.access_log);
+        let mut manager = filter::http(name, routes, access.chain(limiter), mesh.access_log);
         if let Some(bytes) = mesh.max_request_bytes {
             filter::limit_bodies(&mut manager, bytes);
         }
-        filter::http_network_filter(&manager)
+        let count = traffic::rate_limit::connections(limits, name);
+        count.into_iter().chain([filter::http_network_filter(&manager)]).collect()
     }
 
-    fn bytes(&self, name: &str, payload: Payload) -> Vec<Filter> {
-        let account = &self.workload.service_account;
-        let rbac = authorization::network(self.snapshot, account, payload, name)
-            .map(|config| network_filter("envoy.filters.network.rbac", config));
+    fn bytes(&self, door: &Door, payload: Payload) -> Vec<Filter> {
+        let Door { name, number, limits } = door;
+        let access = access::filters(self.snapshot, self.workload, *number, payload).into_iter().map(|it| {
+            let config = network_rbac::Rbac {
+                rules: it.rules,
+                shadow_rules: it.shadow,
+                stat_prefix: name.clone(),
+                ..Default::default()
+            };
+            network_filter("envoy.filters.network.rbac", stable::pack(&config, stable::RBAC))
+        });
+        let limits = traffic::rate_limit::connections(limits, name)
+            .into_iter()
+            .chain(traffic::rate_limit::connection_rate(limits, name));
         let target = Target::Cluster(resource_name::INBOUND.to_owned());
-        let proxy = filter::tcp(name, &target, self.snapshot.mesh.access_log);
-        rbac.into_iter().chain([proxy]).collect()
+        let proxy = filter::tcp(name, &target, None, self.snapshot.mesh.access_log);
+        access.chain(limits).chain([proxy]).collect()
+    }
+}
+
+/// A port, or all ports that no service leads to.
+struct Door {
+    /// What telemetry calls it.
+    name: String,
+    /// Its number.
+    number: Option<u16>,
+    /// How much it takes.
+    limits: TrafficSettings,
+}
+
+impl Door {
+    fn new(snapshot: &Snapshot, port: Option<(u16, &WorkloadPort)>) -> Self {
+        match port {
+            Some((number, port)) => Self {
+                name: format!("{}/{}:{}", resource_name::INBOUND, port.service.0, port.service.1),
+                number: Some(number),
+                limits: traffic::limits(snapshot, port),
+            },
+            None => {
+                Self { name: format!("{}/-", resource_name::INBOUND), number: None, limits: TrafficSettings::default() }
+            }
+        }
     }
 }
 

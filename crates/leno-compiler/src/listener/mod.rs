@@ -1,5 +1,6 @@
 //! Listeners: what happens to a connection before it is known what it is.
 
+pub(crate) mod egress;
 mod filter;
 mod inbound;
 mod outbound;

@@ -1,61 +1,78 @@
 //! What the application's own connections meet.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
-use leno_model::{Protocol, Service, Snapshot, mesh::OutboundPolicy, resource_name, snapshot::Destination};
+use leno_model::{
+    Protocol, Service, Snapshot, mesh::OutboundPolicy, policy::TrafficSettings, resource_name, snapshot::Destination,
+};
 use leno_proto::{
     any,
     google::protobuf::BoolValue,
     v3::{
         core::TrafficDirection,
-        http_connection_manager::http_connection_manager::RouteSpecifier,
+        http_connection_manager::{HttpFilter, http_connection_manager::RouteSpecifier},
         listener::{ApiListener, Filter, FilterChain, FilterChainMatch, Listener},
         original_dst::OriginalDst,
     },
 };
 
-use super::filter::{self, SNIFFED_HTTP};
+use super::{
+    egress,
+    filter::{self, SNIFFED_HTTP},
+};
 use crate::{
-    Client, limit,
+    Client, Scope, limit,
     message::{address, duration, listener_filter},
     port::workload_ports,
     route,
     split::{self, Target},
+    traffic,
 };
 
 /// The address that the virtual outbound listener is bound to.
 const BIND: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 15001);
 
 /// The listener of destinations that the mesh does not know.
-pub(crate) fn unknown(snapshot: &Snapshot, client: Client) -> Listener {
+pub(crate) fn unknown(snapshot: &Snapshot, scope: &Scope) -> Listener {
     let log = snapshot.mesh.access_log;
-    let to = |cluster: &str| Some(chain(filter::tcp(cluster, &Target::Cluster(cluster.to_owned()), log)));
-    let default_filter_chain = match (snapshot.mesh.outbound_policy, client) {
+    let to = |cluster: &str| Some(chain(filter::tcp(cluster, &Target::Cluster(cluster.to_owned()), None, log)));
+    let default_filter_chain = match (snapshot.mesh.outbound_policy, scope.client) {
         (OutboundPolicy::AllowAny, _) => to(resource_name::PASSTHROUGH),
         (OutboundPolicy::RegistryOnly, Client::Leno) => None,
         // Envoy refuses a listener without any chain.
         (OutboundPolicy::RegistryOnly, Client::Envoy | Client::Grpc) => to(resource_name::BLACKHOLE),
     };
+    let filter_chains = egress::chains(snapshot, scope);
+    let mut listener_filters = vec![listener_filter("envoy.filters.listener.original_dst", any::pack(&OriginalDst {}))];
+    let by_name = |chain: &FilterChain| chain.filter_chain_match.as_ref().is_some_and(|it| !it.server_names.is_empty());
+    if filter_chains.iter().any(by_name) {
+        listener_filters.push(filter::tls_inspector());
+    }
     Listener {
         name: resource_name::OUTBOUND.to_owned(),
         address: Some(address(BIND)),
         traffic_direction: TrafficDirection::Outbound.into(),
         use_original_dst: Some(BoolValue { value: true }),
-        listener_filters: vec![listener_filter("envoy.filters.listener.original_dst", any::pack(&OriginalDst {}))],
+        listener_filters,
+        listener_filters_timeout: Some(duration(limit::FIRST_BYTES)),
+        // Where the server speaks first the client has nothing to say.
+        continue_on_listener_filters_timeout: true,
+        filter_chains,
         default_filter_chain,
         ..Default::default()
     }
 }
 
 /// The listener of one original destination; `None` when the mesh does not know it.
-pub(crate) fn destination(snapshot: &Snapshot, original: SocketAddr) -> Option<Listener> {
+pub(crate) fn destination(snapshot: &Snapshot, scope: &Scope, original: SocketAddr) -> Option<Listener> {
     let log = snapshot.mesh.access_log;
     match snapshot.destination(original)? {
         Destination::Service(service, port) => {
             let protocol = service.port(port)?.protocol;
             let name = resource_name::service_port(&service.name, port);
-            let http = || http_filter(&name, filter::rds(name.clone()), log);
-            let tcp = || filter::tcp(&name, &split::split(snapshot, service, port).rest, log);
+            let settings = traffic::settings(snapshot, scope, service, port);
+            let http = || http_filter(&name, filter::rds(name.clone()), &settings, log);
+            let tcp = || filter::tcp(&name, &split::split(snapshot, service, port).rest, idle(&settings), log);
             listener(original, protocol, http, tcp)
         }
         Destination::Workload(workload, port) => {
@@ -66,22 +83,24 @@ pub(crate) fn destination(snapshot: &Snapshot, original: SocketAddr) -> Option<L
             // Telemetry names the service where one leads here; the routes do not follow it.
             let stat_prefix = known
                 .map_or_else(|| cluster.clone(), |port| resource_name::service_port(&port.service.0, port.service.1));
-            let routes = || filter::inline(route::to_cluster(&cluster, &cluster));
-            let http = || http_filter(&stat_prefix, routes(), log);
-            let tcp = || filter::tcp(&stat_prefix, &Target::Cluster(cluster.clone()), log);
+            let settings = traffic::of_port(snapshot, scope, workload, port);
+            let routes = || filter::inline(route::to_endpoint(&cluster, &settings));
+            let http = || http_filter(&stat_prefix, routes(), &settings, log);
+            let tcp = || filter::tcp(&stat_prefix, &Target::Cluster(cluster.clone()), idle(&settings), log);
             listener(original, protocol, http, tcp)
         }
     }
 }
 
 /// What a gRPC library asks for by the name of its channel's target: routes alone.
-pub(crate) fn api(name: &str, service: &Service, port: u16) -> Option<Listener> {
+pub(crate) fn api(snapshot: &Snapshot, scope: &Scope, name: &str, service: &Service, port: u16) -> Option<Listener> {
     match service.port(port)?.protocol {
         Protocol::Http | Protocol::Http2 | Protocol::Detect => {}
         Protocol::Tcp | Protocol::Udp => return None,
     }
     let route = resource_name::service_port(&service.name, port);
-    let mut manager = filter::http(&route, filter::rds(route.clone()), None, false);
+    let faults = faults(&traffic::settings(snapshot, scope, service, port));
+    let mut manager = filter::http(&route, filter::rds(route.clone()), faults, false);
     // gRPC knows neither; unknown upgrades make some versions refuse the listener.
     manager.upgrade_configs = Vec::new();
     Some(Listener {
@@ -91,8 +110,19 @@ pub(crate) fn api(name: &str, service: &Service, port: u16) -> Option<Listener> 
     })
 }
 
-fn http_filter(stat_prefix: &str, routes: RouteSpecifier, log: bool) -> Filter {
-    filter::http_network_filter(&filter::http(stat_prefix, routes, None, log))
+fn http_filter(stat_prefix: &str, routes: RouteSpecifier, settings: &TrafficSettings, log: bool) -> Filter {
+    filter::http_network_filter(&filter::http(stat_prefix, routes, faults(settings), log))
+}
+
+/// The filter that makes requests fail, where some are to.
+fn faults(settings: &TrafficSettings) -> Option<HttpFilter> {
+    let fault = settings.fault.as_ref()?;
+    Some(filter::http_filter("envoy.filters.http.fault", traffic::fault::filter(fault)))
+}
+
+/// How long nothing may move on a connection of bytes, where it is said.
+fn idle(settings: &TrafficSettings) -> Option<Duration> {
+    settings.timeouts.and_then(|timeouts| timeouts.idle)
 }
 
 fn chain(filter: Filter) -> FilterChain {

@@ -1,16 +1,26 @@
 //! A change touches all that it changes: compared with compiling everything for random pairs of meshes.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use leno_compiler::{Affected, Client, Kind, Scope, affected, names, resource};
 use leno_model::{
     Endpoint, MeshConfig, Protocol, Service, ServiceName, ServicePort, Snapshot, TrustDomain, Workload, WorkloadName,
     mesh::{DefaultAccess, MtlsMode, OutboundPolicy},
-    policy::{AccessRule, HttpMatch, TrafficSplit, authorization::Ports},
+    policy::{
+        AccessPolicy, AccessRule, EgressPolicy, HttpMatch, TrafficSettings, TrafficSplit,
+        access::{AccessAction, AccessTarget},
+        authorization::Ports,
+        egress::EgressProtocol,
+        traffic::{Algorithm, HashBy, HashOn, LoadBalancer, Timeouts},
+    },
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
-use crate::mesh::{account, bookstore, configure, get, rule, scope, service_name, split};
+use crate::{
+    mesh::{account, add_policy, bookstore, configure, get, rule, scope, service_name, split},
+    policy::{access, egress},
+    traffic::{client_settings, server_settings},
+};
 
 type Services = BTreeMap<ServiceName, Arc<Service>>;
 
@@ -95,6 +105,51 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn traffic()(
+        service in select(&SERVICES), port in option::of(select(&PORTS)), callers in vec(select(&ACCOUNTS), 0..2),
+        seconds in 1..3_u64, section in 0..4_u8,
+    ) -> (&'static str, Option<u16>, Vec<&'static str>, TrafficSettings) {
+        let client = client_settings();
+        let settings = match section {
+            0 => TrafficSettings {
+                timeouts: Some(Timeouts { idle: Some(Duration::from_secs(seconds)), ..Timeouts::default() }),
+                ..TrafficSettings::default()
+            },
+            1 => TrafficSettings { fault: client.fault, retries: client.retries, ..TrafficSettings::default() },
+            2 => server_settings(),
+            _ => {
+                let on = vec![HashOn { by: HashBy::SourceIp, last: seconds == 1 }];
+                let algorithm = Algorithm::Maglev { table_size: None, on };
+                let balancer = LoadBalancer { algorithm, panic_threshold: None };
+                TrafficSettings { load_balancer: Some(balancer), ..TrafficSettings::default() }
+            }
+        };
+        (service, port, callers, settings)
+    }
+}
+
+prop_compose! {
+    fn access_policy()(name in select(&SERVICES), service in select(&SERVICES), port in option::of(select(&PORTS)), kind in 0..5_u8) -> Arc<AccessPolicy> {
+        let target = match kind {
+            0 => AccessTarget::Namespace("shop".into()),
+            _ => AccessTarget::Service(service_name(service), port),
+        };
+        let action = [AccessAction::Deny, AccessAction::Audit, AccessAction::Allow][usize::from(kind % 3)];
+        access(name, action, kind > 2 && action != AccessAction::Audit, target)
+    }
+}
+
+prop_compose! {
+    fn egress_policy()(name in select(&SERVICES), account in select(&ACCOUNTS), kind in 0..3_u8) -> Arc<EgressPolicy> {
+        match kind {
+            0 => egress(name, account, EgressProtocol::Http, &["a.example"]),
+            1 => egress(name, account, EgressProtocol::Tls, &["a.example"]),
+            _ => egress(name, account, EgressProtocol::Tcp, &[]),
+        }
+    }
+}
+
+prop_compose! {
     fn mesh()(domain: bool, strict: bool, deny: bool, any: bool, access_log: bool) -> MeshConfig {
         MeshConfig {
             trust_domain: if domain { TrustDomain::default() } else { TrustDomain::new("other").unwrap() },
@@ -111,16 +166,23 @@ prop_compose! {
     fn snapshot()(
         mesh in mesh(), services in vec(service(), 0..4), workloads in vec(workload(), 0..4),
         access_rules in vec(access_rule(), 0..4), traffic_splits in vec(traffic_split(), 0..3),
+        traffic in vec(traffic(), 0..3), access in vec(access_policy(), 0..3), egress in vec(egress_policy(), 0..3),
     ) -> Snapshot {
-        Snapshot {
+        let mut snapshot = Snapshot {
             version: 1,
             mesh: Arc::new(mesh),
             services: services.into_iter().map(|service| (service.name.clone(), Arc::new(service))).collect(),
             workloads: workloads.into_iter().map(|workload| (workload.name.clone(), Arc::new(workload))).collect(),
             access_rules,
             traffic_splits,
-            routes: Vec::new(),
+            access_policies: access,
+            egress_policies: egress,
+            ..Snapshot::default()
+        };
+        for (service, port, callers, settings) in traffic {
+            add_policy(&mut snapshot, service, port, &callers, settings);
         }
+        snapshot
     }
 }
 
@@ -153,7 +215,7 @@ fn next_services(old: &Snapshot, new: &Snapshot, fates: &[Fate]) -> Services {
 /// Two versions of which the second takes over most parts of the first.
 fn versions() -> impl Strategy<Value = (Snapshot, Snapshot)> {
     let fate = select(vec![Fate::Stays, Fate::Stays, Fate::IsReplaced, Fate::GetsOtherEndpoints]);
-    let keep = prop::array::uniform4(prop::bool::weighted(0.8));
+    let keep = prop::array::uniform7(prop::bool::weighted(0.8));
     (snapshot(), snapshot(), keep, prop::array::uniform3(fate)).prop_map(|(old, mut new, keep, fates)| {
         new.services = next_services(&old, &new, &fates);
         if keep[0] {
@@ -168,6 +230,15 @@ fn versions() -> impl Strategy<Value = (Snapshot, Snapshot)> {
         if keep[3] {
             new.traffic_splits = old.traffic_splits.clone();
         }
+        if keep[4] {
+            new.traffic_policies = old.traffic_policies.clone();
+        }
+        if keep[5] {
+            new.access_policies = old.access_policies.clone();
+        }
+        if keep[6] {
+            new.egress_policies = old.egress_policies.clone();
+        }
         (old, new)
     })
 }
@@ -180,6 +251,7 @@ fn askable() -> Vec<(Kind, String)> {
         (Kind::Cluster, "inbound".to_owned()),
         (Kind::Cluster, "passthrough".to_owned()),
     ];
+    all.extend(SERVICES.map(|name| (Kind::Cluster, format!("egress/shop/{name}"))));
     for ip in (0..3).map(service_ip) {
         all.extend(PORTS.map(|port| (Kind::Listener, format!("outbound/{ip}:{port}"))));
     }

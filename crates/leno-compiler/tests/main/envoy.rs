@@ -31,7 +31,11 @@ use leno_proto::{
 };
 use prost::Message as _;
 
-use crate::mesh::{bookstore, configure, get, rule, scope, split};
+use crate::{
+    mesh::{add_policy, bookstore, configure, get, rule, scope, split},
+    policy::{with_access, with_egress},
+    traffic::{client_settings, server_settings},
+};
 
 /// The secrets that the socket asks for by name, taken from the bootstrap: Envoy crashes on static clusters that ask
 /// an aggregated stream for theirs.
@@ -147,6 +151,22 @@ fn envoy_takes_every_resource() {
     snapshot.access_rules.push(rule("bytes", "warehouse", &["ledger"], None, Some(Ports::All)));
     let shares = [("ledger", 1), ("other", 2)];
     snapshot.traffic_splits.push(split("ledgers", "ledger", &shares, vec![]));
+    for service in ["store", "warehouse", "ledger"] {
+        add_policy(&mut snapshot, service, None, &[], client_settings());
+        add_policy(&mut snapshot, service, None, &[], server_settings());
+    }
+    snapshot.access_policies = with_access().access_policies;
+    snapshot.egress_policies = with_egress().egress_policies;
+    let mut all = everything(&snapshot);
+    all.push((Kind::Listener, "outbound".into()));
+    for policy in &snapshot.egress_policies {
+        all.push((Kind::Cluster, leno_model::resource_name::egress(&policy.origin)));
+    }
+    all.sort();
+    all.dedup();
+    for pod in ["warehouse-1", "buyer-1", "ledger-1"] {
+        validate(&bootstrap(&snapshot, &scope(pod), &all));
+    }
     validate(&bootstrap(&snapshot, &scope("warehouse-1"), &everything(&snapshot)));
     configure(&mut snapshot, |mesh| mesh.mtls = MtlsMode::Permissive);
     validate(&bootstrap(&snapshot, &scope("warehouse-1"), &everything(&snapshot)));

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Compares the resources (kind, name) for a client with the golden file of the case.
-fn golden(case: &str, snapshot: &Snapshot, scope: &Scope, wanted: &[(Kind, &str)]) {
+pub(crate) fn golden(case: &str, snapshot: &Snapshot, scope: &Scope, wanted: &[(Kind, &str)]) {
     let mut text = String::new();
     for (kind, name) in wanted {
         text.push_str(&format!("=== {kind:?} {name}\n"));

@@ -7,4 +7,6 @@ mod envoy;
 mod explain;
 mod golden;
 mod mesh;
+mod policy;
 mod routing;
+mod traffic;

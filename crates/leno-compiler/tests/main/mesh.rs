@@ -6,7 +6,10 @@ use leno_compiler::{Client, Scope};
 use leno_model::{
     Endpoint, MeshConfig, ObjectRef, Protocol, Service, ServiceAccountName, ServiceName, ServicePort, Snapshot,
     Workload, WorkloadName,
-    policy::{AccessRule, HttpMatch, TrafficSplit, authorization::Ports, traffic_split::Backend},
+    policy::{
+        AccessRule, HttpMatch, TrafficPolicy, TrafficSettings, TrafficSplit, authorization::Ports,
+        traffic_split::Backend,
+    },
     unit::Weight,
 };
 
@@ -104,6 +107,20 @@ pub(crate) fn split(name: &str, root: &str, backends: &[(&str, u32)], matches: V
         backends: backends.iter().map(backend).collect(),
         matches,
     })
+}
+
+/// Says something of the traffic to a service, before all that was said.
+pub(crate) fn add_policy(
+    snapshot: &mut Snapshot,
+    service: &str,
+    port: Option<u16>,
+    callers: &[&str],
+    settings: TrafficSettings,
+) {
+    let policies = Arc::make_mut(snapshot.traffic_policies.entry(service_name(service)).or_default());
+    let origin = ObjectRef::new("TrafficPolicy", "shop", format!("{service}-{}", policies.len()));
+    let callers = callers.iter().map(|name| account(name)).collect();
+    policies.insert(0, TrafficPolicy { origin, port, callers, settings });
 }
 
 /// The bookstore: buyer and thief call the store, of which there are two versions, which call the warehouse, which

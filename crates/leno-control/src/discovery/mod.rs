@@ -63,9 +63,9 @@ struct Key {
 }
 
 impl Key {
-    /// Only the inbound listener depends on the workload; all else is compiled once for every client of a kind.
-    fn new(scope: &Scope, kind: Kind, name: &str) -> Self {
-        let own = kind == Kind::Listener && name == resource_name::INBOUND;
+    /// What does not depend on the workload is compiled once for every client of a kind.
+    fn new(snapshot: &Snapshot, scope: &Scope, kind: Kind, name: &str) -> Self {
+        let own = leno_compiler::depends_on_caller(snapshot, kind, name);
         let workload = if own { scope.workload.clone() } else { WorkloadName::new("", "") };
         Self { scope: Scope { workload, client: scope.client }, kind, name: name.into() }
     }
@@ -146,7 +146,7 @@ impl View<Client> for Arc<State> {
         if !client.may_see(&self.snapshot, kind, name) {
             return None;
         }
-        let key = Key::new(&client.scope, kind, name);
+        let key = Key::new(&self.snapshot, &client.scope, kind, name);
         if let Some(resource) = self.compiled().get(&key) {
             return Some(resource.clone());
         }

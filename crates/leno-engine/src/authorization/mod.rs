@@ -28,6 +28,8 @@ pub enum Action {
     Allow,
     /// What fits a policy is refused, the rest is let in.
     Deny,
+    /// What fits a policy is let in and told, the rest is let in.
+    Log,
 }
 
 /// One policy: fits when any permission and any principal fits.
@@ -44,7 +46,7 @@ pub struct Policy {
 /// What was decided, and by which policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict<'a> {
-    /// Let in; by this policy, or because no policy denies it.
+    /// Let in; by this policy, or because no policy denies it. (Of [`Action::Log`]: told by this policy, or by none.)
     Allowed(Option<&'a str>),
     /// Refused; by this policy, or because no policy allows it.
     Denied(Option<&'a str>),
@@ -59,6 +61,15 @@ impl Verdict<'_> {
 }
 
 impl Rbac {
+    /// The policy by which what was decided is told, where these rules only tell.
+    #[must_use]
+    pub fn told<'v>(&self, verdict: &Verdict<'v>) -> Option<&'v str> {
+        match (self.action, verdict) {
+            (Action::Log, Verdict::Allowed(policy)) => *policy,
+            (Action::Log, Verdict::Denied(_)) | (Action::Allow | Action::Deny, _) => None,
+        }
+    }
+
     /// Decides on a request.
     pub fn check<R: RequestHead>(&self, subject: &Subject<'_>, request: &R) -> Verdict<'_> {
         let fits = |policy: &&Policy| {
@@ -71,6 +82,7 @@ impl Rbac {
             (Action::Allow, None) => Verdict::Denied(None),
             (Action::Deny, Some(name)) => Verdict::Denied(Some(name)),
             (Action::Deny, None) => Verdict::Allowed(None),
+            (Action::Log, name) => Verdict::Allowed(name),
         }
     }
 
@@ -133,6 +145,9 @@ mod tests {
         let deny = Rbac { action: Action::Deny, ..rbac };
         assert_eq!(deny.check(&subject(Some("spiffe://a")), &get), Verdict::Denied(Some("p")));
         assert_eq!(deny.check(&subject(Some("spiffe://a")), &post), Verdict::Allowed(None));
+        let log = Rbac { action: Action::Log, ..deny };
+        assert_eq!(log.check(&subject(Some("spiffe://a")), &get), Verdict::Allowed(Some("p")));
+        assert_eq!(log.check(&subject(Some("spiffe://a")), &post), Verdict::Allowed(None));
     }
 
     #[test]

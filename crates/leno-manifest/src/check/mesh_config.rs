@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use leno_model::TrustDomain;
 
+use super::value;
 use crate::{
     leno::{
         MeshConfig,
         mesh_config::{Interception, NAME},
     },
     problem::Problems,
-    syntax::{duration, ip_range, name},
+    syntax::{duration, name},
 };
 
 /// The shortest lifetime of a certificate: shorter ones leave no time to renew it.
@@ -57,12 +58,8 @@ fn check_interception(interception: &Interception, problems: &mut Problems<'_>) 
         (&interception.exclude_outbound_ranges, "excludeOutboundRanges"),
         (&interception.include_outbound_ranges, "includeOutboundRanges"),
     ] {
-        for (index, text) in ranges.iter().enumerate().filter(|(_, text)| ip_range::parse(text).is_none()) {
-            let fix = match text.parse::<std::net::IpAddr>() {
-                Ok(address) => format!("write {address}/{}", if address.is_ipv4() { 32 } else { 128 }),
-                Err(_) => String::new(),
-            };
-            problems.add(&format!("spec.interception.{field}[{index}]"), ip_range::EXPECTED, fix);
+        for (index, text) in ranges.iter().enumerate() {
+            value::range(text, &format!("spec.interception.{field}[{index}]"), problems);
         }
     }
     for (index, text) in interception.exclude_interfaces.iter().enumerate() {

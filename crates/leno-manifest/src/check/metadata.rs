@@ -70,15 +70,11 @@ fn check_our_word(kind: Kind, (key, value): (&str, &str), field: &str, problems:
     }
 }
 
-/// The selector of a Deployment or StatefulSet: it must choose the pods of its own template.
-pub(super) fn check_selector(
-    selector: &LabelSelector,
-    template: &BTreeMap<String, String>,
-    problems: &mut Problems<'_>,
-) {
-    check_labels(&selector.match_labels, "spec.selector.matchLabels", problems);
+/// What a selector asks of labels.
+pub(super) fn check_requirements(selector: &LabelSelector, at: &str, problems: &mut Problems<'_>) {
+    check_labels(&selector.match_labels, &format!("{at}.matchLabels"), problems);
     for (index, requirement) in selector.match_expressions.iter().enumerate() {
-        let field = format!("spec.selector.matchExpressions[{index}].values");
+        let field = format!("{at}.matchExpressions[{index}].values");
         let wants_values = matches!(requirement.operator, LabelOperator::In | LabelOperator::NotIn);
         if wants_values == requirement.values.is_empty() {
             let expected = if wants_values {
@@ -89,6 +85,15 @@ pub(super) fn check_selector(
             problems.add(&field, expected, "");
         }
     }
+}
+
+/// The selector of a Deployment or StatefulSet: it must choose the pods of its own template.
+pub(super) fn check_selector(
+    selector: &LabelSelector,
+    template: &BTreeMap<String, String>,
+    problems: &mut Problems<'_>,
+) {
+    check_requirements(selector, "spec.selector", problems);
     if selector.is_empty() {
         problems.add("spec.selector", "labels that choose its pods", "write the template's labels under matchLabels");
     } else if !selector.fits(template) {

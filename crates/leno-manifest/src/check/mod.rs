@@ -1,7 +1,9 @@
 //! What Kubernetes and the mesh ask of an object beyond its shape.
 
 mod access;
+mod access_policy;
 mod config;
+mod egress_policy;
 mod endpoint_slice;
 mod environment;
 mod gateway;
@@ -12,6 +14,9 @@ mod probe;
 mod route;
 mod service;
 mod split;
+mod target;
+mod traffic_policy;
+mod value;
 mod workload;
 
 use leno_model::Invalid;
@@ -74,6 +79,9 @@ fn check(object: &Object, problems: &mut Problems<'_>) {
         Object::ReferenceGrant(grant) => gateway::check_grant(&grant.spec, problems),
         Object::BackendTlsPolicy(policy) => gateway::check_tls_policy(&policy.spec, problems),
         Object::MeshConfig(config) => mesh_config::check(config, problems),
+        Object::AccessPolicy(policy) => access_policy::check(policy, problems),
+        Object::EgressPolicy(policy) => egress_policy::check(policy, problems),
+        Object::TrafficPolicy(policy) => traffic_policy::check(policy, problems),
     }
 }
 
@@ -100,7 +108,10 @@ pub(crate) fn local(object: &Object, problems: &mut Problems<'_>) {
         | Object::GatewayTcpRoute(_)
         | Object::ReferenceGrant(_)
         | Object::BackendTlsPolicy(_)
-        | Object::MeshConfig(_) => {}
+        | Object::MeshConfig(_)
+        | Object::AccessPolicy(_)
+        | Object::EgressPolicy(_)
+        | Object::TrafficPolicy(_) => {}
     }
 }
 
@@ -122,6 +133,15 @@ fn fill_in(object: &mut Object) {
             let subjects = std::iter::once(&mut target.spec.destination).chain(&mut target.spec.sources);
             subjects.filter(|it| it.namespace.is_empty()).for_each(|it| it.namespace.clone_from(&namespace));
         }
+        Object::AccessPolicy(policy) => {
+            let sources = policy.spec.rules.iter_mut().flat_map(|rule| &mut rule.from);
+            let callers = sources.flat_map(|source| &mut source.service_accounts);
+            callers.filter(|it| it.namespace.is_empty()).for_each(|it| it.namespace.clone_from(&namespace));
+        }
+        Object::TrafficPolicy(policy) => {
+            let callers = policy.spec.from.iter_mut().filter(|it| it.namespace.is_empty());
+            callers.for_each(|it| it.namespace.clone_from(&namespace));
+        }
         Object::Namespace(_)
         | Object::ServiceAccount(_)
         | Object::Service(_)
@@ -140,6 +160,7 @@ fn fill_in(object: &mut Object) {
         | Object::GatewayTcpRoute(_)
         | Object::ReferenceGrant(_)
         | Object::BackendTlsPolicy(_)
+        | Object::EgressPolicy(_)
         | Object::MeshConfig(_) => {}
     }
 }
@@ -168,6 +189,9 @@ fn name_rule(kind: Kind, name: &str) -> Result<(), crate::syntax::name::Rule> {
         | Kind::GatewayTcpRoute
         | Kind::ReferenceGrant
         | Kind::BackendTlsPolicy
-        | Kind::MeshConfig => name::dns_subdomain(name),
+        | Kind::MeshConfig
+        | Kind::AccessPolicy
+        | Kind::EgressPolicy
+        | Kind::TrafficPolicy => name::dns_subdomain(name),
     }
 }

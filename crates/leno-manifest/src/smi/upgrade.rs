@@ -44,7 +44,10 @@ pub(crate) fn older_versions(kind: Kind) -> &'static [&'static str] {
         | Kind::UdpRoute
         | Kind::GrpcRoute
         | Kind::GatewayTcpRoute
-        | Kind::MeshConfig => &[],
+        | Kind::MeshConfig
+        | Kind::AccessPolicy
+        | Kind::EgressPolicy
+        | Kind::TrafficPolicy => &[],
     }
 }
 

@@ -28,6 +28,14 @@ pub fn parse(text: &str) -> Option<(IpAddr, u8)> {
     Some((start, length))
 }
 
+/// Whether a range is a part of another one.
+#[must_use]
+pub fn within((start, length): (IpAddr, u8), (whole, shared): (IpAddr, u8)) -> bool {
+    start.is_ipv4() == whole.is_ipv4()
+        && length >= shared
+        && parse(&format!("{start}/{shared}")).is_some_and(|(cut, _)| cut == whole)
+}
+
 /// The range in its plain form: `10.1.2.3/8` is `10.0.0.0/8`.
 #[must_use]
 pub fn normal(text: &str) -> Option<String> {
@@ -37,6 +45,14 @@ pub fn normal(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_may_be_within_another() {
+        let within = |part, whole| within(parse(part).unwrap(), parse(whole).unwrap());
+        assert!(within("10.1.0.0/16", "10.0.0.0/8") && within("10.0.0.0/8", "10.0.0.0/8"));
+        assert!(!within("10.0.0.0/8", "10.1.0.0/16") && !within("11.0.0.0/16", "10.0.0.0/8"));
+        assert!(!within("::/64", "0.0.0.0/0"));
+    }
 
     #[test]
     fn ranges_are_cut_to_their_start() {

@@ -3,4 +3,5 @@
 pub mod duration;
 pub mod ip_range;
 pub mod name;
+pub mod percent;
 pub mod regular_expression;

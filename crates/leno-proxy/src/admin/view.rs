@@ -119,7 +119,7 @@ fn filter_chain(chain: &FilterChain) -> Value {
             "application_protocols": chain.matches.application_protocols.iter().map(|p| &**p).collect::<Vec<_>>(),
         },
         "tls": chain.tls.as_ref().map(|tls| tls.alpn.iter().map(|p| &**p).collect::<Vec<_>>()),
-        "rbac": chain.rbac.as_ref().map(|rbac| lines(&**rbac)),
+        "guards": chain.guards.iter().map(lines).collect::<Vec<_>>(),
         "terminal": terminal,
     })
 }

@@ -70,6 +70,14 @@ type Fit = Option<Option<usize>>;
 type Regard = fn(&ChainMatch, &Met<'_>) -> Fit;
 
 impl Listener {
+    /// Whether the name that a connection to this address asks for has a say in which chain it gets.
+    #[must_use]
+    pub fn asks_for_name(&self, destination: SocketAddr) -> bool {
+        let here = |port: Option<u16>| port.is_none_or(|port| port == destination.port());
+        let mut chains = self.filter_chains.iter().map(|chain| &chain.matches);
+        self.inspect.tls && chains.any(|fits| !fits.server_names.is_empty() && here(fits.destination_port))
+    }
+
     /// The chain for a connection. In one regard after the other, those that fit best go on; where none fits, those that
     /// do not ask. As in Envoy there is no way back from a regard.
     #[must_use]
@@ -138,7 +146,7 @@ mod tests {
             name: name.into(),
             matches,
             tls: None,
-            rbac: None,
+            guards: vec![],
             terminal: Terminal::Tcp(Arc::new(TcpProxy {
                 stat_prefix: name.into(),
                 clusters: vec![],

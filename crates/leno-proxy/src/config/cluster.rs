@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    num::NonZeroU32,
     rc::Rc,
     sync::{
         Arc, OnceLock,
@@ -41,6 +42,8 @@ pub struct Cluster {
     pub transports: Vec<TransportMatch>,
     /// What HTTP is spoken with its endpoints.
     pub protocol: HttpProtocol,
+    /// After how many requests a connection is not used any more; `None`: never.
+    pub max_requests_per_connection: Option<NonZeroU32>,
     /// How much may be under way.
     pub breaker: CircuitBreaker,
     /// The watch over its endpoints; `None`: there is none.

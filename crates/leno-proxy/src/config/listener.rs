@@ -5,10 +5,9 @@ use std::{
     time::Duration,
 };
 
-use leno_engine::authorization::Rbac;
 use leno_tls::{Identity, TlsError};
 
-use super::{ChainMatch, HttpConnectionManager, TcpProxy};
+use super::{ChainMatch, Guard, HttpConnectionManager, TcpProxy};
 
 /// What happens to connections to one original destination, or to all that reaches the workload.
 #[derive(Debug)]
@@ -54,8 +53,8 @@ pub struct FilterChain {
     pub matches: ChainMatch,
     /// TLS to terminate; `None`: what comes is taken as it is.
     pub tls: Option<Arc<DownstreamTls>>,
-    /// Who may connect at all; `None`: anybody. For HTTP the request's rules are in the connection manager.
-    pub rbac: Option<Arc<Rbac>>,
+    /// What a connection has to pass, in this order. For HTTP the request's rules are in the connection manager.
+    pub guards: Vec<Guard>,
     /// What is done with the bytes.
     pub terminal: Terminal,
 }

@@ -148,9 +148,7 @@ impl Meeting {
             return;
         };
         let connection = self.connection(None, false, "");
-        if let Some(rbac) = &chain.rbac
-            && guard::admit(rbac, &connection).is_err()
-        {
+        if !guard::may_connect(chain, &connection) {
             // Not even dialled; what the caller says decides how it is refused.
             return self.late(socket).await;
         }
@@ -160,6 +158,8 @@ impl Meeting {
             return;
         };
         if heard.upstream.is_some() && heard.socket.buffered().is_empty() {
+            // Held for as long as the connection lives.
+            let Some(_permits) = guard::admit(chain, &connection) else { return };
             return tcp::exchange::run(&connection, proxy, Io::Plain(heard.socket), heard.upstream).await;
         }
         self.late(heard.socket).await;

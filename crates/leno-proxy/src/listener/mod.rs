@@ -20,35 +20,16 @@ use std::{rc::Rc, sync::Arc};
 
 use crate::{
     config::{FilterChain, Terminal},
-    connection::{Callee, Connection, Payload},
-    error::ErrorKind,
+    connection::{Connection, Payload},
     http,
     io::Io,
     tcp,
-    telemetry::event::{Denied, Protocol},
 };
 
 /// Serves a connection with the chain that was chosen for it, after its network rules.
 async fn serve(connection: Rc<Connection>, chain: &FilterChain, io: Io, payload: Option<Payload>) {
-    if let Some(rbac) = &chain.rbac
-        && let Err(detail) = guard::admit(rbac, &connection)
-    {
-        let callee = match &chain.terminal {
-            Terminal::Http(manager) => Callee::of(&connection, &manager.stat_prefix),
-            Terminal::Tcp(proxy) => Callee::of(&connection, &proxy.stat_prefix),
-        };
-        Denied {
-            connection: &connection,
-            callee: &callee,
-            reason: ErrorKind::AccessDenied,
-            detail: &detail,
-            protocol: Protocol::Tcp,
-            request: None,
-            enforced: true,
-        }
-        .emit();
-        return;
-    }
+    // Held for as long as the connection lives.
+    let Some(_permits) = guard::admit(chain, &connection) else { return };
     match &chain.terminal {
         Terminal::Http(manager) => Box::pin(http::serve(connection, Arc::clone(manager), io, payload)).await,
         Terminal::Tcp(proxy) => tcp::exchange::run(&connection, proxy, io, None).await,

@@ -15,7 +15,7 @@ use super::{original_dst, speak_first};
 use crate::{
     config::{FilterChain, Listener, Met, Terminal, TransportProtocol},
     connection::{Admission, Callee, Connection, Direction},
-    detect,
+    detect::{self, First},
     error::ErrorKind,
     http,
     io::{Io, Socket},
@@ -91,6 +91,9 @@ fn refuse(worker: &Worker, peer: SocketAddr, reason: ErrorKind) {
 
 /// Finds out what is spoken, if nothing is declared, and serves.
 async fn route(connection: &Rc<Connection>, destination: &Destination, listener: &Listener, socket: Socket) {
+    if listener.asks_for_name(connection.original_destination) {
+        return Box::pin(route_by_name(connection, listener, socket)).await;
+    }
     let choose = |protocols: &[&str]| {
         listener.choose(&Met {
             destination: connection.original_destination,
@@ -117,6 +120,26 @@ async fn route(connection: &Rc<Connection>, destination: &Destination, listener:
         return unknown(connection, listener);
     };
     serve_heard(connection, chain, heard).await;
+}
+
+/// Finds out which name the client asks for in its ClientHello, and serves.
+async fn route_by_name(connection: &Rc<Connection>, listener: &Listener, mut socket: Socket) {
+    let (transport, name) = match detect::hello(&mut socket, listener.inspect.time()).await {
+        First::Tls(offer) => (TransportProtocol::Tls, offer.server_name),
+        First::Other | First::Silent => (TransportProtocol::Raw, String::new()),
+        First::Closed => return,
+    };
+    let met = Met {
+        destination: connection.original_destination,
+        source: connection.peer,
+        transport,
+        server_name: &name,
+        protocols: &[],
+    };
+    match listener.choose(&met) {
+        Some(chain) => super::serve(Rc::clone(connection), chain, Io::Plain(socket), None).await,
+        None => unknown(connection, listener),
+    }
 }
 
 /// Serves a connection after it was heard what is spoken on it.

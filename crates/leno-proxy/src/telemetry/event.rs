@@ -144,6 +144,21 @@ pub struct Denied<'a> {
     pub enforced: bool,
 }
 
+/// A policy lets something in and tells of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Audited<'a> {
+    /// The caller's connection.
+    pub connection: &'a Connection,
+    /// Who was called.
+    pub callee: &'a Callee,
+    /// The policy.
+    pub policy: &'a str,
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// Method and path, for HTTP.
+    pub request: Option<(&'a str, &'a [u8])>,
+}
+
 /// A request is sent again.
 #[derive(Clone, Copy, Debug)]
 pub struct Retried<'a> {
@@ -317,6 +332,26 @@ impl Denied<'_> {
             path = %String::from_utf8_lossy(path),
             enforced,
             "denied"
+        );
+    }
+}
+
+impl Audited<'_> {
+    /// Counts and logs it.
+    pub fn emit(&self) {
+        let Self { connection, callee, policy, protocol, request } = self;
+        connection.worker.telemetry.occasion(Occasion::Audited, &Key::new(connection, callee, *protocol));
+        let (method, path) = request.unwrap_or_default();
+        tracing::info!(
+            direction = connection.direction.label(),
+            peer = %connection.peer,
+            source_identity = &*connection.source.identity,
+            destination = %connection.original_destination,
+            destination_service = &*callee.service,
+            policy,
+            method,
+            path = %String::from_utf8_lossy(path),
+            "audited"
         );
     }
 }

@@ -81,6 +81,9 @@ const SHADOW_DENIED: Metric = row(
     "Requests and connections that rules which are only tried out would have refused",
     &[TRAFFIC, REASON],
 );
+/// What was told.
+const AUDITED: Metric =
+    row("leno_audited_total", "counter", "Requests and connections that a policy lets in and tells of", &[TRAFFIC]);
 /// Retries.
 const RETRIES: Metric = row("leno_retries_total", "counter", "Requests sent again", &[TRAFFIC, REASON]);
 /// Handshakes.
@@ -137,6 +140,7 @@ pub const METRICS: &[Metric] = &[
     TCP_FAILED,
     DENIED,
     SHADOW_DENIED,
+    AUDITED,
     RETRIES,
     HANDSHAKES,
     REFUSED,
@@ -257,11 +261,14 @@ impl Scrape {
         for (metric, wanted) in [
             (&DENIED, Occasion::Denied),
             (&SHADOW_DENIED, Occasion::ShadowDenied),
+            (&AUDITED, Occasion::Audited),
             (&RETRIES, Occasion::Retried),
             (&TCP_FAILED, Occasion::TcpFailed),
         ] {
             let of_kind = self.totals.occasions.iter().filter(|((occasion, _), _)| *occasion == wanted);
-            let rows: Vec<_> = of_kind.map(|((_, labels), count)| (reason(labels), *count)).collect();
+            // Nothing went wrong with what is only told.
+            let pairs = if wanted == Occasion::Audited { traffic } else { reason };
+            let rows: Vec<_> = of_kind.map(|((_, labels), count)| (pairs(labels), *count)).collect();
             counters(encoder, metric, rows.iter().map(|(pairs, count)| (pairs, *count)))?;
         }
         Ok(())
@@ -458,7 +465,9 @@ mod tests {
         let mut totals = Totals::default();
         totals.add_request(labels.clone(), &RequestCells::default().total());
         totals.add_tcp(labels.clone(), &TcpCells::default().total());
-        for occasion in [Occasion::Denied, Occasion::ShadowDenied, Occasion::Retried, Occasion::TcpFailed] {
+        for occasion in
+            [Occasion::Denied, Occasion::ShadowDenied, Occasion::Audited, Occasion::Retried, Occasion::TcpFailed]
+        {
             totals.add_occasion(occasion, labels.clone(), 1);
         }
         totals.handshakes.insert((Direction::Inbound, None, false), 1);

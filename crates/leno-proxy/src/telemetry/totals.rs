@@ -20,6 +20,8 @@ pub enum Occasion {
     Denied,
     /// `leno_shadow_denied_total`.
     ShadowDenied,
+    /// `leno_audited_total`.
+    Audited,
     /// `leno_retries_total`.
     Retried,
     /// `leno_tcp_connections_failed_total`.

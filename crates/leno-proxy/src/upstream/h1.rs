@@ -1,6 +1,7 @@
 //! HTTP/1.1: a connection serves one request at a time.
 
 use std::{
+    num::NonZeroU32,
     rc::Rc,
     task::{Context, Poll, Waker},
 };
@@ -25,6 +26,8 @@ pub struct Http1 {
     pub input: Buffer,
     /// Whether it served a request before: it may turn out to be closed.
     pub reused: bool,
+    /// How many requests it may still serve; `None`: as many as there are.
+    left: Option<u32>,
     /// Whether it is mesh TLS.
     pub mtls: bool,
     /// Where it waits between requests.
@@ -54,13 +57,15 @@ impl Http1 {
         key: Key,
     ) -> Result<Self, ProxyError> {
         let dialed = dial::dial(worker, direction, cluster, endpoint, Payload::Http1).await?;
-        Ok(Self { io: dialed.io, input: Buffer::default(), reused: false, mtls: dialed.identity.is_some(), key })
+        let left = cluster.max_requests_per_connection.map(NonZeroU32::get);
+        Ok(Self { io: dialed.io, input: Buffer::default(), reused: false, left, mtls: dialed.identity.is_some(), key })
     }
 
-    /// Gives it back for the next request.
+    /// Gives it back for the next request, unless it has served as many as it may.
     pub fn put_back(mut self, worker: &Rc<Worker>) {
         // Bytes after the answer belong to no request: whoever sends them is not to be trusted with another.
-        if self.input.is_empty() {
+        self.left = self.left.map(|left| left.saturating_sub(1));
+        if self.input.is_empty() && self.left != Some(0) {
             self.input.release();
             self.reused = true;
             worker.pools.put(worker, self);

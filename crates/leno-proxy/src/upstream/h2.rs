@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    num::NonZeroU32,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -43,6 +44,8 @@ pub struct Http2 {
     streams: Cell<usize>,
     /// Whether it is closed, or takes no new streams.
     closed: Rc<Cell<bool>>,
+    /// How many streams there were.
+    served: Cell<u32>,
     /// When the last stream ended.
     used: Cell<Instant>,
 }
@@ -69,6 +72,14 @@ impl Lease {
     #[must_use]
     pub fn send(&self) -> SendRequest<Bytes> {
         self.0.send.clone()
+    }
+
+    /// Counts the request, after which the connection takes no new ones if it has had as many as it may.
+    fn count(&self, max: Option<NonZeroU32>) {
+        self.0.served.set(self.0.served.get().saturating_add(1));
+        if max.is_some_and(|max| self.0.served.get() >= max.get()) {
+            self.retire();
+        }
     }
 
     /// Takes no new requests from now on.
@@ -121,6 +132,17 @@ impl Http2 {
         cluster: &Cluster,
         endpoint: &Endpoint,
     ) -> Result<Lease, ProxyError> {
+        let lease = Self::place(worker, direction, cluster, endpoint).await?;
+        lease.count(cluster.max_requests_per_connection);
+        Ok(lease)
+    }
+
+    async fn place(
+        worker: &Rc<Worker>,
+        direction: Direction,
+        cluster: &Cluster,
+        endpoint: &Endpoint,
+    ) -> Result<Lease, ProxyError> {
         let key = Key::new(cluster, endpoint);
         let shared = Rc::clone(worker.pools.shared.borrow_mut().entry(key).or_default());
         worker.pools.sweep(worker);
@@ -151,7 +173,14 @@ impl Http2 {
             }
             ended.set(true);
         });
-        let connection = Rc::new(Self { send, mtls, streams: Cell::new(1), closed, used: Cell::new(Instant::now()) });
+        let connection = Rc::new(Self {
+            send,
+            mtls,
+            streams: Cell::new(1),
+            closed,
+            served: Cell::new(0),
+            used: Cell::new(Instant::now()),
+        });
         shared.connections.borrow_mut().push(Rc::clone(&connection));
         drop(dialing);
         Ok(Lease(connection))

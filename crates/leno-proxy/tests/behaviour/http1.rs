@@ -68,7 +68,7 @@ pub fn chain(manager: HttpConnectionManager) -> FilterChain {
         name: "http".into(),
         matches: ChainMatch::default(),
         tls: None,
-        rbac: None,
+        guards: vec![],
         terminal: Terminal::Http(Arc::new(manager)),
     }
 }

@@ -4,10 +4,14 @@
 //! nothing through by it, and an endpoint whose pod is not known gets no traffic.
 
 mod access;
+mod access_policy;
+mod egress;
 mod http_match;
 mod route;
 mod service;
 mod split;
+mod target;
+mod traffic;
 mod workload;
 
 use std::sync::Arc;
@@ -15,7 +19,7 @@ use std::sync::Arc;
 use leno_manifest::leno::{MeshConfig, mesh_config};
 use leno_model::{Invalid, Snapshot};
 
-use crate::{Note, Objects};
+use crate::{Attachment, Note, Objects};
 
 /// What objects mean together.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,6 +30,8 @@ pub struct Assembly {
     pub invalid: Vec<Invalid>,
     /// What is probably not what was meant.
     pub notes: Vec<Note>,
+    /// How policies stand towards what they are attached to.
+    pub attachments: Vec<Attachment>,
 }
 
 /// What is told besides the snapshot.
@@ -33,6 +39,7 @@ pub struct Assembly {
 pub(crate) struct Remarks {
     pub(crate) invalid: Vec<Invalid>,
     pub(crate) notes: Vec<Note>,
+    pub(crate) attachments: Vec<Attachment>,
 }
 
 /// What the objects mean together. The same objects always give the same assembly.
@@ -41,7 +48,8 @@ pub fn assemble(objects: &Objects) -> Assembly {
     let mut remarks = Remarks::default();
     let config = objects.find::<MeshConfig>("", mesh_config::NAME);
     let workloads = workload::all(objects);
-    let services = service::all(objects, &workloads, &mut remarks);
+    let mut services = service::all(objects, &workloads, &mut remarks);
+    let traffic_policies = traffic::all(objects, &mut services, &mut remarks);
     route::note(objects, &mut remarks);
     let snapshot = Snapshot {
         version: 0,
@@ -49,8 +57,12 @@ pub fn assemble(objects: &Objects) -> Assembly {
         services: services.into_iter().map(|it| (it.name.clone(), Arc::new(it))).collect(),
         workloads: workloads.into_iter().map(|it| (it.name.clone(), Arc::new(it.into_model()))).collect(),
         access_rules: access::all(objects, &mut remarks).into_iter().map(Arc::new).collect(),
+        access_policies: access_policy::all(objects, &mut remarks).into_iter().map(Arc::new).collect(),
+        egress_policies: egress::all(objects, &mut remarks).into_iter().map(Arc::new).collect(),
         traffic_splits: split::all(objects, &mut remarks).into_iter().map(Arc::new).collect(),
         routes: Vec::new(),
+        traffic_policies: traffic_policies.into_iter().map(|(name, it)| (name, Arc::new(it))).collect(),
     };
-    Assembly { snapshot, invalid: remarks.invalid, notes: remarks.notes }
+    let Remarks { invalid, notes, attachments } = remarks;
+    Assembly { snapshot, invalid, notes, attachments }
 }

@@ -36,8 +36,9 @@ pub(super) async fn list(State(runner): State<Arc<Runner>>, Query(choice): Query
             && (key.namespace.is_empty() || choice.namespace.as_ref().is_none_or(|it| *it == key.namespace))
             && choice.name.as_ref().is_none_or(|it| *it == key.name)
     };
-    let objects = runner.read(state::State::objects);
-    let objects: Vec<_> = objects.iter().filter(|(key, _)| fits(key)).map(|(_, object)| object.to_json()).collect();
+    let (objects, standings) = runner.read(|state| (state.objects(), state.standings.clone()));
+    let wanted = objects.iter().filter(|(key, _)| fits(key));
+    let objects: Vec<_> = wanted.map(|(key, object)| standings.json(key, object)).collect();
     Json(objects).into_response()
 }
 

@@ -4,21 +4,21 @@
 
 use std::sync::Arc;
 
-use leno_engine::authorization::{Cidr, Rbac};
+use leno_engine::authorization::Cidr;
 use leno_proto::{
     google::protobuf::Any,
     v3::{
         core::CidrRange,
         http_connection_manager::HttpConnectionManager,
         listener::{Filter, FilterChain as Proto, FilterChainMatch, filter::ConfigType},
-        network_rbac, tcp_proxy,
+        tcp_proxy,
     },
 };
 
 use super::{
-    super::{ChainMatch, FilterChain, Registry, ServerName, Terminal, TransportProtocol},
+    super::{ChainMatch, FilterChain, Guard, Registry, ServerName, Terminal, TransportProtocol},
     check::{Check, at, join},
-    manager, rbac, tcp, tls,
+    guard, manager, rbac, tcp, tls,
 };
 
 pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto, registry: &mut Registry) -> Option<FilterChain> {
@@ -27,7 +27,7 @@ pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto, registry:
     let matches = matches.map(|proto| chain_match(check, &join(path, "filter_chain_match"), proto)).unwrap_or_default();
     let socket = proto.transport_socket.take();
     let tls = socket.and_then(|socket| tls::downstream(check, &join(path, "transport_socket"), socket)).map(Arc::new);
-    let mut network = None;
+    let mut guards = Vec::new();
     let mut terminal = None;
     let mut complete = true;
     for (index, filter) in std::mem::take(&mut proto.filters).into_iter().enumerate() {
@@ -37,9 +37,7 @@ pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto, registry:
             continue;
         }
         match convert_filter(check, &path, filter, registry) {
-            // A second one must not take the place of the first.
-            Some(Made::Rbac(_)) if network.is_some() => check.wrong(&path, "a second RBAC filter", "at most one"),
-            Some(Made::Rbac(rbac)) => network = Some(Arc::new(rbac)),
+            Some(Made::Guard(made)) => guards.push(made),
             Some(Made::Terminal(made)) => terminal = Some(made),
             // What is wrong with it has been said; it may have been the end.
             None => complete = false,
@@ -53,12 +51,12 @@ pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto, registry:
         );
     }
     check.rest(path, &proto);
-    Some(FilterChain { name, matches, tls, rbac: network, terminal: terminal? })
+    Some(FilterChain { name, matches, tls, guards, terminal: terminal? })
 }
 
 /// What a network filter is.
 enum Made {
-    Rbac(Rbac),
+    Guard(Guard),
     Terminal(Terminal),
 }
 
@@ -75,12 +73,17 @@ fn convert_filter(check: &mut Check, path: &str, mut filter: Filter, registry: &
     let path = join(path, "typed_config");
     // The type decides, as in Envoy; the name is for people.
     match config.type_url.rsplit('/').next().unwrap_or_default() {
-        "envoy.extensions.filters.network.rbac.v3.RBAC" => {
-            let mut proto = check.unpack::<network_rbac::Rbac>(&path, &config)?;
-            proto.stat_prefix.clear();
-            let rules = proto.rules.take();
-            check.rest(&path, &proto);
-            rbac::convert(check, &join(&path, "rules"), rules).map(Made::Rbac)
+        guard::ACCESS => {
+            let proto = check.unpack(&path, &config)?;
+            guard::access(check, &path, proto).map(Made::Guard)
+        }
+        guard::RATE => {
+            let proto = check.unpack(&path, &config)?;
+            guard::rate(check, &path, proto).map(Made::Guard)
+        }
+        guard::CONNECTIONS => {
+            let proto = check.unpack(&path, &config)?;
+            guard::connections(check, &path, proto).map(Made::Guard)
         }
         "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy" => {
             let proto = check.unpack::<tcp_proxy::TcpProxy>(&path, &config)?;
@@ -92,7 +95,11 @@ fn convert_filter(check: &mut Check, path: &str, mut filter: Filter, registry: &
             made.map(|manager| Made::Terminal(Terminal::Http(Arc::new(manager))))
         }
         other => {
-            check.wrong(&path, other, "a filter that Leno has: RBAC, TcpProxy or HttpConnectionManager");
+            check.wrong(
+                &path,
+                other,
+                "a filter that Leno has: RBAC, LocalRateLimit, ConnectionLimit, TcpProxy or HttpConnectionManager",
+            );
             None
         }
     }

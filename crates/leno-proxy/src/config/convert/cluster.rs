@@ -3,6 +3,7 @@
 //! [`envoy.config.cluster.v3.Cluster`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/cluster/v3/cluster.proto
 
 use std::{
+    num::NonZeroU32,
     sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
@@ -53,9 +54,10 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
     {
         transports.push(TransportMatch { name: "default".into(), labels: Vec::new(), transport });
     }
-    let mut protocol = HttpProtocol::default();
+    let (mut protocol, mut max_requests_per_connection) = (HttpProtocol::default(), None);
     for (key, options) in std::mem::take(&mut proto.typed_extension_protocol_options) {
-        protocol = protocol_options(check, &format!("typed_extension_protocol_options[{key:?}]"), &options);
+        (protocol, max_requests_per_connection) =
+            protocol_options(check, &format!("typed_extension_protocol_options[{key:?}]"), &options);
     }
     let thresholds = breaker::convert(check, proto.circuit_breakers.take());
     let outlier = proto.outlier_detection.take().map(|proto| OutlierDetector::new(outlier::convert(check, proto)));
@@ -70,6 +72,7 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
         panic_threshold,
         transports,
         protocol,
+        max_requests_per_connection,
         breaker: CircuitBreaker::new(thresholds),
         outlier,
         health,
@@ -116,9 +119,13 @@ fn transport(check: &mut Check, path: &str, mut proto: TransportSocketMatch) -> 
     Some(TransportMatch { name, labels, transport })
 }
 
-/// What is spoken with endpoints.
-fn protocol_options(check: &mut Check, path: &str, options: &Any) -> HttpProtocol {
-    let Some(mut options) = check.unpack::<HttpProtocolOptions>(path, options) else { return HttpProtocol::default() };
+/// What is spoken with endpoints, and after how many requests a connection is not used any more.
+fn protocol_options(check: &mut Check, path: &str, options: &Any) -> (HttpProtocol, Option<NonZeroU32>) {
+    let Some(mut options) = check.unpack::<HttpProtocolOptions>(path, options) else { return Default::default() };
+    let mut common = options.common_http_protocol_options.take().unwrap_or_default();
+    // Zero is no bound, as in Envoy.
+    let max_requests = common.max_requests_per_connection.take().and_then(|max| NonZeroU32::new(max.value));
+    check.rest(&join(path, "common_http_protocol_options"), &common);
     let made = match options.upstream_protocol_options.take() {
         Some(UpstreamProtocolOptions::UseDownstreamProtocolConfig(mut config)) => {
             let path = join(path, "use_downstream_protocol_config");
@@ -140,7 +147,7 @@ fn protocol_options(check: &mut Check, path: &str, options: &Any) -> HttpProtoco
         None => HttpProtocol::default(),
     };
     check.rest(path, &options);
-    made
+    (made, max_requests)
 }
 
 fn explicit(check: &mut Check, path: &str, config: Option<ProtocolConfig>) -> HttpProtocol {

@@ -9,6 +9,7 @@ mod cluster;
 mod endpoint;
 mod filter;
 mod fraction;
+mod guard;
 mod hash_policy;
 mod header;
 mod health_check;

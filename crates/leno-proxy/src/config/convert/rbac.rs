@@ -26,8 +26,9 @@ pub(super) fn convert(check: &mut Check, path: &str, proto: Option<Proto>) -> Op
     let action = match ActionProto::try_from(std::mem::take(&mut proto.action)) {
         Ok(ActionProto::Allow) => Action::Allow,
         Ok(ActionProto::Deny) => Action::Deny,
-        Ok(ActionProto::Log) | Err(_) => {
-            check.wrong(&join(path, "action"), "another", "ALLOW or DENY");
+        Ok(ActionProto::Log) => Action::Log,
+        Err(_) => {
+            check.wrong(&join(path, "action"), "another", "ALLOW, DENY or LOG");
             return None;
         }
     };

@@ -8,8 +8,9 @@ use leno_engine::{
 
 use super::{super::reply::Reply, Setting};
 use crate::{
+    connection::Direction,
     error::{ErrorKind, ProxyError},
-    telemetry::event::Denied,
+    telemetry::event::{Audited, Denied},
 };
 
 /// The answer to who may not call.
@@ -25,9 +26,27 @@ pub(super) fn refused<R: RequestHead>(setting: &Setting<'_>, control: &AccessCon
         let text = "the path has encoded dot segments or backslashes, so no rule can judge it; send it resolved";
         return Some(Reply::from(ProxyError::new(ErrorKind::BadRequest, text)));
     }
+    if let Some(policy) = rules.told(&rules.check(&subject(setting), request)) {
+        let Setting { connection, callee, protocol, .. } = *setting;
+        let request = Some((request.method(), request.path().as_bytes()));
+        Audited { connection, callee, policy, protocol, request }.emit();
+        return None;
+    }
     let (detail, policy) = denied(setting, rules, request)?;
     emit(setting, request, &detail, true);
     Some(Reply::denied(&detail, policy.unwrap_or("default deny").to_owned()))
+}
+
+/// What rules may ask of the connection.
+fn subject<'a>(setting: &'a Setting<'_>) -> Subject<'a> {
+    let connection = setting.connection;
+    let identity = (!connection.source.identity.is_empty()).then_some(&*connection.source.identity);
+    Subject {
+        identity: if connection.mtls { identity } else { None },
+        source: connection.peer,
+        destination: connection.original_destination,
+        server_name: &connection.server_name,
+    }
 }
 
 /// What the rules have against a request, in words, and the policy that says so.
@@ -36,26 +55,24 @@ fn denied<'r, R: RequestHead>(
     rules: &'r Rbac,
     request: &R,
 ) -> Option<(String, Option<&'r str>)> {
-    let Setting { connection, callee, .. } = setting;
-    let identity = (!connection.source.identity.is_empty()).then_some(&*connection.source.identity);
-    let subject = Subject {
-        identity: if connection.mtls { identity } else { None },
-        source: connection.peer,
-        destination: connection.original_destination,
-        server_name: &connection.server_name,
-    };
+    let callee = setting.callee;
+    let subject = subject(setting);
     let policy = match rules.check(&subject, request) {
         Verdict::Allowed(_) => return None,
         Verdict::Denied(policy) => policy,
     };
-    let caller = subject.identity.unwrap_or("a caller without identity");
+    let connection = setting.connection;
+    let (caller, elsewhere) = match connection.direction {
+        Direction::Inbound => (subject.identity.unwrap_or("a caller without identity"), "this workload".to_owned()),
+        Direction::Outbound => (&*connection.source.identity, connection.original_destination.to_string()),
+    };
     let because = match policy {
         Some(name) => format!("{name} denies it"),
         None if rules.policies.is_empty() => "no policy allows anybody".to_owned(),
         None => "no policy allows it".to_owned(),
     };
     let (method, path) = (request.method(), request.path());
-    let to = if callee.service.is_empty() { "this workload" } else { &*callee.service };
+    let to = if callee.service.is_empty() { &*elsewhere } else { &*callee.service };
     Some((format!("access denied: {caller} may not {method} {path} of {to}: {because}"), policy))
 }
 

@@ -10,11 +10,11 @@ use std::{
     time::Duration,
 };
 
-use leno_engine::authorization::Rbac;
+use leno_engine::{authorization::Rbac, filter::AccessControl};
 use leno_model::{ServiceAccountName, SpiffeId, TrustDomain};
 use leno_proxy::{
     config::{
-        ChainMatch, CircuitBreaker, Cluster, ClusterKind, DownstreamTls, Endpoint, EndpointSet, FilterChain,
+        ChainMatch, CircuitBreaker, Cluster, ClusterKind, DownstreamTls, Endpoint, EndpointSet, FilterChain, Guard,
         HealthChecker, HttpProtocol, Inspect, Listener, LoadBalancer, Slot, TcpProxy, Terminal, Thresholds, Transport,
         TransportMatch, TransportProtocol, UpstreamTls, WeightedCluster, WorkloadLabels,
     },
@@ -198,6 +198,7 @@ fn unnamed(kind: ClusterKind, transports: Vec<TransportMatch>) -> Cluster {
         panic_threshold: 50,
         transports,
         protocol: HttpProtocol::AsCaller,
+        max_requests_per_connection: None,
         breaker: CircuitBreaker::new(Thresholds::default()),
         outlier: None,
         health: None,
@@ -271,7 +272,7 @@ pub fn tcp_chain(proxy: TcpProxy) -> FilterChain {
         name: "tcp".into(),
         matches: ChainMatch::default(),
         tls: None,
-        rbac: None,
+        guards: vec![],
         terminal: Terminal::Tcp(Arc::new(proxy)),
     }
 }
@@ -286,6 +287,11 @@ pub fn listener(chain: FilterChain) -> Listener {
     }
 }
 
+/// Rules of who may connect.
+fn access(rules: Rbac) -> Guard {
+    Guard::Access(AccessControl { rules: Some(rules), shadow: None })
+}
+
 /// What the compiler makes of a strict workload, for TCP.
 pub fn strict_inbound(rbac: Option<Rbac>) -> Listener {
     let chain = FilterChain {
@@ -296,7 +302,7 @@ pub fn strict_inbound(rbac: Option<Rbac>) -> Listener {
             ..ChainMatch::default()
         },
         tls: Some(Arc::new(DownstreamTls::new(vec!["leno-http/1.1".into(), "leno-h2".into(), "leno-tcp".into()]))),
-        rbac: rbac.map(Arc::new),
+        guards: rbac.map(access).into_iter().collect(),
         ..tcp_chain(tcp_proxy(original_dst()))
     };
     Listener {

@@ -57,7 +57,8 @@ pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto) -> Filter
     FilterConfig::LocalRateLimit(limit.into())
 }
 
-fn bucket(check: &mut Check, path: &str, proto: &BucketProto) -> Option<TokenBucket> {
+/// Tokens that come back in time.
+pub(in super::super) fn bucket(check: &mut Check, path: &str, proto: &BucketProto) -> Option<TokenBucket> {
     let interval = check.duration(&join(path, "fill_interval"), &proto.fill_interval.unwrap_or_default())?;
     if interval < SHORTEST {
         check.wrong(&join(path, "fill_interval"), format!("{interval:?}"), "at least 50ms");

@@ -20,7 +20,7 @@ use leno_proto::{
     },
 };
 
-pub(super) use self::overrides::overrides;
+pub(super) use self::{local_rate_limit::bucket, overrides::overrides};
 use super::check::{Check, at, join};
 
 /// The type names of the filters.

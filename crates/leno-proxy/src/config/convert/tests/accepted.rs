@@ -280,7 +280,7 @@ fn rules_of_connections_keep_their_meaning() {
         let made = listener(&message, &mut Registry::default()).unwrap();
         let destination = std::net::SocketAddr::from(([10, 0, 0, 2], port));
         let subject = Subject { identity: Some(id), source: destination, destination, server_name: "" };
-        made.filter_chains[0].rbac.as_ref().unwrap().check_connection(&subject).is_allowed()
+        sample::access(&made.filter_chains[0]).check_connection(&subject).is_allowed()
     };
     let (allow, deny) = (RbacAction::Allow, RbacAction::Deny);
     for (id, port, allowed) in [("x/sa/good", 80, true), ("x/sa/good", 82, false), ("x/sa/bad", 81, false)] {

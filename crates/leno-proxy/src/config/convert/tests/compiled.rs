@@ -38,7 +38,7 @@ const SERVICES: [(&str, &str, Protocol); 4] = [
     ("buyer", "10.96.0.4", Protocol::Http2),
 ];
 
-fn account(name: &str) -> ServiceAccountName {
+pub(super) fn account(name: &str) -> ServiceAccountName {
     ServiceAccountName::new("shop", name)
 }
 
@@ -47,7 +47,7 @@ fn get(path: &str) -> HttpMatch {
     HttpMatch { name: "m".into(), path_regex: Some(path.into()), methods: vec!["GET".into(), "HEAD".into()], headers }
 }
 
-fn mesh(change: impl FnOnce(&mut MeshConfig)) -> Snapshot {
+pub(super) fn mesh(change: impl FnOnce(&mut MeshConfig)) -> Snapshot {
     let mut snapshot = Snapshot::default();
     change(Arc::make_mut(&mut snapshot.mesh));
     for (name, ip) in PODS {
@@ -109,7 +109,7 @@ fn compile(snapshot: &Snapshot, pod: &str, kind: Kind, name: &str) -> Option<Any
     resource(snapshot, &Scope { workload: WorkloadName::new("shop", pod), client: Client::Leno }, kind, name)
 }
 
-fn listener_of(snapshot: &Snapshot, pod: &str, name: &str) -> Listener {
+pub(super) fn listener_of(snapshot: &Snapshot, pod: &str, name: &str) -> Listener {
     let packed = compile(snapshot, pod, Kind::Listener, name).expect(name);
     listener(&any::unpack(&packed).unwrap(), &mut Registry::default()).expect(name)
 }
@@ -124,7 +124,7 @@ fn cluster_named(snapshot: &Snapshot, name: &str) -> Cluster {
     cluster(&any::unpack(&packed).unwrap(), &mut Registry::default()).expect(name)
 }
 
-fn http(terminal: &Terminal) -> &HttpConnectionManager {
+pub(super) fn http(terminal: &Terminal) -> &HttpConnectionManager {
     let Terminal::Http(manager) = terminal else { panic!("{terminal:?}") };
     manager
 }
@@ -137,7 +137,7 @@ fn clusters_of(table: &Routes, request: &SimpleRequest) -> Option<Clusters> {
 }
 
 /// A connection to this port.
-fn met<'a>(port: u16, transport: TransportProtocol, protocols: &'a [&'a str]) -> Met<'a> {
+pub(super) fn met<'a>(port: u16, transport: TransportProtocol, protocols: &'a [&'a str]) -> Met<'a> {
     let address = |port| SocketAddr::from(([10, 0, 0, 1], port));
     Met { destination: address(port), source: address(1), transport, server_name: "", protocols }
 }
@@ -264,7 +264,7 @@ fn access_rules_decide_on_requests() {
 fn access_rules_decide_on_connections() {
     let inbound = listener_of(&mesh(|_| ()), "ledger-1", "inbound");
     let chain = inbound.choose(&met(8080, TransportProtocol::Tls, &["leno-tcp"])).unwrap();
-    let rbac = chain.rbac.as_ref().unwrap();
+    let rbac = super::sample::access(chain);
     let buyer = Some("spiffe://cluster.local/ns/shop/sa/buyer");
     assert!(rbac.check_connection(&subject(buyer, 8080)).is_allowed());
     assert!(!rbac.check_connection(&subject(buyer, 8081)).is_allowed());
@@ -282,7 +282,7 @@ fn without_rules_in_force_there_are_none() {
     for transport in [TransportProtocol::Tls, TransportProtocol::Raw] {
         let protocols = if transport == TransportProtocol::Tls { ["leno-h2"] } else { ["h2c"] };
         let chain = inbound.choose(&met(8080, transport, &protocols)).unwrap();
-        assert!(http(&chain.terminal).filters.is_empty() && chain.rbac.is_none());
+        assert!(http(&chain.terminal).filters.is_empty() && chain.guards.is_empty());
         assert_eq!(chain.tls.is_some(), transport == TransportProtocol::Tls);
     }
 }
@@ -321,7 +321,7 @@ fn unknown_destinations_follow_the_policy() {
     assert!(listener_of(&only, "buyer-1", "outbound").choose(&met(1, TransportProtocol::Raw, &[])).is_none());
 }
 
-fn subject(identity: Option<&str>, port: u16) -> Subject<'_> {
+pub(super) fn subject(identity: Option<&str>, port: u16) -> Subject<'_> {
     let source = SocketAddr::from(([10, 244, 0, 2], 4000));
     Subject { identity, source, destination: SocketAddr::from(([10, 244, 0, 3], port)), server_name: "" }
 }

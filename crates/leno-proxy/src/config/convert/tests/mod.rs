@@ -2,6 +2,7 @@
 
 mod accepted;
 mod compiled;
+mod compiled_access;
 mod health_check;
 mod random;
 mod refused;

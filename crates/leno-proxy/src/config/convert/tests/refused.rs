@@ -3,11 +3,12 @@
 use leno_model::Invalid;
 use leno_proto::{
     any,
-    google::protobuf::Any,
+    google::protobuf::{Any, Duration, UInt64Value},
     v3::{
         accesslog::{AccessLog, access_log},
         buffer::Buffer,
         cluster::Cluster,
+        connection_limit::ConnectionLimit,
         core::{ConfigSource, Http2ProtocolOptions, PathConfigSource, config_source::ConfigSourceSpecifier},
         file_access_log::FileAccessLog,
         http_connection_manager::{
@@ -15,8 +16,9 @@ use leno_proto::{
             http_connection_manager::{CodecType, RouteSpecifier, UpgradeConfig},
         },
         http_rbac,
-        listener::{FilterChain, FilterChainMatch, Listener, ListenerFilter, listener_filter},
+        listener::{Filter, FilterChain, FilterChainMatch, Listener, ListenerFilter, listener_filter},
         matcher::string_matcher::MatchPattern,
+        network_local_ratelimit::LocalRateLimit,
         network_rbac,
         rbac::{
             Permission, Policy, Principal, Rbac,
@@ -28,6 +30,7 @@ use leno_proto::{
         tcp_proxy::{TcpProxy, tcp_proxy},
         tls::{CommonTlsContext, TlsParameters, tls_parameters::TlsProtocol},
         tls_inspector::TlsInspector,
+        r#type::TokenBucket,
     },
 };
 
@@ -162,13 +165,30 @@ fn filter_chains() {
 }
 
 #[test]
-fn a_second_set_of_network_rules_does_not_replace_the_first() {
+fn network_rules_follow_each_other_and_limits_are_whole() {
     let rules = |action: Action| network_rbac::Rbac {
         rules: Some(Rbac { action: action.into(), ..rbac(Rule::Any(true), Identifier::Any(true)) }),
         ..Default::default()
     };
-    let both = vec![filter(&rules(Action::Deny)), filter(&rules(Action::Allow)), filter(&tcp())];
-    refused(take(&listener(both)), "filter_chains[0].filters[1]", "second");
+    let guards = |filters: Vec<Filter>| take(&listener(filters)).map(|made| made.filter_chains[0].guards.len());
+    let both = vec![filter(&rules(Action::Deny)), filter(&rules(Action::Log)), filter(&tcp())];
+    assert_eq!(guards(both).unwrap(), 2);
+    let tokens =
+        TokenBucket { max_tokens: 1, fill_interval: Some(Duration { seconds: 1, nanos: 0 }), ..Default::default() };
+    let rate = LocalRateLimit { stat_prefix: "limit".into(), token_bucket: Some(tokens), ..Default::default() };
+    let limit = ConnectionLimit {
+        stat_prefix: "limit".into(),
+        max_connections: Some(UInt64Value { value: 1 }),
+        ..Default::default()
+    };
+    assert_eq!(guards(vec![filter(&rate), filter(&limit), filter(&tcp())]).unwrap(), 2);
+    let wrong = |message: Filter, field: &str, value: &str| {
+        refused(take(&listener(vec![message, filter(&tcp())])), &format!("{FILTER}.{field}"), value);
+    };
+    wrong(filter(&LocalRateLimit { token_bucket: None, ..rate.clone() }), "token_bucket", "missing");
+    wrong(filter(&LocalRateLimit { stat_prefix: String::new(), ..rate }), "stat_prefix", "empty");
+    wrong(filter(&ConnectionLimit { max_connections: None, ..limit.clone() }), "max_connections", "0");
+    wrong(filter(&ConnectionLimit { delay: Some(Duration { seconds: 1, nanos: 0 }), ..limit }), "delay", "1");
 }
 
 #[test]
@@ -243,13 +263,7 @@ fn fields_of_the_tcp_proxy() {
 #[test]
 fn rules_that_are_missing_or_shadows() {
     refused_rules(None, "", "missing");
-    refused_rules(Some(Rbac { action: Action::Log.into(), ..Rbac::default() }), "action", "");
-    let shadow = network_rbac::Rbac {
-        rules: Some(rbac(Rule::Any(true), Identifier::Any(true))),
-        shadow_rules: Some(Rbac::default()),
-        ..Default::default()
-    };
-    refused(take(&listener(vec![filter(&shadow), filter(&tcp())])), &format!("{FILTER}.shadow_rules"), "{");
+    refused_rules(Some(Rbac { action: 7, ..Rbac::default() }), "action", "");
     for (field, policy) in [
         ("permissions", Policy { principals: vec![principal(Identifier::Any(true))], ..Policy::default() }),
         ("principals", Policy { permissions: vec![permission(Rule::Any(true))], ..Policy::default() }),

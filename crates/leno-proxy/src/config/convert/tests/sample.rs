@@ -191,3 +191,11 @@ pub(super) fn assignment(lb_endpoints: Vec<LbEndpoint>) -> ClusterLoadAssignment
     let locality = LocalityLbEndpoints { lb_endpoints, ..LocalityLbEndpoints::default() };
     ClusterLoadAssignment { cluster_name: "e".into(), endpoints: vec![locality], ..ClusterLoadAssignment::default() }
 }
+
+/// The access rules of a chain that has no other guard.
+pub(super) fn access(chain: &super::super::super::FilterChain) -> &leno_engine::authorization::Rbac {
+    match chain.guards.as_slice() {
+        [super::super::super::Guard::Access(control)] => control.rules.as_ref().unwrap(),
+        other => panic!("{other:?}"),
+    }
+}

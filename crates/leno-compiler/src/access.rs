@@ -1,0 +1,220 @@
+//! AccessPolicies, as Envoy's RBAC.
+//!
+//! | filter | action | what |
+//! |---|---|---|
+//! | 1 | DENY | policies that deny; those that are only tried out as shadow rules |
+//! | 2 | LOG | policies that audit |
+//! | 3 | ALLOW | SMI's rules and policies that allow, where the workload is closed; else, as shadow rules, policies that would close it |
+//!
+//! A workload is closed where access is denied by default, or where a policy allows something.
+//!
+//! What is asked of requests is never met by bytes, so a policy that allows does not let them in. One that denies refuses
+//! them as a whole: a caller that may choose what it claims to send could walk around it otherwise.
+
+use std::collections::HashMap;
+
+use leno_model::{
+    Snapshot, SpiffeId, Workload,
+    mesh::DefaultAccess,
+    policy::{
+        AccessPolicy,
+        access::{AccessAction, AccessOperation, AccessSource, AccessTarget, AddressBlock, IdentityMatch},
+    },
+};
+use leno_proto::v3::{
+    core::CidrRange,
+    matcher::{StringMatcher, string_matcher::MatchPattern},
+    rbac::{self, Permission, Principal, permission::Rule, principal, principal::Identifier, rbac::Action},
+};
+
+use crate::{
+    authorization::{self, Payload, all, of, one_of},
+    matcher,
+    message::{string_exact, uint32},
+};
+
+/// One filter: the rules that are enforced, and those whose verdict is only told.
+pub(crate) struct Filter {
+    /// What it is called: routes and people name it.
+    pub(crate) name: &'static str,
+    pub(crate) rules: Option<rbac::Rbac>,
+    pub(crate) shadow: Option<rbac::Rbac>,
+}
+
+/// The filters of a workload's port, in their order. `port` is its number; `None`: ports that no service leads to.
+pub(crate) fn filters(snapshot: &Snapshot, workload: &Workload, port: Option<u16>, payload: Payload) -> Vec<Filter> {
+    let here = |policy: &&AccessPolicy| protects(snapshot, policy, workload, port);
+    let policies = snapshot.access_policies.iter().map(|it| &**it).filter(here).collect();
+    let door = Door { snapshot, workload, payload, policies };
+    let deny = Filter {
+        name: "leno.access.deny",
+        rules: door.rules(AccessAction::Deny, false),
+        shadow: door.rules(AccessAction::Deny, true),
+    };
+    let audit = Filter { name: "leno.access.audit", rules: door.rules(AccessAction::Audit, false), shadow: None };
+    let open = snapshot.mesh.default_access == DefaultAccess::Allow;
+    let closed = !open || door.speaks(AccessAction::Allow, false);
+    let would_close = !closed && door.speaks(AccessAction::Allow, true);
+    let allow = Filter {
+        name: "envoy.filters.http.rbac",
+        rules: closed.then(|| door.allowed(false)),
+        shadow: would_close.then(|| door.allowed(true)),
+    };
+    [deny, audit, allow].into_iter().filter(|filter| filter.rules.is_some() || filter.shadow.is_some()).collect()
+}
+
+/// A port of a workload, and the policies that protect it.
+struct Door<'a> {
+    snapshot: &'a Snapshot,
+    workload: &'a Workload,
+    payload: Payload,
+    policies: Vec<&'a AccessPolicy>,
+}
+
+impl Door<'_> {
+    fn those(&self, action: AccessAction, dry_run: bool) -> impl Iterator<Item = &AccessPolicy> {
+        self.policies.iter().copied().filter(move |policy| policy.action == action && policy.dry_run == dry_run)
+    }
+
+    /// Whether a policy of this kind has a say.
+    fn speaks(&self, action: AccessAction, dry_run: bool) -> bool {
+        self.those(action, dry_run).next().is_some()
+    }
+
+    /// What the policies that deny, or audit, say; `None` when they say nothing.
+    fn rules(&self, action: AccessAction, dry_run: bool) -> Option<rbac::Rbac> {
+        let mut policies = HashMap::new();
+        self.those(action, dry_run).for_each(|policy| add(self.snapshot, policy, self.payload, &mut policies));
+        let action = match action {
+            AccessAction::Allow => Action::Allow,
+            AccessAction::Deny => Action::Deny,
+            AccessAction::Audit => Action::Log,
+        };
+        (!policies.is_empty()).then(|| rbac::Rbac { action: action.into(), policies, ..Default::default() })
+    }
+
+    /// What SMI and the policies that allow let in; also those that are only tried out, when they are asked for.
+    fn allowed(&self, tried_out: bool) -> rbac::Rbac {
+        let mut policies = authorization::policies(self.snapshot, &self.workload.service_account, self.payload);
+        let tried_out = tried_out.then(|| self.those(AccessAction::Allow, true)).into_iter().flatten();
+        for policy in self.those(AccessAction::Allow, false).chain(tried_out) {
+            add(self.snapshot, policy, self.payload, &mut policies);
+        }
+        rbac::Rbac { action: Action::Allow.into(), policies, ..Default::default() }
+    }
+}
+
+/// Whether a policy protects this port of this workload.
+fn protects(snapshot: &Snapshot, policy: &AccessPolicy, workload: &Workload, port: Option<u16>) -> bool {
+    policy.targets.iter().any(|target| match target {
+        AccessTarget::Service(name, own) => {
+            let mut ports = snapshot.ports_of(&workload.name);
+            ports.any(|(service, number, leads_to)| {
+                service.name == *name && own.is_none_or(|own| own == number) && Some(leads_to) == port
+            })
+        }
+        AccessTarget::Namespace(_) | AccessTarget::Labels(..) => selects(snapshot, target, workload),
+    })
+}
+
+/// Whether a target is this workload, or one of its ports.
+pub(crate) fn selects(snapshot: &Snapshot, target: &AccessTarget, workload: &Workload) -> bool {
+    match target {
+        AccessTarget::Namespace(namespace) => workload.name.namespace == *namespace,
+        AccessTarget::Labels(namespace, labels) => {
+            workload.name.namespace == *namespace && labels.iter().all(|label| label.fits(&workload.labels))
+        }
+        AccessTarget::Service(name, _) => {
+            snapshot.ports_of(&workload.name).any(|(service, _, _)| service.name == *name)
+        }
+    }
+}
+
+/// Adds what the rules of a policy say of this payload.
+fn add(snapshot: &Snapshot, policy: &AccessPolicy, payload: Payload, rules: &mut HashMap<String, rbac::Policy>) {
+    for rule in &policy.rules {
+        let permissions: Vec<_> = match rule.to.as_slice() {
+            [] => vec![of(Rule::Any(true))],
+            operations => operations.iter().filter_map(|it| permission(it, policy.action, payload)).collect(),
+        };
+        let principals: Vec<_> = match rule.from.as_slice() {
+            [] => vec![who(Identifier::Any(true))],
+            sources => sources.iter().filter_map(|source| principal(snapshot, source)).collect(),
+        };
+        if !permissions.is_empty() && !principals.is_empty() {
+            let name = authorization::policy_name(&policy.origin, rules);
+            rules.insert(name, rbac::Policy { permissions, principals, ..Default::default() });
+        }
+    }
+}
+
+/// What an operation is; `None` when bytes cannot be it.
+fn permission(operation: &AccessOperation, action: AccessAction, payload: Payload) -> Option<Permission> {
+    let mut parts = Vec::new();
+    let ports = operation.ports.iter().map(|port| of(Rule::DestinationPort((*port).into())));
+    parts.extend(one_of(ports.collect()));
+    if operation.is_of_requests() {
+        match (payload, action) {
+            (Payload::Http, _) => parts.extend(matcher::permission(&operation.request)),
+            (Payload::Bytes | Payload::UndeclaredBytes, AccessAction::Deny) => {}
+            (Payload::Bytes | Payload::UndeclaredBytes, AccessAction::Allow | AccessAction::Audit) => return None,
+        }
+    }
+    Some(if parts.is_empty() { of(Rule::Any(true)) } else { all(parts) })
+}
+
+/// Who a source is: of each list one; `None` when nobody can be it.
+fn principal(snapshot: &Snapshot, source: &AccessSource) -> Option<Principal> {
+    let domain = &snapshot.mesh.trust_domain;
+    let prefix = |text: String| StringMatcher { match_pattern: Some(MatchPattern::Prefix(text)), ..Default::default() };
+    let lists = [
+        source.identities.iter().map(identity).collect::<Vec<_>>(),
+        source.namespaces.iter().map(|it| authenticated(Some(prefix(format!("spiffe://{domain}/ns/{it}/"))))).collect(),
+        source
+            .service_accounts
+            .iter()
+            .map(|it| authenticated(Some(string_exact(&SpiffeId::new(domain.clone(), it.clone()).to_string()))))
+            .collect(),
+        source.blocks.iter().map(block).collect(),
+    ];
+    let mut parts: Vec<_> = lists.into_iter().filter_map(any_of).collect();
+    match parts.len() {
+        0 | 1 => parts.pop(),
+        _ => Some(who(Identifier::AndIds(principal::Set { ids: parts }))),
+    }
+}
+
+fn any_of(mut principals: Vec<Principal>) -> Option<Principal> {
+    match principals.len() {
+        0 | 1 => principals.pop(),
+        _ => Some(who(Identifier::OrIds(principal::Set { ids: principals }))),
+    }
+}
+
+fn identity(fits: &IdentityMatch) -> Principal {
+    authenticated(match fits {
+        IdentityMatch::Any => None,
+        IdentityMatch::Exact(id) => Some(string_exact(id)),
+        IdentityMatch::Prefix(id) => {
+            Some(StringMatcher { match_pattern: Some(MatchPattern::Prefix(id.clone())), ..Default::default() })
+        }
+    })
+}
+
+fn authenticated(principal_name: Option<StringMatcher>) -> Principal {
+    who(Identifier::Authenticated(principal::Authenticated { principal_name }))
+}
+
+fn block(block: &AddressBlock) -> Principal {
+    let range = |(address, length): &(std::net::IpAddr, u8)| {
+        let range = CidrRange { address_prefix: address.to_string(), prefix_len: Some(uint32((*length).into())) };
+        who(Identifier::DirectRemoteIp(range))
+    };
+    let mut ids = vec![range(&block.range)];
+    ids.extend(block.except.iter().map(|part| who(Identifier::NotId(Box::new(range(part))))));
+    if ids.len() == 1 { ids.remove(0) } else { who(Identifier::AndIds(principal::Set { ids })) }
+}
+
+fn who(identifier: Identifier) -> Principal {
+    Principal { identifier: Some(identifier) }
+}

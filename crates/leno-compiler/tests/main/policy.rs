@@ -1,0 +1,150 @@
+//! Access and egress policies, in the words of Envoy. (What they let in is judged where they are taken, in the proxy.)
+
+use std::sync::Arc;
+
+use leno_compiler::{Client, Kind, Scope, affected, depends_on_caller, names, resource};
+use leno_model::{
+    ObjectRef, ServiceName, Snapshot,
+    mesh::OutboundPolicy,
+    policy::{
+        AccessPolicy, EgressPolicy, RequestMatch, TextMatch, TrafficSettings,
+        access::{
+            AccessAction, AccessOperation, AccessPolicyRule, AccessSource, AccessTarget, AddressBlock, IdentityMatch,
+            LabelRequirement,
+        },
+        egress::{EgressPort, EgressProtocol, HostMatch},
+    },
+};
+
+use crate::{
+    golden::golden,
+    mesh::{account, bookstore, configure, scope},
+    traffic::client_settings,
+};
+
+/// An access policy that uses everything there is.
+pub(crate) fn access(name: &str, action: AccessAction, dry_run: bool, target: AccessTarget) -> Arc<AccessPolicy> {
+    let source = AccessSource {
+        identities: vec![IdentityMatch::Any, IdentityMatch::Prefix("spiffe://cluster.local/ns/shop/".into())],
+        namespaces: vec!["front".into()],
+        service_accounts: vec![account("buyer")],
+        blocks: vec![AddressBlock {
+            range: ("10.0.0.0".parse().unwrap(), 8),
+            except: vec![("10.1.0.0".parse().unwrap(), 16)],
+        }],
+    };
+    let path = Some(TextMatch::Prefix("/admin".into()));
+    let request = RequestMatch { path, methods: vec!["GET".into()], headers: vec![] };
+    let operation = AccessOperation { ports: vec![8080], request };
+    Arc::new(AccessPolicy {
+        origin: ObjectRef::new("AccessPolicy", "shop", name),
+        targets: vec![target],
+        action,
+        dry_run,
+        rules: vec![AccessPolicyRule { from: vec![source], to: vec![operation] }, AccessPolicyRule::default()],
+    })
+}
+
+pub(crate) fn egress(name: &str, account: &str, protocol: EgressProtocol, hosts: &[&str]) -> Arc<EgressPolicy> {
+    let host = |text: &&str| match text.strip_prefix('*') {
+        Some(domain) => HostMatch::Below(domain.into()),
+        None => HostMatch::Exact((*text).into()),
+    };
+    let number = match protocol {
+        EgressProtocol::Http => 80,
+        EgressProtocol::Tls => 443,
+        EgressProtocol::Tcp => 5432,
+    };
+    let client = client_settings();
+    let settings = TrafficSettings {
+        retries: client.retries,
+        timeouts: client.timeouts,
+        connections: client.connections,
+        ..TrafficSettings::default()
+    };
+    Arc::new(EgressPolicy {
+        origin: ObjectRef::new("EgressPolicy", "shop", name),
+        accounts: vec![account.into()],
+        ports: vec![EgressPort { number, protocol }],
+        hosts: hosts.iter().map(host).collect(),
+        blocks: if hosts.is_empty() { vec![("192.0.2.0".parse().unwrap(), 24)] } else { vec![] },
+        requests: vec![RequestMatch { methods: vec!["GET".into()], ..RequestMatch::default() }],
+        settings,
+    })
+}
+
+fn shop() -> AccessTarget {
+    AccessTarget::Namespace("shop".into())
+}
+
+pub(crate) fn with_access() -> Snapshot {
+    let mut snapshot = bookstore();
+    snapshot.access_policies = vec![
+        access("deny", AccessAction::Deny, false, shop()),
+        access("maybe", AccessAction::Deny, true, shop()),
+        access("watch", AccessAction::Audit, false, shop()),
+        access("allow", AccessAction::Allow, false, shop()),
+    ];
+    snapshot
+}
+
+pub(crate) fn with_egress() -> Snapshot {
+    let mut snapshot = bookstore();
+    snapshot.egress_policies = vec![
+        egress("again", "buyer", EgressProtocol::Tls, &["pay.example", "other.example"]),
+        egress("bytes", "buyer", EgressProtocol::Tcp, &[]),
+        egress("ledger", "ledger", EgressProtocol::Tcp, &[]),
+        egress("pay", "buyer", EgressProtocol::Tls, &["pay.example", "*.pay.example"]),
+        egress("web", "buyer", EgressProtocol::Http, &["web.example", "*.web.example"]),
+    ];
+    snapshot
+}
+
+#[test]
+fn access_policies_of_requests_and_of_bytes() {
+    golden("access-policy-http", &with_access(), &scope("store-v1-1"), &[(Kind::Listener, "inbound")]);
+    golden("access-policy-bytes", &with_access(), &scope("ledger-1"), &[(Kind::Listener, "inbound")]);
+}
+
+#[test]
+fn egress_policies_where_the_rest_is_refused_and_where_it_is_not() {
+    let mut snapshot = with_egress();
+    let wanted = [(Kind::Listener, "outbound"), (Kind::Cluster, "egress/shop/pay"), (Kind::Cluster, "egress/shop/no")];
+    golden("egress-allowed", &snapshot, &scope("buyer-1"), &wanted[..1]);
+    configure(&mut snapshot, |mesh| mesh.outbound_policy = OutboundPolicy::RegistryOnly);
+    golden("egress-refused", &snapshot, &scope("buyer-1"), &wanted);
+}
+
+#[test]
+fn each_caller_has_its_own_way_out() {
+    let snapshot = with_egress();
+    assert!(depends_on_caller(&snapshot, Kind::Listener, "outbound"));
+    assert!(!depends_on_caller(&bookstore(), Kind::Listener, "outbound"));
+    let of = |pod| resource(&snapshot, &scope(pod), Kind::Listener, "outbound");
+    assert_ne!(of("buyer-1"), of("ledger-1"));
+    assert_eq!(of("warehouse-1"), resource(&bookstore(), &scope("warehouse-1"), Kind::Listener, "outbound"));
+    let envoy = Scope { client: Client::Envoy, ..scope("ledger-1") };
+    let clusters = names(&snapshot, &envoy, Kind::Cluster);
+    assert!(clusters.contains("egress/shop/ledger") && !clusters.contains("egress/shop/pay"), "{clusters:?}");
+}
+
+#[test]
+fn a_policy_touches_those_whom_it_protects() {
+    let old = bookstore();
+    let inbound = |new: &Snapshot, pod| affected(&old, new).touches(&scope(pod), Kind::Listener, "inbound");
+    let with = |target| {
+        let policies = vec![access("deny", AccessAction::Deny, false, target)];
+        Snapshot { access_policies: policies, ..old.clone() }
+    };
+    let of_service = with(AccessTarget::Service(ServiceName::new("shop", "store"), None));
+    assert!(inbound(&of_service, "store-v1-1") && inbound(&of_service, "store-v2-1"));
+    assert!(!inbound(&of_service, "ledger-1"));
+    assert!(inbound(&with(shop()), "ledger-1"));
+    let labelled = with(AccessTarget::Labels("shop".into(), vec![LabelRequirement::Exists("app".into())]));
+    assert!(!inbound(&labelled, "ledger-1"));
+    let change = affected(&with_egress(), &bookstore());
+    for (kind, name) in [(Kind::Listener, "outbound"), (Kind::Cluster, "egress/shop/pay")] {
+        assert!(change.touches(&scope("buyer-1"), kind, name), "{name}");
+    }
+    assert!(!change.touches(&scope("buyer-1"), Kind::Listener, "inbound") && change.touches_names());
+}

@@ -1,0 +1,238 @@
+//! What is said of traffic, in the words of Envoy; and for whom.
+
+use std::{iter::once, sync::Arc, time::Duration};
+
+use leno_compiler::{Client, Kind, Scope, affected, depends_on_caller, resource};
+use leno_model::{
+    Protocol, Snapshot,
+    policy::{
+        HeaderMatch, RequestMatch, TextMatch, TrafficSettings,
+        traffic::{
+            Abort, Algorithm, Condition, ConnectionLimits, Delay, Failure, FailureShare, Fault, HashBy, HashOn,
+            HealthCheck, HttpLimit, HttpRate, LoadBalancer, OutlierDetection, Probe, RateLimit, RateRoute, Retries,
+            RetryLimit, Share, SuccessRate, TcpLimit, Timeouts,
+        },
+    },
+};
+use leno_proto::{
+    any::unpack,
+    v3::{cluster::Cluster, route::RouteConfiguration},
+};
+
+use crate::{
+    golden::golden,
+    mesh::{add_policy, add_service, bookstore, scope},
+};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn balancer(algorithm: Algorithm) -> TrafficSettings {
+    let balancer = LoadBalancer { algorithm, panic_threshold: Some(30) };
+    TrafficSettings { load_balancer: Some(balancer), ..TrafficSettings::default() }
+}
+
+fn hash(by: HashBy) -> HashOn {
+    HashOn { by, last: false }
+}
+
+fn timeouts(seconds: u64) -> TrafficSettings {
+    let request = Some(Duration::from_secs(seconds));
+    let timeouts = Timeouts { request, idle: Some(SECOND * 300), connect: Some(SECOND) };
+    TrafficSettings { timeouts: Some(timeouts), ..TrafficSettings::default() }
+}
+
+fn retries() -> Retries {
+    Retries {
+        attempts: 3,
+        on: vec![Condition::GatewayError, Condition::Reset],
+        statuses: vec![429],
+        per_try_timeout: Some(SECOND),
+        backoff_base: None,
+        backoff_max: Some(SECOND),
+        limit: RetryLimit::Budget { percent: 25, at_least: 5 },
+    }
+}
+
+fn fault() -> Fault {
+    Fault {
+        delay: Some(Delay { duration: SECOND / 5, share: Share(50_000) }),
+        abort: Some(Abort { failure: Failure::Http(503), share: Share(1_000) }),
+        headers: vec![HeaderMatch { name: "x-test".into(), value: None }],
+        max_active: Some(10),
+    }
+}
+
+/// Everything that can be said of the callers' side.
+pub(crate) fn client_settings() -> TrafficSettings {
+    TrafficSettings {
+        load_balancer: balancer(Algorithm::LeastRequest { choices: 3 }).load_balancer,
+        connections: Some(ConnectionLimits {
+            max_connections: Some(10),
+            max_pending_requests: Some(5),
+            max_requests: Some(20),
+            max_requests_per_connection: Some(100),
+        }),
+        outlier_detection: Some(OutlierDetection {
+            consecutive_5xx: Some(3),
+            consecutive_local_failures: Some(4),
+            success_rate: Some(SuccessRate { minimum_hosts: Some(3), ..SuccessRate::default() }),
+            failure_share: Some(FailureShare { threshold: Some(50), ..FailureShare::default() }),
+            interval: Some(SECOND),
+            base_ejection_time: Some(SECOND * 5),
+            max_ejection_time: Some(SECOND * 60),
+            max_ejection_percent: Some(50),
+            ..OutlierDetection::default()
+        }),
+        health_check: Some(HealthCheck {
+            probe: Probe::Http {
+                method: "HEAD".into(),
+                path: "/healthz".into(),
+                host: None,
+                expected: once(200..300).collect(),
+            },
+            interval: SECOND * 2,
+            timeout: SECOND / 2,
+            unhealthy_threshold: 2,
+            healthy_threshold: 1,
+        }),
+        retries: Some(retries()),
+        fault: Some(fault()),
+        ..timeouts(10)
+    }
+}
+
+/// Everything that can be said of the servers' side.
+pub(crate) fn server_settings() -> TrafficSettings {
+    let rate = |requests| HttpRate {
+        requests,
+        per: SECOND,
+        burst: 50,
+        status: 429,
+        headers: vec![("retry-after".into(), "1".into())],
+    };
+    let buy = RequestMatch {
+        path: Some(TextMatch::Prefix("/buy".into())),
+        methods: vec!["POST".into()],
+        headers: vec![HeaderMatch { name: "x-user".into(), value: Some(TextMatch::Exact("me".into())) }],
+    };
+    let http = HttpLimit { rate: Some(rate(100)), routes: vec![RateRoute { fits: buy, rate: rate(1) }] };
+    let tcp = TcpLimit { connections: 10, per: SECOND, burst: 5 };
+    TrafficSettings {
+        rate_limit: Some(RateLimit { http: Some(http), tcp: Some(tcp) }),
+        inbound_connections: Some(500),
+        ..TrafficSettings::default()
+    }
+}
+
+#[test]
+fn all_that_is_said_of_callers() {
+    let mut snapshot = bookstore();
+    add_policy(&mut snapshot, "store", None, &[], client_settings());
+    golden(
+        "traffic-client",
+        &snapshot,
+        &scope("buyer-1"),
+        &[
+            (Kind::Listener, "outbound/10.96.0.10:80"),
+            (Kind::Route, "outbound/shop/store:80"),
+            (Kind::Cluster, "outbound/shop/store:80"),
+            (Kind::Cluster, "direct/10.244.0.3:8080"),
+        ],
+    );
+}
+
+#[test]
+fn all_that_is_said_of_servers() {
+    let mut snapshot = bookstore();
+    add_policy(&mut snapshot, "store", None, &[], server_settings());
+    golden("traffic-server", &snapshot, &scope("store-v1-1"), &[(Kind::Listener, "inbound")]);
+    add_policy(&mut snapshot, "ledger", Some(7000), &[], server_settings());
+    golden("traffic-server-bytes", &snapshot, &scope("ledger-1"), &[(Kind::Listener, "inbound")]);
+}
+
+fn cluster(snapshot: &Snapshot, scope: &Scope, name: &str) -> Cluster {
+    unpack(&resource(snapshot, scope, Kind::Cluster, name).unwrap()).unwrap()
+}
+
+fn routes(snapshot: &Snapshot, scope: &Scope, name: &str) -> RouteConfiguration {
+    unpack(&resource(snapshot, scope, Kind::Route, name).unwrap()).unwrap()
+}
+
+#[test]
+fn balancers_that_hash_have_routes_that_say_of_what() {
+    let mut snapshot = bookstore();
+    let on = vec![
+        hash(HashBy::Header("x-user".into())),
+        hash(HashBy::Cookie { name: "session".into(), ttl: Some(SECOND), path: "/".into() }),
+        hash(HashBy::SourceIp),
+        HashOn { by: HashBy::QueryParameter("user".into()), last: true },
+    ];
+    // What is said of a backend of a split is known to the routes of its root.
+    let ring = Algorithm::RingHash { minimum_size: None, maximum_size: Some(2048), on };
+    add_policy(&mut snapshot, "store-v1", None, &[], balancer(ring));
+    let maglev = Algorithm::Maglev { table_size: Some(251), on: vec![hash(HashBy::SourceIp)] };
+    add_policy(&mut snapshot, "warehouse", None, &[], balancer(maglev));
+    golden(
+        "traffic-hash",
+        &snapshot,
+        &scope("buyer-1"),
+        &[
+            (Kind::Route, "outbound/shop/store:80"),
+            (Kind::Cluster, "outbound/shop/store-v1:80"),
+            (Kind::Route, "outbound/shop/warehouse:80"),
+            (Kind::Cluster, "outbound/shop/warehouse:80"),
+        ],
+    );
+    let grpc = Scope { client: Client::Grpc, ..scope("buyer-1") };
+    let policy = |name| cluster(&snapshot, &grpc, name).lb_policy().as_str_name();
+    assert_eq!(policy("outbound/shop/warehouse:80"), "RING_HASH", "gRPC libraries have no tables");
+}
+
+#[test]
+fn the_exacter_policy_wins_section_by_section() {
+    let mut snapshot = bookstore();
+    add_service(
+        &mut snapshot,
+        "two",
+        "10.96.0.20",
+        &[(80, 8080, Protocol::Http), (81, 8081, Protocol::Http)],
+        &["ledger"],
+    );
+    add_policy(&mut snapshot, "two", None, &[], TrafficSettings { retries: Some(retries()), ..timeouts(1) });
+    add_policy(&mut snapshot, "two", Some(81), &[], timeouts(2));
+    add_policy(&mut snapshot, "two", Some(81), &["buyer"], timeouts(3));
+    let seconds = |pod, port| {
+        let configuration = routes(&snapshot, &scope(pod), &format!("outbound/shop/two:{port}"));
+        let Some(leno_proto::v3::route::route::Action::Route(action)) =
+            &configuration.virtual_hosts[0].routes[0].action
+        else {
+            panic!("a route")
+        };
+        assert!(action.retry_policy.is_some(), "taken from the policy of all ports");
+        action.timeout.unwrap().seconds
+    };
+    assert_eq!(seconds("buyer-1", 80), 1);
+    assert_eq!(seconds("ledger-1", 81), 2);
+    assert_eq!(seconds("buyer-1", 81), 3);
+}
+
+#[test]
+fn only_what_is_said_for_some_callers_depends_on_who_calls() {
+    let mut snapshot = bookstore();
+    let (route, cluster) = ((Kind::Route, "outbound/shop/store:80"), (Kind::Cluster, "outbound/shop/store:80"));
+    let (listener, direct) = ((Kind::Listener, "outbound/10.96.0.10:80"), (Kind::Cluster, "direct/10.244.0.3:8080"));
+    let grpc = (Kind::Listener, "store.shop:80");
+    let all = [route, cluster, listener, direct, grpc];
+    add_policy(&mut snapshot, "store", None, &[], timeouts(1));
+    assert!(all.iter().all(|(kind, name)| !depends_on_caller(&snapshot, *kind, name)));
+    assert!(depends_on_caller(&snapshot, Kind::Listener, "inbound"));
+    add_policy(&mut snapshot, "store", None, &["buyer"], timeouts(2));
+    assert!(all.iter().all(|(kind, name)| depends_on_caller(&snapshot, *kind, name)));
+    assert!(!depends_on_caller(&snapshot, Kind::Route, "outbound/shop/store-v1:80"));
+    // Whoever gets another account is told anew.
+    let mut later = snapshot.clone();
+    let buyer = later.workloads.get_mut(&scope("buyer-1").workload).unwrap();
+    Arc::make_mut(buyer).service_account = crate::mesh::account("other");
+    let change = affected(&snapshot, &later);
+    assert!(all.iter().all(|(kind, name)| change.touches(&scope("buyer-1"), *kind, name)));
+}

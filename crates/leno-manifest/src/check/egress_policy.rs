@@ -1,0 +1,77 @@
+//! EgressPolicies.
+
+use std::collections::HashSet;
+
+use super::{traffic_policy, value};
+use crate::{
+    leno::{
+        EgressPolicy,
+        egress_policy::{EgressPolicySpec, Protocol},
+    },
+    problem::Problems,
+    syntax::name,
+};
+
+pub(super) fn check(policy: &EgressPolicy, problems: &mut Problems<'_>) {
+    let spec = &policy.spec;
+    for (index, account) in spec.service_accounts.iter().enumerate() {
+        if let Err(rule) = name::dns_subdomain(account) {
+            problems.add(&format!("spec.serviceAccounts[{index}]"), rule, "");
+        }
+    }
+    ports(spec, problems);
+    hosts(spec, problems);
+    for (index, block) in spec.ip_blocks.iter().enumerate() {
+        value::range(block, &format!("spec.ipBlocks[{index}]"), problems);
+    }
+    let http = spec.ports.iter().any(|port| port.protocol == Protocol::Http);
+    for (given, field) in [(!spec.matches.is_empty(), "matches"), (spec.retries.is_some(), "retries")] {
+        if given && !http {
+            problems.add_value(
+                &format!("spec.{field}"),
+                "given without a port of HTTP",
+                "one, as it is about requests",
+                "",
+            );
+        }
+    }
+    for (index, one) in spec.matches.iter().enumerate() {
+        value::request(one, &format!("spec.matches[{index}]"), problems);
+    }
+    traffic_policy::limits(spec.connections.as_ref(), spec.retries.as_ref(), spec.timeouts.as_ref(), problems);
+}
+
+fn ports(spec: &EgressPolicySpec, problems: &mut Problems<'_>) {
+    if spec.ports.is_empty() {
+        problems.add("spec.ports", "at least one port", "e.g. [{ number: 443, protocol: TLS }]");
+    }
+    let mut seen = HashSet::new();
+    for (index, port) in spec.ports.iter().enumerate() {
+        if !seen.insert(port.number) {
+            let fix = "write a policy for each protocol, on ports of their own";
+            problems.add(&format!("spec.ports[{index}].number"), "a port that is named once", fix);
+        }
+    }
+}
+
+fn hosts(spec: &EgressPolicySpec, problems: &mut Problems<'_>) {
+    let named = spec.ports.iter().any(|port| port.protocol != Protocol::Tcp);
+    if named && spec.hosts.is_empty() {
+        problems.add("spec.hosts", "at least one host, as there is a port of HTTP or TLS", "");
+    }
+    if !named && !spec.hosts.is_empty() && !spec.ports.is_empty() {
+        let fix = "name addresses in ipBlocks; bytes do not tell what host they are for";
+        problems.add_value("spec.hosts", "given for TCP alone", "none", fix);
+    }
+    let mut seen = HashSet::new();
+    for (index, host) in spec.hosts.iter().enumerate() {
+        let field = format!("spec.hosts[{index}]");
+        let lower = host.to_ascii_lowercase();
+        let inner = lower.strip_prefix("*.").unwrap_or(&lower);
+        if name::dns_subdomain(inner).is_err() {
+            problems.add(&field, "a host, or *. and the domain that hosts are below", "");
+        } else if !seen.insert(lower.clone()) {
+            problems.add(&field, "a host that is named once", "");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What a connection has to pass before anything is done with its bytes: network filters.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use leno_engine::filter::{AccessControl, TokenBucket};
+
+/// What a connection has to pass. Shared by all workers.
+#[derive(Debug)]
+pub enum Guard {
+    /// Who may connect.
+    Access(AccessControl),
+    /// How many connections there may be in a time.
+    Rate {
+        /// What the limit is called in logs.
+        stat_prefix: Box<str>,
+        /// A token for each.
+        bucket: TokenBucket,
+    },
+    /// How many connections there may be at the same time.
+    Connections {
+        /// What the limit is called in logs.
+        stat_prefix: Box<str>,
+        /// The limit.
+        limit: ConnectionLimit,
+    },
+}
+
+/// How many connections there may be at the same time.
+#[derive(Debug)]
+pub struct ConnectionLimit {
+    max: u64,
+    open: Arc<AtomicU64>,
+}
+
+/// One of these connections, for as long as it is held.
+#[derive(Debug)]
+pub struct Permit(Arc<AtomicU64>);
+
+impl ConnectionLimit {
+    /// A limit under which none is open.
+    #[must_use]
+    pub fn new(max: u64) -> Self {
+        Self { max, open: Arc::default() }
+    }
+
+    /// The most that may be open.
+    #[must_use]
+    pub fn max(&self) -> u64 {
+        self.max
+    }
+
+    /// Counts a connection; `None` when it is one too many.
+    #[must_use]
+    pub fn admit(&self) -> Option<Permit> {
+        let counted =
+            self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < self.max).then(|| open + 1));
+        counted.ok().map(|_| Permit(Arc::clone(&self.open)))
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_ends_makes_room_for_another() {
+        let limit = ConnectionLimit::new(2);
+        let one = limit.admit().unwrap();
+        let _other = limit.admit().unwrap();
+        assert!(limit.admit().is_none());
+        drop(one);
+        assert!(limit.admit().is_some());
+    }
+}

@@ -1,0 +1,49 @@
+//! EgressPolicies.
+
+use std::collections::BTreeSet;
+
+use leno_manifest::{
+    core::{Pod, ServiceAccount},
+    leno::{EgressPolicy as PolicyObject, MeshConfig, mesh_config},
+};
+use leno_model::{ObjectRef, mesh::OutboundPolicy, policy::EgressPolicy};
+
+use super::Remarks;
+use crate::{Note, NoteReason, Objects};
+
+/// Every policy, in the order of their names.
+pub(super) fn all(objects: &Objects, remarks: &mut Remarks) -> Vec<EgressPolicy> {
+    let mesh = objects.find::<MeshConfig>("", mesh_config::NAME).map(MeshConfig::to_model).unwrap_or_default();
+    let mut all = Vec::new();
+    for (manifest, object) in objects.all::<PolicyObject>() {
+        let (spec, namespace) = (&object.spec, &object.metadata.namespace);
+        let accounts = accounts(objects, namespace);
+        for account in spec.service_accounts.iter().filter(|name| !accounts.contains(name.as_str())) {
+            let text = format!("it names the service account {namespace}/{account}, which is not there");
+            remarks.notes.push(Note::new(manifest, NoteReason::Unresolved, text));
+        }
+        let limits = spec.retries.is_some() || spec.timeouts.is_some() || spec.connections.is_some();
+        if mesh.outbound_policy == OutboundPolicy::AllowAny && !limits {
+            let text = "it changes nothing while MeshConfig's outboundPolicy is AllowAny: everything may be reached";
+            remarks.notes.push(Note::new(manifest, NoteReason::NoEffect, text));
+        }
+        all.push(EgressPolicy {
+            origin: ObjectRef::from(&manifest.key()),
+            accounts: spec.service_accounts.clone(),
+            ports: spec.ports(),
+            hosts: spec.hosts(),
+            blocks: spec.blocks(),
+            requests: spec.requests(),
+            settings: spec.settings(),
+        });
+    }
+    all
+}
+
+/// Every service account of a namespace that there is an object of, or that a pod runs as; `default` in any case.
+fn accounts<'a>(objects: &'a Objects, namespace: &str) -> BTreeSet<&'a str> {
+    let written = objects.all::<ServiceAccount>().filter(|(_, it)| it.metadata.namespace == namespace);
+    let used = objects.all::<Pod>().filter(|(_, pod)| pod.metadata.namespace == namespace);
+    let names = written.map(|(_, it)| it.metadata.name.as_str()).chain(used.map(|(_, pod)| pod.spec.account()));
+    names.chain(["default"]).collect()
+}
