@@ -123,6 +123,8 @@ impl Worker {
     /// Runs a future on this worker's thread. The worker's end waits for it, within the drain time.
     pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
         let running = Running::new(&self.tasks);
+        // Boxed: a future that another one awaits takes its room twice.
+        let future = Box::pin(future);
         tokio::task::spawn_local(async move {
             future.await;
             drop(running);
