@@ -14,6 +14,8 @@ pub(crate) struct Differences {
     response_headers: Vec<String>,
     /// Headers of requests that are not compared.
     request_headers: Vec<String>,
+    /// Headers of requests by the proxy itself that are not compared.
+    own_request_headers: Vec<String>,
     /// Cases, by a part of their name, of which only the status is compared.
     status_only: Vec<String>,
     /// Requests, by case and text, that may be answered otherwise: they must be.
@@ -35,6 +37,7 @@ impl Differences {
         Self {
             response_headers: names("response_headers"),
             request_headers: names("request_headers"),
+            own_request_headers: names("own_request_headers"),
             status_only: names("status_only"),
             requests: names("requests"),
         }
@@ -63,8 +66,11 @@ impl Differences {
         let own = answer.saw.is_none() && answer.status >= 400;
         let body = if own { "(own)" } else { &answer.body };
         let saw = answer.saw.as_ref().map(|saw| self.saw(saw)).unwrap_or_default();
+        let mut others: Vec<_> = answer.arrivals.iter().map(|saw| self.saw(saw)).collect();
+        others.sort();
+        let others = others.concat();
         let Answer { status, attempts, .. } = answer;
-        format!("status {status}, attempts {attempts}, headers {headers:?}, body {body:?}{saw}")
+        format!("status {status}, attempts {attempts}, headers {headers:?}, body {body:?}{saw}{others}")
     }
 
     fn saw(&self, saw: &Value) -> String {
@@ -73,7 +79,11 @@ impl Differences {
             (text(0), text(1))
         };
         let headers = saw["headers"].as_array().into_iter().flatten().map(pair);
-        let mut headers: Vec<_> = headers.filter(|(name, _)| !self.request_headers.contains(name)).collect();
+        // What is sent by the proxy itself goes to this one.
+        let own = saw["backend"] == "three";
+        let ignored =
+            |name: &String| self.request_headers.contains(name) || (own && self.own_request_headers.contains(name));
+        let mut headers: Vec<_> = headers.filter(|(name, _)| !ignored(name)).collect();
         headers.sort();
         format!("; {} saw {} {headers:?} {}", saw["backend"], saw["line"], saw["body"])
     }

@@ -7,6 +7,9 @@ use crate::{case::Case, upstream::Upstream};
 /// The clusters that cases may name; each has backends of its own.
 pub(crate) const CLUSTERS: [&str; 5] = ["one", "two", "three", "many", "none"];
 
+/// The cluster of the services that filters ask in gRPC, and one where nobody is.
+const SERVICES: [&str; 2] = ["services", "nobody"];
+
 const EXTENSIONS: &str = "type.googleapis.com/envoy.extensions";
 
 /// The file for cases whose listeners are at these ports; `admin` is that of the admin interface.
@@ -34,6 +37,7 @@ fn listener(at: usize, case: &Case, port: u16) -> Value {
         json!({ "name": "router", "typed_config": { "@type": format!("{EXTENSIONS}.filters.http.router.v3.Router") } });
     let filters = manager.entry("http_filters").or_insert_with(|| json!([]));
     if let Some(filters) = filters.as_array_mut() {
+        filters.iter_mut().for_each(|filter| rename(at, filter));
         filters.push(router);
     }
     if let Some(routes) = manager.get_mut("route_config") {
@@ -53,7 +57,9 @@ fn rename(at: usize, value: &mut Value) {
             let weighted = map.contains_key("weight");
             for (key, value) in map.iter_mut() {
                 match value.as_str() {
-                    Some(name) if key == "cluster" || (weighted && key == "name") => *value = json!(named(at, name)),
+                    Some(name) if key == "cluster" || key == "cluster_name" || (weighted && key == "name") => {
+                        *value = json!(named(at, name))
+                    }
                     _ => rename(at, value),
                 }
             }
@@ -77,7 +83,23 @@ fn clusters(at: usize, case: &Case, upstream: &Upstream) -> Vec<Value> {
         }
         cluster
     };
-    CLUSTERS.iter().map(of_name).collect()
+    CLUSTERS.iter().map(of_name).chain(SERVICES.map(|name| service(at, name, upstream))).collect()
+}
+
+/// A cluster that is asked in gRPC.
+fn service(at: usize, name: &str, upstream: &Upstream) -> Value {
+    let port = if name == "services" { upstream.services } else { upstream.closed };
+    json!({
+        "name": named(at, name),
+        "connect_timeout": "2s",
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": format!("{EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions"),
+                "explicit_http_config": { "http2_protocol_options": {} },
+            },
+        },
+        "load_assignment": { "cluster_name": named(at, name), "endpoints": [{ "lb_endpoints": [endpoint(port)] }] },
+    })
 }
 
 fn endpoint(port: u16) -> Value {

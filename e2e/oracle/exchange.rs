@@ -23,6 +23,8 @@ pub(crate) struct Answer {
     pub(crate) saw: Option<Value>,
     /// How often a backend was asked.
     pub(crate) attempts: u32,
+    /// What all backends saw, where a request goes to several.
+    pub(crate) arrivals: Vec<Value>,
 }
 
 /// Sends a request and reads the answer. `id` marks it for the backends.
@@ -84,7 +86,7 @@ fn parse(bytes: &[u8]) -> Answer {
     let body = String::from_utf8_lossy(&body).into_owned();
     let saw = serde_json::from_str::<Value>(&body).ok().filter(|value| value["backend"].is_string());
     let body = if saw.is_some() { String::new() } else { body };
-    Answer { status: status.unwrap_or_default(), headers, body, saw, attempts: 0 }
+    Answer { status: status.unwrap_or_default(), headers, body, saw, ..Answer::default() }
 }
 
 /// The content of a chunked body.

@@ -11,6 +11,7 @@ mod exchange;
 mod generate;
 mod proxy;
 mod server_name;
+mod service;
 mod upstream;
 
 use self::{case::Case, compare::Differences, proxy::Pair, upstream::Upstream};

@@ -55,7 +55,12 @@ impl Pair {
             static ASKED: AtomicU32 = AtomicU32::new(0);
             let id = ASKED.fetch_add(1, Ordering::Relaxed).to_string();
             let answer = exchange::ask(proxy.ports[case], request, &id);
-            Answer { attempts: upstream.attempts(&id), ..answer }
+            // A request that goes to several says to how many.
+            let least = request.headers.iter().find(|(name, _)| name == "x-arrivals");
+            let least = least.and_then(|(_, count)| count.parse().ok());
+            let arrivals = upstream.arrivals(&id, least.unwrap_or_default());
+            let attempts = u32::try_from(arrivals.len()).unwrap_or(u32::MAX);
+            Answer { attempts, arrivals: if least.is_some() { arrivals } else { Vec::new() }, ..answer }
         })
     }
 }

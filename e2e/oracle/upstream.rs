@@ -8,6 +8,7 @@
 //! | `x-do-close: 1` | closes the connection instead of an answer; with a number, for so many attempts |
 //! | `x-do-delay: 300` | answers after so many milliseconds |
 //!
+//! A request for `/keys` is answered with keys of token issuers.
 //! A request for `/unwell/` and a backend's name is answered with 503 by that one: what health checks ask for.
 
 use std::{
@@ -16,22 +17,26 @@ use std::{
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::exchange::unchunk;
+use crate::{exchange::unchunk, service};
 
 /// The backends of every cluster.
 #[derive(Debug)]
 pub(crate) struct Upstream {
     ports: HashMap<&'static str, Vec<u16>>,
     attempts: Arc<Attempts>,
+    /// The port of the services that filters ask.
+    pub(crate) services: u16,
+    /// A port where nobody listens.
+    pub(crate) closed: u16,
 }
 
-/// How often each request came, by its `x-case` header.
-type Attempts = Mutex<HashMap<String, u32>>;
+/// What came of each request, by its `x-case` header.
+type Attempts = Mutex<HashMap<String, Vec<Value>>>;
 
 impl Upstream {
     /// Starts two backends for each cluster but `none`, which are not told apart, and five for `many`, which are.
@@ -49,7 +54,7 @@ impl Upstream {
             };
             ports.insert(name, (0..count).map(of).collect());
         }
-        Self { ports, attempts }
+        Self { ports, attempts, services: service::start(), closed: e2e::port::free() }
     }
 
     /// The ports of a cluster's backends.
@@ -57,9 +62,16 @@ impl Upstream {
         self.ports.get(cluster).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// How often a request has reached a backend.
-    pub(crate) fn attempts(&self, id: &str) -> u32 {
-        self.attempts.lock().expect("no panic").get(id).copied().unwrap_or_default()
+    /// What backends saw of a request, each time that it reached one; waits until there are so many.
+    pub(crate) fn arrivals(&self, id: &str, least: usize) -> Vec<Value> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let arrived = self.attempts.lock().expect("no panic").get(id).cloned().unwrap_or_default();
+            if arrived.len() >= least || Instant::now() > deadline {
+                return arrived;
+            }
+            thread::yield_now();
+        }
     }
 }
 
@@ -87,11 +99,17 @@ fn serve(backend: &str, mut stream: TcpStream, attempts: &Attempts) {
     let mut input = Vec::new();
     while let Some(request) = read(&mut stream, &mut input) {
         let id = request.header("x-case").unwrap_or_default().to_owned();
+        let saw = json!({
+            "backend": backend,
+            "line": request.line,
+            "headers": request.headers,
+            "body": String::from_utf8_lossy(&request.body),
+        });
         let attempt = {
             let mut attempts = attempts.lock().expect("no panic");
-            let count = attempts.entry(id).or_default();
-            *count += 1;
-            *count
+            let arrived = attempts.entry(id).or_default();
+            arrived.push(saw.clone());
+            u32::try_from(arrived.len()).unwrap_or(u32::MAX)
         };
         let number = |name: &str| request.header(name).and_then(|value| value.parse::<u32>().ok());
         if number("x-do-close").is_some_and(|times| attempt <= times) {
@@ -109,14 +127,14 @@ fn serve(backend: &str, mut stream: TcpStream, attempts: &Attempts) {
             (None, Some(_)) if failing => 503,
             _ => 200,
         };
-        let saw = json!({
-            "backend": backend,
-            "line": request.line,
-            "headers": request.headers,
-            "body": String::from_utf8_lossy(&request.body),
-        });
         let head_only = request.line.starts_with("HEAD ") || status == 204 || status == 304;
-        let body = if head_only { String::new() } else { saw.to_string() };
+        let body = if head_only {
+            String::new()
+        } else if request.line.starts_with("GET /keys ") {
+            include_str!("keys.json").to_owned()
+        } else {
+            saw.to_string()
+        };
         let more = request.header("x-do-header").and_then(|text| text.split_once('='));
         let more = more.map(|(name, value)| format!("{name}: {value}\r\n")).unwrap_or_default();
         let answer = format!("HTTP/1.1 {status} Whatever\r\ncontent-length: {}\r\n{more}\r\n{body}", body.len());

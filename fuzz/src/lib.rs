@@ -15,6 +15,7 @@ mod http1;
 mod manifest;
 mod path;
 mod pattern;
+mod token;
 mod xds;
 
 pub use bootstrap::bootstrap;
@@ -24,13 +25,14 @@ pub use http1::{http1_chunked, http1_request, http1_response};
 pub use manifest::manifest;
 pub use path::path;
 pub use pattern::pattern;
+pub use token::token;
 pub use xds::{xds_resources, xds_wire};
 
 /// What is done with bytes.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name: that of its program and of its folder of seeds.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("bootstrap", bootstrap),
     ("client_hello", client_hello),
     ("detect", detect),
@@ -40,5 +42,6 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("manifest", manifest),
     ("path", path),
     ("pattern", pattern),
+    ("token", token),
     ("xds_resources", xds_resources),
 ];

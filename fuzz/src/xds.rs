@@ -186,7 +186,7 @@ fn allow(rbac: &Rbac) {
     for address in ["10.0.0.1:80", "[fd00::1]:443"] {
         let Ok(address) = address.parse() else { continue };
         let identity = Some("spiffe://cluster.local/ns/shop/sa/buyer");
-        let subject = Subject { identity, source: address, destination: address, server_name: "" };
+        let subject = Subject { identity, source: address, destination: address, server_name: "", metadata: None };
         for request in requests() {
             black_box(rbac.check(&subject, &request));
         }

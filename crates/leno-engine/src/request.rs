@@ -15,6 +15,9 @@ pub trait RequestHead {
     /// The values of a header (name in lower case), one for each time that it is there.
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]>;
 
+    /// Every header with its value, in their order. Names are as they came: their case does not count.
+    fn all(&self) -> impl Iterator<Item = (&[u8], &[u8])>;
+
     /// The first value of a header.
     fn header<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
         self.values(name).next()
@@ -143,6 +146,10 @@ impl RequestHead for SimpleRequest {
 
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.headers.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_bytes())
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()))
     }
 }
 

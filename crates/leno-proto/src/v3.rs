@@ -4,7 +4,7 @@ pub use crate::envoy::{
     config::{
         accesslog::v3 as accesslog, bootstrap::v3 as bootstrap, cluster::v3 as cluster,
         common::mutation_rules::v3 as mutation_rules, core::v3 as core, endpoint::v3 as endpoint,
-        listener::v3 as listener, rbac::v3 as rbac, route::v3 as route,
+        listener::v3 as listener, ratelimit::v3 as ratelimit_service, rbac::v3 as rbac, route::v3 as route,
     },
     extensions::{
         access_loggers::{file::v3 as file_access_log, stream::v3 as stream_access_log},
@@ -12,8 +12,10 @@ pub use crate::envoy::{
         filters::{
             common::fault::v3 as common_fault,
             http::{
-                buffer::v3 as buffer, cors::v3 as cors, fault::v3 as fault, header_mutation::v3 as header_mutation,
-                local_ratelimit::v3 as local_ratelimit, rbac::v3 as http_rbac, router::v3 as router,
+                buffer::v3 as buffer, cors::v3 as cors, ext_authz::v3 as ext_authz, fault::v3 as fault,
+                header_mutation::v3 as header_mutation, jwt_authn::v3 as jwt_authn,
+                local_ratelimit::v3 as local_ratelimit, ratelimit::v3 as http_ratelimit, rbac::v3 as http_rbac,
+                router::v3 as router,
             },
             listener::{
                 http_inspector::v3 as http_inspector, original_dst::v3 as original_dst,
@@ -21,13 +23,14 @@ pub use crate::envoy::{
             },
             network::{
                 connection_limit::v3 as connection_limit, http_connection_manager::v3 as http_connection_manager,
-                local_ratelimit::v3 as network_local_ratelimit, rbac::v3 as network_rbac, tcp_proxy::v3 as tcp_proxy,
+                local_ratelimit::v3 as network_local_ratelimit, ratelimit::v3 as network_ratelimit,
+                rbac::v3 as network_rbac, tcp_proxy::v3 as tcp_proxy,
             },
         },
         retry::host::previous_hosts::v3 as previous_hosts,
         transport_sockets::{raw_buffer::v3 as raw_buffer, tls::v3 as tls},
         upstreams::http::v3 as upstream_http,
     },
-    service::discovery::v3 as discovery,
+    service::{auth::v3 as authorization, discovery::v3 as discovery, ratelimit::v3 as ratelimit},
     r#type::{matcher::v3 as matcher, v3 as r#type},
 };

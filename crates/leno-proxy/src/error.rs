@@ -110,6 +110,18 @@ error_kinds! {
     /// No access rule allows it.
     AccessDenied: Policy, 403, "UAEX", "access_denied", false,
         "Write a TrafficTarget or an AccessPolicy that lets this caller in, or look at the policy that denies it. The answer's `x-leno-denied-by` and the sidecar's log name caller, callee and policy.";
+    /// The authorization service said no.
+    ExternallyDenied: Policy, 403, "UAEX", "externally_denied", false,
+        "Ask who runs the authorization service: it was asked and refused.";
+    /// The authorization service gave no answer, and without one nothing may pass.
+    AuthorizationFailed: Policy, 403, "UAEX", "authorization_failed", false,
+        "Look whether the authorization service runs and answers in its time; the sidecar's log says how it failed.";
+    /// The request has no token that its route demands, or one that does not hold.
+    Unauthenticated: Policy, 401, "-", "unauthenticated", false,
+        "Send a token of the issuer that the route demands; the answer's body says what is wrong with this one.";
+    /// The rate limit service gave no answer, and without one nothing may pass.
+    RateLimitService: Policy, 500, "RLSE", "rate_limit_service", false,
+        "Look whether the rate limit service runs and answers in its time; the sidecar's log says how it failed.";
     /// There were more requests than a limit allows.
     RateLimited: Policy, 429, "RL", "rate_limited", false,
         "Send fewer requests, or raise the limit; `x-ratelimit-reset` says when to come back, where it is told.";

@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Decisions (which route, endpoint, verdict) are `leno_engine`'s; this crate moves bytes and asks it. It must not know
-//! manifests, Kubernetes, the compiler or a CA's key. Protobuf is seen only by [`bootstrap`], [`config::convert`], [`discovery`] and
-//! [`identity`].
+//! manifests, Kubernetes, the compiler or a CA's key. Protobuf is seen only by [`bootstrap`], [`config::convert`], [`discovery`],
+//! [`identity`] and `service`.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)]
@@ -36,6 +36,7 @@ mod labelled;
 pub mod limit;
 pub mod listener;
 pub mod redirect;
+mod service;
 pub mod settings;
 pub mod tcp;
 pub mod telemetry;

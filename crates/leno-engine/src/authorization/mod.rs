@@ -13,7 +13,7 @@ pub use subject::{Cidr, CidrError, NoRequest, Subject};
 use crate::request::RequestHead;
 
 /// Policies, and what it means to fit one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rbac {
     /// What it means to fit a policy.
     pub action: Action,
@@ -33,7 +33,7 @@ pub enum Action {
 }
 
 /// One policy: fits when any permission and any principal fits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Policy {
     /// Its name, which denials tell.
     pub name: Box<str>,
@@ -98,6 +98,7 @@ mod tests {
     use super::*;
     use crate::{
         matcher::{HeaderMatch, HeaderMatcher, Pattern, StringMatch, StringMatcher},
+        metadata::{Metadata, MetadataMatcher, ValueMatcher},
         request::SimpleRequest,
     };
 
@@ -107,6 +108,7 @@ mod tests {
             source: "10.0.0.1:1000".parse().unwrap(),
             destination: "10.0.0.2:80".parse().unwrap(),
             server_name: "",
+            metadata: None,
         }
     }
 
@@ -148,6 +150,27 @@ mod tests {
         let log = Rbac { action: Action::Log, ..deny };
         assert_eq!(log.check(&subject(Some("spiffe://a")), &get), Verdict::Allowed(Some("p")));
         assert_eq!(log.check(&subject(Some("spiffe://a")), &post), Verdict::Allowed(None));
+        assert_eq!(log.check(&subject(None), &get), Verdict::Allowed(None));
+    }
+
+    #[test]
+    fn what_filters_found_out_fits() {
+        let matcher = MetadataMatcher {
+            namespace: "jwt".into(),
+            path: vec!["sub".into()],
+            value: ValueMatcher::Text(StringMatcher::exact("me")),
+            invert: false,
+        };
+        let policies = vec![policy("p", Permission::Metadata(matcher.clone()), Principal::Metadata(matcher))];
+        let rbac = Rbac { action: Action::Allow, policies };
+        let mut metadata = Metadata::default();
+        fn with(metadata: &Metadata) -> Subject<'_> {
+            Subject { metadata: Some(metadata), ..subject(None) }
+        }
+        assert!(!rbac.check_connection(&subject(None)).is_allowed());
+        assert!(!rbac.check_connection(&with(&metadata)).is_allowed());
+        metadata.add("jwt", [("sub".to_owned(), "me".into())].into_iter().collect());
+        assert!(rbac.check_connection(&with(&metadata)).is_allowed());
     }
 
     #[test]
@@ -162,6 +185,8 @@ mod tests {
             (Permission::Any, true),
             (Permission::DestinationPort(80), true),
             (Permission::DestinationPort(81), false),
+            (Permission::DestinationPorts(80..=80), true),
+            (Permission::DestinationPorts(81..=89), false),
             (Permission::DestinationIp("10.0.0.0/24".parse().unwrap()), true),
             (path(".*"), false),
             (method("GET"), false),

@@ -2,14 +2,17 @@
 //!
 //! [`envoy.config.rbac.v3.Permission`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/rbac/v3/rbac.proto#config-rbac-v3-permission
 
+use std::ops::RangeInclusive;
+
 use super::{Cidr, Subject};
 use crate::{
     matcher::{HeaderMatcher, StringMatcher},
+    metadata::MetadataMatcher,
     request::RequestHead,
 };
 
 /// What is done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Permission {
     /// Anything.
     Any,
@@ -27,6 +30,10 @@ pub enum Permission {
     DestinationIp(Cidr),
     /// To this port.
     DestinationPort(u16),
+    /// To a port of this range.
+    DestinationPorts(RangeInclusive<u16>),
+    /// A request of which a filter found this out.
+    Metadata(MetadataMatcher),
     /// With a server name (SNI) that fits.
     RequestedServerName(StringMatcher),
 }
@@ -44,6 +51,8 @@ impl Permission {
             Self::UrlPath(path) => request.fields(":path").next().is_some() && path.matches(request.path().as_bytes()),
             Self::DestinationIp(range) => range.contains(subject.destination.ip()),
             Self::DestinationPort(port) => subject.destination.port() == *port,
+            Self::DestinationPorts(ports) => ports.contains(&subject.destination.port()),
+            Self::Metadata(matcher) => subject.knows(matcher),
             Self::RequestedServerName(name) => name.matches(subject.server_name.as_bytes()),
         }
     }

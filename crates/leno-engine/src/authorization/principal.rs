@@ -5,11 +5,12 @@
 use super::{Cidr, Subject};
 use crate::{
     matcher::{HeaderMatcher, StringMatcher},
+    metadata::MetadataMatcher,
     request::RequestHead,
 };
 
 /// Who does it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Principal {
     /// Anybody.
     Any,
@@ -23,6 +24,8 @@ pub enum Principal {
     Authenticated(Option<StringMatcher>),
     /// Somebody at an address of this range: that of the connection, which no header can forge.
     SourceIp(Cidr),
+    /// Somebody of whose request a filter found this out.
+    Metadata(MetadataMatcher),
     /// Somebody whose request's header fits.
     Header(HeaderMatcher),
     /// Somebody whose request's path, without its query, fits.
@@ -39,6 +42,7 @@ impl Principal {
             Self::Not(one) => !one.fits(subject, request),
             Self::Authenticated(None) => subject.identity.is_some(),
             Self::Authenticated(Some(name)) => subject.identity.is_some_and(|id| name.matches(id.as_bytes())),
+            Self::Metadata(matcher) => subject.knows(matcher),
             Self::SourceIp(range) => range.contains(subject.source.ip()),
             Self::Header(header) => header.matches(request),
             Self::UrlPath(path) => request.fields(":path").next().is_some() && path.matches(request.path().as_bytes()),

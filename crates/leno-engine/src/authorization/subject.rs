@@ -5,7 +5,10 @@ use std::{
     str::FromStr,
 };
 
-use crate::request::RequestHead;
+use crate::{
+    metadata::{Metadata, MetadataMatcher},
+    request::RequestHead,
+};
 
 /// A connection that asks to be let in.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +21,18 @@ pub struct Subject<'a> {
     pub destination: SocketAddr,
     /// The name that it asked for in its ClientHello (SNI); empty without one.
     pub server_name: &'a str,
+    /// What filters found out about its request; `None` for a connection of bytes.
+    pub metadata: Option<&'a Metadata>,
+}
+
+impl Subject<'_> {
+    /// Whether filters found this out.
+    pub(super) fn knows(&self, matcher: &MetadataMatcher) -> bool {
+        match self.metadata {
+            Some(metadata) => matcher.matches(metadata),
+            None => matcher.matches(&Metadata::default()),
+        }
+    }
 }
 
 /// The request of a connection whose payload is bytes: it has nothing that a rule could ask for.
@@ -38,6 +53,10 @@ impl RequestHead for NoRequest {
     }
 
     fn values<'a>(&'a self, _: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        std::iter::empty()
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         std::iter::empty()
     }
 

@@ -3,7 +3,7 @@
 use crate::authorization::Rbac;
 
 /// Access rules of requests.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AccessControl {
     /// The rules that are enforced; `None`: everything passes.
     pub rules: Option<Rbac>,

@@ -31,6 +31,15 @@ impl Overrides {
     /// Nothing said.
     pub const NONE: &'static Self = &Self(Vec::new());
 
+    /// The clusters of services that are asked here.
+    pub fn clusters(&self) -> impl Iterator<Item = &str> {
+        let said = self.0.iter().filter_map(|(_, said)| match said {
+            Override::Config(config) => Some(config),
+            Override::Disabled | Override::Enabled => None,
+        });
+        said.flat_map(FilterConfig::clusters)
+    }
+
     /// What is said for this filter.
     #[must_use]
     pub fn of(&self, filter: &str) -> Option<&Override> {

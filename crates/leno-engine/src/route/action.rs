@@ -3,7 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{HashPolicy, HeaderEdits, PathMatch};
-use crate::{filter::Overrides, matcher::Pattern, request::RequestHead, resilience::RetryPolicy, split};
+use crate::{
+    filter::{Overrides, rate_limit::RateLimitRule},
+    fraction::Fraction,
+    matcher::Pattern,
+    request::RequestHead,
+    resilience::RetryPolicy,
+    split,
+};
 
 /// What happens to a request.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +46,53 @@ pub struct Forward {
     pub idle_timeout: Option<Duration>,
     /// When to try again.
     pub retry: Option<Arc<RetryPolicy>>,
+    /// Who else gets them; empty: as the virtual host or the route table says.
+    pub mirrors: Box<[Mirror]>,
+    /// How requests are counted.
+    pub rate_limits: Box<[RateLimitRule]>,
+    /// Whether the virtual host's rules count as well.
+    pub host_rate_limits: bool,
+}
+
+/// Who gets a request as well; the answer is thrown away ([`RequestMirrorPolicy`]).
+///
+/// [`RequestMirrorPolicy`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto#config-route-v3-routeaction-requestmirrorpolicy
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mirror {
+    /// The cluster.
+    pub cluster: Box<str>,
+    /// How many requests it gets.
+    pub share: Fraction,
+    /// The host that it is asked for.
+    pub host: MirrorHost,
+    /// Changes to the headers, one after the other.
+    pub edits: Vec<HeaderEdits>,
+}
+
+/// The host that a mirror is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MirrorHost {
+    /// The request's, with `-shadow` at the end of the name.
+    Marked,
+    /// The request's.
+    Same,
+    /// This.
+    Fixed(Box<str>),
+}
+
+impl MirrorHost {
+    /// The host for a request to this one.
+    #[must_use]
+    pub fn of(&self, host: &str) -> String {
+        match self {
+            Self::Same => host.to_owned(),
+            Self::Fixed(host) => host.to_string(),
+            Self::Marked => match split_port(host) {
+                (name, Some(port)) => format!("{name}-shadow:{port}"),
+                (_, None) => format!("{host}-shadow"),
+            },
+        }
+    }
 }
 
 /// One cluster, or several by weight.
@@ -135,6 +189,15 @@ impl Clusters {
         }
     }
 
+    /// Those by weight, if they are.
+    pub fn weighted(&self) -> impl Iterator<Item = &ClusterWeight> {
+        match self {
+            Self::One(_) => &[][..],
+            Self::Weighted(clusters) => clusters,
+        }
+        .iter()
+    }
+
     /// Every cluster that may be chosen.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let (one, weighted) = match self {
@@ -159,6 +222,9 @@ impl Forward {
             timeout: None,
             idle_timeout: None,
             retry: None,
+            mirrors: Box::default(),
+            rate_limits: Box::default(),
+            host_rate_limits: false,
         }
     }
 }
@@ -243,6 +309,14 @@ mod tests {
         assert_eq!(rewrite("/new", "/old?b"), "/new?b");
         let regex = PathRewrite::Regex(Pattern::new("/([a-z]+)/").unwrap(), r"/x-\1/".into());
         assert_eq!(regex.apply(&matched, "/one/two?q"), "/x-one/two?q");
+    }
+
+    #[test]
+    fn mirrors_are_asked_for_a_host_of_their_own() {
+        assert_eq!(MirrorHost::Marked.of("a.example"), "a.example-shadow");
+        assert_eq!(MirrorHost::Marked.of("a.example:80"), "a.example-shadow:80");
+        assert_eq!(MirrorHost::Same.of("a:80"), "a:80");
+        assert_eq!(MirrorHost::Fixed("b".into()).of("a:80"), "b");
     }
 
     #[test]

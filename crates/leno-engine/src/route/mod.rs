@@ -10,7 +10,8 @@ mod path;
 mod table;
 
 pub use action::{
-    Action, ClusterWeight, Clusters, DirectResponse, Forward, HostRewrite, PathRedirect, PathRewrite, Redirect,
+    Action, ClusterWeight, Clusters, DirectResponse, Forward, HostRewrite, Mirror, MirrorHost, PathRedirect,
+    PathRewrite, Redirect,
 };
 pub use format::{Facts, Format};
 pub use hash_policy::{CookieAttribute, CookieAttributes, HashBy, HashPolicy, Hashed};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Action, HeaderEdits, PathMatch};
+use super::{Action, HeaderEdits, Mirror, PathMatch};
 use crate::{
-    filter::Overrides,
+    filter::{Overrides, rate_limit::RateLimitRule},
     fraction::Fraction,
     matcher::{HeaderMatcher, QueryMatcher},
     request::RequestHead,
@@ -21,6 +21,8 @@ pub struct RouteTable {
     pub response_headers: HeaderEdits,
     /// What is said for filters.
     pub filters: Overrides,
+    /// Who else gets requests, where neither route nor virtual host says it.
+    pub mirrors: Vec<Mirror>,
     /// Whether a port in the request's host is passed over when the virtual host is chosen.
     pub ignore_port: bool,
 }
@@ -38,6 +40,10 @@ pub struct VirtualHost {
     pub request_headers: HeaderEdits,
     /// Changes to the headers of every answer.
     pub response_headers: HeaderEdits,
+    /// Who else gets requests, where their routes do not say it.
+    pub mirrors: Vec<Mirror>,
+    /// How requests are counted, where their routes do not say it.
+    pub rate_limits: Vec<RateLimitRule>,
     /// What is said for filters.
     pub filters: Overrides,
 }
@@ -148,12 +154,23 @@ impl RouteTable {
             .map(|(_, host)| host)
     }
 
-    /// Every cluster that a route may choose.
+    /// Every cluster that a route may choose, or whose service a filter asks there.
     pub fn clusters(&self) -> impl Iterator<Item = &str> {
-        self.hosts.iter().flat_map(|host| &host.routes).flat_map(|route| match &route.action {
-            Action::Forward(forward) => Some(forward.clusters.names()).into_iter().flatten(),
-            Action::Redirect(_) | Action::DirectResponse(_) => None.into_iter().flatten(),
-        })
+        let routes = || self.hosts.iter().flat_map(|host| &host.routes);
+        let forwards = || {
+            routes().filter_map(|route| match &route.action {
+                Action::Forward(forward) => Some(forward),
+                Action::Redirect(_) | Action::DirectResponse(_) => None,
+            })
+        };
+        let weighted = forwards().flat_map(|forward| forward.clusters.weighted()).map(|weighted| &weighted.filters);
+        let places = std::iter::once(&self.filters).chain(self.hosts.iter().map(|host| &host.filters));
+        let places = places.chain(routes().map(|route| &route.filters)).chain(weighted);
+        let mirrors = std::iter::once(&self.mirrors).chain(self.hosts.iter().map(|host| &host.mirrors));
+        let mirrors = mirrors.flatten().chain(forwards().flat_map(|forward| &forward.mirrors));
+        let named =
+            forwards().flat_map(|forward| forward.clusters.names()).chain(mirrors.map(|mirror| &*mirror.cluster));
+        named.chain(places.flat_map(Overrides::clusters))
     }
 }
 

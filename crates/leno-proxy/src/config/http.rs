@@ -17,6 +17,8 @@ pub struct HttpConnectionManager {
     pub routes: RouteSource,
     /// What is done with requests before they are routed, in order.
     pub filters: Vec<HttpFilter>,
+    /// The clusters of the services that these filters ask.
+    pub services: HashMap<Box<str>, Arc<Slot<Cluster>>>,
     /// What is done with paths before anything is decided by them.
     pub paths: PathRules,
     /// Times and sizes.

@@ -4,17 +4,19 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use leno_engine::{
     balance,
-    filter::{ActiveFault, Overrides},
+    filter::ActiveFault,
     request::RequestHead,
     resilience::RetryPolicy,
-    route::{Action, Forward, HashPolicy, HeaderAppend, HeaderEdits, HeaderText, HeaderWrite},
+    route::{Action, Facts, Forward, HashPolicy, HeaderAppend, HeaderEdits, HeaderText, HeaderWrite},
 };
 use rand::RngExt as _;
 
 use super::{
-    filter::{Filtered, Setting},
+    filter::{Filtered, Setting, edited::Edited},
     header,
+    held::Incoming,
     judged::Judged,
+    mirror::{self, Mirrored},
     reply::Reply,
     selected::Selected,
 };
@@ -55,6 +57,8 @@ pub(super) struct Routed {
     pub(super) request_edits: Vec<HeaderEdits>,
     /// Changes to the answer's headers, in their order.
     pub(super) response_edits: Vec<HeaderEdits>,
+    /// Who gets it as well.
+    pub(super) mirrors: Vec<Mirrored>,
     /// How many bytes its body may have.
     pub(super) max_request_bytes: Option<NonZeroU32>,
     /// The fault that goes on until its end.
@@ -74,12 +78,13 @@ pub(super) enum Decision {
 
 /// Decides on a request: the route is looked up first, because it may have something to say for filters, but what the
 /// filters refuse does not learn which routes there are.
-pub(super) async fn decide<R: RequestHead>(
+pub(super) async fn decide<R: RequestHead, B: Incoming>(
     connection: &Connection,
     manager: &HttpConnectionManager,
     callee: &Callee,
     protocol: Protocol,
     request: &R,
+    body: &mut B,
 ) -> Decision {
     let request = match Judged::new(request, manager.paths) {
         Ok(request) => request,
@@ -89,18 +94,17 @@ pub(super) async fn decide<R: RequestHead>(
         return Decision::Answer(reply);
     }
     let routes = routes(manager).await;
-    let selected = routes.as_ref().ok().and_then(|routes| Selected::of(routes, &request));
-    let (levels, cluster) = selected.as_ref().map_or(([Overrides::NONE; 4], None), Selected::for_filters);
-    let route = selected.as_ref().map_or("", |selected| &*selected.route.name);
-    let setting = Setting { connection, manager, callee, protocol, levels, cluster, route };
+    let known = routes.as_deref().ok();
+    let selected = known.and_then(|routes| Selected::of(routes, &request));
+    let mut setting = Setting { connection, manager, callee, protocol, routes: known, selected };
     let mut filtered = Filtered::default();
-    let reply = match filtered.apply(&setting, &request).await {
+    let reply = match filtered.apply(&mut setting, &request, body).await {
         Some(reply) => {
             // What goes on gets the changes of its route even where a filter answers it.
-            let edits = selected.as_ref().filter(|it| it.forwards() && !filtered.final_answer);
+            let edits = setting.selected.filter(|it| it.forwards() && !filtered.final_answer);
             reply.edited(&edits.map(|it| it.response_edits(&setting.facts(&request))).unwrap_or_default())
         }
-        None => match onward(&setting, routes.as_deref(), selected.as_ref(), &request).await {
+        None => match onward(&setting, routes.as_deref(), &filtered.seen(&request)).await {
             Ok(Onward::Forward(mut routed)) => {
                 routed.take(filtered);
                 return Decision::Forward(routed);
@@ -137,15 +141,15 @@ enum Onward {
 async fn onward<R: RequestHead>(
     setting: &Setting<'_>,
     routes: Result<&Routes, &ProxyError>,
-    selected: Option<&Selected<'_>>,
-    request: &Judged<'_, R>,
+    request: &Edited<'_, Judged<'_, R>>,
 ) -> Result<Onward, ProxyError> {
     let routes = routes.map_err(Clone::clone)?;
-    let selected = selected.ok_or_else(|| ProxyError::new(ErrorKind::NoRoute, "no route matches the request"))?;
+    let selected =
+        setting.selected.ok_or_else(|| ProxyError::new(ErrorKind::NoRoute, "no route matches the request"))?;
     if let Some(reply) = not_upgraded(setting.manager, request) {
         return Ok(Onward::Answer(reply));
     }
-    let Selected { route, .. } = selected;
+    let Selected { route, .. } = &selected;
     let facts = setting.facts(request);
     let forward = match &route.action {
         Action::Forward(forward) => forward,
@@ -169,11 +173,7 @@ async fn onward<R: RequestHead>(
         }
         cluster => cluster?,
     };
-    if !cluster.speaks(setting.protocol) {
-        let text =
-            format!("{name} is spoken to by another version of HTTP than the caller's, and nothing is translated");
-        return Err(ProxyError::new(ErrorKind::UpstreamProtocol, text));
-    }
+    spoken(&cluster, setting.protocol)?;
     let limits = &setting.manager.limits;
     let rewrite = forward.path_rewrite.as_ref();
     let host = forward.host_rewrite.as_ref().and_then(|rewrite| rewrite.apply(request));
@@ -184,9 +184,9 @@ async fn onward<R: RequestHead>(
         route: route.name.clone(),
         target: rewrite
             .map(|rewrite| rewrite.apply(&route.matches.path, request.target()))
-            .or_else(|| request.changed()),
+            .or_else(|| request.changed_target()),
         originals: originals(forward, host.is_some(), request),
-        host,
+        host: host.or_else(|| request.changed_host()),
         hash: hashed.hash,
         timeout: forward.timeout,
         idle: forward.idle_timeout.unwrap_or(limits.stream_idle_timeout),
@@ -194,10 +194,19 @@ async fn onward<R: RequestHead>(
         retry: forward.retry.as_ref().filter(|policy| policy.is_for(request)).cloned(),
         request_edits: selected.request_edits(&facts),
         response_edits: cookies(hashed.cookies).chain(selected.response_edits(&facts)).collect(),
+        mirrors: mirrors(&selected, routes, &facts),
         max_request_bytes: None,
         fault: None,
         delayed: false,
     })))
+}
+
+/// Whether the endpoints are spoken to as the caller speaks.
+fn spoken(cluster: &Cluster, protocol: Protocol) -> Result<(), ProxyError> {
+    let name = &cluster.name;
+    let text =
+        || format!("{name} is spoken to by another version of HTTP than the caller's, and nothing is translated");
+    if cluster.speaks(protocol) { Ok(()) } else { Err(ProxyError::new(ErrorKind::UpstreamProtocol, text())) }
 }
 
 impl Routed {
@@ -214,6 +223,16 @@ impl Routed {
     pub(super) fn is_too_large(&self, bytes: u64) -> bool {
         self.max_request_bytes.is_some_and(|most| bytes > u64::from(most.get()))
     }
+}
+
+/// Who gets a request as well.
+fn mirrors<R: RequestHead>(selected: &Selected<'_>, routes: &Routes, facts: &Facts<'_, R>) -> Vec<Mirrored> {
+    let chosen = selected.mirrors().iter().filter(|mirror| mirror.share.hits(&mut rand::rng()));
+    let mirrored = chosen.filter_map(|mirror| {
+        let cluster = Arc::clone(routes.clusters.get(&mirror.cluster)?);
+        Some(Mirrored { cluster, host: mirror.host.clone(), edits: mirror::bound(&mirror.edits, facts) })
+    });
+    mirrored.collect()
 }
 
 /// What a rewrite changes, as it was.

@@ -178,6 +178,11 @@ impl RequestId {
     }
 }
 
+/// A new request id.
+pub(super) fn request_id() -> String {
+    RequestId::new(rand::rng().random()).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use leno_engine::route::HeaderText;

@@ -61,4 +61,8 @@ impl<R: RequestHead> RequestHead for Judged<'_, R> {
     fn values<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'b [u8]> {
         self.request.values(name)
     }
+
+    fn all(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.request.all()
+    }
 }

@@ -1,9 +1,10 @@
 //! What is bounded of requests and answers, for the reference.
 
-use super::{decide, h2, retry};
+use super::{decide, h2, mirror, retry};
 use crate::{
     config::http::HttpLimits,
     limit::{Limit, bytes, count, time},
+    service,
 };
 
 /// The bounds.
@@ -12,6 +13,8 @@ pub(crate) fn limits() -> Vec<Limit> {
     let mut all = of_callers(&limits);
     all.extend([
         bytes("request kept so that it can be sent again", retry::REPLAY as u64, "", "not sent again"),
+        bytes("body of a request that is mirrored", mirror::MAX_BODY as u64, "", "not mirrored"),
+        bytes("answer of a service that a filter asks", service::ANSWER as u64, "", "counts as none"),
         bytes("HTTP/2 window of a request", h2::server::STREAM_WINDOW.into(), "", "the caller waits"),
         bytes("HTTP/2 window of a connection", h2::server::CONNECTION_WINDOW.into(), "", "the caller waits"),
         bytes("answer that waits for a slow HTTP/2 caller", h2::server::SEND_BUFFER as u64, "", "the endpoint waits"),

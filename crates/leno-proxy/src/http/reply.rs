@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use leno_engine::route::HeaderEdits;
 
 use super::header::{self, Change};
@@ -26,8 +27,8 @@ pub(super) struct Reply {
     pub(super) status: u16,
     /// Further headers.
     pub(super) headers: Vec<(Cow<'static, str>, String)>,
-    /// The body: one line of text.
-    pub(super) body: String,
+    /// The body: one line of text, unless a service wrote it.
+    pub(super) body: Bytes,
     /// Envoy's response flag; `-` for none.
     pub(super) flags: &'static str,
     /// Why, for the access log; empty when it is no failure.
@@ -49,7 +50,7 @@ impl From<ProxyError> for Reply {
         Self {
             status: kind.status(),
             headers,
-            body: format!("{detail}\n"),
+            body: format!("{detail}\n").into(),
             flags: kind.flag(),
             detail,
             grpc: None,
@@ -68,7 +69,7 @@ impl Reply {
     /// Who may not call is told why.
     pub(super) fn denied(detail: &str, policy: String) -> Self {
         let mut reply = Self::from(ProxyError::new(ErrorKind::AccessDenied, detail.to_owned()));
-        reply.body = format!("RBAC: {detail}\n");
+        reply.body = format!("RBAC: {detail}\n").into();
         reply.headers.push((DENIED_BY.into(), policy));
         reply
     }
@@ -78,7 +79,7 @@ impl Reply {
         Self {
             status,
             headers: vec![("location".into(), location)],
-            body: String::new(),
+            body: Bytes::new(),
             flags: "-",
             detail: String::new(),
             grpc: None,
@@ -87,7 +88,8 @@ impl Reply {
     }
 
     /// The route has the answer.
-    pub(super) fn direct(status: u16, body: String) -> Self {
+    pub(super) fn direct(status: u16, body: impl Into<Bytes>) -> Self {
+        let body = body.into();
         let headers = if body.is_empty() { Vec::new() } else { vec![text()] };
         Self { status, headers, body, flags: "-", detail: String::new(), grpc: None, delayed: false }
     }
@@ -131,8 +133,8 @@ impl Reply {
         headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
         headers.push(("content-type".into(), "application/grpc".to_owned()));
         headers.push(("grpc-status".into(), status.to_string()));
-        headers.push(("grpc-message".into(), escape(self.body.trim())));
-        Some(Self { status: 200, headers, body: String::new(), ..self.clone() })
+        headers.push(("grpc-message".into(), escape(String::from_utf8_lossy(&self.body).trim())));
+        Some(Self { status: 200, headers, body: Bytes::new(), ..self.clone() })
     }
 }
 

@@ -1,9 +1,9 @@
 //! The route of a request, with the cluster that chance chose of it.
 
 use leno_engine::{
-    filter::{Levels, Overrides},
+    filter::{Levels, Overrides, rate_limit::RateLimitRule},
     request::RequestHead,
-    route::{Action, ClusterWeight, Facts, HeaderEdits, Route, RouteTable, VirtualHost},
+    route::{Action, ClusterWeight, Facts, HeaderEdits, Mirror, Route, RouteTable, VirtualHost},
 };
 
 use rand::RngExt as _;
@@ -20,6 +20,9 @@ pub(super) struct Selected<'a> {
     pub(super) cluster: Option<(&'a str, Option<&'a ClusterWeight>)>,
 }
 
+/// The rules of route and virtual host, and whether both count.
+type Limits<'a> = (&'a [RateLimitRule], &'a [RateLimitRule], bool);
+
 impl<'a> Selected<'a> {
     /// The route for a request, if there is one.
     pub(super) fn of<R: RequestHead>(routes: &'a Routes, request: &R) -> Option<Self> {
@@ -33,11 +36,29 @@ impl<'a> Selected<'a> {
         Some(Self { table, host, route, cluster })
     }
 
-    /// What it says for filters, and the cluster that they are told.
-    pub(super) fn for_filters(&self) -> (Levels<'a>, Option<&'a str>) {
+    /// What it says for filters.
+    pub(super) fn for_filters(&self) -> Levels<'a> {
         let weighted = self.weighted().map_or(Overrides::NONE, |weighted| &weighted.filters);
-        let levels = [weighted, &self.route.filters, &self.host.filters, &self.table.filters];
-        (levels, self.cluster.map(|(name, _)| name))
+        [weighted, &self.route.filters, &self.host.filters, &self.table.filters]
+    }
+
+    /// How requests are counted: by the route, by the virtual host, and whether both count.
+    pub(super) fn rate_limits(&self) -> Limits<'a> {
+        let host = &self.host.rate_limits;
+        match &self.route.action {
+            Action::Forward(forward) => (&forward.rate_limits, host, forward.host_rate_limits),
+            Action::Redirect(_) | Action::DirectResponse(_) => (&[], host, false),
+        }
+    }
+
+    /// Who else gets requests: the closest place that names anybody decides.
+    pub(super) fn mirrors(&self) -> &'a [Mirror] {
+        let own = match &self.route.action {
+            Action::Forward(forward) => &forward.mirrors[..],
+            Action::Redirect(_) | Action::DirectResponse(_) => &[],
+        };
+        let wider = [own, &self.host.mirrors, &self.table.mirrors];
+        wider.into_iter().find(|mirrors| !mirrors.is_empty()).unwrap_or_default()
     }
 
     /// Whether requests go on.

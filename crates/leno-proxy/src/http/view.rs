@@ -29,6 +29,11 @@ impl RequestHead for Http1<'_> {
         let fields = self.head.fields.iter().filter(move |field| same(field.name.of_bytes(self.bytes), name));
         fields.map(|field| field.value.of_bytes(self.bytes))
     }
+
+    fn all(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let fields = self.head.fields.iter();
+        fields.map(|field| (field.name.of_bytes(self.bytes), field.value.of_bytes(self.bytes)))
+    }
 }
 
 /// An HTTP/2 head.
@@ -53,6 +58,10 @@ impl RequestHead for Http2<'_> {
 
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.0.headers.get_all(name).iter().map(http::HeaderValue::as_bytes)
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.0.headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
     }
 }
 

@@ -23,6 +23,7 @@ pub fn subject(connection: &Connection) -> Subject<'_> {
         source: connection.peer,
         destination: connection.original_destination,
         server_name: &connection.server_name,
+        metadata: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use leno_engine::resilience::outlier::EjectionCause;
 
+use super::decision::{FilterDecision, FilterName};
 use super::event::{EjectionVerdict, HandshakeError, Protocol};
 use crate::{connection::Direction, discovery};
 
@@ -100,6 +101,20 @@ pub const OUTLIER: &[Label] = &[
     label("cause", "Why it is an outlier", Values::OneOf(causes)),
     label("verdict", "What was done about it", Values::OneOf(verdicts)),
 ];
+
+/// What a filter decided.
+pub const DECISION: &[Label] = &[
+    label("filter", "The filter", Values::OneOf(filters)),
+    label("decision", "What it decided", Values::OneOf(decisions)),
+];
+
+fn filters() -> Vec<Explained> {
+    FilterName::ALL.iter().map(|it| (it.label(), it.doc())).collect()
+}
+
+fn decisions() -> Vec<Explained> {
+    FilterDecision::ALL.iter().map(|it| (it.label(), it.doc())).collect()
+}
 
 fn causes() -> Vec<Explained> {
     EjectionCause::ALL.iter().map(|it| (it.label(), "")).collect()

@@ -11,7 +11,8 @@ use prometheus_client::{
 
 use super::{
     Totals,
-    label::{ANSWER, FAILURE, HANDSHAKE, HANDSHAKE_OK, KIND, Label, OUTLIER, REASON, TRAFFIC, WAY},
+    decision::{FilterDecision, FilterName},
+    label::{ANSWER, DECISION, FAILURE, HANDSHAKE, HANDSHAKE_OK, KIND, Label, OUTLIER, REASON, TRAFFIC, WAY},
     series::{DURATION_BOUNDS, Labels, RequestTotal},
     totals::{Handshake, Occasion, Outlier},
 };
@@ -99,6 +100,9 @@ const REFUSED: Metric = row(
 /// Outliers among endpoints.
 const OUTLIERS: Metric =
     row("leno_outliers_total", "counter", "Endpoints that did worse than they may (outlier detection)", &[OUTLIER]);
+/// What filters decided.
+const DECISIONS: Metric =
+    row("leno_filter_decisions_total", "counter", "What HTTP filters decided on requests", &[DECISION]);
 /// Connections open.
 const ACTIVE: Metric = row("leno_connections_active", "gauge", "Accepted connections that are open", &[]);
 /// The certificate's end.
@@ -145,6 +149,7 @@ pub const METRICS: &[Metric] = &[
     HANDSHAKES,
     REFUSED,
     OUTLIERS,
+    DECISIONS,
     ACTIVE,
     EXPIRY,
     RENEWALS_FAILED,
@@ -224,6 +229,7 @@ impl Collector for Scrape {
         self.tcp(&mut encoder)?;
         self.occasions(&mut encoder)?;
         self.handshakes(&mut encoder)?;
+        self.decisions(&mut encoder)?;
         self.process(&mut encoder)
     }
 }
@@ -298,6 +304,20 @@ impl Scrape {
         };
         let rows: Vec<_> = self.totals.outliers.iter().map(|(key, count)| (row(key), *count)).collect();
         counters(encoder, &OUTLIERS, rows.iter().map(|(pairs, count)| (pairs, *count)))
+    }
+
+    /// Only those that there were: most are of filters that nobody uses.
+    fn decisions(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let filters = FilterName::ALL.iter().zip(&self.totals.decisions);
+        let rows = filters.flat_map(|(filter, counts)| {
+            let counted = FilterDecision::ALL.iter().zip(counts).filter(|(_, count)| **count > 0);
+            counted.map(|(decision, count)| {
+                let pairs = vec![("filter", filter.label().to_owned()), ("decision", decision.label().to_owned())];
+                (pairs, *count)
+            })
+        });
+        let rows: Vec<_> = rows.collect();
+        counters(encoder, &DECISIONS, rows.iter().map(|(pairs, count)| (pairs, *count)))
     }
 
     fn process(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -473,6 +493,7 @@ mod tests {
         totals.handshakes.insert((Direction::Inbound, None, false), 1);
         totals.add_outlier(("".into(), EjectionCause::Consecutive5xx, EjectionVerdict::Ejected), 1);
         totals.refused.insert((Direction::Inbound, crate::error::ErrorKind::Overload), 1);
+        totals.decisions[0][0] = 1;
         totals
     }
 }

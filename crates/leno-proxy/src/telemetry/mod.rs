@@ -6,6 +6,7 @@
 //! ```
 
 pub mod access_log;
+pub mod decision;
 pub mod event;
 pub mod label;
 pub mod metric;

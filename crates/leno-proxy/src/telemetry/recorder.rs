@@ -5,6 +5,7 @@ use std::{cell::RefCell, fmt, rc::Rc, sync::Arc};
 use leno_engine::resilience::outlier::EjectionCause;
 
 use super::{
+    decision::Decisions,
     event::{EjectionVerdict, HandshakeError, Protocol},
     series::{Key, Labels, RequestCells, TcpCells},
     totals::{Occasion, Totals},
@@ -22,6 +23,8 @@ const MAX_LIVE: usize = 1024;
 #[derive(Default)]
 pub struct Recorder {
     tables: RefCell<Tables>,
+    /// What filters decided.
+    pub(crate) decisions: Decisions,
 }
 
 #[derive(Default)]
@@ -46,6 +49,7 @@ impl Recorder {
     pub fn totals(&self) -> Totals {
         let tables = self.tables.borrow();
         let mut totals = tables.totals.clone();
+        totals.decisions = self.decisions.totals();
         for (key, cells) in &tables.requests {
             totals.add_request(Labels::from(key), &cells.total());
         }

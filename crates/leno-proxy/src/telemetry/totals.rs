@@ -5,6 +5,7 @@ use std::{collections::HashMap, hash::Hash, sync::Arc};
 use leno_engine::resilience::outlier::EjectionCause;
 
 use super::{
+    decision::DecisionTotals,
     event::{EjectionVerdict, HandshakeError},
     series::{Labels, RequestTotal, TcpTotal},
 };
@@ -49,6 +50,8 @@ pub struct Totals {
     pub outliers: HashMap<Outlier, u64>,
     /// Connections turned away by a limit.
     pub refused: HashMap<(Direction, ErrorKind), u64>,
+    /// What filters decided, by filter and decision.
+    pub decisions: DecisionTotals,
 }
 
 impl Totals {
@@ -68,6 +71,9 @@ impl Totals {
         }
         for (key, count) in &other.outliers {
             self.add_outlier(key.clone(), *count);
+        }
+        for (mine, theirs) in self.decisions.iter_mut().flatten().zip(other.decisions.iter().flatten()) {
+            *mine += theirs;
         }
         for (key, count) in &other.refused {
             *self.refused.entry(*key).or_default() += count;

@@ -20,6 +20,7 @@ use crate::{
         caller::Callers,
         destination::{Destinations, Habits},
     },
+    service::keys::KeySets,
     settings::Settings,
     tcp::buffer::Buffers,
     telemetry::{
@@ -64,6 +65,8 @@ pub struct Worker {
     pub callers: Callers,
     /// Known services.
     pub services: Services,
+    /// Keys of token issuers.
+    pub(crate) keys: KeySets,
     /// Buffers for relays.
     pub buffers: Buffers,
     /// Tells when to end: whatever waits for the next request should wait for this as well. The worker holds it until
@@ -94,6 +97,7 @@ impl Worker {
             habits: Habits::default(),
             callers: Callers::default(),
             services: Services::default(),
+            keys: KeySets::default(),
             buffers: Buffers::default(),
             draining: Cell::new(drained.is_draining()),
             drained,

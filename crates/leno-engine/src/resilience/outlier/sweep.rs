@@ -103,7 +103,7 @@ mod tests {
         }
         assert_eq!(ejections.sweep(seconds(35), &mut random()).returned, [3]);
         assert!(!hosts[3].is_ejected());
-        assert_eq!(ejections.sweep(seconds(45), &mut random()).returned, []);
+        assert!(ejections.sweep(seconds(45), &mut random()).returned.is_empty());
     }
 
     #[test]

@@ -27,7 +27,7 @@ use super::{
     check::{Check, at, join},
     filter, hash_policy,
     header::edits,
-    matcher, retry,
+    matcher, mirror, rate_limit, retry,
 };
 
 /// Envoy's default.
@@ -89,6 +89,10 @@ fn forward(check: &mut Check, path: &str, mut proto: RouteAction) -> Option<Forw
     let idle = proto.idle_timeout.take().and_then(|idle| check.duration(&join(path, "idle_timeout"), &idle));
     let retry =
         proto.retry_policy.take().map(|policy| retry::convert(check, &join(path, "retry_policy"), policy).into());
+    let mirrors = mirror::convert(check, path, &mut proto.request_mirror_policies);
+    let rate_limits = rate_limit::rules(check, path, "rate_limits", std::mem::take(&mut proto.rate_limits));
+    #[expect(deprecated, reason = "older configurations write it")]
+    let host_rate_limits = proto.include_vh_rate_limits.take().is_some_and(|it| it.value);
     check.rest(path, &proto);
     Some(Forward {
         clusters: clusters?,
@@ -100,6 +104,9 @@ fn forward(check: &mut Check, path: &str, mut proto: RouteAction) -> Option<Forw
         timeout: (!timeout.is_zero()).then_some(timeout),
         idle_timeout: idle,
         retry,
+        mirrors: mirrors.into(),
+        rate_limits: rate_limits.into(),
+        host_rate_limits,
     })
 }
 

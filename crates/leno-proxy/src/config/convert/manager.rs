@@ -37,6 +37,8 @@ pub(super) fn convert(
     let upgrades =
         upgrades.filter_map(|(index, one)| upgrade(check, &at(path, "upgrade_configs", index), one)).collect();
     let filters = filter::convert(check, path, std::mem::take(&mut proto.http_filters));
+    let asked = filters.iter().flat_map(|filter| filter.config.clusters());
+    let services = asked.map(|name| (Box::from(name), registry.cluster(name))).collect();
     let access_log = access_log::convert(check, path, std::mem::take(&mut proto.access_log));
     let routes = match proto.route_specifier.take() {
         Some(RouteSpecifier::Rds(rds)) => {
@@ -60,7 +62,8 @@ pub(super) fn convert(
         proto.set_current_client_cert_details = None;
     }
     check.rest(path, &proto);
-    Some(HttpConnectionManager { stat_prefix, codec, routes: routes?, filters, paths, limits, upgrades, access_log })
+    let routes = routes?;
+    Some(HttpConnectionManager { stat_prefix, codec, routes, filters, services, paths, limits, upgrades, access_log })
 }
 
 fn codec(check: &mut Check, path: &str, codec: i32) -> Codec {

@@ -18,10 +18,14 @@ mod listener;
 mod load_balancer;
 mod manager;
 mod matcher;
+mod metadata;
+mod mirror;
 mod outlier;
+mod rate_limit;
 mod rbac;
 mod retry;
 mod route;
+mod service;
 mod tcp;
 #[cfg(test)]
 mod tests;

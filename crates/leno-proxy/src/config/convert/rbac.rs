@@ -2,19 +2,25 @@
 //!
 //! [`envoy.config.rbac.v3.RBAC`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/rbac/v3/rbac.proto
 
-use leno_engine::authorization::{Action, Cidr, Permission, Policy, Principal, Rbac};
+use std::ops::RangeInclusive;
+
+use leno_engine::{
+    authorization::{Action, Cidr, Permission, Policy, Principal, Rbac},
+    metadata::MetadataMatcher,
+};
 use leno_proto::v3::{
     core::CidrRange,
     matcher::{PathMatcher, path_matcher},
     rbac::{
-        Permission as PermissionProto, Policy as PolicyProto, Principal as PrincipalProto, Rbac as Proto,
-        permission::Rule, principal::Identifier, rbac::Action as ActionProto,
+        MetadataSource, Permission as PermissionProto, Policy as PolicyProto, Principal as PrincipalProto,
+        Rbac as Proto, SourcedMetadata, permission::Rule, principal::Identifier, rbac::Action as ActionProto,
     },
+    r#type::Int32Range,
 };
 
 use super::{
     check::{Check, at, join},
-    matcher,
+    matcher, metadata,
 };
 
 /// The rules; none at all would let everything pass, so they must be there.
@@ -86,6 +92,14 @@ fn permission(check: &mut Check, path: &str, mut proto: PermissionProto) -> Opti
                 return None;
             }
         },
+        Some(Rule::DestinationPortRange(range)) => {
+            Permission::DestinationPorts(ports(check, &join(path, "destination_port_range"), &range)?)
+        }
+        #[expect(deprecated, reason = "older control planes write it")]
+        Some(Rule::Metadata(proto)) => Permission::Metadata(metadata::convert(check, &join(path, "metadata"), proto)?),
+        Some(Rule::SourcedMetadata(proto)) => {
+            Permission::Metadata(sourced(check, &join(path, "sourced_metadata"), proto)?)
+        }
         Some(Rule::RequestedServerName(name)) => {
             Permission::RequestedServerName(matcher::string(check, &join(path, "requested_server_name"), name)?)
         }
@@ -125,6 +139,17 @@ fn principal(check: &mut Check, path: &str, mut proto: PrincipalProto) -> Option
         Some(Identifier::DirectRemoteIp(range)) => {
             Principal::SourceIp(cidr(check, &join(path, "direct_remote_ip"), &range)?)
         }
+        // Nobody speaks for others: these are the same address here.
+        Some(Identifier::RemoteIp(range)) => Principal::SourceIp(cidr(check, &join(path, "remote_ip"), &range)?),
+        #[expect(deprecated, reason = "older control planes write it")]
+        Some(Identifier::SourceIp(range)) => Principal::SourceIp(cidr(check, &join(path, "source_ip"), &range)?),
+        #[expect(deprecated, reason = "older control planes write it")]
+        Some(Identifier::Metadata(proto)) => {
+            Principal::Metadata(metadata::convert(check, &join(path, "metadata"), proto)?)
+        }
+        Some(Identifier::SourcedMetadata(proto)) => {
+            Principal::Metadata(sourced(check, &join(path, "sourced_metadata"), proto)?)
+        }
         Some(Identifier::Header(proto)) => Principal::Header(matcher::header(check, &join(path, "header"), proto)?),
         Some(Identifier::UrlPath(proto)) => Principal::UrlPath(url_path(check, &join(path, "url_path"), proto)?),
         Some(other) => {
@@ -136,6 +161,26 @@ fn principal(check: &mut Check, path: &str, mut proto: PrincipalProto) -> Option
             return None;
         }
     })
+}
+
+/// A range of ports, the last not included.
+fn ports(check: &mut Check, path: &str, range: &Int32Range) -> Option<RangeInclusive<u16>> {
+    let port = |number: i32| u16::try_from(number).ok();
+    // The end is one more than the last port.
+    let made = port(range.start).zip(port(range.end.min(65536).saturating_sub(1)));
+    let made = made.filter(|(start, last)| start <= last && range.end > 0);
+    if made.is_none() {
+        check.wrong(path, format!("{} to {}", range.start, range.end), "a range of ports, the end not included");
+    }
+    made.map(|(start, last)| start..=last)
+}
+
+fn sourced(check: &mut Check, path: &str, mut proto: SourcedMetadata) -> Option<MetadataMatcher> {
+    if std::mem::take(&mut proto.metadata_source) != MetadataSource::Dynamic as i32 {
+        check.wrong(&join(path, "metadata_source"), "another", "DYNAMIC: routes have no metadata here");
+    }
+    let matcher = proto.metadata_matcher.take().unwrap_or_default();
+    metadata::convert(check, &join(path, "metadata_matcher"), matcher)
 }
 
 fn url_path(check: &mut Check, path: &str, proto: PathMatcher) -> Option<leno_engine::matcher::StringMatcher> {

@@ -20,7 +20,7 @@ use super::{
     check::{Check, at, join},
     filter, fraction,
     header::edits,
-    matcher, retry,
+    matcher, mirror, rate_limit, retry,
 };
 
 pub(super) fn convert(
@@ -41,8 +41,9 @@ pub(super) fn convert(
     let mut taken = HashSet::new();
     let hosts = hosts.map(|(index, proto)| host(check, &at(path, "virtual_hosts", index), proto, &mut taken)).collect();
     let filters = filter::overrides(check, path, &mut proto.typed_per_filter_config);
+    let mirrors = mirror::convert(check, path, &mut proto.request_mirror_policies);
     check.rest(path, &proto);
-    let table = RouteTable { hosts, request_headers, response_headers, filters, ignore_port };
+    let table = RouteTable { hosts, request_headers, response_headers, filters, mirrors, ignore_port };
     let clusters = table.clusters().map(|name| (Box::from(name), registry.cluster(name))).collect();
     Some(Routes { name, table, clusters })
 }
@@ -72,8 +73,10 @@ fn host(check: &mut Check, path: &str, mut proto: HostProto, taken: &mut HashSet
         retry_by(&mut routes, &Arc::new(policy));
     }
     let filters = filter::overrides(check, path, &mut proto.typed_per_filter_config);
+    let rate_limits = rate_limit::rules(check, path, "rate_limits", std::mem::take(&mut proto.rate_limits));
+    let mirrors = mirror::convert(check, path, &mut proto.request_mirror_policies);
     check.rest(path, &proto);
-    VirtualHost { name, domains, routes, request_headers, response_headers, filters }
+    VirtualHost { name, domains, routes, request_headers, response_headers, filters, mirrors, rate_limits }
 }
 
 /// Gives a virtual host's policy to its routes that have none of their own.
@@ -100,7 +103,8 @@ fn route(check: &mut Check, path: &str, mut proto: RouteProto) -> Option<Route> 
     Some(Route { name, matches: matches?, action: action?, request_headers, response_headers, filters })
 }
 
-fn route_match(check: &mut Check, path: &str, mut proto: MatchProto) -> Option<RouteMatch> {
+/// Which requests are meant.
+pub(super) fn route_match(check: &mut Check, path: &str, mut proto: MatchProto) -> Option<RouteMatch> {
     let path_match = match proto.path_specifier.take() {
         Some(PathSpecifier::Prefix(prefix)) => Some(PathMatch::Prefix(prefix.into())),
         Some(PathSpecifier::Path(exact)) => Some(PathMatch::Exact(exact.into())),

@@ -3,6 +3,7 @@
 use leno_engine::{
     authorization::{Rbac, Subject, Verdict},
     filter::AccessControl,
+    metadata::Metadata,
     request::RequestHead,
 };
 
@@ -10,14 +11,26 @@ use super::{super::reply::Reply, Setting};
 use crate::{
     connection::Direction,
     error::{ErrorKind, ProxyError},
-    telemetry::event::{Audited, Denied},
+    telemetry::{
+        decision::{FilterDecided, FilterDecision, FilterName},
+        event::{Audited, Denied},
+    },
 };
 
 /// The answer to who may not call.
-pub(super) fn refused<R: RequestHead>(setting: &Setting<'_>, control: &AccessControl, request: &R) -> Option<Reply> {
+pub(super) fn refused<R: RequestHead>(
+    setting: &Setting<'_>,
+    control: &AccessControl,
+    request: &R,
+    metadata: &Metadata,
+) -> Option<Reply> {
+    let decided = |decision| {
+        FilterDecided { worker: &setting.connection.worker, filter: FilterName::AccessControl, decision }.emit();
+    };
     if let Some(rules) = &control.shadow
-        && let Some((detail, _)) = denied(setting, rules, request)
+        && let Some((detail, _)) = denied(setting, rules, request, metadata)
     {
+        decided(FilterDecision::NotEnforced);
         emit(setting, request, &detail, false);
     }
     let rules = control.rules.as_ref()?;
@@ -26,19 +39,24 @@ pub(super) fn refused<R: RequestHead>(setting: &Setting<'_>, control: &AccessCon
         let text = "the path has encoded dot segments or backslashes, so no rule can judge it; send it resolved";
         return Some(Reply::from(ProxyError::new(ErrorKind::BadRequest, text)));
     }
-    if let Some(policy) = rules.told(&rules.check(&subject(setting), request)) {
+    if let Some(policy) = rules.told(&rules.check(&subject(setting, metadata), request)) {
         let Setting { connection, callee, protocol, .. } = *setting;
         let request = Some((request.method(), request.path().as_bytes()));
         Audited { connection, callee, policy, protocol, request }.emit();
+        decided(FilterDecision::Allowed);
         return None;
     }
-    let (detail, policy) = denied(setting, rules, request)?;
+    let Some((detail, policy)) = denied(setting, rules, request, metadata) else {
+        decided(FilterDecision::Allowed);
+        return None;
+    };
+    decided(FilterDecision::Denied);
     emit(setting, request, &detail, true);
     Some(Reply::denied(&detail, policy.unwrap_or("default deny").to_owned()))
 }
 
 /// What rules may ask of the connection.
-fn subject<'a>(setting: &'a Setting<'_>) -> Subject<'a> {
+fn subject<'a>(setting: &'a Setting<'_>, metadata: &'a Metadata) -> Subject<'a> {
     let connection = setting.connection;
     let identity = (!connection.source.identity.is_empty()).then_some(&*connection.source.identity);
     Subject {
@@ -46,6 +64,7 @@ fn subject<'a>(setting: &'a Setting<'_>) -> Subject<'a> {
         source: connection.peer,
         destination: connection.original_destination,
         server_name: &connection.server_name,
+        metadata: Some(metadata),
     }
 }
 
@@ -54,9 +73,10 @@ fn denied<'r, R: RequestHead>(
     setting: &Setting<'_>,
     rules: &'r Rbac,
     request: &R,
+    metadata: &Metadata,
 ) -> Option<(String, Option<&'r str>)> {
     let callee = setting.callee;
-    let subject = subject(setting);
+    let subject = subject(setting, metadata);
     let policy = match rules.check(&subject, request) {
         Verdict::Allowed(_) => return None,
         Verdict::Denied(policy) => policy,

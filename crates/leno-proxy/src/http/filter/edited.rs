@@ -5,16 +5,28 @@ use leno_engine::{
     route::{HeaderAppend, HeaderEdits, HeaderText},
 };
 
+use super::{super::judged::Judged, Filtered};
+
 /// A request with changes that were not written yet.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Edited<'a, R> {
+pub(in super::super) struct Edited<'a, R> {
     request: &'a R,
     edits: &'a [HeaderEdits],
+    /// The new target, if there is one.
+    target: Option<&'a str>,
+    /// The new host, if there is one.
+    host: Option<&'a str>,
 }
 
 impl<'a, R: RequestHead> Edited<'a, R> {
-    pub(super) fn new(request: &'a R, edits: &'a [HeaderEdits]) -> Self {
-        Self { request, edits }
+    pub(super) fn new(request: &'a R, filtered: &'a Filtered) -> Self {
+        let (target, host) = (filtered.target.as_deref(), filtered.host.as_deref());
+        Self { request, edits: &filtered.request_edits, target, host }
+    }
+
+    /// The host, when it is another one than the caller named.
+    pub(in super::super) fn changed_host(&self) -> Option<Box<str>> {
+        self.host.map(Box::from)
     }
 
     /// What the changes make of a header: whether what came with the request is still there, and what was added.
@@ -42,23 +54,51 @@ impl<'a, R: RequestHead> Edited<'a, R> {
     }
 }
 
+impl<R: RequestHead> Edited<'_, Judged<'_, R>> {
+    /// The target, when it is another one than the caller sent.
+    pub(in super::super) fn changed_target(&self) -> Option<String> {
+        self.target.map(str::to_owned).or_else(|| self.request.changed())
+    }
+}
+
 impl<R: RequestHead> RequestHead for Edited<'_, R> {
     fn method(&self) -> &str {
         self.request.method()
     }
 
     fn target(&self) -> &str {
-        self.request.target()
+        self.target.unwrap_or_else(|| self.request.target())
     }
 
     fn authority(&self) -> &str {
-        self.request.authority()
+        self.host.unwrap_or_else(|| self.request.authority())
     }
 
     fn values<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'b [u8]> {
         // Nothing is gathered where nothing was changed.
         let (kept, added) = if self.edits.is_empty() { (true, Vec::new()) } else { self.changed(name) };
         self.request.values(name).filter(move |_| kept).chain(added)
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let touched = |name: &[u8]| {
+            let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+            self.edits
+                .iter()
+                .any(|edit| edit.remove.iter().any(|name| is(name)) || edit.add.iter().any(|write| is(&write.name)))
+        };
+        let mut names: Vec<&str> = Vec::new();
+        for name in self.edits.iter().flat_map(|edit| &edit.add).map(|write| &*write.name) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        let changed = names.into_iter().flat_map(|name| {
+            let (kept, added) = self.changed(name);
+            let own = self.request.values(name).filter(move |_| kept);
+            own.chain(added).map(move |value| (name.as_bytes(), value)).collect::<Vec<_>>()
+        });
+        self.request.all().filter(move |(name, _)| !touched(name)).chain(changed)
     }
 }
 
@@ -85,7 +125,11 @@ mod tests {
         use HeaderAppend::{Append, IfAbsent, Overwrite, OverwriteIfPresent};
         let request = SimpleRequest::new("GET", "/", "a").with("x", "1").with("y", "1");
         let seen = |edits: &[HeaderEdits], name: &str| {
-            let edited = Edited::new(&request, edits);
+            let filtered = Filtered { request_edits: edits.to_vec(), ..Filtered::default() };
+            let edited = Edited::new(&request, &filtered);
+            let of_name = |(key, value): (&[u8], &[u8])| (key == name.as_bytes()).then(|| value.to_vec());
+            let all: Vec<_> = edited.all().filter_map(of_name).collect();
+            assert_eq!(all, edited.values(name).map(<[u8]>::to_vec).collect::<Vec<_>>());
             let values: Vec<_> = edited.values(name).map(|value| String::from_utf8_lossy(value).into_owned()).collect();
             values.join(",")
         };

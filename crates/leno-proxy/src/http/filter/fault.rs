@@ -10,7 +10,6 @@ use leno_engine::{
 use super::{
     super::{judged::Judged, reply::Reply},
     Filtered, Setting, answered,
-    edited::Edited,
 };
 use crate::error::ErrorKind;
 
@@ -23,8 +22,8 @@ impl Filtered {
         request: &Judged<'_, R>,
     ) -> Option<Reply> {
         let (delay, abort) = {
-            let request = Edited::new(request, &self.request_edits);
-            if !fault.fits(&request, setting.cluster) {
+            let request = self.seen(request);
+            if !fault.fits(&request, setting.cluster()) {
                 return None;
             }
             let random = &mut rand::rng();

@@ -2,22 +2,27 @@
 //! counted, logged, waited for, and turned into changes and answers.
 
 mod access_control;
-mod edited;
+mod authorize;
+pub(super) mod edited;
 mod fault;
+mod jwt;
 mod rate_limit;
+mod rate_limit_service;
 
-use std::{borrow::Cow, num::NonZeroU32};
+use std::{borrow::Cow, num::NonZeroU32, sync::Arc};
 
+use bytes::Bytes;
 use leno_engine::{
-    filter::{ActiveFault, CorsPolicy, FilterConfig, HeaderMutation, HttpFilter, Levels, Preflight},
+    filter::{ActiveFault, CorsPolicy, FilterConfig, HeaderMutation, HttpFilter, Levels, Overrides, Preflight},
+    metadata::Metadata,
     request::RequestHead,
     route::{Facts, HeaderEdits},
 };
 
 use self::edited::Edited;
-use super::{judged::Judged, reply::Reply};
+use super::{held::Incoming, judged::Judged, reply::Reply, selected::Selected};
 use crate::{
-    config::HttpConnectionManager,
+    config::{Cluster, HttpConnectionManager, Routes, Slot},
     connection::{Callee, Connection},
     error::ErrorKind,
     telemetry::event::Protocol,
@@ -30,15 +35,28 @@ pub(super) struct Setting<'a> {
     pub(super) manager: &'a HttpConnectionManager,
     pub(super) callee: &'a Callee,
     pub(super) protocol: Protocol,
-    /// What its route says for filters.
-    pub(super) levels: Levels<'a>,
-    /// The cluster that it goes to, if it goes on.
-    pub(super) cluster: Option<&'a str>,
-    /// Its route's name; empty without one.
-    pub(super) route: &'a str,
+    /// The routes, if they are known.
+    pub(super) routes: Option<&'a Routes>,
+    /// The route that was chosen, if one fits. A filter may have it chosen anew.
+    pub(super) selected: Option<Selected<'a>>,
 }
 
-impl Setting<'_> {
+impl<'a> Setting<'a> {
+    /// What its route says for filters.
+    fn levels(&self) -> Levels<'a> {
+        self.selected.map_or([Overrides::NONE; 4], |selected| selected.for_filters())
+    }
+
+    /// The cluster that it goes to, if it goes on.
+    fn cluster(&self) -> Option<&'a str> {
+        self.selected.and_then(|selected| selected.cluster).map(|(name, _)| name)
+    }
+
+    /// The cluster of a service that a filter asks.
+    fn service(&self, name: &str) -> Option<&'a Arc<Slot<Cluster>>> {
+        self.manager.services.get(name).or_else(|| self.routes?.clusters.get(name))
+    }
+
     /// What is known of a request, to fill in.
     pub(super) fn facts<'b, R>(&'b self, request: &'b R) -> Facts<'b, R> {
         Facts {
@@ -51,8 +69,8 @@ impl Setting<'_> {
                 Protocol::Http2 | Protocol::Grpc => "HTTP/2",
                 Protocol::Http1 | Protocol::Tcp => "HTTP/1.1",
             },
-            route: self.route,
-            cluster: self.cluster.unwrap_or_default(),
+            route: self.selected.map_or("", |selected| &*selected.route.name),
+            cluster: self.cluster().unwrap_or_default(),
         }
     }
 }
@@ -64,6 +82,12 @@ pub(super) struct Filtered {
     pub(super) request_edits: Vec<HeaderEdits>,
     /// Changes to the answer's headers, in their order.
     pub(super) response_edits: Vec<HeaderEdits>,
+    /// Its new target, if it has one.
+    pub(super) target: Option<String>,
+    /// Its new host, if it has one.
+    pub(super) host: Option<String>,
+    /// What filters found out about it.
+    pub(super) metadata: Metadata,
     /// How many bytes its body may have.
     pub(super) max_request_bytes: Option<NonZeroU32>,
     /// The fault that goes on until its end.
@@ -72,21 +96,33 @@ pub(super) struct Filtered {
     pub(super) delayed: bool,
     /// Whether the answer of a filter is not changed by the route.
     pub(super) final_answer: bool,
+    /// Whether the route is to be chosen anew.
+    reroutes: bool,
 }
 
 impl Filtered {
+    /// The request as the filters before have left it.
+    pub(super) fn seen<'b, R: RequestHead>(&'b self, request: &'b R) -> Edited<'b, R> {
+        Edited::new(request, self)
+    }
+
     /// Applies all filters; the answer, when one of them has it.
-    pub(super) async fn apply<R: RequestHead>(
+    pub(super) async fn apply<R: RequestHead, B: Incoming>(
         &mut self,
-        setting: &Setting<'_>,
+        setting: &mut Setting<'_>,
         request: &Judged<'_, R>,
+        body: &mut B,
     ) -> Option<Reply> {
         let mut filters = setting.manager.filters.iter();
         while let Some(filter) = filters.next() {
-            let Some(reply) = self.pass(filter, setting, request).await else { continue };
+            let passed = self.pass(filter, setting, request, body).await;
+            if std::mem::take(&mut self.reroutes) {
+                setting.selected = setting.routes.and_then(|routes| Selected::of(routes, &self.seen(request)));
+            }
+            let Some(reply) = passed else { continue };
             // An answer goes the way of all answers: the filters that the request did not get to change it, too.
             for later in filters {
-                if let Some(FilterConfig::HeaderMutation(_)) = later.config(&setting.levels) {
+                if let Some(FilterConfig::HeaderMutation(_)) = later.config(&setting.levels()) {
                     let bound = self.answer_edits(later, setting, request);
                     self.response_edits.splice(0..0, bound);
                 }
@@ -97,33 +133,45 @@ impl Filtered {
     }
 
     /// Applies one filter.
-    async fn pass<R: RequestHead>(
+    async fn pass<R: RequestHead, B: Incoming>(
         &mut self,
         filter: &HttpFilter,
         setting: &Setting<'_>,
         request: &Judged<'_, R>,
+        body: &mut B,
     ) -> Option<Reply> {
-        match filter.config(&setting.levels)? {
+        let levels = setting.levels();
+        match filter.config(&levels)? {
             FilterConfig::AccessControl(control) => {
-                access_control::refused(setting, control, &Edited::new(request, &self.request_edits))
+                access_control::refused(setting, control, &self.seen(request), &self.metadata)
             }
             FilterConfig::Buffer(bytes) => {
                 self.max_request_bytes = Some(*bytes);
                 None
             }
-            FilterConfig::Cors(_) => self.cors(filter, setting, &Edited::new(request, &self.request_edits.clone())),
+            FilterConfig::Cors(_) => self.cors(filter, setting, request),
+            FilterConfig::ExtAuthz(_) | FilterConfig::ExtAuthzRoute(_) => {
+                // Boxed: its state is large, and most requests do without.
+                Box::pin(self.authorize(filter, setting, request, body)).await
+            }
             FilterConfig::Fault(fault) => self.fault(fault, setting, request).await,
             FilterConfig::HeaderMutation(_) => {
                 // Each change sees those before it.
-                for edits in mutations(filter, &setting.levels).flat_map(|mutation| &mutation.request) {
-                    let bound = edits.bind(&setting.facts(&Edited::new(request, &self.request_edits)));
+                for edits in mutations(filter, &levels).flat_map(|mutation| &mutation.request) {
+                    let bound = edits.bind(&setting.facts(&self.seen(request)));
                     self.request_edits.push(bound);
                 }
                 let bound = self.answer_edits(filter, setting, request);
                 self.response_edits.splice(0..0, bound);
                 None
             }
+            FilterConfig::JwtAuthn(_) | FilterConfig::JwtRequirement(_) => {
+                Box::pin(self.authenticate(filter, setting, request)).await
+            }
             FilterConfig::LocalRateLimit(limit) => self.rate_limit(limit, setting),
+            FilterConfig::RateLimit(_) | FilterConfig::RateLimitRoute(_) => {
+                Box::pin(self.rate_limit_service(filter, setting, request)).await
+            }
         }
     }
 
@@ -134,22 +182,29 @@ impl Filtered {
         setting: &Setting<'_>,
         request: &Judged<'_, R>,
     ) -> Vec<HeaderEdits> {
-        let request = Edited::new(request, &self.request_edits);
+        let request = self.seen(request);
         let facts = setting.facts(&request);
-        let edits = mutations(filter, &setting.levels).flat_map(|mutation| &mutation.response);
+        let levels = setting.levels();
+        let edits = mutations(filter, &levels).flat_map(|mutation| &mutation.response);
         edits.map(|edits| edits.bind(&facts)).collect()
     }
 
     /// Lets pages of other origins ask; the answer, when they ask whether they may.
-    fn cors<R: RequestHead>(&mut self, filter: &HttpFilter, setting: &Setting<'_>, request: &R) -> Option<Reply> {
+    fn cors<R: RequestHead>(
+        &mut self,
+        filter: &HttpFilter,
+        setting: &Setting<'_>,
+        request: &Judged<'_, R>,
+    ) -> Option<Reply> {
         // Where nothing goes on, nothing is said about it.
-        setting.cluster?;
-        let policies = filter.configs(&setting.levels).filter_map(|config| match config {
+        setting.cluster()?;
+        let levels = setting.levels();
+        let policies = filter.configs(&levels).filter_map(|config| match config {
             FilterConfig::Cors(policy) => policy.as_deref(),
             _ => None,
         });
         let policies: Vec<_> = policies.collect();
-        match CorsPolicy::check(&policies, request, &mut rand::rng())? {
+        match CorsPolicy::check(&policies, &self.seen(request), &mut rand::rng())? {
             Preflight::Forward(edits) => {
                 self.edit_answer(std::iter::once(&[edits][..]));
                 None
@@ -186,6 +241,6 @@ fn mutations<'a>(filter: &'a HttpFilter, levels: &Levels<'a>) -> impl Iterator<I
 }
 
 /// Why a filter answered itself, for telemetry.
-fn answered(kind: ErrorKind, status: u16, body: String) -> Reply {
-    Reply { status, body, ..Reply::from(kind) }
+fn answered(kind: ErrorKind, status: u16, body: impl Into<Bytes>) -> Reply {
+    Reply { status, body: body.into(), ..Reply::from(kind) }
 }

@@ -11,7 +11,7 @@ use super::{super::reply::Reply, Filtered, Setting, answered};
 use crate::{clock, error::ErrorKind, telemetry::event::Denied};
 
 /// gRPC's `RESOURCE_EXHAUSTED`.
-const RESOURCE_EXHAUSTED: u32 = 8;
+pub(super) const RESOURCE_EXHAUSTED: u32 = 8;
 
 impl Filtered {
     /// Counts a request; the answer, when it is one too many.

@@ -226,7 +226,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
                 // Just now, when the last of it was written.
                 let now = self.times.moved;
                 self.upload.done = Some(now);
-                self.upload.arrived.get_or_insert(now);
+                self.upload.arrive(now);
                 return Poll::Ready(Ok(()));
             }
             ready!(self.poll_body(cx))?;
@@ -255,7 +255,13 @@ impl<'a, 'r> Attempt<'a, 'r> {
     /// Takes what was read of the caller's body.
     fn take_body(&mut self) -> Result<(), Ended> {
         let (upload, input) = (&mut *self.upload, self.client.input.filled());
-        let advanced = upload.body.advance(input, |_| {}).map_err(Ended::CallerBody)?;
+        let mirroring = &mut upload.mirroring;
+        let advanced = upload.body.advance(input, |content| {
+            if let Some(mirroring) = mirroring {
+                mirroring.take(content);
+            }
+        });
+        let advanced = advanced.map_err(Ended::CallerBody)?;
         upload.bytes.extend_from_slice(input.get(..advanced.framed).unwrap_or_default());
         upload.content += advanced.content as u64;
         self.client.input.consume(advanced.framed);

@@ -122,6 +122,6 @@ pub(super) fn reply(out: &mut Vec<u8>, reply: &Reply, to: Option<&RequestHead>, 
     }
     write::end(out);
     if !bodiless && !to.is_some_and(|head| head.head) {
-        out.extend_from_slice(reply.body.as_bytes());
+        out.extend_from_slice(&reply.body);
     }
 }

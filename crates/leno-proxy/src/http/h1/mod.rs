@@ -4,6 +4,7 @@ mod client;
 mod exchange;
 mod failure;
 mod head;
+mod held;
 pub(super) mod server;
 mod times;
 mod tunnel;

@@ -18,6 +18,7 @@ use super::{
         access_log::Outcome,
         current::Current,
         decide::{self, Decision, Routed},
+        mirror::{self, Mirroring},
         reply::{Reply, is_grpc},
         retry::Retries,
         view::Http1 as View,
@@ -26,6 +27,7 @@ use super::{
     exchange::{Attempt, Ended, Sent, Setting},
     failure::{Failed, failed, is_too_large, late, outcome_of, told},
     head,
+    held::{Held, Kept},
     times::Times,
     tunnel,
     upload::Upload,
@@ -128,13 +130,18 @@ impl Server {
     }
 
     /// Serves one request.
-    async fn request(&mut self, client: Box<Client>) -> After {
+    async fn request(&mut self, mut client: Box<Client>) -> After {
         let mut outcome = Outcome::new(self.callee.clone(), Protocol::Http1, Instant::now());
         let view = View { head: &client.head, bytes: &client.head_bytes };
-        let decision = decide::decide(&self.connection, &self.manager, &outcome.callee, Protocol::Http1, &view).await;
+        let mut held = Held::new(&mut client.io, &mut client.input, &client.head, view.header("expect"));
+        let (connection, manager) = (&self.connection, &self.manager);
+        let decision = decide::decide(connection, manager, &outcome.callee, Protocol::Http1, &view, &mut held).await;
+        let kept = held.kept();
         match decision {
             Decision::Answer(reply) => self.answer(client, outcome, reply).await,
-            Decision::Forward(routed) if is_too_large(&routed, client.head.framing) => {
+            Decision::Forward(routed)
+                if is_too_large(&routed, client.head.framing) || routed.is_too_large(kept.length()) =>
+            {
                 self.answer(client, outcome, ErrorKind::BodyTooLarge.into()).await
             }
             Decision::Forward(routed) => {
@@ -144,21 +151,26 @@ impl Server {
                 if self.connection.direction == Direction::Outbound {
                     outcome.callee.service = Arc::clone(&routed.cluster.service);
                 }
-                let request = self.prepare(client, outcome, &routed);
+                let request = self.prepare(client, outcome, &routed, &kept);
                 self.forward(request, &routed).await
             }
         }
     }
 
     /// Writes the head that goes on.
-    fn prepare(&mut self, mut client: Box<Client>, mut outcome: Outcome, routed: &Routed) -> Request {
+    fn prepare(&mut self, mut client: Box<Client>, mut outcome: Outcome, routed: &Routed, kept: &Kept) -> Request {
         let upgrade = self.upgrade(&client);
         let mut bytes = std::mem::take(&mut self.spare);
         bytes.clear();
         let view = View { head: &client.head, bytes: &client.head_bytes };
         let asked = client.head.upgrade.filter(|_| upgrade).map(|place| place.of_bytes(&client.head_bytes));
         outcome.ids = head::request(&mut bytes, &self.connection, view, routed, asked);
-        let upload = Upload::new(bytes, client.head.framing, outcome.started.into());
+        let mirroring = match routed.mirrors.as_slice() {
+            [] => None,
+            mirrors => mirror::question_of_head(&bytes)
+                .map(|question| Mirroring::new(&self.connection.worker, mirrors, question, routed.timeout)),
+        };
+        let upload = Upload::new(bytes, kept, mirroring, outcome.started.into());
         client.input.release();
         let keep = client.head.keep_alive;
         Request { client, outcome, upload, upgrade, keep, fresh: false }

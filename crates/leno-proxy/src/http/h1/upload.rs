@@ -1,7 +1,9 @@
 //! The request's way up.
 
-use leno_http1::{Body, Framing};
+use leno_http1::Body;
 use tokio::time::Instant;
+
+use super::{super::mirror::Mirroring, held::Kept};
 
 /// The request's way up.
 pub(super) struct Upload {
@@ -19,14 +21,41 @@ pub(super) struct Upload {
     pub(super) done: Option<Instant>,
     /// When all of it was there: the route's time runs from here, over all attempts.
     pub(super) arrived: Option<Instant>,
+    /// What others get of it as well, until it is there.
+    pub(super) mirroring: Option<Box<Mirroring>>,
 }
 
 impl Upload {
-    /// A request with this head, which came at `now`.
-    pub(super) fn new(head: Vec<u8>, framing: Framing, now: Instant) -> Self {
-        let body = Body::new(framing);
-        let arrived = body.is_complete().then_some(now);
-        Self { bytes: head, written: 0, body, whole: true, content: 0, done: None, arrived }
+    /// A request with this head, which came at `now`, and what was read of its body.
+    pub(super) fn new(mut head: Vec<u8>, kept: &Kept, mut mirroring: Option<Mirroring>, now: Instant) -> Self {
+        head.extend_from_slice(&kept.framed);
+        if let Some(mirroring) = &mut mirroring {
+            mirroring.take(kept.content());
+        }
+        let content = kept.length();
+        let mirroring = mirroring.map(Box::new);
+        let mut upload = Self {
+            bytes: head,
+            written: 0,
+            body: kept.body,
+            whole: true,
+            content,
+            done: None,
+            arrived: None,
+            mirroring,
+        };
+        if upload.body.is_complete() {
+            upload.arrive(now);
+        }
+        upload
+    }
+
+    /// Notes that all of it is there.
+    pub(super) fn arrive(&mut self, now: Instant) {
+        self.arrived.get_or_insert(now);
+        if let Some(mirroring) = self.mirroring.take() {
+            mirroring.send();
+        }
     }
 
     /// Whether the request can be sent once more from its beginning.

@@ -12,6 +12,7 @@ use super::{
     super::{
         access_log::Outcome,
         decide::{self, Decision, Routed},
+        mirror::{self, Mirroring},
         reply::Reply,
         retry::Retries,
         view::{Answer2, Http2 as View},
@@ -19,6 +20,7 @@ use super::{
     body::{self, Broken},
     expiry::{Expired, due, expired, late},
     failure::{Broke, Failed, not_processed, outcome_of, reason},
+    held::Held,
     message,
     upload::{Progress, Upload},
 };
@@ -57,6 +59,7 @@ pub(super) async fn run(
     respond: SendResponse<Bytes>,
 ) {
     let (parts, body) = request.into_parts();
+    let mut body = Held::new(body);
     let grpc = message::is_grpc(&parts.headers);
     let protocol = if grpc { Protocol::Grpc } else { Protocol::Http2 };
     let callee = Callee::of(&connection, &manager.stat_prefix);
@@ -64,14 +67,15 @@ pub(super) async fn run(
     let mut exchange = Exchange { connection, manager, parts, respond, outcome, grpc };
     let view = View(&exchange.parts);
     let decision =
-        decide::decide(&exchange.connection, &exchange.manager, &exchange.outcome.callee, protocol, &view).await;
+        decide::decide(&exchange.connection, &exchange.manager, &exchange.outcome.callee, protocol, &view, &mut body)
+            .await;
     let limits = exchange.manager.limits;
     let fields = u32::try_from(exchange.parts.headers.len()).unwrap_or(u32::MAX);
     let length = message::content_length(&exchange.parts.headers);
     match decision {
         _ if fields > limits.max_headers_count => exchange.answer(&Reply::from(ErrorKind::HeadersTooLarge)),
         Decision::Answer(reply) => exchange.answer(&reply),
-        Decision::Forward(routed) if length.is_some_and(|length| routed.is_too_large(length)) => {
+        Decision::Forward(routed) if routed.is_too_large(length.unwrap_or_default().max(body.length())) => {
             exchange.answer(&Reply::from(ErrorKind::BodyTooLarge));
         }
         Decision::Forward(routed) => exchange.forward(&routed, body).await,
@@ -93,12 +97,12 @@ impl Exchange {
             && !ends
         {
             self.outcome.response_bytes = body.len() as u64;
-            drop(stream.send_data(Bytes::from(body), true));
+            drop(stream.send_data(body, true));
         }
     }
 
     /// Finds an endpoint that takes the request, and passes everything on.
-    async fn forward(&mut self, routed: &Routed, body: RecvStream) {
+    async fn forward(&mut self, routed: &Routed, body: Held) {
         self.outcome.delayed = routed.delayed;
         self.outcome.route.clone_from(&routed.route);
         self.outcome.cluster = Some(Arc::clone(&routed.cluster.name));
@@ -112,7 +116,8 @@ impl Exchange {
         let mut tried = Vec::new();
         let mut retries = Retries::of(routed);
         let progress = Progress::new(self.outcome.started.into());
-        let mut upload = Upload::new(body, routed, &progress);
+        let mirroring = self.mirroring(routed).map(Box::new);
+        let mut upload = Upload::new(body, routed, mirroring, &progress);
         loop {
             let attempted = self.attempt(routed, &mut tried, &mut upload, &progress, &mut retries).await;
             (self.outcome.request_bytes, self.outcome.response_bytes) = (progress.up.get(), progress.down.get());
@@ -144,6 +149,16 @@ impl Exchange {
                 return self.fail(routed, late(), ErrorKind::flag);
             }
         }
+    }
+
+    /// What others get of it as well.
+    fn mirroring(&self, routed: &Routed) -> Option<Mirroring> {
+        if routed.mirrors.is_empty() {
+            return None;
+        }
+        let (request, ..) = message::request(&self.connection, &self.parts, routed)?;
+        let question = mirror::question_of_request(&request)?;
+        Some(Mirroring::new(&self.connection.worker, &routed.mirrors, question, routed.timeout))
     }
 
     /// Answers a request that no endpoint answered.

@@ -1,5 +1,6 @@
 //! Heads that are written: the caller's passed on, the endpoint's passed back, and our own.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header, request::Parts};
 
 use super::super::{
@@ -87,7 +88,7 @@ fn apply(headers: &mut HeaderMap, changes: &[Change<'_>]) {
 }
 
 /// Our own answer with its body; gRPC clients get it as the status that they understand.
-pub(super) fn reply(reply: &Reply, grpc: bool) -> (Response<()>, String) {
+pub(super) fn reply(reply: &Reply, grpc: bool) -> (Response<()>, Bytes) {
     let as_grpc = grpc.then(|| reply.for_grpc()).flatten();
     let reply = as_grpc.as_ref().unwrap_or(reply);
     let mut response = Response::new(());

@@ -4,6 +4,7 @@ mod body;
 mod exchange;
 mod expiry;
 mod failure;
+mod held;
 mod message;
 pub(super) mod server;
 mod upload;

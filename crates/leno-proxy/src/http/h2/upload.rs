@@ -12,8 +12,9 @@ use http::HeaderMap;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
-    super::{decide::Routed, retry::REPLAY},
+    super::{decide::Routed, mirror::Mirroring, retry::REPLAY},
     body::{self, Broken},
+    held::{End, Held},
     message,
 };
 
@@ -69,13 +70,6 @@ impl Progress {
     }
 }
 
-/// How a body ends.
-#[derive(Clone, Debug)]
-enum End {
-    Plain,
-    Trailers(HeaderMap),
-}
-
 /// A request's body.
 pub(super) struct Upload<'a> {
     from: RecvStream,
@@ -89,15 +83,32 @@ pub(super) struct Upload<'a> {
     unreleased: usize,
     end: Option<End>,
     routed: &'a Routed,
+    /// What others get of it as well, until it is there.
+    mirroring: Option<Box<Mirroring>>,
 }
 
 impl<'a> Upload<'a> {
-    pub(super) fn new(from: RecvStream, routed: &'a Routed, progress: &Progress) -> Self {
-        let end = from.is_end_stream().then_some(End::Plain);
+    pub(super) fn new(
+        held: Held,
+        routed: &'a Routed,
+        mut mirroring: Option<Box<Mirroring>>,
+        progress: &Progress,
+    ) -> Self {
+        let length = held.length();
+        progress.up.set(length);
+        let Held { from, pieces, end, .. } = held;
+        if let Some(mirroring) = &mut mirroring {
+            pieces.iter().for_each(|piece| mirroring.take(piece));
+        }
         if end.is_some() {
             progress.arrive(progress.moved.get());
+            if let Some(mirroring) = mirroring.take() {
+                mirroring.send();
+            }
         }
-        Self { from, pieces: Vec::new(), length: 0, sent: 0, unreleased: 0, end, routed }
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        progress.replayable.set(length <= REPLAY);
+        Self { from, pieces, length, sent: 0, unreleased: 0, end, routed, mirroring }
     }
 
     /// Whether the head is all there is.
@@ -164,6 +175,9 @@ impl<'a> Upload<'a> {
             progress.touch();
             if self.end.is_some() {
                 progress.arrive(progress.moved.get());
+                if let Some(mirroring) = self.mirroring.take() {
+                    mirroring.send();
+                }
             }
             Poll::Ready(Ok(()))
         })
@@ -180,6 +194,9 @@ impl<'a> Upload<'a> {
         }
         if self.from.is_end_stream() {
             self.end = Some(End::Plain);
+        }
+        if let Some(mirroring) = &mut self.mirroring {
+            mirroring.take(&piece);
         }
         if length > 0 {
             self.pieces.push(piece);

@@ -33,6 +33,11 @@ pub(super) fn mutations(check: &mut Check, path: &str, proto: Option<Mutations>,
     FilterConfig::HeaderMutation(HeaderMutation { request, response, closest_wins }.into())
 }
 
+/// Changes to the headers of a request.
+pub(in super::super) fn of_request(check: &mut Check, path: &str, protos: Vec<MutationProto>) -> Vec<HeaderEdits> {
+    all(check, path, protos, Known::Request)
+}
+
 /// Each is one step: what it does is seen by the next.
 fn all(check: &mut Check, path: &str, protos: Vec<MutationProto>, known: Known) -> Vec<HeaderEdits> {
     let protos = protos.into_iter().enumerate();

@@ -1,10 +1,14 @@
 //! HTTP filters, and what routes say for them.
 
 mod cors;
+mod ext_authz;
 mod fault;
 mod header_mutation;
+mod jwt_authn;
+mod jwt_provider;
 mod local_rate_limit;
 mod overrides;
+pub(super) mod rate_limit;
 mod rbac;
 
 use std::num::NonZeroU32;
@@ -20,7 +24,7 @@ use leno_proto::{
     },
 };
 
-pub(super) use self::{local_rate_limit::bucket, overrides::overrides};
+pub(super) use self::{header_mutation::of_request as header_edits, local_rate_limit::bucket, overrides::overrides};
 use super::check::{Check, at, join};
 
 /// The type names of the filters.
@@ -29,8 +33,11 @@ mod type_name {
     pub(super) const RBAC: &str = "envoy.extensions.filters.http.rbac.v3.RBAC";
     pub(super) const BUFFER: &str = "envoy.extensions.filters.http.buffer.v3.Buffer";
     pub(super) const CORS: &str = "envoy.extensions.filters.http.cors.v3.Cors";
+    pub(super) const EXT_AUTHZ: &str = "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz";
     pub(super) const FAULT: &str = "envoy.extensions.filters.http.fault.v3.HTTPFault";
     pub(super) const HEADER_MUTATION: &str = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation";
+    pub(super) const JWT_AUTHN: &str = "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication";
+    pub(super) const RATE_LIMIT: &str = "envoy.extensions.filters.http.ratelimit.v3.RateLimit";
     pub(super) const LOCAL_RATE_LIMIT: &str = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit";
 }
 
@@ -96,10 +103,13 @@ fn config(check: &mut Check, path: &str, config: &Any) -> Option<FilterConfig> {
             check.rest(path, &proto);
             FilterConfig::Cors(None)
         }),
+        type_name::EXT_AUTHZ => check.unpack(path, config).and_then(|proto| ext_authz::convert(check, path, proto)),
         type_name::FAULT => check.unpack(path, config).map(|proto| fault::convert(check, path, proto)),
         type_name::HEADER_MUTATION => {
             check.unpack(path, config).map(|proto| header_mutation::convert(check, path, proto))
         }
+        type_name::JWT_AUTHN => check.unpack(path, config).map(|proto| jwt_authn::convert(check, path, proto)),
+        type_name::RATE_LIMIT => check.unpack(path, config).and_then(|proto| rate_limit::convert(check, path, proto)),
         type_name::LOCAL_RATE_LIMIT => {
             check.unpack(path, config).map(|proto| local_rate_limit::convert(check, path, proto))
         }
@@ -107,7 +117,7 @@ fn config(check: &mut Check, path: &str, config: &Any) -> Option<FilterConfig> {
             check.wrong(
                 path,
                 other,
-                "a filter that Leno has: RBAC, Buffer, Cors, HTTPFault, HeaderMutation, LocalRateLimit",
+                "a filter that Leno has: RBAC, Buffer, Cors, ExtAuthz, HTTPFault, HeaderMutation, JwtAuthentication, LocalRateLimit, RateLimit",
             );
             None
         }

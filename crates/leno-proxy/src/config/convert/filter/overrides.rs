@@ -15,7 +15,9 @@ use leno_proto::{
 };
 
 use super::super::check::{Check, join};
-use super::{buffer, cors, fault, header_mutation, local_rate_limit, rbac, type_name, type_of};
+use super::{
+    buffer, cors, ext_authz, fault, header_mutation, jwt_authn, local_rate_limit, rate_limit, rbac, type_name, type_of,
+};
 
 /// What is said at one place, by the names of the filters.
 pub(in super::super) fn overrides(check: &mut Check, path: &str, said: &mut HashMap<String, Any>) -> Overrides {
@@ -30,18 +32,23 @@ pub(in super::super) fn overrides(check: &mut Check, path: &str, said: &mut Hash
 
 /// What is said for one filter. `wrapped`: whether it may stand in a `FilterConfig`.
 fn convert(check: &mut Check, path: &str, config: &Any, wrapped: bool) -> Option<Override> {
+    if !wrapped || type_of(config) != "envoy.config.route.v3.FilterConfig" {
+        return plain(check, path, config);
+    }
+    let mut proto: FilterConfigProto = check.unpack(path, config)?;
+    let disabled = std::mem::take(&mut proto.disabled);
+    let inner = proto.config.take();
+    check.rest(path, &proto);
+    match (disabled, inner) {
+        (true, _) => Some(Override::Disabled),
+        (false, Some(inner)) => convert(check, &join(path, "config"), &inner, false),
+        (false, None) => Some(Override::Enabled),
+    }
+}
+
+/// What the filter's own message says.
+fn plain(check: &mut Check, path: &str, config: &Any) -> Option<Override> {
     let config = match type_of(config) {
-        "envoy.config.route.v3.FilterConfig" if wrapped => {
-            let mut proto: FilterConfigProto = check.unpack(path, config)?;
-            let disabled = std::mem::take(&mut proto.disabled);
-            let inner = proto.config.take();
-            check.rest(path, &proto);
-            return match (disabled, inner) {
-                (true, _) => Some(Override::Disabled),
-                (false, Some(inner)) => convert(check, &join(path, "config"), &inner, false),
-                (false, None) => Some(Override::Enabled),
-            };
-        }
         "envoy.extensions.filters.http.rbac.v3.RBACPerRoute" => {
             let mut proto: RbacPerRoute = check.unpack(path, config)?;
             let rbac = proto.rbac.take();
@@ -65,11 +72,23 @@ fn convert(check: &mut Check, path: &str, config: &Any, wrapped: bool) -> Option
             let proto: CorsPolicy = check.unpack(path, config)?;
             FilterConfig::Cors(Some(cors::convert(check, path, proto).into()))
         }
+        "envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute" => {
+            let proto = check.unpack(path, config)?;
+            return ext_authz::of_route(check, path, proto);
+        }
         "envoy.extensions.filters.http.header_mutation.v3.HeaderMutationPerRoute" => {
             let mut proto: HeaderMutationPerRoute = check.unpack(path, config)?;
             let mutations = proto.mutations.take();
             check.rest(path, &proto);
             header_mutation::mutations(check, &join(path, "mutations"), mutations, false)
+        }
+        "envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig" => {
+            let proto = check.unpack(path, config)?;
+            return jwt_authn::of_route(check, path, proto);
+        }
+        "envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute" => {
+            let proto = check.unpack(path, config)?;
+            rate_limit::of_route(check, path, proto)
         }
         type_name::FAULT => {
             let proto = check.unpack(path, config)?;
@@ -80,7 +99,7 @@ fn convert(check: &mut Check, path: &str, config: &Any, wrapped: bool) -> Option
             local_rate_limit::convert(check, path, proto)
         }
         other => {
-            let expected = "RBACPerRoute, BufferPerRoute, CorsPolicy, HTTPFault, HeaderMutationPerRoute, LocalRateLimit \
+            let expected = "RBACPerRoute, BufferPerRoute, CorsPolicy, ExtAuthzPerRoute, HTTPFault, HeaderMutationPerRoute, LocalRateLimit, RateLimitPerRoute \
                             or FilterConfig";
             check.wrong(path, other, expected);
             return None;

@@ -279,7 +279,7 @@ fn rules_of_connections_keep_their_meaning() {
         let message = sample::listener(vec![filter(&network), filter(&sample::tcp())]);
         let made = listener(&message, &mut Registry::default()).unwrap();
         let destination = std::net::SocketAddr::from(([10, 0, 0, 2], port));
-        let subject = Subject { identity: Some(id), source: destination, destination, server_name: "" };
+        let subject = Subject { identity: Some(id), source: destination, destination, server_name: "", metadata: None };
         sample::access(&made.filter_chains[0]).check_connection(&subject).is_allowed()
     };
     let (allow, deny) = (RbacAction::Allow, RbacAction::Deny);

@@ -323,5 +323,11 @@ fn unknown_destinations_follow_the_policy() {
 
 pub(super) fn subject(identity: Option<&str>, port: u16) -> Subject<'_> {
     let source = SocketAddr::from(([10, 244, 0, 2], 4000));
-    Subject { identity, source, destination: SocketAddr::from(([10, 244, 0, 3], port)), server_name: "" }
+    Subject {
+        identity,
+        source,
+        destination: SocketAddr::from(([10, 244, 0, 3], port)),
+        server_name: "",
+        metadata: None,
+    }
 }

@@ -1,0 +1,148 @@
+//! Requests that others get as well. Their answers are thrown away, and whatever becomes of them, the caller does not
+//! feel it: a mirror is sent once the request is there wholly, by a task of its own.
+
+use std::{rc::Rc, sync::Arc, time::Duration};
+
+use leno_engine::route::{Facts, HeaderEdits, MirrorHost};
+use leno_http1::{Limits, Parsed, RequestHead, field::same, write};
+
+use super::header::{self, Change};
+use crate::{
+    config::{Cluster, Slot},
+    service::http::{self, Question},
+    worker::Worker,
+};
+
+/// How many bytes the body of a request may have that others get as well; larger ones are not mirrored.
+pub(super) const MAX_BODY: usize = 256 * 1024;
+
+/// Who gets a request as well.
+#[derive(Clone, Debug)]
+pub(super) struct Mirrored {
+    /// Where.
+    pub(super) cluster: Arc<Slot<Cluster>>,
+    /// The host that it is asked for.
+    pub(super) host: MirrorHost,
+    /// Changes to the headers, bound to the request.
+    pub(super) edits: Vec<HeaderEdits>,
+}
+
+/// A request that others get as well, until all of it is there.
+#[derive(Debug)]
+pub(super) struct Mirroring {
+    worker: Rc<Worker>,
+    to: Vec<Mirrored>,
+    question: Question,
+    time: Option<Duration>,
+    body: Vec<u8>,
+    too_large: bool,
+}
+
+impl Mirroring {
+    /// Of a request with this head, as it goes to its endpoint.
+    pub(super) fn new(worker: &Rc<Worker>, to: &[Mirrored], question: Question, time: Option<Duration>) -> Self {
+        let worker = Rc::clone(worker);
+        Self { worker, to: to.to_vec(), question, time, body: Vec::new(), too_large: false }
+    }
+
+    /// Notes a piece of the body.
+    pub(super) fn take(&mut self, content: &[u8]) {
+        self.too_large |= self.body.len() + content.len() > MAX_BODY;
+        if self.too_large {
+            self.body = Vec::new();
+        } else {
+            self.body.extend_from_slice(content);
+        }
+    }
+
+    /// Sends it, now that it is there wholly.
+    pub(super) fn send(self) {
+        if self.too_large {
+            return tracing::debug!(target = self.question.target, "too large to be mirrored");
+        }
+        let Self { worker, to, question, time, body, .. } = self;
+        let body = bytes::Bytes::from(body);
+        for Mirrored { cluster, host, edits } in to {
+            let mut mirrored = Question { body: body.clone(), ..question.clone() };
+            mirrored.host = host.of(&question.host);
+            edit(&mut mirrored, &edits);
+            let asked = Rc::clone(&worker);
+            // Not a task of the worker: a drain does not wait for it.
+            tokio::task::spawn_local(async move {
+                if let Err(error) = http::ask(&asked, &cluster, time, &mirrored).await {
+                    tracing::debug!(cluster = &**cluster.name(), %error, "a mirror");
+                }
+            });
+        }
+    }
+}
+
+/// Changes the headers of a request.
+fn edit(question: &mut Question, edits: &[HeaderEdits]) {
+    let own = question.headers.clone();
+    let value = |name: &str| own.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_slice());
+    for change in header::response(edits, 0, value) {
+        if change.removes() {
+            question.headers.retain(|(name, _)| !name.eq_ignore_ascii_case(change.name()));
+        }
+        match change {
+            Change::Remove(_) => {}
+            Change::Set(name, value) | Change::Append(name, value) => {
+                question.headers.push((name.to_owned(), value.into_bytes()));
+            }
+        }
+    }
+}
+
+/// The question that repeats a request whose head was written in HTTP/1.1; `None` when it is no plain request.
+pub(super) fn question_of_head(bytes: &[u8]) -> Option<Question> {
+    let mut head = RequestHead::default();
+    let Ok(Parsed::Complete(_)) = head.parse(bytes, Limits::default()) else { return None };
+    if head.connect || head.upgrade.is_some() {
+        return None;
+    }
+    let fields = head.fields.iter().map(|field| (field.name.of_bytes(bytes), field.value.of_bytes(bytes)));
+    let fields = fields.filter(|(name, _)| !is_framing(name));
+    let fields = fields.map(|(name, value)| (String::from_utf8_lossy(name).to_ascii_lowercase(), value.to_vec()));
+    Some(Question {
+        method: head.method.text(bytes).to_owned(),
+        target: head.target.text(bytes).to_owned(),
+        host: head.authority.text(bytes).to_owned(),
+        headers: fields.collect(),
+        body: bytes::Bytes::new(),
+    })
+}
+
+/// The question that repeats a request of HTTP/2.
+pub(super) fn question_of_request(request: &::http::Request<()>) -> Option<Question> {
+    if request.method() == ::http::Method::CONNECT {
+        return None;
+    }
+    let fields = request.headers().iter().filter(|(name, _)| !is_framing(name.as_str().as_bytes()));
+    let fields = fields.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
+    let host = request.uri().authority().map(ToString::to_string).or_else(|| {
+        let host = request.headers().get(::http::header::HOST)?;
+        host.to_str().ok().map(str::to_owned)
+    });
+    Some(Question {
+        method: request.method().as_str().to_owned(),
+        target: request.uri().path_and_query().map_or("/", ::http::uri::PathAndQuery::as_str).to_owned(),
+        host: host?,
+        headers: fields.collect(),
+        body: bytes::Bytes::new(),
+    })
+}
+
+/// Headers that are written anew, or belong to one connection.
+fn is_framing(name: &[u8]) -> bool {
+    let own = ["host", "content-length", "transfer-encoding", "expect"];
+    write::is_hop_by_hop(name) || own.iter().any(|own| same(name, own))
+}
+
+/// Fills in what the changes of a mirror ask of a request.
+pub(super) fn bound<R: leno_engine::request::RequestHead>(
+    edits: &[HeaderEdits],
+    facts: &Facts<'_, R>,
+) -> Vec<HeaderEdits> {
+    edits.iter().map(|edits| edits.bind(facts)).collect()
+}
