@@ -5,6 +5,7 @@ use std::{fmt::Debug, hint::black_box, net::SocketAddr, sync::LazyLock, time::Du
 use leno_engine::{
     authorization::{Rbac, Subject},
     filter::{FilterConfig, Overrides},
+    jwt::KeySet,
     request::SimpleRequest,
     route::Action,
 };
@@ -164,7 +165,21 @@ fn decide_http(manager: &HttpConnectionManager) {
             FilterConfig::LocalRateLimit(limit) => {
                 black_box(limit.check(Duration::from_secs(1), &mut random()));
             }
-            FilterConfig::Buffer(_) | FilterConfig::Cors(_) | FilterConfig::HeaderMutation(_) => {}
+            FilterConfig::JwtAuthn(authn) => {
+                for request in &requests() {
+                    if let Some(requirement) = authn.requirement(request, 1) {
+                        black_box(authn.check(requirement, request, |_| KeySet::Failed, 0));
+                    }
+                }
+            }
+            FilterConfig::Buffer(_)
+            | FilterConfig::Cors(_)
+            | FilterConfig::ExtAuthz(_)
+            | FilterConfig::ExtAuthzRoute(_)
+            | FilterConfig::HeaderMutation(_)
+            | FilterConfig::JwtRequirement(_)
+            | FilterConfig::RateLimit(_)
+            | FilterConfig::RateLimitRoute(_) => {}
         }
     }
     match &manager.routes {

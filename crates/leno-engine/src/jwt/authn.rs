@@ -131,9 +131,13 @@ impl JwtAuthn {
     /// Takes away headers that only this filter may write.
     #[must_use]
     pub fn cleaned<R: RequestHead>(&self, request: &R) -> HeaderEdits {
-        let own = self.providers.iter().flat_map(Provider::own_headers);
-        let there = own.filter(|name| request.header(name).is_some());
-        HeaderEdits { remove: there.map(Box::from).collect(), add: Vec::new() }
+        let mut remove: Vec<Box<str>> = Vec::new();
+        for name in self.providers.iter().flat_map(Provider::own_headers) {
+            if request.header(name).is_some() && !remove.iter().any(|known| **known == *name) {
+                remove.push(name.into());
+            }
+        }
+        HeaderEdits { remove, add: Vec::new() }
     }
 
     /// Looks at a request. `keys` tells what is known of a provider's keys, `now` is in seconds since the epoch.

@@ -1,6 +1,6 @@
 //! HTTP/1.1 through the sidecar, byte by byte.
 
-use std::{cell::RefCell, net::SocketAddr, num::NonZeroU32, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::HashMap, net::SocketAddr, num::NonZeroU32, rc::Rc, sync::Arc, time::Duration};
 
 use leno_engine::{
     authorization::{Action, Permission, Policy, Principal, Rbac},
@@ -43,6 +43,7 @@ pub fn manager(cluster: &Arc<Slot<Cluster>>, rbac: Option<Rbac>) -> HttpConnecti
         codec: Codec::Auto,
         routes: RouteSource::Inline(Arc::new(routes)),
         filters: rbac.into_iter().map(access).collect(),
+        services: HashMap::new(),
         limits: HttpLimits { idle_timeout: Duration::from_secs(5), ..HttpLimits::default() },
         paths: PathRules { normalize: true, ..PathRules::default() },
         upgrades: vec!["websocket".into()],
