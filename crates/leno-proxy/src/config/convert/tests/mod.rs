@@ -7,6 +7,7 @@ mod health_check;
 mod random;
 mod refused;
 mod refused_cluster;
+mod refused_filter;
 mod refused_route;
 mod sample;
 

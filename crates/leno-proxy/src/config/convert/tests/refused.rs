@@ -277,7 +277,8 @@ fn rules_that_are_missing_or_shadows() {
 fn permissions() {
     refused_rule(Rule::Any(false), "", "Any(false)");
     refused_rule(Rule::DestinationPort(65536), "destination_port", "65536");
-    refused_rule(Rule::DestinationPortRange(Default::default()), "", "DestinationPortRange");
+    refused_rule(Rule::DestinationPortRange(Default::default()), "destination_port_range", "0 to 0");
+    refused_rule(Rule::SourcedMetadata(Default::default()), "sourced_metadata.metadata_matcher.filter", "empty");
     refused_rule(Rule::UrlPath(Default::default()), "url_path", "empty");
     refused_rule(Rule::AndRules(permission::Set { rules: vec![] }), "and_rules.rules", "empty");
     refused_rule(Rule::OrRules(permission::Set { rules: vec![] }), "or_rules.rules", "empty");
@@ -304,7 +305,8 @@ fn permissions() {
 #[test]
 fn principals() {
     refused_principal(Identifier::Any(false), "", "Any(false)");
-    refused_principal(Identifier::RemoteIp(Default::default()), "", "RemoteIp");
+    refused_principal(Identifier::RemoteIp(Default::default()), "remote_ip", "/0");
+    refused_principal(Identifier::FilterState(Default::default()), "", "FilterState");
     refused_principal(Identifier::AndIds(principal::Set { ids: vec![] }), "and_ids.ids", "empty");
     let none = principal::Set { ids: vec![Principal { identifier: None }] };
     refused_principal(Identifier::OrIds(none), "or_ids.ids[0]", "empty");

@@ -12,7 +12,7 @@ use leno_proto::v3::{
         redirect_action::PathRewriteSpecifier,
         retry_policy::{RateLimitedRetryBackOff, RetryBackOff, RetryHostPredicate},
         route::Action,
-        route_action::{ClusterSpecifier, HostRewriteSpecifier},
+        route_action::{ClusterSpecifier, HostRewriteSpecifier, RequestMirrorPolicy},
         route_match::PathSpecifier,
         weighted_cluster::ClusterWeight,
     },
@@ -121,7 +121,10 @@ fn fields_of_route_actions() {
     );
     refused_action(|a| a.cluster_not_found_response_code = 9, "cluster_not_found_response_code", "unknown");
     refused_action(|a| a.timeout = seconds(-1), "timeout", "-1s");
-    refused_action(|a| a.request_mirror_policies = vec![Default::default()], "request_mirror_policies", "");
+    let mirror = |mirror| move |a: &mut RouteAction| a.request_mirror_policies = vec![mirror];
+    refused_action(mirror(Default::default()), "request_mirror_policies[0].cluster", "empty");
+    let by_header = RequestMirrorPolicy { cluster: "c".into(), cluster_header: "x".into(), ..Default::default() };
+    refused_action(mirror(by_header), "request_mirror_policies[0].cluster_header", "x");
     refused_action(|a| a.hash_policy = vec![Default::default()], "hash_policy[0]", "nothing");
     let pattern = Some(RegexMatcher { regex: "a".into(), ..RegexMatcher::default() });
     let both = |a: &mut RouteAction| {
