@@ -180,7 +180,7 @@ impl RequestId {
 
 /// A new request id.
 pub(super) fn request_id() -> String {
-    RequestId::new(rand::rng().random()).to_string()
+    RequestId::new(rand::rng().random()).as_str().to_owned()
 }
 
 #[cfg(test)]

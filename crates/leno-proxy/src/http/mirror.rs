@@ -88,7 +88,7 @@ fn edit(question: &mut Question, edits: &[HeaderEdits]) {
         match change {
             Change::Remove(_) => {}
             Change::Set(name, value) | Change::Append(name, value) => {
-                question.headers.push((name.to_owned(), value.into_bytes()));
+                question.headers.push((name.to_owned(), value.as_bytes().to_vec()));
             }
         }
     }

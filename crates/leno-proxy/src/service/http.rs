@@ -12,7 +12,7 @@ use super::{ANSWER, AskError, Asked, Failed, choose, cluster, within};
 use crate::{
     config::{Cluster, HttpProtocol, Slot},
     connection::Direction,
-    upstream::{Http1, Http2},
+    upstream::{Http1, Http2, Key},
     worker::Worker,
 };
 
@@ -78,8 +78,15 @@ fn broken(why: impl std::fmt::Display) -> Failed {
 
 async fn http1(worker: &Rc<Worker>, asked: &Asked, question: &Question, fresh: bool) -> Result<Answer, Failed> {
     let Asked { cluster, endpoint, .. } = asked;
-    let connected = Http1::to(worker, Direction::Outbound, cluster, endpoint, fresh).await;
-    let mut upstream = connected.map_err(|error| Failed::Unread(error.into()))?;
+    let key = Key::new(cluster, endpoint);
+    let waited = if fresh { None } else { Http1::waited(worker, &key) };
+    let mut upstream = match waited {
+        Some(waited) => waited,
+        None => {
+            let dialed = Http1::dial(worker, Direction::Outbound, cluster, endpoint, key).await;
+            dialed.map_err(|error| Failed::Unread(error.into()))?
+        }
+    };
     let stale = |reused: bool, why: String| {
         let error = AskError::Broken(format!("{}: {why}", endpoint.address));
         if reused { Failed::Unread(error) } else { Failed::Read(error) }
@@ -119,7 +126,7 @@ async fn http1(worker: &Rc<Worker>, asked: &Asked, question: &Question, fresh: b
     upstream.input.consume(length);
     let answer = read(&mut upstream, &head, answer).await?;
     if head.keep_alive {
-        upstream.put_back(worker, cluster, endpoint);
+        upstream.put_back(worker);
     }
     Ok(answer)
 }
