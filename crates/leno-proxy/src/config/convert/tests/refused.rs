@@ -278,7 +278,6 @@ fn permissions() {
     refused_rule(Rule::Any(false), "", "Any(false)");
     refused_rule(Rule::DestinationPort(65536), "destination_port", "65536");
     refused_rule(Rule::DestinationPortRange(Default::default()), "destination_port_range", "0 to 0");
-    refused_rule(Rule::SourcedMetadata(Default::default()), "sourced_metadata.metadata_matcher.filter", "empty");
     refused_rule(Rule::UrlPath(Default::default()), "url_path", "empty");
     refused_rule(Rule::AndRules(permission::Set { rules: vec![] }), "and_rules.rules", "empty");
     refused_rule(Rule::OrRules(permission::Set { rules: vec![] }), "or_rules.rules", "empty");
