@@ -6,7 +6,10 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 use leno_engine::route::{Facts, HeaderEdits, MirrorHost};
 use leno_http1::{Limits, Parsed, RequestHead, field::same, write};
 
-use super::header::{self, Change};
+use super::{
+    decide::Routed,
+    header::{self, Change},
+};
 use crate::{
     config::{Cluster, Slot},
     service::http::{self, Question},
@@ -43,6 +46,14 @@ impl Mirroring {
     pub(super) fn new(worker: &Rc<Worker>, to: &[Mirrored], question: Question, time: Option<Duration>) -> Self {
         let worker = Rc::clone(worker);
         Self { worker, to: to.to_vec(), question, time, body: Vec::new(), too_large: false }
+    }
+
+    /// Of a request whose head was written in HTTP/1.1, if others get it.
+    pub(super) fn of_head(worker: &Rc<Worker>, routed: &Routed, bytes: &[u8]) -> Option<Self> {
+        if routed.mirrors.is_empty() {
+            return None;
+        }
+        Some(Self::new(worker, &routed.mirrors, question_of_head(bytes)?, routed.timeout))
     }
 
     /// Notes a piece of the body.
@@ -95,7 +106,7 @@ fn edit(question: &mut Question, edits: &[HeaderEdits]) {
 }
 
 /// The question that repeats a request whose head was written in HTTP/1.1; `None` when it is no plain request.
-pub(super) fn question_of_head(bytes: &[u8]) -> Option<Question> {
+fn question_of_head(bytes: &[u8]) -> Option<Question> {
     let mut head = RequestHead::default();
     let Ok(Parsed::Complete(_)) = head.parse(bytes, Limits::default()) else { return None };
     if head.connect || head.upgrade.is_some() {

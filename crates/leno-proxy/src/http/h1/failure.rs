@@ -27,11 +27,11 @@ pub(super) fn late() -> ProxyError {
     ProxyError::new(ErrorKind::UpstreamTimeout, "no endpoint answered in the time of the route")
 }
 
-/// Whether a body says that it is larger than the limit.
-pub(super) fn is_too_large(routed: &Routed, framing: Framing) -> bool {
+/// Whether a body says that it is larger than the limit, or is: so much of it has been read.
+pub(super) fn is_too_large(routed: &Routed, framing: Framing, read: u64) -> bool {
     match framing {
         Framing::Length(length) => routed.is_too_large(length),
-        Framing::None | Framing::Chunked | Framing::UntilClose => false,
+        Framing::None | Framing::Chunked | Framing::UntilClose => routed.is_too_large(read),
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
         access_log::Outcome,
         current::Current,
         decide::{self, Decision, Routed},
-        mirror::{self, Mirroring},
+        mirror::Mirroring,
         reply::{Reply, is_grpc},
         retry::Retries,
         view::Http1 as View,
@@ -139,9 +139,7 @@ impl Server {
         let kept = held.kept();
         match decision {
             Decision::Answer(reply) => self.answer(client, outcome, reply).await,
-            Decision::Forward(routed)
-                if is_too_large(&routed, client.head.framing) || routed.is_too_large(kept.length()) =>
-            {
+            Decision::Forward(routed) if is_too_large(&routed, client.head.framing, kept.length()) => {
                 self.answer(client, outcome, ErrorKind::BodyTooLarge.into()).await
             }
             Decision::Forward(routed) => {
@@ -165,11 +163,7 @@ impl Server {
         let view = View { head: &client.head, bytes: &client.head_bytes };
         let asked = client.head.upgrade.filter(|_| upgrade).map(|place| place.of_bytes(&client.head_bytes));
         outcome.ids = head::request(&mut bytes, &self.connection, view, routed, asked);
-        let mirroring = match routed.mirrors.as_slice() {
-            [] => None,
-            mirrors => mirror::question_of_head(&bytes)
-                .map(|question| Mirroring::new(&self.connection.worker, mirrors, question, routed.timeout)),
-        };
+        let mirroring = Mirroring::of_head(&self.connection.worker, routed, &bytes);
         let upload = Upload::new(bytes, kept, mirroring, outcome.started.into());
         client.input.release();
         let keep = client.head.keep_alive;
