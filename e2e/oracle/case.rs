@@ -17,6 +17,12 @@ pub(crate) struct Case {
     pub(crate) requests: Vec<Request>,
     /// Whether a request may change which endpoints are thought to be well: the next one waits until both agree on it.
     pub(crate) settles: bool,
+    /// How often each request is asked where it is left to chance which backend answers: of both proxies about as many
+    /// requests must come to each backend.
+    pub(crate) share: Option<u32>,
+    /// The priorities, places and metadata of a cluster's endpoints: fields of its load assignment, by name, in which
+    /// `port: N` stands for its Nth backend.
+    pub(crate) assignments: Map<String, Value>,
 }
 
 /// A request as it is written on the wire.
@@ -67,10 +73,19 @@ impl Case {
         let hosts = json!([{ "name": "all", "domains": ["*"], "routes": routes }]);
         let manager = json!({ "route_config": { "virtual_hosts": hosts } });
         let manager = manager.as_object().cloned().unwrap_or_default();
-        Self { name: name.to_owned(), manager, clusters: Map::new(), requests, settles: false }
+        Self {
+            name: name.to_owned(),
+            manager,
+            clusters: Map::new(),
+            requests,
+            settles: false,
+            share: None,
+            assignments: Map::new(),
+        }
     }
 
-    /// A case of a file: `routes`, `virtual_hosts` or `manager`; `filters`; `clusters`; `requests`; `settles`.
+    /// A case of a file: `routes`, `virtual_hosts` or `manager`; `filters`; `clusters`; `assignments`; `requests`; `settles`;
+    /// `share`.
     fn read(file: &str, value: &Value) -> Self {
         let name = format!("{file}: {}", value["name"].as_str().expect("a case has a name"));
         let requests = value["requests"].as_array().expect("a case has requests").iter().map(Request::read).collect();
@@ -83,6 +98,8 @@ impl Case {
             case.manager.insert("http_filters".into(), Value::Array(filters.clone()));
         }
         case.settles = value["settles"].as_bool().unwrap_or_default();
+        case.share = value["share"].as_u64().and_then(|times| u32::try_from(times).ok());
+        case.assignments = value["assignments"].as_object().cloned().unwrap_or_default();
         case.clusters = value["clusters"].as_object().cloned().unwrap_or_default();
         case
     }

@@ -16,10 +16,27 @@ const EXTENSIONS: &str = "type.googleapis.com/envoy.extensions";
 pub(crate) fn file(cases: &[Case], ports: &[u16], admin: u16, upstream: &Upstream) -> Value {
     let listeners: Vec<_> =
         cases.iter().zip(ports).enumerate().map(|(at, (case, port))| listener(at, case, *port)).collect();
-    let clusters: Vec<_> = cases.iter().enumerate().flat_map(|(at, case)| clusters(at, case, upstream)).collect();
+    let clusters = cases.iter().enumerate().flat_map(|(at, case)| clusters(at, case, upstream));
+    let clusters: Vec<_> = clusters.chain([callers()]).collect();
     json!({
         "admin": { "address": { "socket_address": { "address": "127.0.0.1", "port_value": admin } } },
+        // Where both are, for what is near to them.
+        "node": { "id": "oracle", "cluster": "oracle", "locality": { "region": "r", "zone": "near" } },
+        "cluster_manager": { "local_cluster_name": CALLERS },
         "static_resources": { "listeners": listeners, "clusters": clusters },
+    })
+}
+
+/// The cluster that both proxies are one of: two of its four are near.
+const CALLERS: &str = "callers";
+
+fn callers() -> Value {
+    // Nobody asks them anything.
+    let place = |zone: &str, ports: [u16; 2]| json!({ "locality": { "region": "r", "zone": zone }, "lb_endpoints": ports.map(endpoint) });
+    json!({
+        "name": CALLERS,
+        "connect_timeout": "2s",
+        "load_assignment": { "cluster_name": CALLERS, "endpoints": [place("near", [1, 2]), place("far", [3, 4])] },
     })
 }
 
@@ -77,6 +94,12 @@ fn clusters(at: usize, case: &Case, upstream: &Upstream) -> Vec<Value> {
             "connect_timeout": "2s",
             "load_assignment": { "cluster_name": named(at, name), "endpoints": [{ "lb_endpoints": endpoints }] },
         });
+        if let Some(assignment) = case.assignments.get(*name) {
+            let mut assignment = assignment.clone();
+            assignment["cluster_name"] = json!(named(at, name));
+            address(&mut assignment, upstream.ports(name));
+            cluster["load_assignment"] = assignment;
+        }
         let more = case.clusters.get(*name).and_then(Value::as_object).cloned().unwrap_or_default();
         if let Some(cluster) = cluster.as_object_mut() {
             cluster.extend(more);
@@ -100,6 +123,22 @@ fn service(at: usize, name: &str, upstream: &Upstream) -> Value {
         },
         "load_assignment": { "cluster_name": named(at, name), "endpoints": [{ "lb_endpoints": [endpoint(port)] }] },
     })
+}
+
+/// Gives `{port: N}` the address of a cluster's Nth backend.
+fn address(value: &mut Value, ports: &[u16]) {
+    match value {
+        Value::Object(map) => {
+            let port = map.remove("port").and_then(|number| ports.get(usize::try_from(number.as_u64()?).ok()?));
+            if let Some(port) = port {
+                let endpoint = map.entry("endpoint").or_insert_with(|| json!({}));
+                endpoint["address"] = json!({ "socket_address": { "address": "127.0.0.1", "port_value": port } });
+            }
+            map.values_mut().for_each(|value| address(value, ports));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| address(item, ports)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 fn endpoint(port: u16) -> Value {

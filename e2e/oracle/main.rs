@@ -12,6 +12,7 @@ mod generate;
 mod proxy;
 mod server_name;
 mod service;
+mod share;
 mod upstream;
 
 use self::{case::Case, compare::Differences, proxy::Pair, upstream::Upstream};
@@ -30,6 +31,10 @@ fn run(cases: &[Case]) -> Vec<String> {
             pair.settle();
         }
         for request in &case.requests {
+            if let Some(times) = case.share {
+                wrong.extend(share::compare(&pair, index, case, request, times, &upstream));
+                continue;
+            }
             let [envoy, leno] = pair.ask(index, request, &upstream);
             wrong.extend(known.compare(case, request, &envoy, &leno));
             if case.settles {

@@ -23,6 +23,7 @@ pub mod detect;
 pub mod filter;
 pub mod fraction;
 pub mod jwt;
+pub mod label;
 pub mod matcher;
 pub mod metadata;
 pub mod normalize;

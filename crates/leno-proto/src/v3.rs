@@ -27,7 +27,19 @@ pub use crate::envoy::{
                 rbac::v3 as network_rbac, tcp_proxy::v3 as tcp_proxy,
             },
         },
-        retry::host::previous_hosts::v3 as previous_hosts,
+        load_balancing_policies::{
+            cluster_provided::v3 as lb_cluster_provided, common::v3 as lb_common,
+            least_request::v3 as lb_least_request, maglev::v3 as lb_maglev, random::v3 as lb_random,
+            ring_hash::v3 as lb_ring_hash, round_robin::v3 as lb_round_robin, subset::v3 as lb_subset,
+            wrr_locality::v3 as lb_wrr_locality,
+        },
+        retry::{
+            host::{
+                omit_canary_hosts::v3 as omit_canary_hosts, omit_host_metadata::v3 as omit_host_metadata,
+                previous_hosts::v3 as previous_hosts,
+            },
+            priority::previous_priorities::v3 as previous_priorities,
+        },
         transport_sockets::{raw_buffer::v3 as raw_buffer, tls::v3 as tls},
         upstreams::http::v3 as upstream_http,
     },

@@ -9,7 +9,7 @@ use std::{
 use prost::Message as _;
 
 /// The files (with all that they import) whose messages can be shown as JSON.
-const SHOWN: [&str; 26] = [
+const SHOWN: [&str; 38] = [
     "envoy/config/bootstrap/v3/bootstrap.proto",
     "envoy/config/cluster/v3/cluster.proto",
     "envoy/config/endpoint/v3/endpoint.proto",
@@ -35,8 +35,23 @@ const SHOWN: [&str; 26] = [
     "envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto",
     "envoy/extensions/transport_sockets/tls/v3/tls.proto",
     "envoy/extensions/upstreams/http/v3/http_protocol_options.proto",
+    "envoy/extensions/load_balancing_policies/cluster_provided/v3/cluster_provided.proto",
     "envoy/extensions/load_balancing_policies/least_request/v3/least_request.proto",
+    "envoy/extensions/load_balancing_policies/maglev/v3/maglev.proto",
+    "envoy/extensions/load_balancing_policies/random/v3/random.proto",
+    "envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash.proto",
+    "envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.proto",
+    "envoy/extensions/load_balancing_policies/subset/v3/subset.proto",
+    "envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality.proto",
+    "envoy/extensions/retry/host/omit_canary_hosts/v3/omit_canary_hosts.proto",
+    "envoy/extensions/retry/host/omit_host_metadata/v3/omit_host_metadata_config.proto",
+    "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.proto",
+    "envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config.proto",
+    PEAK_EWMA,
 ];
+
+/// One that envoy-types does not have yet.
+const PEAK_EWMA: &str = "envoy/extensions/load_balancing_policies/peak_ewma/v3/peak_ewma.proto";
 
 /// One that names a message relative to its own package, which protox looks for in every file that it has read, and not
 /// only in those that are imported: read by itself.
@@ -44,15 +59,20 @@ const ALONE: &str = "envoy/extensions/filters/http/local_ratelimit/v3/local_rate
 
 #[test]
 fn generated_code_is_current() {
-    let files = protox::compile(["istio/v1/auth/ca.proto"], [root().join("proto")]).unwrap();
+    let files = protox::compile(["istio/v1/auth/ca.proto", PEAK_EWMA], [root().join("proto")]).unwrap();
     let out = tempfile::tempdir().unwrap();
+    let mut names = tonic_prost_build::Config::new();
+    names.enable_type_names().type_name_domain(["."], "type.googleapis.com");
     tonic_prost_build::configure()
-        .extern_path(".google.protobuf.Struct", "::envoy_types::pb::google::protobuf::Struct")
+        // Otherwise they would be taken from prost-types, too.
+        .compile_well_known_types(true)
+        .extern_path(".google.protobuf", "::envoy_types::pb::google::protobuf")
         .out_dir(out.path())
-        .compile_fds(files)
+        .compile_fds_with_config(files, names)
         .unwrap();
-    let generated = fs::read(out.path().join("istio.v1.auth.rs")).unwrap();
-    compare("istio.v1.auth.rs", &generated);
+    for name in ["istio.v1.auth.rs", "envoy.extensions.load_balancing_policies.peak_ewma.v3.rs"] {
+        compare(name, &fs::read(out.path().join(name)).unwrap());
+    }
 }
 
 #[test]
@@ -61,6 +81,7 @@ fn the_description_of_messages_is_current() {
     let folders =
         ["data-plane-api", "googleapis", "protoc-gen-validate", "xds", "opentelemetry-proto", "cel-spec/proto"]
             .map(|folder| protos.join(folder));
+    let folders: Vec<_> = folders.into_iter().chain([root().join("proto")]).collect();
     let read = |files: &[&str]| {
         let mut compiler = protox::Compiler::new(&folders).unwrap();
         compiler.include_imports(true).include_source_info(false).open_files(files).unwrap();

@@ -146,6 +146,9 @@ error_kinds! {
     /// As much is under way at the cluster as its circuit breaker allows.
     UpstreamOverflow: Upstream, 503, "UO", "upstream_overflow", false,
         "Look why the called service is slow; run more instances of it.";
+    /// The load assignment has a share of requests refused (`drop_overloads`).
+    DropOverload: Policy, 503, "DO", "drop_overload", false,
+        "Nothing: who assigns load spares the called service. Run more instances of it.";
     /// The cluster has no endpoint that takes requests.
     NoHealthyUpstream: Upstream, 503, "UH", "no_healthy_upstream", false,
         "Look whether the service has pods and whether they are ready: `leno ps`.";

@@ -51,17 +51,17 @@ impl Taker {
 impl Maglev {
     /// The table of endpoints with these keys and weights. `size` must be a prime.
     #[must_use]
-    pub fn new(targets: &[(String, u32)], size: u32) -> Self {
-        let largest = targets.iter().map(|(_, weight)| f64::from(*weight)).fold(0.0, f64::max);
+    pub fn new(targets: &[(String, f64)], size: u32) -> Self {
+        let largest = targets.iter().map(|(_, weight)| *weight).fold(0.0, f64::max);
         if largest <= 0.0 || size < 2 {
             return Self::default();
         }
         let size = u64::from(size);
-        let taker = |((key, weight), number): (&(String, u32), u32)| Taker {
+        let taker = |((key, weight), number): (&(String, f64), u32)| Taker {
             number,
             offset: hash(key.as_bytes(), 0) % size,
             skip: hash(key.as_bytes(), 1) % (size - 1) + 1,
-            weight: f64::from(*weight),
+            weight: *weight,
             next: 0,
             due: 0.0,
         };
@@ -87,6 +87,17 @@ impl Maglev {
         Self { places: places.into() }
     }
 
+    /// The number of the endpoint for a hash. `attempt`: how often another was asked for, at a far place each time.
+    #[must_use]
+    pub fn target(&self, hash: u64, attempt: u32) -> Option<u32> {
+        let hash = match attempt {
+            0 => hash,
+            attempt => hash ^ (u64::MAX - u64::from(attempt) + 1),
+        };
+        let place = hash.checked_rem(self.places.len() as u64)?;
+        self.places.get(usize::try_from(place).ok()?).copied()
+    }
+
     /// The numbers of the endpoints for a hash, the best first; an endpoint comes again and again.
     pub fn targets(&self, hash: u64) -> impl Iterator<Item = u32> {
         let first = hash.checked_rem(self.places.len() as u64).and_then(|first| usize::try_from(first).ok());
@@ -106,8 +117,9 @@ pub fn is_prime(number: u32) -> bool {
 mod tests {
     use super::*;
 
-    fn targets(weights: &[u32]) -> Vec<(String, u32)> {
-        weights.iter().enumerate().map(|(number, weight)| (format!("10.0.0.{number}:80"), *weight)).collect()
+    fn targets(weights: &[u32]) -> Vec<(String, f64)> {
+        let weights = weights.iter().map(|weight| f64::from(*weight));
+        weights.enumerate().map(|(number, weight)| (format!("10.0.0.{number}:80"), weight)).collect()
     }
 
     #[test]
@@ -135,7 +147,10 @@ mod tests {
 
     #[test]
     fn there_may_be_nobody() {
-        assert_eq!(Maglev::new(&[], TABLE_SIZE).targets(7).next(), None);
+        assert_eq!(Maglev::new(&[], TABLE_SIZE).target(7, 0), None);
+        let table = Maglev::new(&targets(&[1, 1]), 5);
+        assert_eq!(table.target(7, 0), table.targets(7).next());
+        assert!(table.target(7, u32::MAX).is_some());
         assert_eq!(Maglev::new(&targets(&[0]), TABLE_SIZE).targets(7).next(), None);
         assert_eq!(Maglev::new(&targets(&[0, 1]), 5).targets(7).collect::<Vec<_>>(), [1; 5]);
     }

@@ -1,18 +1,42 @@
 //! Which endpoint takes the next request.
+//!
+//! ```text
+//! subset ─► priority, by health ─► place, by weight or nearness ─► endpoint, by the policy
+//! ```
+//!
+//! [`Plan`] is what there is to choose from, made anew when endpoints or their health change; [`Turns`] is what a worker
+//! remembers between choices.
 
+mod bounded;
+mod edf;
 mod hash;
 mod least_request;
+mod locality;
 mod maglev;
+mod peak_ewma;
+mod plan;
 mod priority;
-mod random;
 mod ring_hash;
-mod round_robin;
+mod slow_start;
+mod subset;
+mod table;
+#[cfg(test)]
+mod tests;
+mod turn;
+
+use std::time::Duration;
 
 pub use hash::hash;
+pub use least_request::Compared;
+pub use locality::{Locality, LocalityRules, Presence, ZoneRouting, ZoneRules};
 pub use maglev::{MAX_TABLE_SIZE, Maglev, TABLE_SIZE, is_prime};
-pub use priority::{HealthRules, Share, Strength, choose as choose_priority};
-use rand::Rng;
+pub use peak_ewma::{Latency, PeakEwma};
+pub use plan::{Known, Plan};
+pub use priority::{Availability, HealthRules, Share, Strength, choose as choose_priority};
 pub use ring_hash::{HashFunction, Ring, RingSettings};
+pub use slow_start::SlowStart;
+pub use subset::{Criteria, Fallback, Selector, SelectorFallback, Subset, SubsetIndex, SubsetRules};
+pub use turn::{Asking, Turns};
 
 /// What a balancer needs to know of an endpoint.
 pub trait Target {
@@ -20,144 +44,125 @@ pub trait Target {
     fn weight(&self) -> u32;
     /// Requests and connections that it has under way.
     fn active(&self) -> u32;
+    /// How well it is.
+    fn health(&self) -> TargetHealth;
+    /// How far it is from being wanted first.
+    fn priority(&self) -> u32;
+    /// Where it is.
+    fn locality(&self) -> &Locality;
+    /// What that place weighs in its priority.
+    fn locality_weight(&self) -> u32;
+    /// Since when it has been well, from any beginning.
+    fn well_since(&self) -> Duration;
+    /// How quickly it answers.
+    fn latency(&self) -> &Latency;
+    /// What its place on a ring or in a table is made of.
+    fn hash_key(&self, key: HashKey) -> String;
+}
+
+/// How well an endpoint is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TargetHealth {
+    /// It is.
+    Healthy,
+    /// Not quite: it is asked where the healthy ones are too few.
+    Degraded,
+    /// It is not.
+    Unhealthy,
+    /// It was never asked, and does not count until it was (`ignore_new_hosts_until_first_hc`).
+    Unknown,
+}
+
+/// What an endpoint's place is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum HashKey {
+    /// Its address.
+    #[default]
+    Address,
+    /// Its host's name.
+    Hostname,
+}
+
+/// How a balancer goes by hashes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Hashing {
+    /// What an endpoint's place is made of.
+    pub key: HashKey,
+    /// How many times the mean an endpoint may have under way, in per cent (`hash_balance_factor`); `None`: any.
+    pub bound: Option<u32>,
 }
 
 /// A way to choose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum LoadBalancer {
-    /// The least loaded of some that are drawn at random (Envoy's `LEAST_REQUEST`): the default.
+    /// The least loaded (Envoy's `LEAST_REQUEST`): the default.
     LeastRequest {
-        /// How many are drawn; 2 by default.
-        choices: u32,
+        /// Of which.
+        compared: Compared,
+        /// How much load counts where weights differ (`active_request_bias`). Default 1.
+        bias: f64,
+        /// How new endpoints begin.
+        slow_start: Option<SlowStart>,
     },
-    /// One after the other (`ROUND_ROBIN`).
-    RoundRobin,
-    /// At random (`RANDOM`).
+    /// One after the other (`ROUND_ROBIN`), by weight.
+    RoundRobin {
+        /// How new endpoints begin.
+        slow_start: Option<SlowStart>,
+    },
+    /// At random (`RANDOM`), whatever the weights.
     Random,
+    /// The one that is likely to answer first.
+    PeakEwma(PeakEwma),
     /// By the request's hash on a ring (`RING_HASH`).
-    RingHash(RingSettings),
+    RingHash(RingSettings, Hashing),
     /// By the request's hash in a table of this size (`MAGLEV`).
-    Maglev(u32),
+    Maglev(u32, Hashing),
 }
 
 impl Default for LoadBalancer {
     fn default() -> Self {
-        Self::LeastRequest { choices: 2 }
+        Self::LeastRequest { compared: Compared::Some(2), bias: 1.0, slow_start: None }
     }
 }
 
 impl LoadBalancer {
-    /// The chosen one of `targets`; `None` when there is none. Balancers by hash, which [`Ring`] and [`Maglev`] are for,
-    /// choose at random here. `turn` counts the choices made before for this cluster.
-    pub fn choose<'a, T: Target>(self, targets: &'a [T], turn: u64, random: &mut impl Rng) -> Option<&'a T> {
-        match targets {
-            [] => None,
-            [only] => Some(only),
-            _ => match self {
-                Self::LeastRequest { choices } => least_request::choose(targets, choices, random),
-                Self::RoundRobin => round_robin::choose(targets, turn),
-                Self::Random | Self::RingHash(_) | Self::Maglev(_) => random::choose(targets, random),
-            },
+    /// Whether it goes by hashes.
+    #[must_use]
+    pub fn is_by_hash(&self) -> bool {
+        matches!(self, Self::RingHash(..) | Self::Maglev(..))
+    }
+
+    /// How new endpoints begin.
+    #[must_use]
+    pub fn slow_start(&self) -> Option<SlowStart> {
+        match self {
+            Self::LeastRequest { slow_start, .. } | Self::RoundRobin { slow_start } => *slow_start,
+            Self::Random | Self::PeakEwma(_) | Self::RingHash(..) | Self::Maglev(..) => None,
         }
     }
 }
 
-impl<T: Target> Target for std::sync::Arc<T> {
-    fn weight(&self) -> u32 {
-        T::weight(self)
-    }
-
-    fn active(&self) -> u32 {
-        T::active(self)
-    }
+/// All that decides which endpoint of a cluster takes a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Balancing {
+    /// The policy.
+    pub policy: LoadBalancer,
+    /// How places count.
+    pub localities: LocalityRules,
+    /// Below how many per cent of healthy endpoints health does not count any more
+    /// (`common_lb_config.healthy_panic_threshold`); default 50.
+    pub panic_threshold: u32,
+    /// The subsets; `None`: requests are for all endpoints alike.
+    pub subsets: Option<SubsetRules>,
 }
 
-impl<T: Target> Target for &T {
-    fn weight(&self) -> u32 {
-        T::weight(self)
-    }
-
-    fn active(&self) -> u32 {
-        T::active(self)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use rand::{SeedableRng as _, rngs::StdRng};
-
-    use super::*;
-
-    struct Server {
-        weight: u32,
-        active: Cell<u32>,
-    }
-
-    impl Target for Server {
-        fn weight(&self) -> u32 {
-            self.weight
+impl Default for Balancing {
+    fn default() -> Self {
+        Self {
+            policy: LoadBalancer::default(),
+            localities: LocalityRules::Ignore,
+            panic_threshold: HealthRules::default().panic_threshold,
+            subsets: None,
         }
-
-        fn active(&self) -> u32 {
-            self.active.get()
-        }
-    }
-
-    fn servers(weights: &[u32]) -> Vec<Server> {
-        weights.iter().map(|weight| Server { weight: *weight, active: Cell::new(0) }).collect()
-    }
-
-    fn spread(balancer: LoadBalancer, weights: &[u32], finish: bool) -> Vec<u32> {
-        let servers = servers(weights);
-        let mut random = StdRng::seed_from_u64(7);
-        let mut hits = vec![0; weights.len()];
-        for turn in 0..10_000 {
-            let chosen = balancer.choose(&servers, turn, &mut random).unwrap();
-            let index = servers.iter().position(|server| std::ptr::eq(server, chosen)).unwrap();
-            hits[index] += 1;
-            if !finish {
-                chosen.active.set(chosen.active.get() + 1);
-            }
-        }
-        hits
-    }
-
-    #[test]
-    fn equal_servers_get_equal_shares() {
-        for balancer in [LoadBalancer::default(), LoadBalancer::RoundRobin, LoadBalancer::Random] {
-            for hits in spread(balancer, &[1, 1, 1, 1], true) {
-                assert!((2200..2800).contains(&hits), "{balancer:?}: {hits}");
-            }
-        }
-    }
-
-    #[test]
-    fn weights_are_shares() {
-        for balancer in [LoadBalancer::RoundRobin, LoadBalancer::Random] {
-            let hits = spread(balancer, &[3, 1], true);
-            assert!((7200..7800).contains(&hits[0]), "{balancer:?}: {hits:?}");
-        }
-        // Least request: load settles where load per weight is equal.
-        let hits = spread(LoadBalancer::default(), &[3, 1], false);
-        assert!((7200..7800).contains(&hits[0]), "{hits:?}");
-    }
-
-    #[test]
-    fn a_loaded_server_is_avoided() {
-        let servers = servers(&[1, 1, 1]);
-        servers[0].active.set(100);
-        let mut random = StdRng::seed_from_u64(7);
-        for turn in 0..1000 {
-            let chosen = LoadBalancer::default().choose(&servers, turn, &mut random).unwrap();
-            assert!(!std::ptr::eq(chosen, &servers[0]), "two are compared, so the loaded one never wins");
-        }
-    }
-
-    #[test]
-    fn nobody_is_chosen_from_nobody() {
-        let mut random = StdRng::seed_from_u64(7);
-        assert!(LoadBalancer::Random.choose::<Server>(&[], 0, &mut random).is_none());
     }
 }

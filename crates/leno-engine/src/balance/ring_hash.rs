@@ -45,11 +45,11 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// The ring of endpoints with these keys and weights.
+    /// The ring of endpoints with these keys and weights, which make 1 together.
     #[must_use]
-    pub fn new(targets: &[(String, u32)], settings: RingSettings) -> Self {
-        let sum: f64 = targets.iter().map(|(_, weight)| f64::from(*weight)).sum();
-        let Some(least) = targets.iter().map(|(_, weight)| f64::from(*weight) / sum).reduce(f64::min) else {
+    pub fn new(targets: &[(String, f64)], settings: RingSettings) -> Self {
+        let Some(least) = targets.iter().map(|(_, weight)| *weight).filter(|weight| *weight > 0.0).reduce(f64::min)
+        else {
             return Self::default();
         };
         // So large that the lightest endpoint has whole places.
@@ -57,7 +57,7 @@ impl Ring {
         let mut places = Vec::new();
         let (mut taken, mut wanted) = (0.0, 0.0);
         for ((target, weight), number) in targets.iter().zip(0u32..) {
-            wanted += scale * f64::from(*weight) / sum;
+            wanted += scale * weight;
             let mut place = 0u32;
             while taken < wanted {
                 let key = format!("{target}_{place}");
@@ -74,6 +74,15 @@ impl Ring {
         Self { places: places.into() }
     }
 
+    /// The number of the endpoint for a hash. `attempt`: how often another was asked for.
+    #[must_use]
+    pub fn target(&self, hash: u64, attempt: u32) -> Option<u32> {
+        let size = self.places.len();
+        let first = self.places.partition_point(|(place, _)| *place < hash);
+        let place = first.checked_rem(size)?.wrapping_add(usize::try_from(attempt).ok()?) % size;
+        self.places.get(place).map(|(_, number)| *number)
+    }
+
     /// The numbers of the endpoints for a hash, the best first; an endpoint comes again and again.
     pub fn targets(&self, hash: u64) -> impl Iterator<Item = u32> {
         let first = self.places.partition_point(|(place, _)| *place < hash);
@@ -86,12 +95,14 @@ impl Ring {
 mod tests {
     use super::*;
 
-    fn targets(weights: &[u32]) -> Vec<(String, u32)> {
-        weights.iter().enumerate().map(|(number, weight)| (format!("10.0.0.{number}:80"), *weight)).collect()
+    fn targets(weights: &[u32]) -> Vec<(String, f64)> {
+        let sum = f64::from(weights.iter().sum::<u32>());
+        let weights = weights.iter().map(|weight| f64::from(*weight) / sum);
+        weights.enumerate().map(|(number, weight)| (format!("10.0.0.{number}:80"), weight)).collect()
     }
 
     fn chosen(ring: &Ring) -> Vec<u32> {
-        (0..10_000u64).map(|key| ring.targets(hash(&key.to_le_bytes(), 0)).next().unwrap()).collect()
+        (0..10_000u64).map(|key| ring.target(hash(&key.to_le_bytes(), 0), 0).unwrap()).collect()
     }
 
     #[test]
@@ -105,15 +116,17 @@ mod tests {
     fn who_goes_moves_few_others() {
         let all = targets(&[1; 10]);
         let before = chosen(&Ring::new(&all, RingSettings::default()));
-        let after = chosen(&Ring::new(&all[..9], RingSettings::default()));
+        let after = chosen(&Ring::new(&targets(&[1; 9]), RingSettings::default()));
         let moved = before.iter().zip(&after).filter(|(before, after)| before != after).count();
         assert!(moved < 2000, "{moved}");
     }
 
     #[test]
     fn there_may_be_nobody_or_hardly_any_room() {
-        assert_eq!(Ring::new(&[], RingSettings::default()).targets(7).next(), None);
+        assert_eq!(Ring::new(&[], RingSettings::default()).target(7, 0), None);
         let tiny = RingSettings { min_size: 1, max_size: 1, function: HashFunction::Murmur2 };
-        assert!(Ring::new(&targets(&[1, 1000]), tiny).targets(7).next().is_some());
+        let ring = Ring::new(&targets(&[1, 1000]), tiny);
+        assert!(ring.target(7, 0).is_some() && ring.target(7, u32::MAX).is_some());
+        assert_eq!(ring.targets(7).next(), ring.target(7, 0));
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rand::Rng;
 
-use super::{Backoff, ResetHeaders, RetryOn};
+use super::{Backoff, HostSelection, ResetHeaders, RetryOn};
 use crate::{matcher::HeaderMatcher, request::RequestHead};
 
 /// How an attempt failed.
@@ -44,6 +44,8 @@ pub struct RetryPolicy {
     pub reset_headers: Option<ResetHeaders>,
     /// Only requests with one of these headers are tried again; empty: all.
     pub request_headers: Vec<HeaderMatcher>,
+    /// Which endpoint is tried next.
+    pub hosts: HostSelection,
 }
 
 impl RetryPolicy {

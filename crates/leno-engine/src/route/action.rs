@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{HashPolicy, HeaderEdits, PathMatch};
 use crate::{
+    balance::Criteria,
     filter::{Overrides, rate_limit::RateLimitRule},
     fraction::Fraction,
     matcher::Pattern,
@@ -52,6 +53,8 @@ pub struct Forward {
     pub rate_limits: Box<[RateLimitRule]>,
     /// Whether the virtual host's rules count as well.
     pub host_rate_limits: bool,
+    /// What must be noted about the endpoint (`metadata_match`).
+    pub criteria: Option<Arc<Criteria>>,
 }
 
 /// Who gets a request as well; the answer is thrown away ([`RequestMirrorPolicy`]).
@@ -117,6 +120,8 @@ pub struct ClusterWeight {
     pub response_headers: HeaderEdits,
     /// What is said for filters.
     pub filters: Overrides,
+    /// What must be noted about the endpoint, the route's included.
+    pub criteria: Option<Arc<Criteria>>,
 }
 
 /// A new path.
@@ -225,6 +230,7 @@ impl Forward {
             mirrors: Box::default(),
             rate_limits: Box::default(),
             host_rate_limits: false,
+            criteria: None,
         }
     }
 }

@@ -12,12 +12,32 @@ pub struct IstioCertificateRequest {
     #[prost(message, optional, tag = "4")]
     pub metadata: ::core::option::Option<::envoy_types::pb::google::protobuf::Struct>,
 }
+impl ::prost::Name for IstioCertificateRequest {
+    const NAME: &'static str = "IstioCertificateRequest";
+    const PACKAGE: &'static str = "istio.v1.auth";
+    fn full_name() -> ::prost::alloc::string::String {
+        "istio.v1.auth.IstioCertificateRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/istio.v1.auth.IstioCertificateRequest".into()
+    }
+}
 /// The answer: a certificate and what it chains to.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct IstioCertificateResponse {
     /// PEM-encoded certificates: the leaf first, the root last.
     #[prost(string, repeated, tag = "1")]
     pub cert_chain: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+impl ::prost::Name for IstioCertificateResponse {
+    const NAME: &'static str = "IstioCertificateResponse";
+    const PACKAGE: &'static str = "istio.v1.auth";
+    fn full_name() -> ::prost::alloc::string::String {
+        "istio.v1.auth.IstioCertificateResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/istio.v1.auth.IstioCertificateResponse".into()
+    }
 }
 /// Generated client implementations.
 pub mod istio_certificate_service_client {

@@ -2,7 +2,11 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::{Value, json};
+use leno_engine::{
+    balance::{Target as _, TargetHealth},
+    label,
+};
+use serde_json::{Map, Value, json};
 
 use crate::{
     config::{
@@ -134,7 +138,10 @@ fn cluster(cluster: &Cluster) -> Value {
         "service": &*cluster.service,
         "kind": kind,
         "connect_timeout_seconds": cluster.connect_timeout.as_secs_f64(),
-        "load_balancer": format!("{:?}", cluster.load_balancer),
+        "load_balancer": format!("{:?}", cluster.balancing.policy),
+        "localities": format!("{:?}", cluster.balancing.localities),
+        "subsets": cluster.balancing.subsets.as_ref().map(lines),
+        "panic_threshold": cluster.balancing.panic_threshold,
         "endpoints": endpoints.as_deref().map(|set| self::endpoints(cluster, set)),
     })
 }
@@ -150,15 +157,45 @@ fn endpoint(cluster: &Cluster, endpoint: &Endpoint) -> Value {
             json!({ "mesh_tls": tls.identities.iter().map(ToString::to_string).collect::<Vec<_>>() })
         }
     };
+    let standing = &endpoint.standing;
     json!({
         "address": endpoint.address.to_string(),
+        "hostname": &*standing.hostname,
         "weight": endpoint.weight,
-        "priority": endpoint.priority,
+        "priority": standing.priority,
+        "locality": {
+            "region": &*standing.locality.region,
+            "zone": &*standing.locality.zone,
+            "sub_zone": &*standing.locality.sub_zone,
+            "weight": standing.locality_weight,
+        },
+        "labels": standing.labels.iter().map(|(key, value)| (key.to_owned(), shown(value))).collect::<Map<_, _>>(),
+        "canary": endpoint.is_canary(),
         "healthy": endpoint.is_healthy(),
+        "health": match endpoint.health() {
+            TargetHealth::Healthy => "healthy",
+            TargetHealth::Degraded => "degraded",
+            TargetHealth::Unhealthy => "unhealthy",
+            TargetHealth::Unknown => "unknown",
+        },
         "active": endpoint.active(),
         "workload": &*endpoint.workload.workload,
         "pod": &*endpoint.workload.pod,
         "namespace": &*endpoint.workload.namespace,
         "transport": transport,
     })
+}
+
+/// A value that was noted.
+fn shown(value: &label::Value) -> Value {
+    match value {
+        label::Value::Null => Value::Null,
+        label::Value::Bool(value) => json!(value),
+        label::Value::Number(value) => json!(value),
+        label::Value::Text(text) => json!(&**text),
+        label::Value::List(values) => values.iter().map(shown).collect(),
+        label::Value::Labels(labels) => {
+            Value::Object(labels.iter().map(|(key, value)| (key.to_owned(), shown(value))).collect())
+        }
+    }
 }

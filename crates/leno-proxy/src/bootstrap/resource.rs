@@ -6,7 +6,7 @@ use leno_model::Invalid;
 use leno_proto::{
     any,
     v3::{
-        bootstrap::{Admin, Bootstrap as Proto, bootstrap::StaticResources},
+        bootstrap::{Admin, Bootstrap as Proto, ClusterManager, bootstrap::StaticResources},
         cluster,
         core::{Address, SocketAddress, address, socket_address::PortSpecifier},
         listener,
@@ -16,7 +16,7 @@ use leno_proto::{
 
 use super::{Bootstrap, Fixed, read::invalid, secret};
 use crate::{
-    config::{Slot, SlotState, convert},
+    config::{Slot, SlotState, convert, registry},
     settings::Bound,
 };
 
@@ -26,12 +26,17 @@ pub(super) fn convert(mut proto: Proto) -> Result<Bootstrap, Vec<Invalid>> {
     let node = proto.node.take().unwrap_or_default();
     let admin = proto.admin.take().and_then(|admin| admin_address(admin, &mut wrong));
     let StaticResources { listeners, clusters, secrets } = proto.static_resources.take().unwrap_or_default();
+    let local = proto.cluster_manager.take().map(|manager| local_cluster(manager, &mut wrong)).unwrap_or_default();
     wrong.extend(convert::leftover(&proto));
     let credentials = secret::convert(secrets).unwrap_or_else(|errors| {
         wrong.extend(errors);
         Default::default()
     });
     let mut fixed = Fixed::default();
+    fixed.registry.node = registry::Node {
+        here: node.locality.clone().map(convert::locality).unwrap_or_default(),
+        cluster: (!local.is_empty()).then(|| local.as_str().into()),
+    };
     for (index, proto) in clusters.into_iter().enumerate() {
         wrong.extend(take_cluster(index, &proto, &mut fixed));
     }
@@ -43,10 +48,21 @@ pub(super) fn convert(mut proto: Proto) -> Result<Bootstrap, Vec<Invalid>> {
         }
     }
     wrong.extend(unknown(&mut fixed));
+    if !local.is_empty() && fixed.registry.find_cluster(&local).is_none() {
+        let expected = "a cluster under static_resources";
+        wrong.push(*invalid("cluster_manager.local_cluster_name", format!("{local:?}"), expected));
+    }
     if !wrong.is_empty() {
         return Err(wrong);
     }
     Ok(Bootstrap { node, admin, listeners: bound, fixed, credentials })
+}
+
+/// The name of the cluster that this process is one of.
+fn local_cluster(mut manager: ClusterManager, wrong: &mut Vec<Invalid>) -> String {
+    let name = std::mem::take(&mut manager.local_cluster_name);
+    wrong.extend(within("cluster_manager", convert::leftover(&manager)));
+    name
 }
 
 fn admin_address(mut admin: Admin, wrong: &mut Vec<Invalid>) -> Option<SocketAddr> {

@@ -6,21 +6,24 @@ use std::{
     rc::Rc,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use arc_swap::ArcSwapOption;
-pub use leno_engine::balance::LoadBalancer;
-use leno_engine::resilience::outlier::Outcome;
+use leno_engine::{
+    balance::{Balancing, LoadBalancer, Locality, Target as _},
+    resilience::outlier::Outcome,
+};
 use leno_model::SpiffeId;
 use leno_tls::{Identity, TlsError};
 
 use super::{
-    CircuitBreaker, Endpoint, EndpointSet, HealthChecker, OutlierDetector, Slot, endpoint::MatchLabels, hosts::Hosts,
+    CircuitBreaker, Endpoint, EndpointSet, HealthChecker, OutlierDetector, Slot,
+    endpoint::MatchLabels,
+    hosts::{Choice, Wanted},
 };
-use crate::{connection::Payload, health, telemetry::event::Protocol, worker::Worker};
+use crate::{clock, connection::Payload, health, telemetry::event::Protocol, worker::Worker};
 
 /// Endpoints that are reached alike.
 #[derive(Debug)]
@@ -34,10 +37,9 @@ pub struct Cluster {
     /// How long a connection, TLS included, may take to be there.
     pub connect_timeout: Duration,
     /// How an endpoint is chosen.
-    pub load_balancer: LoadBalancer,
-    /// Below how many per cent of healthy endpoints health does not count any more
-    /// (`common_lb_config.healthy_panic_threshold`); default 50.
-    pub panic_threshold: u32,
+    pub balancing: Balancing,
+    /// Where this process is, and the cluster that it is one of, for balancing by place.
+    pub caller: Caller,
     /// How connections to its endpoints are protected, by endpoint metadata: the first match counts, none is plaintext.
     pub transports: Vec<TransportMatch>,
     /// What HTTP is spoken with its endpoints.
@@ -50,15 +52,21 @@ pub struct Cluster {
     pub outlier: Option<OutlierDetector>,
     /// How its endpoints are asked whether they are well; `None`: they are not.
     pub health: Option<HealthChecker>,
-    /// How many endpoints have been chosen; starts at 0.
-    pub turns: AtomicU64,
+    /// Whether an endpoint has ever been chosen.
+    pub used: AtomicBool,
     /// Those that there were to choose from the last time.
     pub choice: Choice,
 }
 
-/// The endpoints that a cluster had to choose from the last time; empty at first.
-#[derive(Debug, Default)]
-pub struct Choice(ArcSwapOption<Hosts>);
+/// Where requests come from.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// This process's place.
+    pub here: Locality,
+    /// The cluster whose endpoints are all those that make such requests (`cluster_manager.local_cluster_name`), where
+    /// requests are kept near.
+    pub cluster: Option<Arc<Slot<Cluster>>>,
+}
 
 /// What HTTP is spoken with a cluster's endpoints ([`HttpProtocolOptions`]). Requests are not translated: one in another
 /// protocol is refused.
@@ -171,18 +179,16 @@ impl Cluster {
         }
     }
 
-    /// An endpoint for a new connection or request, none of those that were tried. `hash`: what it is kept together with
-    /// others by.
+    /// An endpoint for a new connection or request.
     pub async fn pick(
         self: &Arc<Self>,
         worker: &Rc<Worker>,
         original_destination: SocketAddr,
-        hash: Option<u64>,
-        tried: &[SocketAddr],
+        wanted: &Wanted<'_>,
     ) -> Option<Arc<Endpoint>> {
         if let ClusterKind::OriginalDst = self.kind {
             let only = || Endpoint::new(original_destination, 1, Vec::new(), Arc::default());
-            return (!tried.contains(&original_destination)).then(only).map(Arc::new);
+            return wanted.may_reach(original_destination).then(only).map(Arc::new);
         }
         let set = self.endpoints(original_destination).await;
         if let Some(checker) = &self.health {
@@ -194,28 +200,56 @@ impl Cluster {
         if let Some(outlier) = &self.outlier {
             outlier.sweep(worker, self, &set.endpoints);
         }
-        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
-        let known = self.choice.0.load();
-        if let Some(hosts) = known.as_ref().filter(|hosts| hosts.is_current(&set)) {
-            return hosts.choose(&self.load_balancer, turn, hash, tried);
+        // Read first, so that workers do not fight for it.
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
         }
-        let hosts = Arc::new(Hosts::new(set, self.panic_threshold));
-        self.choice.0.store(Some(Arc::clone(&hosts)));
-        hosts.choose(&self.load_balancer, turn, hash, tried)
+        worker.balancers.choose(self, set, wanted)
+    }
+
+    /// The endpoints of the moment, without waiting.
+    pub(super) fn known_endpoints(&self) -> Option<Arc<EndpointSet>> {
+        match &self.kind {
+            ClusterKind::Static(set) => Some(Arc::clone(set)),
+            ClusterKind::Eds(slot) => slot.get(),
+            ClusterKind::OriginalDst => None,
+        }
+    }
+
+    /// Whether it matters how quickly endpoints answer.
+    pub(crate) fn goes_by_latency(&self) -> bool {
+        matches!(self.balancing.policy, LoadBalancer::PeakEwma(_))
+    }
+
+    /// Whether this request is refused to spare the endpoints.
+    pub(crate) fn drops(&self) -> bool {
+        let dropped = match &self.kind {
+            ClusterKind::Static(set) => set.dropped,
+            ClusterKind::Eds(slot) => slot.get().and_then(|set| set.dropped),
+            ClusterKind::OriginalDst => None,
+        };
+        dropped.is_some_and(|share| share.hits(&mut rand::rng()))
+    }
+
+    /// Notes that an answer of an endpoint began.
+    pub(crate) fn answered(&self, endpoint: &Endpoint, took: Duration) {
+        if let LoadBalancer::PeakEwma(settings) = &self.balancing.policy {
+            endpoint.latency().observe(took, clock::now(), settings);
+        }
     }
 
     /// Notes what came of a request or connection to an endpoint.
     pub(crate) fn report(&self, worker: &Worker, endpoint: &Endpoint, outcome: Outcome) {
         let Some(outlier) = &self.outlier else { return };
-        if let Some(hosts) = self.choice.0.load().as_ref() {
-            outlier.record(worker, self, hosts.all(), endpoint, outcome);
+        if let Some(set) = self.choice.endpoints() {
+            outlier.record(worker, self, &set.endpoints, endpoint, outcome);
         }
     }
 
     /// Lets an endpoint back that passed a check, where that is enough.
     pub(crate) fn passed_check(&self, endpoint: &Endpoint) {
-        if let (Some(outlier), Some(hosts)) = (&self.outlier, self.choice.0.load().as_ref()) {
-            outlier.passed_check(self, hosts.all(), endpoint);
+        if let (Some(outlier), Some(set)) = (&self.outlier, self.choice.endpoints()) {
+            outlier.passed_check(self, &set.endpoints, endpoint);
         }
     }
 

@@ -15,6 +15,8 @@ pub struct HealthChecker {
     pub settings: HealthCheck,
     /// What they are asked.
     pub question: Question,
+    /// Whether endpoints do not count until they were asked (`ignore_new_hosts_until_first_hc`).
+    pub ignores_new: bool,
     /// Whether somebody asks.
     pub(crate) started: AtomicBool,
     /// Whether every endpoint that there was at first was asked once.
@@ -65,6 +67,7 @@ impl HealthChecker {
     /// One that nobody has started.
     #[must_use]
     pub fn new(settings: HealthCheck, question: Question) -> Self {
-        Self { settings, question, started: AtomicBool::new(false), first: watch::Sender::new(false) }
+        let (started, first) = (AtomicBool::new(false), watch::Sender::new(false));
+        Self { settings, question, ignores_new: false, started, first }
     }
 }

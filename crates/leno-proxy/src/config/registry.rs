@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, Weak},
 };
 
+use leno_engine::balance::Locality;
+
 use super::{Cluster, EndpointSet, Listener, Routes, Slot};
 
 /// The kinds of resources that are fetched by name.
@@ -23,6 +25,15 @@ pub enum ResourceKind {
 /// The slots of one kind.
 type Table<T> = HashMap<Arc<str>, Weak<Slot<T>>>;
 
+/// Where this process is, and what it is one of.
+#[derive(Clone, Debug, Default)]
+pub struct Node {
+    /// Its place (`node.locality`).
+    pub here: Locality,
+    /// The cluster whose endpoints are this process and its like (`cluster_manager.local_cluster_name`).
+    pub cluster: Option<Box<str>>,
+}
+
 /// Every slot in use. Owned by the control thread; conversion asks it for the slots that a resource refers to.
 #[derive(Debug, Default)]
 pub struct Registry {
@@ -34,6 +45,8 @@ pub struct Registry {
     clusters: Table<Cluster>,
     /// Endpoints.
     endpoints: Table<EndpointSet>,
+    /// Where this process is, and what it is one of.
+    pub node: Node,
     /// Slots made since [`Self::take_wanted`] was last called.
     wanted: Vec<(ResourceKind, Arc<str>)>,
 }

@@ -65,7 +65,7 @@ async fn run(worker: Rc<Worker>, cluster: Weak<Cluster>) {
         let set = used.endpoints(SocketAddr::from(([0, 0, 0, 0], 0))).await;
         // Closed when all that begin now have been asked.
         let (asking, mut asked) = mpsc::channel(1);
-        for endpoint in set.endpoints.iter().filter(|endpoint| endpoint.begin_checks()) {
+        for endpoint in set.endpoints.iter().filter(|endpoint| endpoint.begin_checks(checker.ignores_new)) {
             let (worker, cluster, endpoint) = (Rc::clone(&worker), Weak::clone(&cluster), Arc::downgrade(endpoint));
             checks.spawn_local(check(worker, cluster, endpoint, asking.clone()));
         }
@@ -88,7 +88,7 @@ async fn check(worker: Rc<Worker>, cluster: Weak<Cluster>, endpoint: Weak<Endpoi
         let wait = {
             let Some(cluster) = cluster.upgrade() else { return };
             let Some(checker) = &cluster.health else { return };
-            state.next(&checker.settings, cluster.turns.load(Ordering::Relaxed) > 0, &mut rand::rng())
+            state.next(&checker.settings, cluster.used.load(Ordering::Relaxed), &mut rand::rng())
         };
         sleep(wait).await;
         let (Some(cluster), Some(endpoint)) = (cluster.upgrade(), endpoint.upgrade()) else { return };

@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use leno_engine::{
-    balance,
+    balance::{self, Criteria},
     filter::ActiveFault,
     request::RequestHead,
     resilience::RetryPolicy,
@@ -21,7 +21,7 @@ use super::{
     selected::Selected,
 };
 use crate::{
-    config::{Cluster, HttpConnectionManager, RouteSource, Routes, Slot},
+    config::{Cluster, HttpConnectionManager, RouteSource, Routes, Slot, Tried, Wanted},
     connection::{Admission, Callee, Connection},
     error::{ErrorKind, ProxyError},
     telemetry::event::Protocol,
@@ -43,6 +43,8 @@ pub(super) struct Routed {
     pub(super) host: Option<Box<str>>,
     /// What it is kept together with others by.
     pub(super) hash: Option<u64>,
+    /// What must be noted about the endpoint.
+    pub(super) criteria: Option<Arc<Criteria>>,
     /// What was there before a rewrite, for the callee.
     pub(super) originals: Vec<(&'static str, String)>,
     /// How long the answer may take once the request is there.
@@ -164,7 +166,7 @@ async fn onward<R: RequestHead>(
             return Ok(Onward::Answer(reply.edited(&selected.response_edits(&facts))));
         }
     };
-    let (name, _) = selected
+    let (name, weight) = selected
         .cluster
         .ok_or_else(|| ProxyError::new(ErrorKind::NoCluster, "every cluster of the route has the weight 0"))?;
     let cluster = match cluster(routes, name).await {
@@ -173,7 +175,7 @@ async fn onward<R: RequestHead>(
         }
         cluster => cluster?,
     };
-    spoken(&cluster, setting.protocol)?;
+    admits(&cluster, setting.protocol)?;
     let limits = &setting.manager.limits;
     let rewrite = forward.path_rewrite.as_ref();
     let host = forward.host_rewrite.as_ref().and_then(|rewrite| rewrite.apply(request));
@@ -188,6 +190,7 @@ async fn onward<R: RequestHead>(
         originals: originals(forward, host.is_some(), request),
         host: host.or_else(|| request.changed_host()),
         hash: hashed.hash,
+        criteria: weight.and_then(|weight| weight.criteria.as_ref()).or(forward.criteria.as_ref()).cloned(),
         timeout: forward.timeout,
         idle: forward.idle_timeout.unwrap_or(limits.stream_idle_timeout),
         arrival: Some(limits.request_timeout).filter(|time| !time.is_zero()),
@@ -201,15 +204,27 @@ async fn onward<R: RequestHead>(
     })))
 }
 
-/// Whether the endpoints are spoken to as the caller speaks.
-fn spoken(cluster: &Cluster, protocol: Protocol) -> Result<(), ProxyError> {
+/// Whether a cluster takes a request of this protocol.
+fn admits(cluster: &Cluster, protocol: Protocol) -> Result<(), ProxyError> {
     let name = &cluster.name;
-    let text =
-        || format!("{name} is spoken to by another version of HTTP than the caller's, and nothing is translated");
-    if cluster.speaks(protocol) { Ok(()) } else { Err(ProxyError::new(ErrorKind::UpstreamProtocol, text())) }
+    if cluster.drops() {
+        return Err(ProxyError::new(ErrorKind::DropOverload, format!("a share of the requests to {name} is refused")));
+    }
+    if !cluster.speaks(protocol) {
+        let text =
+            format!("{name} is spoken to by another version of HTTP than the caller's, and nothing is translated");
+        return Err(ProxyError::new(ErrorKind::UpstreamProtocol, text));
+    }
+    Ok(())
 }
 
 impl Routed {
+    /// What it wants of an endpoint.
+    pub(super) fn wanted<'a>(&'a self, tried: &'a Tried) -> Wanted<'a> {
+        let selection = self.retry.as_ref().map(|policy| &policy.hosts);
+        Wanted { hash: self.hash, criteria: self.criteria.as_deref(), tried: Some(tried), selection }
+    }
+
     /// Takes over what filters did.
     fn take(&mut self, filtered: Filtered) {
         let Filtered { request_edits, response_edits, max_request_bytes, fault, delayed, .. } = filtered;

@@ -1,11 +1,14 @@
 //! The attempts of one request: what its policy and the cluster's breaker allow.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use leno_engine::resilience::{AnswerHead, Failure, Resend, Retry};
 
 use super::decide::Routed;
-use crate::config::Counted;
+use crate::config::{Counted, Endpoint};
 
 /// How much of a request is kept so that it can be sent again.
 pub(super) const REPLAY: usize = 64 * 1024;
@@ -20,18 +23,37 @@ pub(super) struct Retries<'a> {
     /// The wait before the next attempt, once that is claimed.
     wait: Option<Duration>,
     exhausted: bool,
+    /// The endpoint that is asked, and since when; only where the cluster goes by latency.
+    asked: Option<(Arc<Endpoint>, Instant)>,
 }
 
 impl<'a> Retries<'a> {
     /// Of a request that was not sent yet.
     pub(super) fn of(routed: &'a Routed) -> Self {
-        Self { routed, state: Retry::default(), under_way: None, wait: None, exhausted: false }
+        Self { routed, state: Retry::default(), under_way: None, wait: None, exhausted: false, asked: None }
+    }
+
+    /// An attempt begins at this endpoint.
+    pub(super) fn begin(&mut self, endpoint: &Arc<Endpoint>) {
+        if self.routed.cluster.goes_by_latency() {
+            self.asked = Some((Arc::clone(endpoint), Instant::now()));
+        }
+    }
+
+    /// The attempt's answer began, or did not come in time.
+    fn measure(&mut self) {
+        if let Some((endpoint, since)) = self.asked.take() {
+            self.routed.cluster.answered(&endpoint, since.elapsed());
+        }
     }
 
     /// Whether the request is sent again after this failure: if so, that is what happens next. `replayable`: whether it
     /// can be sent once more as it was.
     pub(super) fn claim(&mut self, failure: Failure, replayable: bool) -> bool {
         self.under_way = None;
+        if let Failure::Reset | Failure::PerTryTimeout = failure {
+            self.measure();
+        }
         let policy = self.routed.retry.as_deref();
         let next = self.state.next(policy, failure, replayable, &mut rand::rng());
         self.wait = match next {
@@ -48,6 +70,7 @@ impl<'a> Retries<'a> {
 
     /// The same for an answer that came.
     pub(super) fn claim_answer(&mut self, answer: &impl AnswerHead, replayable: bool) -> bool {
+        self.measure();
         let Some(policy) = &self.routed.retry else { return false };
         let Some(failure) = policy.on.failure(answer) else { return false };
         if !self.claim(failure, replayable) {

@@ -22,7 +22,7 @@ use std::{
 use tokio::time::timeout;
 
 use crate::{
-    config::{Cluster, Endpoint, Slot, endpoint::Active},
+    config::{Cluster, Endpoint, Slot, Wanted, endpoint::Active},
     error::ProxyError,
     worker::Worker,
 };
@@ -85,7 +85,7 @@ async fn cluster(slot: &Slot<Cluster>) -> Result<Arc<Cluster>, AskError> {
 async fn choose(worker: &Rc<Worker>, cluster: &Arc<Cluster>) -> Result<Asked, AskError> {
     // Questions have no original destination.
     let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    let endpoint = cluster.pick(worker, nowhere, None, &[]).await;
+    let endpoint = cluster.pick(worker, nowhere, &Wanted::default()).await;
     let endpoint = endpoint.ok_or_else(|| AskError::NoEndpoint((&*cluster.name).into()))?;
     Ok(Asked { cluster: Arc::clone(cluster), _active: endpoint.enter(), endpoint })
 }

@@ -1,14 +1,14 @@
 //! One TCP connection, in the order in which things happen.
 
-use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
+use std::{rc::Rc, sync::Arc, time::Duration};
 
-use leno_engine::split;
+use leno_engine::{resilience::Failure, split};
 use rand::RngExt as _;
 use tokio::{io::AsyncReadExt as _, sync::OwnedSemaphorePermit};
 
 use super::relay::{self, End, Relayed};
 use crate::{
-    config::{Cluster, Slot, TcpProxy, endpoint::Active},
+    config::{Cluster, Slot, TcpProxy, Tried, Wanted, endpoint::Active},
     connection::{Admission, Callee, Connection, Direction, Payload},
     dial,
     error::{ErrorKind, ProxyError},
@@ -158,13 +158,14 @@ async fn dial(
     callee: &mut Callee,
 ) -> Result<(Io, Active), ProxyError> {
     let worker = &connection.worker;
-    let mut tried: Vec<SocketAddr> = Vec::new();
+    let mut tried = Tried::default();
     let mut last = ProxyError::from(ErrorKind::NoHealthyUpstream);
-    while tried.len() < ATTEMPTS {
-        let Some(endpoint) = cluster.pick(worker, connection.original_destination, None, &tried).await else {
+    for _ in 0..ATTEMPTS {
+        let wanted = Wanted { tried: Some(&tried), ..Wanted::default() };
+        let Some(endpoint) = cluster.pick(worker, connection.original_destination, &wanted).await else {
             break;
         };
-        tried.push(endpoint.address);
+        tried.note(&endpoint, Some(Failure::Connect));
         let active = endpoint.enter();
         if connection.direction == Direction::Outbound {
             callee.workload = Arc::clone(&endpoint.workload);

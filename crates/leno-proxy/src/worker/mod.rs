@@ -13,6 +13,7 @@ use std::{
 use leno_runtime::Drained;
 
 use crate::{
+    config::Balancers,
     connection::Services,
     discovery::Lookup,
     identity::Credentials,
@@ -53,6 +54,8 @@ pub struct Worker {
     pub shared: Arc<Shared>,
     /// Connections to endpoints that wait for the next request.
     pub pools: Pools,
+    /// Whose turn it is among endpoints.
+    pub balancers: Balancers,
     /// Counters.
     pub telemetry: Recorder,
     /// Its end of the access log.
@@ -91,6 +94,7 @@ impl Worker {
         Rc::new(Self {
             id,
             pools: Pools::default(),
+            balancers: Balancers::default(),
             telemetry: Recorder::default(),
             access_log: shared.access_log.worker(),
             destinations: Destinations::default(),

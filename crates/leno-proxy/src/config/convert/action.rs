@@ -4,9 +4,10 @@
 //! [`RedirectAction`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto#config-route-v3-redirectaction
 //! [`DirectResponseAction`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto#config-route-v3-directresponseaction
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use leno_engine::{
+    balance::Criteria,
     matcher::Pattern,
     route::{
         Action, ClusterWeight, Clusters, DirectResponse, Forward, HostRewrite, PathRedirect, PathRewrite, Redirect,
@@ -27,7 +28,7 @@ use super::{
     check::{Check, at, join},
     filter, hash_policy,
     header::edits,
-    matcher, mirror, rate_limit, retry,
+    label, matcher, mirror, rate_limit, retry,
 };
 
 /// Envoy's default.
@@ -48,18 +49,8 @@ pub(super) fn convert(check: &mut Check, path: &str, action: Option<route::Actio
 }
 
 fn forward(check: &mut Check, path: &str, mut proto: RouteAction) -> Option<Forward> {
-    let clusters = match proto.cluster_specifier.take() {
-        Some(ClusterSpecifier::Cluster(name)) => {
-            check.name(&join(path, "cluster"), name).map(|name| Clusters::One(name.into()))
-        }
-        Some(ClusterSpecifier::WeightedClusters(weighted)) => {
-            Some(Clusters::Weighted(self::weighted(check, &join(path, "weighted_clusters"), weighted)))
-        }
-        other => {
-            check.wrong(path, format!("{other:?}"), "cluster or weighted_clusters");
-            None
-        }
-    };
+    let criteria = label::criteria(check, &join(path, "metadata_match"), proto.metadata_match.take());
+    let clusters = clusters(check, path, proto.cluster_specifier.take(), criteria.as_ref());
     let prefix = std::mem::take(&mut proto.prefix_rewrite);
     let path_rewrite = match proto.regex_rewrite.take() {
         Some(rewrite) => {
@@ -107,7 +98,30 @@ fn forward(check: &mut Check, path: &str, mut proto: RouteAction) -> Option<Forw
         mirrors: mirrors.into(),
         rate_limits: rate_limits.into(),
         host_rate_limits,
+        criteria,
     })
+}
+
+/// Where requests go.
+fn clusters(
+    check: &mut Check,
+    path: &str,
+    specifier: Option<ClusterSpecifier>,
+    criteria: Option<&Arc<Criteria>>,
+) -> Option<Clusters> {
+    match specifier {
+        Some(ClusterSpecifier::Cluster(name)) => {
+            check.name(&join(path, "cluster"), name).map(|name| Clusters::One(name.into()))
+        }
+        Some(ClusterSpecifier::WeightedClusters(weighted)) => {
+            let path = join(path, "weighted_clusters");
+            Some(Clusters::Weighted(self::weighted(check, &path, weighted, criteria)))
+        }
+        other => {
+            check.wrong(path, format!("{other:?}"), "cluster or weighted_clusters");
+            None
+        }
+    }
 }
 
 fn host_rewrite(check: &mut Check, path: &str, specifier: HostRewriteSpecifier) -> Option<HostRewrite> {
@@ -129,7 +143,12 @@ fn host_rewrite(check: &mut Check, path: &str, specifier: HostRewriteSpecifier) 
     }
 }
 
-fn weighted(check: &mut Check, path: &str, mut proto: WeightedCluster) -> Vec<ClusterWeight> {
+fn weighted(
+    check: &mut Check,
+    path: &str,
+    mut proto: WeightedCluster,
+    of_route: Option<&Arc<Criteria>>,
+) -> Vec<ClusterWeight> {
     if proto.clusters.iter().all(|one| one.weight.is_none_or(|weight| weight.value == 0)) {
         check.wrong(&join(path, "clusters"), "no weight at all", "a cluster with a weight above 0");
     }
@@ -144,9 +163,14 @@ fn weighted(check: &mut Check, path: &str, mut proto: WeightedCluster) -> Vec<Cl
             let response_headers =
                 edits(check, &path, "response", &mut one.response_headers_to_add, &mut one.response_headers_to_remove);
             let filters = filter::overrides(check, &path, &mut one.typed_per_filter_config);
+            let own = label::criteria(check, &join(&path, "metadata_match"), one.metadata_match.take());
+            let criteria = match (of_route, own) {
+                (Some(route), Some(own)) => Some(Arc::new(route.merged(&own))),
+                (route, own) => own.or_else(|| route.cloned()),
+            };
             check.rest(&path, &one);
             let cluster = check.name(&join(&path, "name"), name)?.into();
-            Some(ClusterWeight { cluster, weight, request_headers, response_headers, filters })
+            Some(ClusterWeight { cluster, weight, request_headers, response_headers, filters, criteria })
         })
         .collect();
     check.rest(path, &proto);

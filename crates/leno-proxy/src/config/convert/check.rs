@@ -45,6 +45,11 @@ impl Check {
         }
     }
 
+    /// Whether it is for the resource of this name.
+    pub(super) fn is_for(&self, name: Option<&str>) -> bool {
+        name.is_some_and(|name| name == &*self.object.name)
+    }
+
     /// Notes that a field is not as it should be.
     pub(super) fn wrong(&mut self, field: &str, value: impl Into<String>, expected: impl Into<String>) {
         self.wrong.push(Invalid {

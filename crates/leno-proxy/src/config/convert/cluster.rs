@@ -4,10 +4,11 @@
 
 use std::{
     num::NonZeroU32,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
+use leno_engine::balance::{Balancing, LocalityRules};
 use leno_proto::{
     google::protobuf::Any,
     v3::{
@@ -24,8 +25,8 @@ use leno_proto::{
 
 use super::{
     super::{
-        Choice, CircuitBreaker, Cluster, ClusterKind, EndpointSet, HttpProtocol, OutlierDetector, Registry,
-        TransportMatch,
+        Caller, Choice, CircuitBreaker, Cluster, ClusterKind, EndpointSet, HealthChecker, HttpProtocol,
+        OutlierDetector, Registry, TransportMatch,
     },
     breaker,
     check::{Check, at, join},
@@ -41,8 +42,8 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
     let name: Arc<str> = std::mem::take(&mut proto.name).into();
     let service = service_of(&name).unwrap_or_default().into();
     let connect_timeout = check.duration_or("connect_timeout", proto.connect_timeout.take(), CONNECT_TIMEOUT);
-    let load_balancer = load_balancer::convert(check, &mut proto);
-    let panic_threshold = load_balancer::panic_threshold(check, &mut proto);
+    let (balancing, ignores_new) = load_balancer::convert(check, &mut proto);
+    let caller = caller(check, &balancing, registry);
     let kind = kind(check, &name, &mut proto, registry);
     let mut transports: Vec<_> = std::mem::take(&mut proto.transport_socket_matches)
         .into_iter()
@@ -62,23 +63,35 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
     let thresholds = breaker::convert(check, proto.circuit_breakers.take());
     let outlier = proto.outlier_detection.take().map(|proto| OutlierDetector::new(outlier::convert(check, proto)));
     let health = health_check::convert(check, &name, std::mem::take(&mut proto.health_checks));
+    let health = health.map(|checker| HealthChecker { ignores_new, ..checker });
     check.rest("", &proto);
     Some(Cluster {
         name,
         service,
         kind: kind?,
         connect_timeout,
-        load_balancer,
-        panic_threshold,
+        balancing,
+        caller,
         transports,
         protocol,
         max_requests_per_connection,
         breaker: CircuitBreaker::new(thresholds),
         outlier,
         health,
-        turns: AtomicU64::new(0),
+        used: AtomicBool::new(false),
         choice: Choice::default(),
     })
+}
+
+/// Where this process is, and who else makes its requests, where that matters.
+fn caller(check: &mut Check, balancing: &Balancing, registry: &mut Registry) -> Caller {
+    let here = registry.node.here.clone();
+    let LocalityRules::Nearest(_) = balancing.localities else { return Caller { here, cluster: None } };
+    let local = registry.node.cluster.clone();
+    let own = check.is_for(local.as_deref());
+    // A cluster that holds itself would never be dropped; nobody asks the callers for anything near them.
+    let cluster = local.filter(|_| !own).map(|name| registry.cluster(&name));
+    Caller { here, cluster }
 }
 
 fn kind(check: &mut Check, name: &str, proto: &mut Proto, registry: &mut Registry) -> Option<ClusterKind> {

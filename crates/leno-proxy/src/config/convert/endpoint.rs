@@ -4,22 +4,23 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use leno_engine::balance::HealthRules;
+use leno_engine::balance::{HealthRules, Locality as Place};
 use leno_model::resource_name;
 use leno_proto::{
     google::protobuf::{Struct, value::Kind},
     v3::{
-        core::{Address, HealthStatus, Metadata, address, socket_address},
+        core::{Address, HealthStatus, Locality, Metadata, address, socket_address},
         endpoint::{
-            ClusterLoadAssignment, Endpoint as EndpointProto, LbEndpoint, endpoint::HealthCheckConfig,
-            lb_endpoint::HostIdentifier,
+            ClusterLoadAssignment, Endpoint as EndpointProto, LbEndpoint, cluster_load_assignment::Policy,
+            endpoint::HealthCheckConfig, lb_endpoint::HostIdentifier,
         },
     },
 };
 
 use super::{
-    super::{Endpoint, EndpointSet, HealthEndpoint, WorkloadLabels},
+    super::{Endpoint, EndpointSet, HealthEndpoint, ListedHealth, Standing, WorkloadLabels},
     check::{Check, at, join},
+    fraction, label,
 };
 
 /// The last priority that Envoy knows.
@@ -38,34 +39,55 @@ pub(super) fn convert(
     let mut endpoints = Vec::new();
     for (index, mut locality) in std::mem::take(&mut proto.endpoints).into_iter().enumerate() {
         let path = at(path, "endpoints", index);
-        // Which locality an endpoint is in, and what that weighs, counts only for balancers by locality, of which there
-        // are none.
-        locality.locality = None;
-        locality.load_balancing_weight = None;
+        let place = locality.locality.take().map(self::locality).unwrap_or_default();
+        let weight = locality.load_balancing_weight.take().map_or(0, |weight| weight.value);
         let priority = std::mem::take(&mut locality.priority);
         if priority > MAX_PRIORITY {
             check.wrong(&join(&path, "priority"), priority.to_string(), format!("0 to {MAX_PRIORITY}"));
         }
         for (index, proto) in std::mem::take(&mut locality.lb_endpoints).into_iter().enumerate() {
             if let Some(mut endpoint) = endpoint(check, &at(&path, "lb_endpoints", index), proto) {
-                endpoint.priority = priority;
+                let standing = &mut endpoint.standing;
+                (standing.priority, standing.locality, standing.locality_weight) = (priority, place.clone(), weight);
                 endpoints.push(endpoint);
             }
         }
         check.rest(&path, &locality);
     }
-    let mut overprovisioning = HealthRules::default().overprovisioning;
-    if let Some(mut policy) = proto.policy.take() {
-        if let Some(factor) = policy.overprovisioning_factor.take() {
-            overprovisioning = factor.value;
-            if factor.value == 0 {
-                check.wrong(&join(path, "policy.overprovisioning_factor"), "0", "at least 1");
-            }
-        }
-        check.rest(&join(path, "policy"), &policy);
+    let mut set = EndpointSet::new(previous, endpoints, HealthRules::default().overprovisioning);
+    if let Some(policy) = proto.policy.take() {
+        self::policy(check, &join(path, "policy"), policy, &mut set);
     }
     check.rest(path, &proto);
-    Some(EndpointSet::new(previous, endpoints, overprovisioning))
+    Some(set)
+}
+
+/// What is said of all endpoints together.
+fn policy(check: &mut Check, path: &str, mut policy: Policy, set: &mut EndpointSet) {
+    if let Some(factor) = policy.overprovisioning_factor.take() {
+        set.overprovisioning = factor.value;
+        if factor.value == 0 {
+            check.wrong(&join(path, "overprovisioning_factor"), "0", "at least 1");
+        }
+    }
+    set.weighted_health = std::mem::take(&mut policy.weighted_priority_health);
+    let drops = std::mem::take(&mut policy.drop_overloads);
+    if drops.len() > 1 {
+        check.wrong(&join(path, "drop_overloads"), format!("{} categories", drops.len()), "one category");
+    }
+    for (index, mut drop) in drops.into_iter().enumerate() {
+        let path = at(path, "drop_overloads", index);
+        check.name(&join(&path, "category"), std::mem::take(&mut drop.category));
+        let part =
+            fraction::convert(check, &join(&path, "drop_percentage"), drop.drop_percentage.take().unwrap_or_default());
+        set.dropped = Some(part);
+    }
+    check.rest(path, &policy);
+}
+
+/// A place.
+pub(crate) fn locality(proto: Locality) -> Place {
+    Place { region: proto.region.into(), zone: proto.zone.into(), sub_zone: proto.sub_zone.into() }
 }
 
 /// An endpoint; `None` when it is wrong.
@@ -76,8 +98,10 @@ fn endpoint(check: &mut Check, path: &str, mut proto: LbEndpoint) -> Option<Endp
     if status.is_err() {
         check.wrong(&join(path, "health_status"), number.to_string(), "a status that Envoy has");
     }
-    let metadata = proto.metadata.take().unwrap_or_default();
+    let mut metadata = proto.metadata.take().unwrap_or_default();
+    let labels = metadata.filter_metadata.remove(label::BALANCING).map(label::labels).unwrap_or_default();
     let mut health = HealthEndpoint::default();
+    let mut hostname = String::new();
     let host = match proto.host_identifier.take() {
         Some(HostIdentifier::Endpoint(mut host)) => {
             if let Some(config) = host.health_check_config.take() {
@@ -85,6 +109,7 @@ fn endpoint(check: &mut Check, path: &str, mut proto: LbEndpoint) -> Option<Endp
             }
             let address =
                 host.address.take().and_then(|address| socket(check, &join(path, "endpoint.address"), address));
+            hostname = std::mem::take(&mut host.hostname);
             check.rest::<EndpointProto>(&join(path, "endpoint"), &host);
             address
         }
@@ -94,10 +119,15 @@ fn endpoint(check: &mut Check, path: &str, mut proto: LbEndpoint) -> Option<Endp
         }
     };
     check.rest(path, &proto);
-    let (labels, workload) = self::metadata(check, &join(path, "metadata"), metadata);
-    let eds_healthy = matches!(status, Ok(HealthStatus::Unknown | HealthStatus::Healthy | HealthStatus::Degraded));
-    let mut endpoint = Endpoint::new(host?, weight, labels, Arc::new(workload));
-    (endpoint.eds_healthy, endpoint.health) = (eds_healthy, health);
+    let (transport, workload) = of_others(check, &join(path, "metadata"), metadata);
+    let listed = match status {
+        Ok(HealthStatus::Unknown | HealthStatus::Healthy) | Err(_) => ListedHealth::Healthy,
+        Ok(HealthStatus::Degraded) => ListedHealth::Degraded,
+        Ok(HealthStatus::Unhealthy | HealthStatus::Draining | HealthStatus::Timeout) => ListedHealth::Unhealthy,
+    };
+    let mut endpoint = Endpoint::new(host?, weight, transport, Arc::new(workload));
+    endpoint.standing = Standing { health: listed, hostname: hostname.into(), labels, ..Standing::default() };
+    endpoint.health = health;
     Some(endpoint)
 }
 
@@ -140,7 +170,8 @@ fn socket(check: &mut Check, path: &str, proto: Address) -> Option<SocketAddr> {
 
 type Labels = Vec<(Box<str>, Box<str>)>;
 
-fn metadata(check: &mut Check, path: &str, mut metadata: Metadata) -> (Labels, WorkloadLabels) {
+/// What is noted for others than balancers.
+fn of_others(check: &mut Check, path: &str, mut metadata: Metadata) -> (Labels, WorkloadLabels) {
     let labels = metadata.filter_metadata.remove(TRANSPORT).unwrap_or_default();
     let labels = texts(check, &format!("{path}.filter_metadata[{TRANSPORT:?}]"), &labels);
     let who = metadata.filter_metadata.remove(resource_name::WORKLOAD_METADATA).unwrap_or_default();

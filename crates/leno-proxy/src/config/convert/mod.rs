@@ -13,6 +13,7 @@ mod guard;
 mod hash_policy;
 mod header;
 mod health_check;
+mod label;
 pub(crate) mod limit;
 mod listener;
 mod load_balancer;
@@ -24,6 +25,7 @@ mod outlier;
 mod rate_limit;
 mod rbac;
 mod retry;
+mod retry_host;
 mod route;
 mod service;
 mod tcp;
@@ -38,6 +40,7 @@ use leno_proto::v3::{
 };
 
 use self::check::Check;
+pub(crate) use self::endpoint::locality;
 use super::{Cluster, EndpointSet, Listener, Registry, Routes};
 
 /// A listener.

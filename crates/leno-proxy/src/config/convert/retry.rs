@@ -10,12 +10,12 @@ use leno_engine::{
 };
 use leno_proto::v3::route::{
     HeaderMatcher as HeaderProto, RetryPolicy as Proto,
-    retry_policy::{RateLimitedRetryBackOff, ResetHeaderFormat, RetryBackOff, RetryHostPredicate},
+    retry_policy::{RateLimitedRetryBackOff, ResetHeaderFormat, RetryBackOff},
 };
 
 use super::{
     check::{Check, at, join},
-    matcher,
+    matcher, retry_host,
 };
 
 /// Envoy's default of the longest wait that an answer may ask for.
@@ -30,13 +30,7 @@ pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto) -> RetryP
     let reset_headers = reset.map(|reset| self::reset(check, &join(path, "rate_limited_retry_back_off"), reset));
     let request_headers =
         headers(check, path, "retriable_request_headers", std::mem::take(&mut proto.retriable_request_headers));
-    for (index, predicate) in std::mem::take(&mut proto.retry_host_predicate).into_iter().enumerate() {
-        host_predicate(check, &at(path, "retry_host_predicate", index), predicate);
-    }
-    // Leno does not look again and again: those that were tried are left out at once.
-    if proto.host_selection_retry_max_attempts > 0 {
-        proto.host_selection_retry_max_attempts = 0;
-    }
+    let hosts = retry_host::convert(check, path, &mut proto);
     check.rest(path, &proto);
     RetryPolicy {
         on,
@@ -45,6 +39,7 @@ pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto) -> RetryP
         backoff,
         reset_headers,
         request_headers,
+        hosts,
     }
 }
 
@@ -134,11 +129,4 @@ fn reset(check: &mut Check, path: &str, proto: RateLimitedRetryBackOff) -> Reset
     });
     let headers = headers.collect();
     ResetHeaders { headers, max: check.duration_or(&join(path, "max_interval"), proto.max_interval, RESET_MAX) }
-}
-
-/// Leno never tries an endpoint again while another is left: Envoy's `previous_hosts`. Others are not known.
-fn host_predicate(check: &mut Check, path: &str, predicate: RetryHostPredicate) {
-    if predicate.name != "envoy.retry_host_predicates.previous_hosts" {
-        check.wrong(&join(path, "name"), predicate.name, "envoy.retry_host_predicates.previous_hosts");
-    }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     future::poll_fn,
-    net::SocketAddr,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -33,7 +32,7 @@ use super::{
     upload::Upload,
 };
 use crate::{
-    config::{Counted, Endpoint, HttpConnectionManager},
+    config::{Counted, Endpoint, HttpConnectionManager, Tried},
     connection::{Admission, Callee, Connection, Direction},
     error::{ErrorKind, ProxyError},
     io::Io,
@@ -181,7 +180,7 @@ impl Server {
 
     /// Tries endpoints until one answers, or no other may be tried.
     async fn forward(&mut self, mut request: Request, routed: &Routed) -> After {
-        let mut tried: Vec<SocketAddr> = Vec::new();
+        let mut tried = Tried::default();
         let mut retries = Retries::of(routed);
         let _admitted = match admit(routed).await {
             Ok(admitted) => admitted,
@@ -193,6 +192,7 @@ impl Server {
                 return self.fail(request, routed, ProxyError::new(ErrorKind::NoHealthyUpstream, text)).await;
             };
             let active = endpoint.enter();
+            retries.begin(&endpoint);
             let attempted = self.attempt(&mut request, routed, &endpoint, &mut retries).await;
             drop(active);
             request.outcome.retries = retries.resends();
@@ -203,7 +203,7 @@ impl Server {
             // Where one kept connection was closed, the others to this endpoint are not to be trusted.
             request.fresh = failure == Some(Failure::NotProcessed);
             if !request.fresh {
-                tried.push(endpoint.address);
+                tried.note(&endpoint, failure);
             }
             match failure {
                 // Claimed when it was seen, as it would have been passed back otherwise.
@@ -290,16 +290,14 @@ impl Server {
     }
 
     /// An endpoint, if possible one that was not tried. When all were tried, those tried first are tried again.
-    async fn pick(&self, routed: &Routed, tried: &mut Vec<SocketAddr>) -> Option<Arc<Endpoint>> {
-        let to = self.connection.original_destination;
-        if let Some(endpoint) = routed.cluster.pick(&self.connection.worker, to, routed.hash, tried).await {
-            return Some(endpoint);
+    async fn pick(&self, routed: &Routed, tried: &mut Tried) -> Option<Arc<Endpoint>> {
+        let (worker, to) = (&self.connection.worker, self.connection.original_destination);
+        let found = routed.cluster.pick(worker, to, &routed.wanted(tried)).await;
+        if found.is_some() || !tried.leaves_out() {
+            return found;
         }
-        if tried.is_empty() {
-            return None;
-        }
-        tried.clear();
-        routed.cluster.pick(&self.connection.worker, to, routed.hash, tried).await
+        tried.forget();
+        routed.cluster.pick(worker, to, &routed.wanted(tried)).await
     }
 
     /// Ends a request whose answer had begun.

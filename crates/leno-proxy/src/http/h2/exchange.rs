@@ -1,6 +1,6 @@
 //! One stream: one request and its answer, both directions at once.
 
-use std::{future::poll_fn, net::SocketAddr, pin::pin, rc::Rc, sync::Arc, task::Poll};
+use std::{future::poll_fn, pin::pin, rc::Rc, sync::Arc, task::Poll};
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream, SendStream, client::ResponseFuture, server::SendResponse};
@@ -25,7 +25,7 @@ use super::{
     upload::{Progress, Upload},
 };
 use crate::{
-    config::{Endpoint, HttpConnectionManager},
+    config::{Endpoint, HttpConnectionManager, Tried},
     connection::{Callee, Connection, Direction},
     error::{ErrorKind, ProxyError},
     telemetry::event::{Protocol, Retried},
@@ -113,7 +113,7 @@ impl Exchange {
             Ok(admitted) => admitted,
             Err(error) => return self.fail(routed, error, ErrorKind::flag),
         };
-        let mut tried = Vec::new();
+        let mut tried = Tried::default();
         let mut retries = Retries::of(routed);
         let progress = Progress::new(self.outcome.started.into());
         let mirroring = self.mirroring(routed).map(Box::new);
@@ -172,23 +172,23 @@ impl Exchange {
     async fn attempt(
         &mut self,
         routed: &Routed,
-        tried: &mut Vec<SocketAddr>,
+        tried: &mut Tried,
         upload: &mut Upload<'_>,
         progress: &Progress,
         retries: &mut Retries<'_>,
     ) -> Result<(), Failed> {
         let to = self.connection.original_destination;
-        let mut endpoint = routed.cluster.pick(&self.connection.worker, to, routed.hash, tried).await;
-        if endpoint.is_none() && !tried.is_empty() {
-            tried.clear();
-            endpoint = routed.cluster.pick(&self.connection.worker, to, routed.hash, tried).await;
+        let mut endpoint = routed.cluster.pick(&self.connection.worker, to, &routed.wanted(tried)).await;
+        if endpoint.is_none() && tried.leaves_out() {
+            tried.forget();
+            endpoint = routed.cluster.pick(&self.connection.worker, to, &routed.wanted(tried)).await;
         }
         let Some(endpoint) = endpoint else {
             let text = format!("{} has no ready endpoint", routed.cluster.name);
             return Err((None, ProxyError::new(ErrorKind::NoHealthyUpstream, text)));
         };
-        tried.push(endpoint.address);
         let _active = endpoint.enter();
+        retries.begin(&endpoint);
         if self.connection.direction == Direction::Outbound {
             self.outcome.callee.workload = Arc::clone(&endpoint.workload);
         }
@@ -196,15 +196,16 @@ impl Exchange {
         progress.touch();
         let open = self.open(routed, &endpoint, upload.is_empty());
         let sent = match due(routed, progress) {
-            Some(due) => timeout_at(due, open).await.map_err(|_| (None, late()))?,
+            Some(due) => timeout_at(due, open).await.unwrap_or_else(|_| Err((None, late()))),
             None => open.await,
         };
-        let passed = self.pass(routed, sent?, upload, progress, retries).await;
+        let sent = sent.inspect_err(|(failure, _)| tried.note(&endpoint, *failure))?;
+        let passed = self.pass(routed, sent, upload, progress, retries).await;
         let status = progress.grpc.get().unwrap_or(self.outcome.status);
         if let Some(came) = outcome_of(&passed, status) {
             routed.cluster.report(&self.connection.worker, &endpoint, came);
         }
-        self.settle(passed)
+        self.settle(passed).inspect_err(|(failure, _)| tried.note(&endpoint, *failure))
     }
 
     /// Sends the head to an endpoint. `ends`: whether that is all.

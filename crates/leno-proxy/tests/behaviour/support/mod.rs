@@ -10,12 +10,12 @@ use std::{
     time::Duration,
 };
 
-use leno_engine::{authorization::Rbac, filter::AccessControl};
+use leno_engine::{authorization::Rbac, balance::Balancing, filter::AccessControl};
 use leno_model::{ServiceAccountName, SpiffeId, TrustDomain};
 use leno_proxy::{
     config::{
-        ChainMatch, CircuitBreaker, Cluster, ClusterKind, DownstreamTls, Endpoint, EndpointSet, FilterChain, Guard,
-        HealthChecker, HttpProtocol, Inspect, Listener, LoadBalancer, Slot, TcpProxy, Terminal, Thresholds, Transport,
+        Caller, ChainMatch, CircuitBreaker, Cluster, ClusterKind, DownstreamTls, Endpoint, EndpointSet, FilterChain,
+        Guard, HealthChecker, HttpProtocol, Inspect, Listener, Slot, TcpProxy, Terminal, Thresholds, Transport,
         TransportMatch, TransportProtocol, UpstreamTls, WeightedCluster, WorkloadLabels,
     },
     connection::{Admission, Direction},
@@ -194,15 +194,15 @@ fn unnamed(kind: ClusterKind, transports: Vec<TransportMatch>) -> Cluster {
         service: "".into(),
         kind,
         connect_timeout: Duration::from_secs(2),
-        load_balancer: LoadBalancer::default(),
-        panic_threshold: 50,
+        balancing: Balancing::default(),
+        caller: Caller::default(),
         transports,
         protocol: HttpProtocol::AsCaller,
         max_requests_per_connection: None,
         breaker: CircuitBreaker::new(Thresholds::default()),
         outlier: None,
         health: None,
-        turns: Default::default(),
+        used: Default::default(),
         choice: Default::default(),
     }
 }
@@ -221,7 +221,8 @@ pub fn bounded(address: SocketAddr, thresholds: Thresholds) -> (Arc<Slot<Cluster
 pub fn checked(addresses: &[SocketAddr], checker: HealthChecker) -> Arc<Slot<Cluster>> {
     let name = "outbound/test/checked:1";
     let cluster = unnamed(ClusterKind::Static(Arc::new(endpoints(addresses, "server"))), vec![]);
-    Slot::ready(name, Cluster { name: name.into(), health: Some(checker), panic_threshold: 0, ..cluster })
+    let balancing = Balancing { panic_threshold: 0, ..Balancing::default() };
+    Slot::ready(name, Cluster { name: name.into(), health: Some(checker), balancing, ..cluster })
 }
 
 /// A plaintext cluster that is spoken to in this protocol.

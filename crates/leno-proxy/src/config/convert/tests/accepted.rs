@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leno_engine::{
     authorization::Subject,
-    balance::{HashFunction, RingSettings},
+    balance::{HashFunction, Hashing, LoadBalancer, RingSettings},
     request::SimpleRequest,
     resilience::{Backoff, RetryOn},
     route::{Action as EngineAction, Forward, HeaderAppend, HeaderText, HostRewrite, PathRewrite},
@@ -39,9 +39,7 @@ use leno_proto::v3::{
 
 use super::{
     super::{
-        super::{
-            ClusterKind, HttpLimits, HttpProtocol, LoadBalancer, Registry, RetryLimit, Terminal, Thresholds, Transport,
-        },
+        super::{ClusterKind, HttpLimits, HttpProtocol, Registry, RetryLimit, Terminal, Thresholds, Transport},
         cluster, endpoints, listener, routes,
     },
     sample,
@@ -318,7 +316,9 @@ fn priorities_and_places_of_endpoints() {
     message.endpoints[0].load_balancing_weight = uint32(7);
     message.policy = Some(Policy { overprovisioning_factor: uint32(200), ..Policy::default() });
     let set = endpoints(&message, None).unwrap();
-    assert_eq!((set.endpoints[0].priority, set.overprovisioning), (2, 200));
+    let standing = &set.endpoints[0].standing;
+    assert_eq!((standing.priority, &*standing.locality.zone, standing.locality_weight), (2, "z", 7));
+    assert_eq!(set.overprovisioning, 200);
 }
 
 #[test]
@@ -334,29 +334,33 @@ fn kinds_and_balancers_of_clusters() {
     let of = |message| cluster(&message, &mut Registry::default()).unwrap();
     for (policy, expected) in [
         (LbPolicy::LeastRequest, LoadBalancer::default()),
-        (LbPolicy::RoundRobin, LoadBalancer::RoundRobin),
+        (LbPolicy::RoundRobin, LoadBalancer::RoundRobin { slow_start: None }),
         (LbPolicy::Random, LoadBalancer::Random),
     ] {
         let mut message = sample::cluster(DiscoveryType::Eds);
         message.lb_policy = policy.into();
-        assert_eq!(of(message).load_balancer, expected);
+        assert_eq!(of(message).balancing.policy, expected);
     }
     let ring = RingHashLbConfig { minimum_ring_size: uint64(5), hash_function: 1, ..RingHashLbConfig::default() };
     let settings = RingSettings { min_size: 5, function: HashFunction::Murmur2, ..RingSettings::default() };
     for (policy, config, expected) in [
-        (LbPolicy::RingHash, None, LoadBalancer::RingHash(RingSettings::default())),
-        (LbPolicy::RingHash, Some(LbConfig::RingHashLbConfig(ring)), LoadBalancer::RingHash(settings)),
-        (LbPolicy::Maglev, None, LoadBalancer::Maglev(65_537)),
+        (LbPolicy::RingHash, None, LoadBalancer::RingHash(RingSettings::default(), Hashing::default())),
+        (
+            LbPolicy::RingHash,
+            Some(LbConfig::RingHashLbConfig(ring)),
+            LoadBalancer::RingHash(settings, Hashing::default()),
+        ),
+        (LbPolicy::Maglev, None, LoadBalancer::Maglev(65_537, Hashing::default())),
         (
             LbPolicy::Maglev,
             Some(LbConfig::MaglevLbConfig(MaglevLbConfig { table_size: uint64(7) })),
-            LoadBalancer::Maglev(7),
+            LoadBalancer::Maglev(7, Hashing::default()),
         ),
     ] {
         let mut message = sample::cluster(DiscoveryType::Eds);
         (message.lb_policy, message.lb_config) = (policy.into(), config);
         let made = of(message);
-        assert_eq!((made.load_balancer, made.panic_threshold), (expected, 50));
+        assert_eq!((made.balancing.policy, made.balancing.panic_threshold), (expected, 50));
     }
     let eds = of(sample::cluster(DiscoveryType::Eds));
     assert_eq!((&*eds.service, eds.connect_timeout), ("shop/cart", Duration::from_secs(5)));

@@ -1,6 +1,7 @@
 //! What is taken, what it becomes, and what is refused.
 
 mod accepted;
+mod balancing;
 mod compiled;
 mod compiled_access;
 mod health_check;

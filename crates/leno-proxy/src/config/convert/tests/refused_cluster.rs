@@ -203,7 +203,7 @@ fn endpoints() {
     refused_endpoint(|e| *e = endpoint(udp), &format!("{address}.protocol"), "UDP");
     let named = |e: &mut LbEndpoint| {
         let Some(HostIdentifier::Endpoint(host)) = &mut e.host_identifier else { panic!() };
-        host.hostname = "h".into();
+        host.observability_name = "h".into();
     };
-    refused_endpoint(named, "endpoint.hostname", "h");
+    refused_endpoint(named, "endpoint.observability_name", "h");
 }

@@ -188,7 +188,7 @@ fn retries() {
     let predicate = RetryHostPredicate { name: "other".into(), ..Default::default() };
     refused_retry(
         RetryPolicy { retry_host_predicate: vec![predicate], ..on("5xx") },
-        "retry_host_predicate[0].name",
+        "retry_host_predicate[0].typed_config",
         "other",
     );
     let reset = RateLimitedRetryBackOff::default();
