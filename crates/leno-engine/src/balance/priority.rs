@@ -100,7 +100,7 @@ impl HealthRules {
             .enumerate()
             .map(|(number, strength)| if tried(number) { Available::default() } else { self.available(*strength) });
         let available: Vec<_> = available.collect();
-        let sum = sum(&available);
+        let sum = sum(&available).min(100);
         let mut shares = vec![Share::default(); weights.len()];
         let mut left = 100;
         // More than once only for what rounding left.
