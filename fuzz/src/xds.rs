@@ -1,6 +1,12 @@
 //! Resources, as a control plane sends them.
 
-use std::{fmt::Debug, hint::black_box, net::SocketAddr, sync::LazyLock, time::Duration};
+use std::{
+    fmt::Debug,
+    hint::black_box,
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use leno_engine::{
     authorization::{Rbac, Subject},
@@ -22,8 +28,8 @@ use leno_proto::{
 };
 use leno_proxy::{
     config::{
-        ClusterKind, EndpointSet, Guard, HttpConnectionManager, Listener, Met, Registry, RouteSource, Routes, Terminal,
-        TransportProtocol, convert,
+        Balancers, ClusterKind, EndpointSet, Guard, HttpConnectionManager, Listener, Met, Registry, RouteSource,
+        Routes, Terminal, TransportProtocol, Wanted, convert,
     },
     discovery::trust,
     identity::Credentials,
@@ -58,7 +64,7 @@ pub fn xds_resources(bytes: &[u8]) {
         CLUSTER => twice(message, |it: &cluster::Cluster| {
             let made = convert::cluster(it, &mut Registry::default())?;
             if let ClusterKind::Static(set) = &made.kind {
-                black_box(made.load_balancer.choose(&set.endpoints, 1, &mut random()));
+                black_box(Balancers::default().choose(&made, Arc::clone(set), &Wanted::default()));
             }
             Ok((made.name, made.transports.len()))
         }),

@@ -33,12 +33,7 @@ struct Remembered {
 
 impl Balancers {
     /// The endpoint of a cluster, which has these, for a request.
-    pub(in crate::config) fn choose(
-        &self,
-        cluster: &Cluster,
-        set: Arc<EndpointSet>,
-        wanted: &Wanted<'_>,
-    ) -> Option<Arc<Endpoint>> {
+    pub fn choose(&self, cluster: &Cluster, set: Arc<EndpointSet>, wanted: &Wanted<'_>) -> Option<Arc<Endpoint>> {
         let mut clusters = self.clusters.borrow_mut();
         let callers = super::callers(&cluster.caller);
         let choice = &cluster.choice;
