@@ -8,9 +8,9 @@
 //! |---|---|
 //! | Listener `inbound` | mesh settings, the workload, the services that lead to its ports, the rules for its service account, the policies that protect it |
 //! | Listener `outbound`, Cluster `egress/…` | mesh settings, egress policies |
-//! | Listener `outbound/IP:PORT` | mesh settings, the ports of the service with that address and the splits of which it is the root, or the workload with that address and the services that lead to its ports |
+//! | Listener `outbound/IP:PORT` | mesh settings, the ports of the service with that address, its routes and the splits of which it is the root, or the workload with that address and the services that lead to its ports |
 //! | Listener of a gRPC target | the service's ports |
-//! | RouteConfiguration | the service's ports, the splits of which it is the root, the ports of their backends, the traffic policies of them all |
+//! | RouteConfiguration | the service's ports, its routes, the splits of which it is the root, the ports of their backends, the traffic policies of them all |
 //! | Cluster `outbound/…` | trust domain, the service's ports, the identities behind it, its traffic policies |
 //! | Cluster `direct/…` | trust domain, the workload with that address, the services that lead to its ports, their traffic policies |
 //! | listeners | besides: the traffic policies of the services they name |
@@ -23,7 +23,7 @@ use std::{
     sync::Arc,
 };
 
-use leno_model::{MeshConfig, Protocol, Service, ServiceName, Snapshot, Workload, WorkloadName, resource_name};
+use leno_model::{MeshConfig, Protocol, Route, Service, ServiceName, Snapshot, Workload, WorkloadName, resource_name};
 
 use crate::{Kind, Scope, access::selects, cluster::identities, compile::grpc_target};
 
@@ -158,6 +158,7 @@ pub fn affected(old: &Snapshot, new: &Snapshot) -> Affected {
     services(&mut affected, old, new);
     traffic(&mut affected, old, new);
     splits(&mut affected, old, new);
+    routes(&mut affected, old, new);
     workloads(&mut affected, old, new);
     affected.egress = old.egress_policies != new.egress_policies;
     rules(&mut affected, old, new);
@@ -285,6 +286,34 @@ fn splits(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
             affected.addresses.extend(&service.cluster_ips);
         }
     }
+}
+
+/// Routes hold what they lead to, resolved: what becomes of other services changes them.
+fn routes(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
+    let (was, is) = (by_service(old), by_service(new));
+    let services: HashSet<_> = was.keys().chain(is.keys()).copied().collect();
+    // The balancers of what a route leads to have a say in it, too.
+    let leads = |routes: Option<&Vec<&Route>>| {
+        routes.into_iter().flatten().flat_map(|route| route.services()).any(|name| affected.traffic.contains(name))
+    };
+    let changed: Vec<_> =
+        services.into_iter().filter(|service| was.get(service) != is.get(service) || leads(is.get(service))).collect();
+    for service in changed {
+        affected.routes.insert(service.clone());
+        for service in [old, new].into_iter().filter_map(|snapshot| snapshot.services.get(service)) {
+            affected.addresses.extend(&service.cluster_ips);
+        }
+    }
+}
+
+/// The routes of each service, in their order.
+fn by_service(snapshot: &Snapshot) -> HashMap<&ServiceName, Vec<&Route>> {
+    let mut routes: HashMap<&ServiceName, Vec<&Route>> = HashMap::new();
+    for route in &snapshot.routes {
+        let services: BTreeSet<_> = route.parents.iter().map(|parent| &parent.service).collect();
+        services.into_iter().for_each(|service| routes.entry(service).or_default().push(route));
+    }
+    routes
 }
 
 /// The keys whose items are not the same, in the same order, in both lists.

@@ -43,10 +43,13 @@ pub fn depends_on_caller(snapshot: &Snapshot, kind: Kind, name: &str) -> bool {
     };
     match kind {
         Kind::Secret | Kind::Endpoint => false,
-        // The balancers of a split's backends have a say in its routes.
+        // The balancers of the backends of splits and routes have a say in it.
         Kind::Route => named().is_some_and(|root| {
             let splits = snapshot.traffic_splits.iter().filter(|split| split.root == root);
-            service(&root) || splits.flat_map(|split| &split.backends).any(|backend| service(&backend.service))
+            let routes = snapshot.routes.iter().filter(|route| route.parents.iter().any(|it| it.service == root));
+            service(&root)
+                || splits.flat_map(|split| &split.backends).any(|backend| service(&backend.service))
+                || routes.flat_map(|route| route.services()).any(service)
         }),
         Kind::Cluster => match resource_name::parse_direct(name) {
             Some(address) => dialled(address),
@@ -150,6 +153,25 @@ pub fn names(snapshot: &Snapshot, scope: &Scope, kind: Kind) -> BTreeSet<String>
             names
         }
     }
+}
+
+/// Whether a resource may differ between clients of different namespaces.
+#[must_use]
+pub fn depends_on_namespace(snapshot: &Snapshot, kind: Kind, name: &str) -> bool {
+    if !route::table::has_consumers(snapshot) {
+        return false;
+    }
+    let service = match kind {
+        Kind::Route => service_port(snapshot, name).map(|(service, _)| service),
+        Kind::Listener => {
+            resource_name::outbound_destination(name).and_then(|original| match snapshot.destination(original)? {
+                Destination::Service(service, _) => Some(&**service),
+                Destination::Workload(..) => None,
+            })
+        }
+        Kind::Secret | Kind::Cluster | Kind::Endpoint => None,
+    };
+    service.is_some_and(|service| route::table::depends_on_namespace(snapshot, service))
 }
 
 fn stream_ports(snapshot: &Snapshot) -> impl Iterator<Item = (&Service, u16)> {

@@ -32,7 +32,7 @@ mod stable;
 mod traffic;
 
 pub use affected::{Affected, affected};
-pub use compile::{depends_on_caller, names, resource};
+pub use compile::{depends_on_caller, depends_on_namespace, names, resource};
 pub use kind::Kind;
 pub use scope::{Client, Scope};
 pub use secret::trust_bundle;

@@ -8,7 +8,10 @@ use leno_model::{
     Service, ServiceName, Snapshot,
     policy::{HttpMatch, TrafficSplit},
     resource_name,
+    route::StreamRule,
 };
+
+use crate::route;
 
 /// Where requests go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub(crate) enum Target<'a> {
     Weighted(Vec<(String, u32)>),
     /// Nowhere: no backend of this split takes any.
     Nowhere(&'a TrafficSplit),
+    /// Nowhere: no backend of a route takes any.
+    Closed,
 }
 
 /// The requests that fit any of these go there.
@@ -53,6 +58,21 @@ pub(crate) fn split<'a>(snapshot: &'a Snapshot, root: &Service, port: u16) -> Sp
         split.rest = target(snapshot, total, port);
     }
     split
+}
+
+/// Where a rule of a Gateway API route sends connections. What it cannot reach closes its share of them.
+pub(crate) fn of_streams(rule: &StreamRule) -> Target<'static> {
+    let shares = rule.shares.iter().filter(|share| share.weight.0 > 0);
+    let cluster = |backend: &leno_model::route::Backend| match backend {
+        leno_model::route::Backend::Service(..) => route::cluster(backend),
+        leno_model::route::Backend::Unresolved => resource_name::BLACKHOLE.to_owned(),
+    };
+    let mut shares: Vec<_> = shares.map(|share| (cluster(&share.backend), share.weight.0)).collect();
+    match shares.len() {
+        0 => Target::Closed,
+        1 => Target::Cluster(shares.remove(0).0),
+        _ => Target::Weighted(fitting(shares)),
+    }
 }
 
 fn target<'a>(snapshot: &Snapshot, split: &'a TrafficSplit, port: u16) -> Target<'a> {

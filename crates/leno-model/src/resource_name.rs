@@ -11,6 +11,7 @@
 //! | Cluster | `inbound` | the application: the original destination, in plaintext |
 //! | Cluster | `passthrough` | the original destination, as it is |
 //! | Cluster | `blackhole` | nothing: no endpoint, ever |
+//! | Cluster | `unresolved` | what a route names and is not there: there is no such cluster, ever |
 //! | Secret | `svid` | the workload's own certificate; made in the proxy, never sent over xDS |
 //! | Secret | `trust-bundle` | the roots that peers are verified against |
 
@@ -26,6 +27,8 @@ pub const OUTBOUND: &str = "outbound";
 pub const PASSTHROUGH: &str = "passthrough";
 /// The cluster without endpoints, for connections that a split sends to nobody.
 pub const BLACKHOLE: &str = "blackhole";
+/// The name of the cluster that there is not, for requests that a route sends to what is not there.
+pub const UNRESOLVED: &str = "unresolved";
 /// The secret that holds the workload's own certificate and key.
 pub const SVID: &str = "svid";
 /// The secret that holds the roots that peers are verified against.

@@ -21,5 +21,5 @@ pub use assemble::{Assembly, assemble};
 pub use attachment::{Attachment, AttachmentReason};
 pub use file::FileSource;
 pub use objects::Objects;
-pub use status::{Note, NoteReason, Status};
+pub use status::{Note, NoteReason, RouteCondition, Status};
 pub use store::Store;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use leno_manifest::{Ignored, Manifest};
+use leno_manifest::{Ignored, Manifest, gateway::RouteStatus};
 use leno_model::{Invalid, Location, ObjectRef};
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +82,18 @@ pub struct Status {
     pub ignored: Vec<Ignored>,
     /// Every object.
     pub objects: Vec<ObjectStatus>,
+    /// What became of each route of the Gateway API that has to do with the mesh.
+    #[serde(default)]
+    pub routes: Vec<RouteCondition>,
+}
+
+/// What became of a route of the Gateway API: what its `status` is to say, but for the times.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteCondition {
+    /// The route.
+    pub object: ObjectRef,
+    /// What became of it at each of its parents that is a Service.
+    pub status: RouteStatus,
 }
 
 /// How one object stands.

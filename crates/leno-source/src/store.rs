@@ -57,6 +57,12 @@ fn keep(before: &Snapshot, now: &mut Snapshot) {
             keep_one(earlier, policy);
         }
     }
+    let routes: BTreeMap<_, _> = before.routes.iter().map(|route| (&route.origin, route)).collect();
+    for route in &mut now.routes {
+        if let Some(earlier) = routes.get(&route.origin) {
+            keep_one(earlier, route);
+        }
+    }
     let splits: BTreeMap<_, _> = before.traffic_splits.iter().map(|split| (&split.origin, split)).collect();
     for split in &mut now.traffic_splits {
         if let Some(earlier) = splits.get(&split.origin) {

@@ -4,6 +4,7 @@ mod access;
 mod examples;
 mod following;
 mod invariants;
+mod routes;
 mod services;
 mod splits;
 mod traffic;

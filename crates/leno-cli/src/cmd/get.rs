@@ -135,7 +135,7 @@ fn text(object: &Value, path: &str) -> String {
 type Column = (&'static str, fn(&Value) -> String);
 
 /// The columns of a kind, beside its name.
-fn columns(kind: &str, wide: bool) -> Vec<Column> {
+fn columns(group: &str, kind: &str, wide: bool) -> Vec<Column> {
     let mut columns: Vec<Column> = match kind {
         "Pod" => vec![
             ("READY", |pod| ready_containers(pod)),
@@ -171,6 +171,9 @@ fn columns(kind: &str, wide: bool) -> Vec<Column> {
             ("SAYS", |policy| sections(policy)),
             ("ACCEPTED", |policy| accepted(policy)),
         ],
+        "HTTPRoute" | "GRPCRoute" | "TLSRoute" => routed(),
+        // SMI's TCPRoute has neither parents nor rules.
+        "TCPRoute" if group == "gateway.networking.k8s.io" => routed(),
         "ConfigMap" | "Secret" => vec![("DATA", |it| count(it, "/data").to_string())],
         "MeshConfig" => vec![
             ("MTLS", |it| or_dash(&text(it, "/spec/mtls"))),
@@ -191,9 +194,20 @@ fn columns(kind: &str, wide: bool) -> Vec<Column> {
     columns
 }
 
+/// The columns of routes.
+fn routed() -> Vec<Column> {
+    vec![
+        ("PARENTS", |route| parents(route)),
+        ("ACCEPTED", |route| condition(route, "Accepted")),
+        ("RESOLVED", |route| condition(route, "ResolvedRefs")),
+    ]
+}
+
 fn table(objects: &[Value], namespaces: bool, wide: bool) -> Table {
     let kind = objects.first().map(|object| text(object, "/kind")).unwrap_or_default();
-    let columns = columns(&kind, wide);
+    let version = objects.first().map(|object| text(object, "/apiVersion")).unwrap_or_default();
+    let group = version.split_once('/').map_or("", |(group, _)| group);
+    let columns = columns(group, &kind, wide);
     let mut head = vec!["NAME"];
     if namespaces {
         head.insert(0, "NAMESPACE");
@@ -261,6 +275,25 @@ fn endpoints(object: &Value) -> String {
 fn backends(object: &Value) -> String {
     let backend = |it: &Value| format!("{}={}", text(it, "/service"), number(it, "/weight", 0));
     or_dash(&items(object, "/spec/backends").map(backend).collect::<Vec<_>>().join(","))
+}
+
+fn parents(object: &Value) -> String {
+    let parent = |it: &Value| match it.get("port").or_else(|| it.get("sectionName")) {
+        Some(_) => format!("{}:{}{}", text(it, "/name"), text(it, "/port"), text(it, "/sectionName")),
+        None => text(it, "/name"),
+    };
+    or_dash(&items(object, "/spec/parentRefs").map(parent).collect::<Vec<_>>().join(","))
+}
+
+/// What a condition of a route is at its parents: one word where it is the same at all.
+fn condition(object: &Value, kind: &str) -> String {
+    let at = |parent: &Value| {
+        let it = items(parent, "/conditions").find(|it| it.get("type").and_then(Value::as_str) == Some(kind));
+        it.map_or_else(String::new, |it| text(it, "/status"))
+    };
+    let mut words: Vec<_> = items(object, "/status/parents").map(at).collect();
+    words.dedup();
+    or_dash(&words.join(","))
 }
 
 fn sources(object: &Value) -> String {

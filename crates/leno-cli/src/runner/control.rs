@@ -22,7 +22,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::Runner;
+use super::{Runner, clock};
 use crate::sandbox::GATEWAY;
 
 /// The port of xDS and certificate signing.
@@ -182,6 +182,8 @@ pub(crate) async fn watch_objects(runner: Arc<Runner>) {
             && let Ok((StatusCode::OK, body)) = ask("/api/objects/status").await
             && let Ok(status) = serde_json::from_slice::<Status>(&body)
         {
+            let now = clock::now_text();
+            runner.write(|state| state.routes.update(status.routes.clone(), &now));
             let problems = problems(&status);
             if runner.read(|state| state.object_problems != problems) {
                 runner.edit(|state| state.object_problems = problems);

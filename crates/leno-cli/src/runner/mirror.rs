@@ -58,7 +58,7 @@ impl Mirror {
     fn file(&self, key: &ObjectKey) -> PathBuf {
         let namespace = if key.namespace.is_empty() { "_" } else { &key.namespace };
         // Names of objects have no slash; what reads manifests has made sure of it. Their dots are not extensions.
-        self.directory.join(key.kind.as_str()).join(namespace).join(format!("{}.json", key.name))
+        self.directory.join(key.kind.unique_name()).join(namespace).join(format!("{}.json", key.name))
     }
 }
 

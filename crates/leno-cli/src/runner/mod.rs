@@ -18,6 +18,7 @@ pub(crate) mod mirror;
 pub(crate) mod pod;
 pub(crate) mod pods;
 pub(crate) mod publish;
+pub(crate) mod route_status;
 pub(crate) mod run;
 pub(crate) mod scrape;
 pub(crate) mod standing;
@@ -109,8 +110,8 @@ impl Runner {
         answer
     }
 
-    /// Changes the state without waking anyone: for what the controllers themselves write.
-    fn write<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    /// Changes the state without waking anyone: for what nobody acts upon, and for what the controllers themselves write.
+    pub(crate) fn write<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

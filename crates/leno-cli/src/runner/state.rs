@@ -18,6 +18,7 @@ use super::{
     clock,
     controller::{endpoint_slice::is_behind, service_address::ServiceAddresses},
     pods::{PodRecord, Stop},
+    route_status::RouteStatuses,
     standing::Standings,
     store::Store,
 };
@@ -48,6 +49,8 @@ pub(crate) struct State {
     pub(crate) object_problems: Vec<String>,
     /// How policies stand towards what they are attached to.
     pub(crate) standings: Standings,
+    /// What became of routes.
+    pub(crate) routes: RouteStatuses,
     /// What the controllers found wrong.
     pub(crate) controller_problems: Vec<String>,
     /// What was last told to be wrong.
@@ -120,6 +123,13 @@ impl State {
             .chain(self.slices.values().cloned().map(Object::from))
             .chain(self.pods.values().map(|record| Object::from(record.pod.clone())));
         objects.extend(generated.map(|object| (object.key(), object)));
+        objects
+    }
+
+    /// The same as people see it: routes with what became of them. (The control plane says that, and is not told.)
+    pub(crate) fn shown_objects(&self) -> BTreeMap<ObjectKey, Object> {
+        let mut objects = self.objects();
+        objects.iter_mut().for_each(|(key, object)| self.routes.show(key, object));
         objects
     }
 

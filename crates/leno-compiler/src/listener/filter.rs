@@ -8,6 +8,7 @@ use leno_proto::{
     google::protobuf::{Any, BoolValue},
     v3::{
         buffer::Buffer,
+        cors::Cors,
         http_connection_manager::{
             HttpConnectionManager, HttpFilter, Rds,
             http_connection_manager::{CodecType, RouteSpecifier, UpgradeConfig},
@@ -27,6 +28,7 @@ use leno_proto::{
 
 use crate::{
     message::{access_log, ads, duration, listener_filter, network_filter, uint32},
+    route::cors,
     split::Target,
 };
 
@@ -78,6 +80,11 @@ pub(super) fn limit_bodies(manager: &mut HttpConnectionManager, bytes: NonZeroU3
     manager.http_filters.insert(before_router, http_filter("envoy.filters.http.buffer", buffer));
 }
 
+/// Answers for what pages of other origins may do, where routes say so.
+pub(super) fn heed_origins(manager: &mut HttpConnectionManager) {
+    manager.http_filters.insert(0, http_filter(cors::FILTER, any::pack(&Cors::default())));
+}
+
 fn upgrade(name: &str) -> UpgradeConfig {
     UpgradeConfig { upgrade_type: name.to_owned(), ..Default::default() }
 }
@@ -108,7 +115,7 @@ pub(super) fn tcp(stat_prefix: &str, target: &Target<'_>, idle: Option<Duration>
             };
             ClusterSpecifier::WeightedClusters(WeightedCluster { clusters: shares.iter().map(weight).collect() })
         }
-        Target::Nowhere(_) => ClusterSpecifier::Cluster(resource_name::BLACKHOLE.to_owned()),
+        Target::Nowhere(_) | Target::Closed => ClusterSpecifier::Cluster(resource_name::BLACKHOLE.to_owned()),
     };
     let proxy = TcpProxy {
         stat_prefix: stat_prefix.to_owned(),

@@ -1,9 +1,10 @@
 //! What the application's own connections meet.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use leno_model::{
-    Protocol, Service, Snapshot, mesh::OutboundPolicy, policy::TrafficSettings, resource_name, snapshot::Destination,
+    Protocol, Service, Snapshot, mesh::OutboundPolicy, policy::TrafficSettings, resource_name, route::TlsRule,
+    snapshot::Destination,
 };
 use leno_proto::{
     any,
@@ -24,7 +25,10 @@ use crate::{
     Client, Scope, limit,
     message::{address, duration, listener_filter},
     port::workload_ports,
-    route,
+    route::{
+        self,
+        table::{self, Plan},
+    },
     split::{self, Target},
     traffic,
 };
@@ -67,14 +71,7 @@ pub(crate) fn unknown(snapshot: &Snapshot, scope: &Scope) -> Listener {
 pub(crate) fn destination(snapshot: &Snapshot, scope: &Scope, original: SocketAddr) -> Option<Listener> {
     let log = snapshot.mesh.access_log;
     match snapshot.destination(original)? {
-        Destination::Service(service, port) => {
-            let protocol = service.port(port)?.protocol;
-            let name = resource_name::service_port(&service.name, port);
-            let settings = traffic::settings(snapshot, scope, service, port);
-            let http = || http_filter(&name, filter::rds(name.clone()), &settings, log);
-            let tcp = || filter::tcp(&name, &split::split(snapshot, service, port).rest, idle(&settings), log);
-            listener(original, protocol, http, tcp)
-        }
+        Destination::Service(service, port) => service_port(snapshot, scope, original, service, port),
         Destination::Workload(workload, port) => {
             let ports = workload_ports(snapshot, &workload.name);
             let known = ports.get(&port);
@@ -89,6 +86,70 @@ pub(crate) fn destination(snapshot: &Snapshot, scope: &Scope, original: SocketAd
             let tcp = || filter::tcp(&stat_prefix, &Target::Cluster(cluster.clone()), idle(&settings), log);
             listener(original, protocol, http, tcp)
         }
+    }
+}
+
+/// A port of a service: what routes say of it, else what splits say.
+fn service_port(
+    snapshot: &Snapshot,
+    scope: &Scope,
+    original: SocketAddr,
+    service: &Service,
+    port: u16,
+) -> Option<Listener> {
+    let log = snapshot.mesh.access_log;
+    let protocol = service.port(port)?.protocol;
+    let name = resource_name::service_port(&service.name, port);
+    let settings = traffic::settings(snapshot, scope, service, port);
+    let itself = || filter::tcp(&name, &split::split(snapshot, service, port).rest, idle(&settings), log);
+    match table::plan(snapshot, service, port, &scope.workload.namespace) {
+        Plan::Free => {
+            listener(original, protocol, || http_filter(&name, filter::rds(name.clone()), &settings, log), itself)
+        }
+        Plan::Requests(entries) => {
+            let heeds_origins = entries.iter().any(|entry| entry.handling.cors.is_some());
+            let http = || {
+                let mut manager = filter::http(&name, filter::rds(name.clone()), faults(&settings), log);
+                if heeds_origins {
+                    filter::heed_origins(&mut manager);
+                }
+                filter::http_network_filter(&manager)
+            };
+            listener(original, protocol, http, itself)
+        }
+        Plan::Streams(rule) => {
+            let chain = chain(filter::tcp(&name, &split::of_streams(rule), idle(&settings), log));
+            Some(Listener { filter_chains: vec![chain], ..base(original) })
+        }
+        Plan::Tls(rules) => Some(by_server_name(original, &name, &rules, &settings, log)),
+    }
+}
+
+/// A chain for each route's names. A connection that asks for none of them is closed. Of two routes with the same name
+/// the older has it.
+fn by_server_name(
+    original: SocketAddr,
+    name: &str,
+    rules: &[&TlsRule],
+    settings: &TrafficSettings,
+    log: bool,
+) -> Listener {
+    let mut taken = BTreeSet::new();
+    let mut chains = Vec::new();
+    for rule in rules {
+        let own: Vec<_> = rule.hostnames.iter().filter(|host| taken.insert(host.as_str())).cloned().collect();
+        if own.is_empty() {
+            continue;
+        }
+        let fits = FilterChainMatch { server_names: own, transport_protocol: "tls".into(), ..Default::default() };
+        let chain = chain(filter::tcp(name, &split::of_streams(&rule.rule), idle(settings), log));
+        chains.push(FilterChain { filter_chain_match: Some(fits), ..chain });
+    }
+    Listener {
+        listener_filters: vec![filter::tls_inspector()],
+        listener_filters_timeout: Some(duration(limit::FIRST_BYTES)),
+        filter_chains: chains,
+        ..base(original)
     }
 }
 
@@ -129,19 +190,23 @@ fn chain(filter: Filter) -> FilterChain {
     FilterChain { filters: vec![filter], ..Default::default() }
 }
 
+fn base(original: SocketAddr) -> Listener {
+    Listener {
+        name: resource_name::outbound_listener(original),
+        address: Some(address(original)),
+        traffic_direction: TrafficDirection::Outbound.into(),
+        bind_to_port: Some(BoolValue { value: false }),
+        ..Default::default()
+    }
+}
+
 fn listener(
     original: SocketAddr,
     protocol: Protocol,
     http: impl Fn() -> Filter,
     tcp: impl Fn() -> Filter,
 ) -> Option<Listener> {
-    let base = Listener {
-        name: resource_name::outbound_listener(original),
-        address: Some(address(original)),
-        traffic_direction: TrafficDirection::Outbound.into(),
-        bind_to_port: Some(BoolValue { value: false }),
-        ..Default::default()
-    };
+    let base = base(original);
     match protocol {
         Protocol::Http | Protocol::Http2 => Some(Listener { filter_chains: vec![chain(http())], ..base }),
         Protocol::Tcp => Some(Listener { filter_chains: vec![chain(tcp())], ..base }),

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use leno_compiler::{Affected, Client, Kind, Scope, affected, names, resource};
 use leno_model::{
-    Endpoint, MeshConfig, Protocol, Service, ServiceName, ServicePort, Snapshot, TrustDomain, Workload, WorkloadName,
+    Endpoint, MeshConfig, Protocol, Route, Service, ServiceName, ServicePort, Snapshot, TrustDomain, Workload,
+    WorkloadName,
     mesh::{DefaultAccess, MtlsMode, OutboundPolicy},
     policy::{
         AccessPolicy, AccessRule, EgressPolicy, HttpMatch, TrafficSettings, TrafficSplit,
@@ -13,12 +14,15 @@ use leno_model::{
         egress::EgressProtocol,
         traffic::{Algorithm, HashBy, HashOn, LoadBalancer, Timeouts},
     },
+    route::{Backend, Rules, Share, StreamRule, TlsRule},
+    unit::Weight,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use crate::{
     mesh::{account, add_policy, bookstore, configure, get, rule, scope, service_name, split},
     policy::{access, egress},
+    route::{forward, prefix, route, rule as rule_of, to as to_shares},
     traffic::{client_settings, server_settings},
 };
 
@@ -150,6 +154,26 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn gateway_route()(
+        name in select(&SERVICES), namespace in select(&["shop", "front"][..]), service in select(&SERVICES),
+        port in select(&PORTS), to in select(&SERVICES), kind in 0..3_u8,
+    ) -> Arc<Route> {
+        let rules = match kind {
+            0 => Rules::Http(vec![rule_of("0", vec![prefix("/x")], forward(to_shares(&[(to, 1)])))]),
+            1 => Rules::Tcp(vec![StreamRule { name: "0".into(), shares: vec![share(to)] }]),
+            _ => Rules::Tls(TlsRule { hostnames: vec![format!("{to}.example")], rule: StreamRule { name: "0".into(), shares: vec![share(to)] } }),
+        };
+        let mut route = (*route(namespace, name, service, rules)).clone();
+        route.parents[0].port = port;
+        Arc::new(route)
+    }
+}
+
+fn share(to: &str) -> Share {
+    Share { backend: Backend::Service(service_name(to), 80), weight: Weight(1) }
+}
+
+prop_compose! {
     fn mesh()(domain: bool, strict: bool, deny: bool, any: bool, access_log: bool) -> MeshConfig {
         MeshConfig {
             trust_domain: if domain { TrustDomain::default() } else { TrustDomain::new("other").unwrap() },
@@ -167,6 +191,7 @@ prop_compose! {
         mesh in mesh(), services in vec(service(), 0..4), workloads in vec(workload(), 0..4),
         access_rules in vec(access_rule(), 0..4), traffic_splits in vec(traffic_split(), 0..3),
         traffic in vec(traffic(), 0..3), access in vec(access_policy(), 0..3), egress in vec(egress_policy(), 0..3),
+        routes in vec(gateway_route(), 0..3),
     ) -> Snapshot {
         let mut snapshot = Snapshot {
             version: 1,
@@ -177,6 +202,7 @@ prop_compose! {
             traffic_splits,
             access_policies: access,
             egress_policies: egress,
+            routes,
             ..Snapshot::default()
         };
         for (service, port, callers, settings) in traffic {
@@ -215,7 +241,7 @@ fn next_services(old: &Snapshot, new: &Snapshot, fates: &[Fate]) -> Services {
 /// Two versions of which the second takes over most parts of the first.
 fn versions() -> impl Strategy<Value = (Snapshot, Snapshot)> {
     let fate = select(vec![Fate::Stays, Fate::Stays, Fate::IsReplaced, Fate::GetsOtherEndpoints]);
-    let keep = prop::array::uniform7(prop::bool::weighted(0.8));
+    let keep = prop::array::uniform8(prop::bool::weighted(0.8));
     (snapshot(), snapshot(), keep, prop::array::uniform3(fate)).prop_map(|(old, mut new, keep, fates)| {
         new.services = next_services(&old, &new, &fates);
         if keep[0] {
@@ -238,6 +264,9 @@ fn versions() -> impl Strategy<Value = (Snapshot, Snapshot)> {
         }
         if keep[6] {
             new.egress_policies = old.egress_policies.clone();
+        }
+        if keep[7] {
+            new.routes = old.routes.clone();
         }
         (old, new)
     })
@@ -277,9 +306,9 @@ proptest! {
     #[test]
     fn nothing_outside_the_affected_set_changes((old, new) in versions()) {
         let change = affected(&old, &new);
-        for pod in PODS {
+        for (namespace, pod) in PODS.map(|pod| ("shop", pod)).into_iter().chain([("front", "p")]) {
             for client in [Client::Leno, Client::Envoy, Client::Grpc] {
-                let scope = Scope { workload: WorkloadName::new("shop", pod), client };
+                let scope = Scope { workload: WorkloadName::new(namespace, pod), client };
                 for (kind, name) in askable() {
                     let same = resource(&old, &scope, kind, &name) == resource(&new, &scope, kind, &name);
                     prop_assert!(same || change.touches(&scope, kind, &name), "{kind:?} {name} for {scope:?}");
@@ -338,6 +367,15 @@ fn another_weight_touches_the_roots_routes() {
     let mut new = old.clone();
     new.traffic_splits = vec![split("canary", "store", &[("store-v1", 0), ("store-v2", 100)], vec![])];
     // The listener too: on a port of bytes it holds the shares.
+    assert_eq!(touched(&affected(&old, &new), "buyer-1"), ["Route store", "outbound/10.96.0.10:80"]);
+}
+
+#[test]
+fn another_route_touches_its_parents_routes_and_listeners() {
+    let old = bookstore();
+    let mut new = old.clone();
+    let rules = Rules::Http(vec![rule_of("0", vec![prefix("/x")], forward(to_shares(&[("store-v2", 1)])))]);
+    new.routes = vec![route("front", "r", "store", rules)];
     assert_eq!(touched(&affected(&old, &new), "buyer-1"), ["Route store", "outbound/10.96.0.10:80"]);
 }
 

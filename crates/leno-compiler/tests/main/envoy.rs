@@ -6,12 +6,15 @@ use std::process::Command;
 
 use leno_compiler::{Client, Kind, Scope, names, resource};
 use leno_model::{
-    Snapshot,
+    Protocol, Snapshot,
     mesh::{MtlsMode, OutboundPolicy},
     policy::authorization::Ports,
+    route::{Backend, GrpcMatch, GrpcRule, Rules, Share, StreamRule, TlsRule, http::TextMatch},
+    unit::Weight,
 };
 use leno_proto::{
     any::{pack, unpack},
+    google::protobuf::BoolValue,
     v3::{
         bootstrap::{
             Bootstrap,
@@ -25,15 +28,18 @@ use leno_proto::{
             grpc_service::{EnvoyGrpc, TargetSpecifier},
             transport_socket::ConfigType,
         },
-        listener::Listener,
+        http_connection_manager::{HttpConnectionManager, http_connection_manager::RouteSpecifier},
+        listener::{self, Listener},
+        route::RouteConfiguration,
         tls::{self, common_tls_context::ValidationContextType},
     },
 };
 use prost::Message as _;
 
 use crate::{
-    mesh::{add_policy, bookstore, configure, get, rule, scope, split},
+    mesh::{add_policy, add_service, bookstore, configure, get, rule, scope, service_name, split},
     policy::{with_access, with_egress},
+    route::{everything, forward, route, to},
     traffic::{client_settings, server_settings},
 };
 
@@ -129,7 +135,7 @@ fn validate(bootstrap: &Bootstrap) {
 }
 
 /// All that a sidecar could ask for in this mesh.
-fn everything(snapshot: &Snapshot) -> Vec<(Kind, String)> {
+fn everything_static(snapshot: &Snapshot) -> Vec<(Kind, String)> {
     let envoy = Scope { client: Client::Envoy, ..scope("warehouse-1") };
     let mut wanted: Vec<_> = [Kind::Cluster, Kind::Listener]
         .into_iter()
@@ -157,7 +163,7 @@ fn envoy_takes_every_resource() {
     }
     snapshot.access_policies = with_access().access_policies;
     snapshot.egress_policies = with_egress().egress_policies;
-    let mut all = everything(&snapshot);
+    let mut all = everything_static(&snapshot);
     all.push((Kind::Listener, "outbound".into()));
     for policy in &snapshot.egress_policies {
         all.push((Kind::Cluster, leno_model::resource_name::egress(&policy.origin)));
@@ -167,9 +173,53 @@ fn envoy_takes_every_resource() {
     for pod in ["warehouse-1", "buyer-1", "ledger-1"] {
         validate(&bootstrap(&snapshot, &scope(pod), &all));
     }
-    validate(&bootstrap(&snapshot, &scope("warehouse-1"), &everything(&snapshot)));
+    validate(&bootstrap(&snapshot, &scope("warehouse-1"), &everything_static(&snapshot)));
     configure(&mut snapshot, |mesh| mesh.mtls = MtlsMode::Permissive);
-    validate(&bootstrap(&snapshot, &scope("warehouse-1"), &everything(&snapshot)));
+    validate(&bootstrap(&snapshot, &scope("warehouse-1"), &everything_static(&snapshot)));
+}
+
+/// The listener with its routes written into it: they cannot be asked for in a static configuration.
+fn with_routes(snapshot: &Snapshot, scope: &Scope, mut listener: Listener) -> Listener {
+    for chain in &mut listener.filter_chains {
+        let filter = chain.filters.last_mut().unwrap();
+        let Some(listener::filter::ConfigType::TypedConfig(any)) = &mut filter.config_type else { continue };
+        let Ok(mut manager) = unpack::<HttpConnectionManager>(any) else { continue };
+        if let Some(RouteSpecifier::Rds(rds)) = &manager.route_specifier {
+            let routes = resource(snapshot, scope, Kind::Route, &rds.route_config_name).unwrap();
+            let mut routes: RouteConfiguration = unpack(&routes).unwrap();
+            // Over xDS a cluster need not be there.
+            routes.validate_clusters = Some(BoolValue { value: false });
+            manager.route_specifier = Some(RouteSpecifier::RouteConfig(routes));
+            *any = pack(&manager);
+        }
+    }
+    listener
+}
+
+#[test]
+#[ignore = "needs Envoy"]
+fn envoy_takes_routes() {
+    let mut snapshot = bookstore();
+    let share = |name: &str| Share { backend: Backend::Service(service_name(name), 80), weight: Weight(1) };
+    let streams = |name: &str| StreamRule { name: "0".into(), shares: vec![share(name), share("store-v1")] };
+    let tls = TlsRule { hostnames: vec!["a.example".into(), "*.b.example".into()], rule: streams("store-v2") };
+    let call = GrpcMatch { service: Some(TextMatch::Regex("shop[.].*".into())), ..GrpcMatch::default() };
+    let handling = forward(to(&[("store-v1", 1)]));
+    let grpc = Rules::Grpc(vec![GrpcRule { name: "0".into(), matches: vec![call], handling }]);
+    let detect = [(80, 8080, Protocol::Detect)];
+    add_service(&mut snapshot, "bytes", "10.96.0.70", &detect, &["store-v1"]);
+    snapshot.routes = vec![
+        everything(),
+        route("shop", "grpc", "store-v1", grpc),
+        route("shop", "tls", "warehouse", Rules::Tls(tls)),
+        route("shop", "tcp", "bytes", Rules::Tcp(vec![streams("store-v2")])),
+    ];
+    let scope = scope("buyer-1");
+    let mut whole = bootstrap(&snapshot, &scope, &everything_static(&snapshot));
+    let resources = whole.static_resources.as_mut().unwrap();
+    resources.listeners =
+        resources.listeners.drain(..).map(|listener| with_routes(&snapshot, &scope, listener)).collect();
+    validate(&whole);
 }
 
 #[test]

@@ -76,6 +76,18 @@ fn a_split_of_some_requests() {
 }
 
 #[test]
+fn a_route_that_says_everything() {
+    let mut snapshot = bookstore();
+    snapshot.routes = vec![crate::route::everything()];
+    golden(
+        "route",
+        &snapshot,
+        &scope("buyer-1"),
+        &[(Kind::Route, "outbound/shop/store:80"), (Kind::Listener, "outbound/10.96.0.10:80")],
+    );
+}
+
+#[test]
 fn a_service_of_bytes_and_one_that_is_found_out() {
     let mut snapshot = bookstore();
     snapshot.traffic_splits = vec![split("ledgers", "ledger", &[("ledger", 1), ("other-ledger", 2)], vec![])];

@@ -8,5 +8,6 @@ mod explain;
 mod golden;
 mod mesh;
 mod policy;
+mod route;
 mod routing;
 mod traffic;

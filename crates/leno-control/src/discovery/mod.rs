@@ -63,10 +63,15 @@ struct Key {
 }
 
 impl Key {
-    /// What does not depend on the workload is compiled once for every client of a kind.
+    /// What does not depend on the workload, or on its namespace, is compiled once for every client of a kind.
     fn new(snapshot: &Snapshot, scope: &Scope, kind: Kind, name: &str) -> Self {
-        let own = leno_compiler::depends_on_caller(snapshot, kind, name);
-        let workload = if own { scope.workload.clone() } else { WorkloadName::new("", "") };
+        let workload = if leno_compiler::depends_on_caller(snapshot, kind, name) {
+            scope.workload.clone()
+        } else if leno_compiler::depends_on_namespace(snapshot, kind, name) {
+            WorkloadName::new(&scope.workload.namespace, "")
+        } else {
+            WorkloadName::new("", "")
+        };
         Self { scope: Scope { workload, client: scope.client }, kind, name: name.into() }
     }
 }

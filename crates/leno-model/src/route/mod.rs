@@ -16,7 +16,7 @@ pub mod tls;
 use serde::{Deserialize, Serialize};
 
 pub use grpc::{GrpcMatch, GrpcRule};
-pub use handling::Handling;
+pub use handling::{Handling, Outcome};
 pub use http::{HttpRule, RequestMatch};
 pub use tcp::StreamRule;
 pub use tls::TlsRule;
@@ -68,6 +68,29 @@ impl Rules {
 }
 
 impl Route {
+    /// The services that it leads to; one may come several times.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceName> {
+        let handlings: Vec<&Handling> = match &self.rules {
+            Rules::Grpc(rules) => rules.iter().map(|rule| &rule.handling).collect(),
+            Rules::Http(rules) => rules.iter().map(|rule| &rule.handling).collect(),
+            Rules::Tls(_) | Rules::Tcp(_) => Vec::new(),
+        };
+        let streams: Vec<&StreamRule> = match &self.rules {
+            Rules::Tls(rule) => vec![&rule.rule],
+            Rules::Tcp(rules) => rules.iter().collect(),
+            Rules::Grpc(_) | Rules::Http(_) => Vec::new(),
+        };
+        let of_requests = handlings.into_iter().filter_map(|handling| match &handling.outcome {
+            Outcome::Forward(forward) => Some(forward.backends.iter().map(|share| &share.backend)),
+            Outcome::Refuse(..) | Outcome::Redirect(_) => None,
+        });
+        let of_streams = streams.into_iter().flat_map(|rule| rule.shares.iter().map(|share| &share.backend));
+        of_requests.flatten().chain(of_streams).filter_map(|backend| match backend {
+            Backend::Service(service, _) => Some(service),
+            Backend::Unresolved => None,
+        })
+    }
+
     /// For whom it is in force at this service: for all (`None`), or for the clients of its own namespace alone, because
     /// it is not written by the service's owner.
     #[must_use]

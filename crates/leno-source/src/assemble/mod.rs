@@ -19,7 +19,7 @@ use std::sync::Arc;
 use leno_manifest::leno::{MeshConfig, mesh_config};
 use leno_model::{Invalid, Snapshot};
 
-use crate::{Attachment, Note, Objects};
+use crate::{Attachment, Note, Objects, status::RouteCondition};
 
 /// What objects mean together.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,6 +32,8 @@ pub struct Assembly {
     pub notes: Vec<Note>,
     /// How policies stand towards what they are attached to.
     pub attachments: Vec<Attachment>,
+    /// What became of each route that has to do with the mesh.
+    pub routes: Vec<RouteCondition>,
 }
 
 /// What is told besides the snapshot.
@@ -50,7 +52,8 @@ pub fn assemble(objects: &Objects) -> Assembly {
     let workloads = workload::all(objects);
     let mut services = service::all(objects, &workloads, &mut remarks);
     let traffic_policies = traffic::all(objects, &mut services, &mut remarks);
-    route::note(objects, &mut remarks);
+    let (routes, conditions) = route::all(objects, &services, &mut remarks);
+    let splits = split::all(objects, &routes, &mut remarks);
     let snapshot = Snapshot {
         version: 0,
         mesh: Arc::new(config.map(MeshConfig::to_model).unwrap_or_default()),
@@ -59,10 +62,10 @@ pub fn assemble(objects: &Objects) -> Assembly {
         access_rules: access::all(objects, &mut remarks).into_iter().map(Arc::new).collect(),
         access_policies: access_policy::all(objects, &mut remarks).into_iter().map(Arc::new).collect(),
         egress_policies: egress::all(objects, &mut remarks).into_iter().map(Arc::new).collect(),
-        traffic_splits: split::all(objects, &mut remarks).into_iter().map(Arc::new).collect(),
-        routes: Vec::new(),
+        traffic_splits: splits.into_iter().map(Arc::new).collect(),
+        routes: routes.into_iter().map(Arc::new).collect(),
         traffic_policies: traffic_policies.into_iter().map(|(name, it)| (name, Arc::new(it))).collect(),
     };
     let Remarks { invalid, notes, attachments } = remarks;
-    Assembly { snapshot, invalid, notes, attachments }
+    Assembly { snapshot, invalid, notes, attachments, routes: conditions }
 }

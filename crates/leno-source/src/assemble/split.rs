@@ -1,7 +1,8 @@
 //! TrafficSplits, resolved.
 //!
 //! Several may speak of one service when they split different requests. Of those without matches the first by name
-//! wins; the others are reported.
+//! wins; the others are reported. Where a Gateway API route is in force at a service port, the splits of that service have
+//! no effect on that port for the clients of that route, which is reported as well.
 
 use std::collections::HashMap;
 
@@ -11,7 +12,7 @@ use leno_manifest::{
     smi::{HttpRouteGroup, TrafficSplit as SplitObject},
 };
 use leno_model::{
-    ObjectRef, ServiceName,
+    ObjectRef, Route, ServiceName,
     policy::{HttpMatch, TrafficSplit, traffic_split::Backend},
     unit::Weight,
 };
@@ -23,7 +24,7 @@ use crate::{Note, NoteReason, Objects};
 const CLUSTER_DOMAIN: &str = "cluster.local";
 
 /// Every split in force: by root; with matches first; then by the origin's name.
-pub(super) fn all(objects: &Objects, remarks: &mut Remarks) -> Vec<TrafficSplit> {
+pub(super) fn all(objects: &Objects, routes: &[Route], remarks: &mut Remarks) -> Vec<TrafficSplit> {
     let mut splits = Vec::new();
     let mut whole: HashMap<ServiceName, ObjectRef> = HashMap::new();
     for (manifest, object) in objects.all::<SplitObject>() {
@@ -39,6 +40,7 @@ pub(super) fn all(objects: &Objects, remarks: &mut Remarks) -> Vec<TrafficSplit>
             whole.insert(split.root.clone(), split.origin.clone());
         }
         note_missing(objects, &split, manifest, remarks);
+        note_routes(routes, &split, manifest, remarks);
         splits.push(split);
     }
     // A stable sort: the order of names stays within equals.
@@ -101,6 +103,21 @@ fn service(
     let expected = format!("a service of the namespace {namespace}, as NAME or NAME.{whole}");
     remarks.invalid.push(manifest.invalid(field, expected, "the split is ignored"));
     None
+}
+
+/// Gateway API routes that say where the requests of the split's service go.
+fn note_routes(routes: &[Route], split: &TrafficSplit, manifest: &Manifest, remarks: &mut Remarks) {
+    for route in routes {
+        let of_root = route.parents.iter().filter(|parent| parent.service == split.root);
+        let ports: Vec<_> = of_root.map(|parent| parent.port.to_string()).collect();
+        if ports.is_empty() {
+            continue;
+        }
+        let whose = route.audience(&split.root).map_or_else(String::new, |it| format!(" for clients of {it}"));
+        let ports = ports.join(", ");
+        let text = format!("{} says where what is sent to {}:{ports} goes{whose}, and wins", route.origin, split.root);
+        remarks.notes.push(Note::new(manifest, NoteReason::Conflict, text));
+    }
 }
 
 /// Services that are not there, and ports that a backend lacks.

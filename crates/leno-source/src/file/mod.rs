@@ -121,12 +121,13 @@ async fn follow(mut watch: Watch, mut tree: Tree, mut publisher: Publisher) {
 impl Publisher {
     fn publish(&mut self, contents: Contents) {
         let Contents { objects, stale, invalid: unread, ignored } = contents;
-        let Assembly { snapshot, invalid: unresolved, notes, attachments } = self.store.update(&objects);
+        let Assembly { snapshot, invalid: unresolved, notes, attachments, routes } = self.store.update(&objects);
         let mut invalid = unread;
         invalid.extend(unresolved);
         let manifests = objects.iter().map(|manifest| (manifest, stale.contains(&manifest.key())));
         let states = Status::objects(manifests, &invalid, &notes);
-        let status = Status { version: snapshot.version, invalid, notes, attachments, ignored, objects: states };
+        let version = snapshot.version;
+        let status = Status { version, invalid, notes, attachments, ignored, objects: states, routes };
         self.log(&status);
         let snapshot = Arc::clone(self.store.snapshot());
         let objects = Arc::new(objects);

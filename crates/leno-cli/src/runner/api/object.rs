@@ -36,14 +36,14 @@ pub(super) async fn list(State(runner): State<Arc<Runner>>, Query(choice): Query
             && (key.namespace.is_empty() || choice.namespace.as_ref().is_none_or(|it| *it == key.namespace))
             && choice.name.as_ref().is_none_or(|it| *it == key.name)
     };
-    let (objects, standings) = runner.read(|state| (state.objects(), state.standings.clone()));
+    let (objects, standings) = runner.read(|state| (state.shown_objects(), state.standings.clone()));
     let wanted = objects.iter().filter(|(key, _)| fits(key));
     let objects: Vec<_> = wanted.map(|(key, object)| standings.json(key, object)).collect();
     Json(objects).into_response()
 }
 
 fn unknown(word: &str) -> String {
-    let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+    let kinds: Vec<_> = Kind::ALL.iter().map(|kind| kind.unique_name()).collect();
     format!("kind {word:?} is not known; known are {}", kinds.join(", "))
 }
 

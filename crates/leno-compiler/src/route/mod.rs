@@ -1,4 +1,15 @@
-//! Routes: which cluster a request goes to.
+//! Routes: which cluster a request goes to, and what happens to it before.
+//!
+//! Gateway API routes say it where one is in force at the service port; else a traffic split; else the service itself is
+//! called.
+
+mod action;
+pub(crate) mod cors;
+mod request;
+mod rewrite;
+pub(crate) mod table;
+
+pub(crate) use action::cluster;
 
 use std::collections::HashMap;
 
@@ -9,18 +20,17 @@ use leno_model::{
         traffic::{HttpLimit, RateRoute},
     },
     resource_name,
+    route::handling::Outcome,
 };
-use leno_proto::v3::{
-    core,
-    route::{
-        self, DirectResponseAction, RouteAction, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster,
-        route::Action,
-        route_action::ClusterSpecifier,
-        route_match::{ConnectMatcher, PathSpecifier},
-        weighted_cluster::ClusterWeight,
-    },
+use leno_proto::v3::route::{
+    self, RouteAction, RouteConfiguration, RouteMatch, VirtualHost, WeightedCluster,
+    route::Action,
+    route_action::ClusterSpecifier,
+    route_match::{ConnectMatcher, PathSpecifier},
+    weighted_cluster::ClusterWeight,
 };
 
+use self::table::{Entry, Plan};
 use crate::{
     Client, Scope,
     authorization::headers,
@@ -42,25 +52,73 @@ pub(crate) fn service_port(
         // A gRPC library may ask for any port by name; what is declared to be bytes has no routes.
         Protocol::Tcp | Protocol::Udp => return None,
     }
+    let settings = traffic::settings(snapshot, scope, service, port);
+    let govern = |action: &mut RouteAction| traffic::route::apply(snapshot, scope, action, &settings);
+    let routes = match table::plan(snapshot, service, port, &scope.workload.namespace) {
+        Plan::Requests(entries) => {
+            entries.iter().map(|entry| governed(entry, ruled(entry, port, scope.client), &govern)).collect()
+        }
+        Plan::Free => {
+            let mut routes = of_split(snapshot, service, port, scope.client);
+            routes.iter_mut().filter_map(forwarding).for_each(&govern);
+            routes
+        }
+        Plan::Tls(_) | Plan::Streams(_) => return None,
+    };
+    Some(configuration(&resource_name::service_port(&service.name, port), routes))
+}
+
+/// What a rule of a Gateway API route says. What fits no rule is answered with 404, as Envoy does by itself.
+fn ruled(entry: &Entry<'_>, port: u16, client: Client) -> route::Route {
+    let handling = entry.handling;
+    let mut made = route::Route {
+        name: entry.name.clone(),
+        r#match: Some(request::fits(&entry.fits, entry.grpc, client)),
+        action: Some(action::of(&handling.outcome, &entry.fits.path, port)),
+        request_headers_to_add: action::headers_to_add(&handling.request_headers),
+        request_headers_to_remove: handling.request_headers.remove.clone(),
+        response_headers_to_add: action::headers_to_add(&handling.response_headers),
+        response_headers_to_remove: handling.response_headers.remove.clone(),
+        ..Default::default()
+    };
+    // gRPC libraries refuse what is said for filters that they do not know; no page calls through one.
+    if let Some(cors) = handling.cors.as_ref().filter(|_| client != Client::Grpc) {
+        made.typed_per_filter_config.insert(cors::FILTER.to_owned(), cors::of(cors));
+    }
+    made
+}
+
+/// A rule's route with what is said of the traffic to the service besides; what the rule says itself stays.
+fn governed(entry: &Entry<'_>, mut route: route::Route, govern: &impl Fn(&mut RouteAction)) -> route::Route {
+    if let (Some(action), Outcome::Forward(own)) = (forwarding(&mut route), &entry.handling.outcome) {
+        let (timeout, retries) = (action.timeout, action.retry_policy.take());
+        govern(action);
+        if own.timeout.is_some() || own.try_timeout.is_some() {
+            action.timeout = timeout;
+        }
+        if own.retry.is_some() {
+            action.retry_policy = retries;
+        }
+    }
+    route
+}
+
+fn of_split(snapshot: &Snapshot, service: &Service, port: u16, client: Client) -> Vec<route::Route> {
     let split = split::split(snapshot, service, port);
     let mut routes = Vec::new();
     for branch in &split.branches {
         for fits in branch.matches {
-            routes.push(entry(request(fits), &branch.target));
+            routes.push(entry(listed(fits), &branch.target));
         }
     }
     let [all, connect] = everything(&split.rest);
     routes.push(all);
-    match scope.client {
+    match client {
         Client::Leno | Client::Envoy => routes.push(connect),
         // gRPC libraries refuse routes that have no path.
         Client::Grpc => {}
     }
-    let settings = traffic::settings(snapshot, scope, service, port);
-    for action in routes.iter_mut().filter_map(forwarding) {
-        traffic::route::apply(snapshot, scope, action, &settings);
-    }
-    Some(configuration(&resource_name::service_port(&service.name, port), routes))
+    routes
 }
 
 /// The routes that send everything to one endpoint, for traffic of which this is said.
@@ -116,7 +174,8 @@ fn everything(target: &Target<'_>) -> [route::Route; 2] {
     [entry(fits(PathSpecifier::Prefix("/".into())), target), entry(fits(connect), target)]
 }
 
-fn request(fits: &HttpMatch) -> RouteMatch {
+/// A kind of request of SMI.
+fn listed(fits: &HttpMatch) -> RouteMatch {
     let path = match &fits.path_regex {
         Some(path) => PathSpecifier::SafeRegex(regex(path)),
         None => PathSpecifier::Prefix("/".into()),
@@ -138,17 +197,10 @@ fn entry(fits: RouteMatch, target: &Target<'_>) -> route::Route {
                 ..Default::default()
             }))
         }
+        Target::Closed => action::direct(500, String::new()),
         Target::Nowhere(split) => {
-            let body =
-                format!("{} sends these requests to no backend: none has both this port and a weight", split.origin);
-            Action::DirectResponse(DirectResponseAction {
-                status: 503,
-                body: Some(core::DataSource {
-                    specifier: Some(core::data_source::Specifier::InlineString(body)),
-                    ..Default::default()
-                }),
-                ..Default::default()
-            })
+            let reason = "sends these requests to no backend: none has both this port and a weight";
+            action::direct(503, format!("{} {reason}", split.origin))
         }
     };
     route::Route { r#match: Some(fits), action: Some(action), ..Default::default() }
