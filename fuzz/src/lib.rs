@@ -12,6 +12,7 @@ mod client_hello;
 mod cut;
 mod detect;
 mod http1;
+mod http2;
 mod manifest;
 mod path;
 mod pattern;
@@ -22,6 +23,7 @@ pub use bootstrap::bootstrap;
 pub use client_hello::client_hello;
 pub use detect::detect;
 pub use http1::{http1_chunked, http1_request, http1_response};
+pub use http2::{http2_client, http2_hpack, http2_server};
 pub use manifest::manifest;
 pub use path::path;
 pub use pattern::pattern;
@@ -32,13 +34,16 @@ pub use xds::{xds_resources, xds_wire};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name: that of its program and of its folder of seeds.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("bootstrap", bootstrap),
     ("client_hello", client_hello),
     ("detect", detect),
     ("http1_chunked", http1_chunked),
     ("http1_request", http1_request),
     ("http1_response", http1_response),
+    ("http2_client", http2_client),
+    ("http2_hpack", http2_hpack),
+    ("http2_server", http2_server),
     ("manifest", manifest),
     ("path", path),
     ("pattern", pattern),

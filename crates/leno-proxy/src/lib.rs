@@ -25,6 +25,7 @@ pub mod detect;
 pub mod dial;
 pub mod discovery;
 pub mod error;
+mod h2;
 mod hash;
 mod health;
 pub mod hex;

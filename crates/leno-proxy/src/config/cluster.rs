@@ -68,8 +68,8 @@ pub struct Caller {
     pub cluster: Option<Arc<Slot<Cluster>>>,
 }
 
-/// What HTTP is spoken with a cluster's endpoints ([`HttpProtocolOptions`]). Requests are not translated: one in another
-/// protocol is refused.
+/// What HTTP is spoken with a cluster's endpoints ([`HttpProtocolOptions`]). Requests of HTTP/2 are translated to
+/// HTTP/1.1; those of HTTP/1.1 to HTTP/2 are not: they are refused.
 ///
 /// [`HttpProtocolOptions`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/upstreams/http/v3/http_protocol_options.proto
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -253,12 +253,12 @@ impl Cluster {
         }
     }
 
-    /// Whether requests of this protocol can go to its endpoints.
+    /// Whether requests of this protocol can go to its endpoints. HTTP/2 is translated to HTTP/1.1, but for CONNECT.
     #[must_use]
-    pub fn speaks(&self, protocol: Protocol) -> bool {
+    pub fn speaks(&self, protocol: Protocol, connect: bool) -> bool {
         match self.protocol {
             HttpProtocol::AsCaller => true,
-            HttpProtocol::Http1 => protocol == Protocol::Http1,
+            HttpProtocol::Http1 => protocol == Protocol::Http1 || !connect,
             HttpProtocol::Http2 => matches!(protocol, Protocol::Http2 | Protocol::Grpc),
         }
     }

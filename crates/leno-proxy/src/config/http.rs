@@ -58,6 +58,12 @@ pub struct HttpLimits {
     pub max_headers_count: u32,
     /// How many streams an HTTP/2 connection may have open. Default 1024 (Envoy: unlimited until 1.33).
     pub max_concurrent_streams: u32,
+    /// How many bytes of a request may be in flight unread by HTTP/2. Default 256 KiB (Envoy: 16 MiB since 1.36).
+    pub stream_window: u32,
+    /// The same for all requests of a connection together. Default 4 MiB (Envoy: 24 MiB since 1.36).
+    pub connection_window: u32,
+    /// The size in bytes of the table that HTTP/2 callers compress heads with. Default 4096.
+    pub header_table: u32,
 }
 
 impl Default for HttpLimits {
@@ -70,6 +76,9 @@ impl Default for HttpLimits {
             max_headers_bytes: 60 * 1024,
             max_headers_count: 100,
             max_concurrent_streams: 1024,
+            stream_window: 256 * 1024,
+            connection_window: 4 * 1024 * 1024,
+            header_table: 4096,
         }
     }
 }

@@ -175,7 +175,7 @@ async fn onward<R: RequestHead>(
         }
         cluster => cluster?,
     };
-    admits(&cluster, setting.protocol)?;
+    admits(&cluster, setting.protocol, request.method() == "CONNECT")?;
     let limits = &setting.manager.limits;
     let rewrite = forward.path_rewrite.as_ref();
     let host = forward.host_rewrite.as_ref().and_then(|rewrite| rewrite.apply(request));
@@ -205,14 +205,13 @@ async fn onward<R: RequestHead>(
 }
 
 /// Whether a cluster takes a request of this protocol.
-fn admits(cluster: &Cluster, protocol: Protocol) -> Result<(), ProxyError> {
+fn admits(cluster: &Cluster, protocol: Protocol, connect: bool) -> Result<(), ProxyError> {
     let name = &cluster.name;
     if cluster.drops() {
         return Err(ProxyError::new(ErrorKind::DropOverload, format!("a share of the requests to {name} is refused")));
     }
-    if !cluster.speaks(protocol) {
-        let text =
-            format!("{name} is spoken to by another version of HTTP than the caller's, and nothing is translated");
+    if !cluster.speaks(protocol, connect) {
+        let text = format!("{name} is spoken to by another version of HTTP than the caller's, which is not translated");
         return Err(ProxyError::new(ErrorKind::UpstreamProtocol, text));
     }
     Ok(())

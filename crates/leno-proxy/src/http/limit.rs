@@ -15,9 +15,19 @@ pub(crate) fn limits() -> Vec<Limit> {
         bytes("request kept so that it can be sent again", retry::REPLAY as u64, "", "not sent again"),
         bytes("body of a request that is mirrored", mirror::MAX_BODY as u64, "", "not mirrored"),
         bytes("answer of a service that a filter asks", service::ANSWER as u64, "", "counts as none"),
-        bytes("HTTP/2 window of a request", h2::server::STREAM_WINDOW.into(), "", "the caller waits"),
-        bytes("HTTP/2 window of a connection", h2::server::CONNECTION_WINDOW.into(), "", "the caller waits"),
-        bytes("answer that waits for a slow HTTP/2 caller", h2::server::SEND_BUFFER as u64, "", "the endpoint waits"),
+        bytes(
+            "HTTP/2 window of a request",
+            limits.stream_window.into(),
+            "`http2_protocol_options.initial_stream_window_size`",
+            "the caller waits",
+        ),
+        bytes(
+            "HTTP/2 window of a connection",
+            limits.connection_window.into(),
+            "`http2_protocol_options.initial_connection_window_size`",
+            "the caller waits",
+        ),
+        bytes("answers that wait for a slow HTTP/2 caller", h2::server::OUTPUT as u64, "", "the endpoints wait"),
         count(
             "HTTP/2 streams that a caller reset in a moment",
             h2::server::MAX_RESETS as u64,

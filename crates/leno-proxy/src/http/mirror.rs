@@ -5,6 +5,7 @@ use std::{rc::Rc, sync::Arc, time::Duration};
 
 use leno_engine::route::{Facts, HeaderEdits, MirrorHost};
 use leno_http1::{Limits, Parsed, RequestHead, field::same, write};
+use leno_http2::Head;
 
 use super::{
     decide::Routed,
@@ -125,21 +126,28 @@ fn question_of_head(bytes: &[u8]) -> Option<Question> {
 }
 
 /// The question that repeats a request of HTTP/2.
-pub(super) fn question_of_request(request: &::http::Request<()>) -> Option<Question> {
-    if request.method() == ::http::Method::CONNECT {
+pub(super) fn question_of_request(head: &Head, routed: &Routed, changes: &[Change<'_>]) -> Option<Question> {
+    let host = routed.host.as_deref().unwrap_or(head.authority());
+    if head.method() == "CONNECT" || host.is_empty() {
         return None;
     }
-    let fields = request.headers().iter().filter(|(name, _)| !is_framing(name.as_str().as_bytes()));
-    let fields = fields.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
-    let host = request.uri().authority().map(ToString::to_string).or_else(|| {
-        let host = request.headers().get(::http::header::HOST)?;
-        host.to_str().ok().map(str::to_owned)
-    });
+    let removed = |name: &[u8]| changes.iter().any(|change| change.removes() && same(name, change.name()));
+    let kept = head.fields().filter(|(name, _)| !is_framing(name) && !removed(name));
+    let mut headers: Vec<_> =
+        kept.map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.to_vec())).collect();
+    for change in changes {
+        match change {
+            Change::Remove(_) => {}
+            Change::Set(name, value) | Change::Append(name, value) => {
+                headers.push((name.to_ascii_lowercase(), value.as_bytes().to_vec()));
+            }
+        }
+    }
     Some(Question {
-        method: request.method().as_str().to_owned(),
-        target: request.uri().path_and_query().map_or("/", ::http::uri::PathAndQuery::as_str).to_owned(),
-        host: host?,
-        headers: fields.collect(),
+        method: head.method().to_owned(),
+        target: routed.target.as_deref().unwrap_or(head.path()).to_owned(),
+        host: host.to_owned(),
+        headers,
         body: bytes::Bytes::new(),
     })
 }

@@ -8,7 +8,8 @@
 //!        telemetry          counted and logged
 //! ```
 //!
-//! The upstream is spoken to as the caller speaks: HTTP/1.1 stays HTTP/1.1, HTTP/2 stays HTTP/2.
+//! The upstream is spoken to as the caller speaks: HTTP/1.1 stays HTTP/1.1, HTTP/2 stays HTTP/2, unless its cluster speaks
+//! HTTP/1.1 only.
 
 mod access_log;
 mod current;

@@ -1,8 +1,8 @@
 //! Requests as `leno_engine` sees them.
 
-use http::request::Parts;
 use leno_engine::{request::RequestHead, resilience::AnswerHead};
 use leno_http1::field::same;
+use leno_http2::Head;
 
 /// An HTTP/1 head with the bytes that it was parsed from.
 #[derive(Clone, Copy, Debug)]
@@ -38,30 +38,27 @@ impl RequestHead for Http1<'_> {
 
 /// An HTTP/2 head.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Http2<'a>(pub(super) &'a Parts);
+pub(super) struct Http2<'a>(pub(super) &'a Head);
 
 impl RequestHead for Http2<'_> {
     fn method(&self) -> &str {
-        self.0.method.as_str()
+        self.0.method()
     }
 
     fn target(&self) -> &str {
-        self.0.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str)
+        self.0.path()
     }
 
     fn authority(&self) -> &str {
-        match self.0.uri.authority() {
-            Some(authority) => authority.as_str(),
-            None => self.0.headers.get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default(),
-        }
+        self.0.authority()
     }
 
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.0.headers.get_all(name).iter().map(http::HeaderValue::as_bytes)
+        self.0.values(name)
     }
 
     fn all(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.0.headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()))
+        self.0.fields()
     }
 }
 
@@ -85,14 +82,14 @@ impl AnswerHead for Answer1<'_> {
 
 /// The head of an HTTP/2 answer.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Answer2<'a>(pub(super) &'a http::response::Parts);
+pub(super) struct Answer2<'a>(pub(super) &'a Head);
 
 impl AnswerHead for Answer2<'_> {
     fn status(&self) -> u16 {
-        self.0.status.as_u16()
+        self.0.status()
     }
 
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.0.headers.get_all(name).iter().map(http::HeaderValue::as_bytes)
+        self.0.values(name)
     }
 }

@@ -5,19 +5,20 @@
 use std::{fmt::Write as _, rc::Rc, time::Duration};
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use h2::{Reason, RecvStream};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
+use http::{HeaderName, HeaderValue, Request, header};
 use leno_engine::{
     request::RequestHead,
     resilience::outlier::{LocalOrigin, Outcome},
     route::{Facts, HeaderEdits, HeaderWrite},
 };
+use leno_http2::{Code, Head};
 use prost::Message;
 
 use super::{ANSWER, AskError, Asked, Failed, choose, cluster, within};
 use crate::{
     config::{Cluster, Slot},
     connection::Direction,
+    h2::{self, Answered, Over, Unanswered},
     upstream::Http2,
     worker::Worker,
 };
@@ -74,44 +75,31 @@ async fn ask(worker: &Rc<Worker>, asked: &Asked, call: &Call<'_>, question: Byte
         true => Failed::Unread(error.into()),
         false => Failed::Read(error.into()),
     })?;
-    let broken = |error: &h2::Error| {
-        let answer = AskError::Broken(format!("{}: HTTP/2: {error}", endpoint.address));
-        let unread = error.reason() == Some(Reason::REFUSED_STREAM) || error.is_go_away();
-        if unread { Failed::Unread(answer) } else { Failed::Read(answer) }
-    };
-    let mut send = lease.send().ready().await.map_err(|error| {
-        lease.retire();
-        Failed::Unread(AskError::Broken(format!("{}: HTTP/2: {error}", endpoint.address)))
-    })?;
     let request = request(call).ok_or(Failed::Read(AskError::Question))?;
-    let sent = send.send_request(request, false).and_then(|(answer, mut body)| {
-        body.send_data(question, true)?;
-        Ok(answer)
-    });
-    let answered = match sent {
-        Ok(answer) => answer.await,
-        Err(error) => Err(error),
-    };
-    let answer = answered.map_err(|error| {
-        if error.is_io() || error.is_go_away() {
-            lease.retire();
+    let answered = h2::ask(lease.link(), &request, question, ANSWER).await.map_err(|unanswered| {
+        let error = AskError::Broken(format!("{}: {unanswered}", endpoint.address));
+        match unanswered {
+            Unanswered::Unsent(_) => return Failed::Unread(error),
+            Unanswered::TooLarge => return Failed::Read(error),
+            Unanswered::Over(_) => cluster.report(worker, endpoint, Outcome::LocalOrigin(LocalOrigin::Reset)),
         }
-        cluster.report(worker, endpoint, Outcome::LocalOrigin(LocalOrigin::Reset));
-        broken(&error)
+        match unanswered {
+            Unanswered::Over(Over::Reset(Code::REFUSED_STREAM)) => Failed::Unread(error),
+            Unanswered::Over(_) | Unanswered::Unsent(_) | Unanswered::TooLarge => Failed::Read(error),
+        }
     })?;
-    cluster.report(worker, endpoint, Outcome::Status(answer.status().as_u16()));
-    let (head, mut body) = answer.into_parts();
-    if head.status != 200 {
-        return Err(Failed::Read(AskError::Broken(format!("{} answered with {}", endpoint.address, head.status))));
+    let Answered { head, body, trailers } = answered;
+    cluster.report(worker, endpoint, Outcome::Status(head.status()));
+    if head.status() != 200 {
+        return Err(Failed::Read(AskError::Broken(format!("{} answered with {}", endpoint.address, head.status()))));
     }
+    let status = |head: &Head| status(head.value("grpc-status"), head.value("grpc-message"));
     // Without a message the status stands in the head.
-    if let Some(status) = status(&head.headers).filter(|_| body.is_end_stream()) {
+    if let Some(status) = status(&head).filter(|_| body.is_empty() && trailers.is_none()) {
         return Err(Failed::Read(status.err().unwrap_or_else(|| AskError::Broken("no message".to_owned()))));
     }
-    let message = read(&mut body).await.map_err(Failed::Read)?;
-    let trailers = body.trailers().await.map_err(|error| broken(&error))?;
     trailers.as_ref().and_then(status).unwrap_or(Ok(())).map_err(Failed::Read)?;
-    unframed(message).map_err(Failed::Read)
+    unframed(body).map_err(Failed::Read)
 }
 
 fn request(call: &Call<'_>) -> Option<Request<()>> {
@@ -137,10 +125,10 @@ fn timeout_value(time: Duration) -> Option<HeaderValue> {
     HeaderValue::from_str(&text).ok()
 }
 
-/// The status in headers or trailers, if it is there.
-fn status(headers: &HeaderMap) -> Option<Result<(), AskError>> {
-    let status = headers.get("grpc-status")?.to_str().ok().and_then(|status| status.parse().ok()).unwrap_or(2);
-    let message = || headers.get("grpc-message").and_then(|it| it.to_str().ok()).unwrap_or_default().to_owned();
+/// The status and message of headers or trailers, if they are there.
+fn status(status: Option<&[u8]>, message: Option<&[u8]>) -> Option<Result<(), AskError>> {
+    let status = std::str::from_utf8(status?).ok().and_then(|status| status.parse().ok()).unwrap_or(2);
+    let message = || String::from_utf8_lossy(message.unwrap_or_default()).into_owned();
     Some(if status == 0 { Ok(()) } else { Err(AskError::Status(status, message())) })
 }
 
@@ -164,21 +152,6 @@ fn unframed(mut bytes: Bytes) -> Result<Bytes, AskError> {
     Ok(bytes.split_off(5))
 }
 
-/// All that comes.
-async fn read(body: &mut RecvStream) -> Result<Bytes, AskError> {
-    let mut all = BytesMut::new();
-    while let Some(piece) = body.data().await {
-        let piece = piece.map_err(|error| AskError::Broken(format!("HTTP/2: {error}")))?;
-        if all.len() + piece.len() > ANSWER {
-            return Err(AskError::Broken(format!("the answer has more than {ANSWER} bytes")));
-        }
-        all.extend_from_slice(&piece);
-        // A stream that is gone says so when it is read.
-        body.flow_control().release_capacity(piece.len()).ok();
-    }
-    Ok(all.freeze())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -195,12 +168,9 @@ mod tests {
 
     #[test]
     fn a_status_is_found_and_told() {
-        let mut headers = HeaderMap::new();
-        assert!(status(&headers).is_none());
-        headers.insert("grpc-status", HeaderValue::from_static("0"));
-        assert!(matches!(status(&headers), Some(Ok(()))));
-        headers.insert("grpc-status", HeaderValue::from_static("x"));
-        assert!(matches!(status(&headers), Some(Err(AskError::Status(2, _)))));
+        assert!(status(None, None).is_none());
+        assert!(matches!(status(Some(b"0"), None), Some(Ok(()))));
+        assert!(matches!(status(Some(b"x"), None), Some(Err(AskError::Status(2, _)))));
     }
 
     proptest! {

@@ -12,6 +12,7 @@ use super::{ANSWER, AskError, Asked, Failed, choose, cluster, within};
 use crate::{
     config::{Cluster, HttpProtocol, Slot},
     connection::Direction,
+    h2::{self, Unanswered},
     upstream::{Http1, Http2, Key},
     worker::Worker,
 };
@@ -158,28 +159,15 @@ async fn http2(worker: &Rc<Worker>, asked: &Asked, question: &Question) -> Resul
     let Asked { cluster, endpoint, .. } = asked;
     let connected = Http2::to(worker, Direction::Outbound, cluster, endpoint).await;
     let lease = connected.map_err(|error| Failed::Unread(error.into()))?;
-    let mut send = lease.send().ready().await.map_err(|error| {
-        lease.retire();
-        Failed::Unread(AskError::Broken(error.to_string()))
-    })?;
     let request = question.http2().ok_or(Failed::Read(AskError::Question))?;
-    let (answer, mut stream) = send.send_request(request, question.body.is_empty()).map_err(broken)?;
-    if !question.body.is_empty() {
-        stream.send_data(question.body.clone(), true).map_err(broken)?;
-    }
-    let (head, mut body) = answer.await.map_err(broken)?.into_parts();
-    let fields = head.headers.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
-    let mut answer = Answer { status: head.status.as_u16(), headers: fields.collect(), body: Vec::new() };
-    while let Some(piece) = body.data().await {
-        let piece = piece.map_err(broken)?;
-        answer.body.extend_from_slice(&piece);
-        if answer.body.len() > ANSWER {
-            return Err(broken(format!("the answer has more than {ANSWER} bytes")));
-        }
-        // A stream that is gone says so when it is read.
-        body.flow_control().release_capacity(piece.len()).ok();
-    }
-    Ok(answer)
+    let answered = h2::ask(lease.link(), &request, question.body.clone(), ANSWER).await;
+    let answered = answered.map_err(|unanswered| match unanswered {
+        Unanswered::Unsent(error) => Failed::Unread(AskError::Broken(error.to_string())),
+        Unanswered::Over(_) | Unanswered::TooLarge => broken(unanswered),
+    })?;
+    let fields = answered.head.fields();
+    let headers = fields.map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.to_vec()));
+    Ok(Answer { status: answered.head.status(), headers: headers.collect(), body: answered.body.to_vec() })
 }
 
 impl Question {

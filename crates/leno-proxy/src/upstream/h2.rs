@@ -2,20 +2,21 @@
 
 use std::{
     cell::{Cell, RefCell},
+    future::poll_fn,
     num::NonZeroU32,
     rc::Rc,
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use h2::client::SendRequest;
+use leno_http2::{Code, Role, Settings};
 
 use super::Key;
 use crate::{
     config::{Cluster, Endpoint},
     connection::{Direction, Payload},
     dial,
-    error::{ErrorKind, ProxyError},
+    error::ProxyError,
+    h2::{Driver, Link},
     worker::Worker,
 };
 
@@ -37,17 +38,23 @@ pub(super) struct Shared {
 /// A connection to an endpoint.
 #[derive(Debug)]
 pub struct Http2 {
-    send: SendRequest<Bytes>,
+    link: Rc<Link>,
     /// Whether it is mesh TLS.
     pub mtls: bool,
-    /// Streams under way.
+    /// Streams under way, or about to be.
     streams: Cell<usize>,
-    /// Whether it is closed, or takes no new streams.
-    closed: Rc<Cell<bool>>,
     /// How many streams there were.
     served: Cell<u32>,
+    /// Whether it had as many as it may have: it ends with those that have their place.
+    full: Cell<bool>,
     /// When the last stream ended.
     used: Cell<Instant>,
+}
+
+impl Drop for Http2 {
+    fn drop(&mut self) {
+        self.link.retire();
+    }
 }
 
 /// A stream's place on a connection; given back when dropped.
@@ -57,7 +64,9 @@ pub struct Lease(Rc<Http2>);
 impl Drop for Lease {
     fn drop(&mut self) {
         self.0.streams.set(self.0.streams.get().saturating_sub(1));
-        self.0.used.set(Instant::now());
+        if self.0.streams.get() == 0 {
+            self.0.used.set(Instant::now());
+        }
     }
 }
 
@@ -68,23 +77,17 @@ impl Lease {
         &self.0
     }
 
-    /// A handle for one request.
-    #[must_use]
-    pub fn send(&self) -> SendRequest<Bytes> {
-        self.0.send.clone()
-    }
-
     /// Counts the request, after which the connection takes no new ones if it has had as many as it may.
     fn count(&self, max: Option<NonZeroU32>) {
         self.0.served.set(self.0.served.get().saturating_add(1));
         if max.is_some_and(|max| self.0.served.get() >= max.get()) {
-            self.retire();
+            self.0.full.set(true);
         }
     }
 
-    /// Takes no new requests from now on.
-    pub fn retire(&self) {
-        self.0.closed.set(true);
+    /// The connection as streams see it.
+    pub(crate) fn link(&self) -> &Rc<Link> {
+        &self.0.link
     }
 }
 
@@ -92,8 +95,8 @@ impl Shared {
     /// A place on a connection that has one.
     fn lease(&self) -> Option<Lease> {
         let mut connections = self.connections.borrow_mut();
-        connections.retain(|connection| !connection.closed.get());
-        let free = |connection: &&Rc<Http2>| connection.streams.get() < connection.send.current_max_send_streams();
+        connections.retain(|connection| connection.is_usable());
+        let free = |connection: &&Rc<Http2>| connection.streams.get() < connection.link.max_streams();
         let least = connections.iter().filter(free).min_by_key(|connection| connection.streams.get());
         // When all are full and no more may be made, the least loaded one queues.
         let chosen = match least {
@@ -114,7 +117,7 @@ impl Shared {
         let mut connections = self.connections.borrow_mut();
         connections.retain(|connection| {
             let waited = connection.streams.get() == 0 && connection.used.get().elapsed() >= idle;
-            !connection.closed.get() && !waited
+            connection.is_usable() && !waited
         });
         // One that dials at the moment will need its place.
         !connections.is_empty() || self.dialing.try_lock().is_err()
@@ -122,10 +125,15 @@ impl Shared {
 }
 
 impl Http2 {
+    /// Whether it takes new streams.
+    fn is_usable(&self) -> bool {
+        !self.full.get() && self.link.is_usable()
+    }
+
     /// A place on a connection to an endpoint, on a new one if all are full.
     ///
     /// # Errors
-    /// As [`dial::dial`], and when the endpoint speaks no HTTP/2.
+    /// As [`dial::dial`].
     pub async fn to(
         worker: &Rc<Worker>,
         direction: Direction,
@@ -155,30 +163,27 @@ impl Http2 {
         }
         let dialed = dial::dial(worker, direction, cluster, endpoint, Payload::Http2).await?;
         let mtls = dialed.identity.is_some();
-        let handshake = h2::client::Builder::new()
-            .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(64 * 1024)
-            .enable_push(false)
-            .handshake::<_, Bytes>(dialed.io);
-        let (send, driver) = handshake.await.map_err(|error| {
-            ProxyError::new(ErrorKind::UpstreamProtocol, format!("HTTP/2 with {}: {error}", endpoint.address))
-        })?;
-        let closed = Rc::new(Cell::new(false));
-        let ended = Rc::clone(&closed);
+        let settings = Settings {
+            stream_window: STREAM_WINDOW,
+            connection_window: CONNECTION_WINDOW,
+            max_header_list: 64 * 1024,
+            ..Settings::default()
+        };
+        let link = Link::new(Role::Client, settings);
+        let mut driver = Driver::new(Rc::clone(&link), dialed.io, Vec::new());
         // Not a task of the worker: it ends by itself when nobody holds the connection.
         tokio::task::spawn_local(async move {
-            if let Err(error) = driver.await {
-                tracing::debug!(%error, "HTTP/2 connection to an endpoint ended");
+            let ended = poll_fn(|cx| driver.poll(cx, &mut |request| request.stream.reset(Code::PROTOCOL_ERROR))).await;
+            if let Err(why) = ended {
+                tracing::debug!(why, "HTTP/2 connection to an endpoint ended");
             }
-            ended.set(true);
         });
         let connection = Rc::new(Self {
-            send,
+            link,
             mtls,
             streams: Cell::new(1),
-            closed,
             served: Cell::new(0),
+            full: Cell::new(false),
             used: Cell::new(Instant::now()),
         });
         shared.connections.borrow_mut().push(Rc::clone(&connection));

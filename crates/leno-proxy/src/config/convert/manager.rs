@@ -5,10 +5,13 @@
 use std::sync::Arc;
 
 use leno_engine::normalize::{EscapedSlashes, PathRules};
-use leno_proto::v3::http_connection_manager::{
-    HttpConnectionManager as Proto,
+use leno_proto::v3::{
+    core::Http2ProtocolOptions,
     http_connection_manager::{
-        CodecType, ForwardClientCertDetails, PathWithEscapedSlashesAction, RouteSpecifier, UpgradeConfig,
+        HttpConnectionManager as Proto,
+        http_connection_manager::{
+            CodecType, ForwardClientCertDetails, PathWithEscapedSlashesAction, RouteSpecifier, UpgradeConfig,
+        },
     },
 };
 
@@ -22,6 +25,9 @@ use super::{
 /// The most header fields that can be allowed: the HTTP/1 parser has room for so many.
 #[expect(clippy::cast_possible_truncation, reason = "a few hundred")]
 const MAX_FIELDS: u32 = leno_http1::Limits::MAX_FIELDS as u32;
+
+/// The largest table that callers can be allowed to fill.
+const MAX_TABLE: u32 = 1024 * 1024;
 
 pub(super) fn convert(
     check: &mut Check,
@@ -127,16 +133,45 @@ fn limits(check: &mut Check, path: &str, proto: &mut Proto) -> HttpLimits {
         }
         check.rest(&path_of("common_http_protocol_options"), &options);
     }
-    if let Some(mut options) = proto.http2_protocol_options.take() {
-        if let Some(streams) = options.max_concurrent_streams.take() {
-            if streams.value == 0 {
-                check.wrong(&path_of("http2_protocol_options.max_concurrent_streams"), "0", "at least 1");
-            }
-            limits.max_concurrent_streams = streams.value;
-        }
-        check.rest(&path_of("http2_protocol_options"), &options);
+    if let Some(options) = proto.http2_protocol_options.take() {
+        http2(check, &path_of("http2_protocol_options"), options, &mut limits);
     }
     limits
+}
+
+fn http2(check: &mut Check, path: &str, mut options: Http2ProtocolOptions, limits: &mut HttpLimits) {
+    if let Some(streams) = options.max_concurrent_streams.take() {
+        if streams.value == 0 {
+            check.wrong(&join(path, "max_concurrent_streams"), "0", "at least 1");
+        }
+        limits.max_concurrent_streams = streams.value;
+    }
+    let windows = [
+        ("initial_stream_window_size", options.initial_stream_window_size.take(), &mut limits.stream_window),
+        (
+            "initial_connection_window_size",
+            options.initial_connection_window_size.take(),
+            &mut limits.connection_window,
+        ),
+    ];
+    for (field, window, limit) in windows {
+        let Some(window) = window else { continue };
+        if !(65_535..=0x7fff_ffff).contains(&window.value) {
+            check.wrong(&join(path, field), window.value.to_string(), "65535 to 2147483647");
+        }
+        *limit = window.value;
+    }
+    if let Some(table) = options.hpack_table_size.take() {
+        if table.value > MAX_TABLE {
+            check.wrong(&join(path, "hpack_table_size"), table.value.to_string(), format!("at most {MAX_TABLE}"));
+        }
+        limits.header_table = table.value;
+    }
+    // What this says is what Leno always does: a malformed message ends its stream, not the connection.
+    if options.override_stream_error_on_invalid_http_message.is_some_and(|it| it.value) {
+        options.override_stream_error_on_invalid_http_message = None;
+    }
+    check.rest(path, &options);
 }
 
 fn upgrade(check: &mut Check, path: &str, mut config: UpgradeConfig) -> Option<Box<str>> {

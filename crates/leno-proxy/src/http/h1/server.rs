@@ -404,7 +404,7 @@ impl Server {
 }
 
 /// Admits a request to its cluster, when others have ended if it must be; for as long as the guards live.
-async fn admit(routed: &Routed) -> Result<(Counted<'_>, SemaphorePermit<'_>), ProxyError> {
+pub(in crate::http) async fn admit(routed: &Routed) -> Result<(Counted<'_>, SemaphorePermit<'_>), ProxyError> {
     let breaker = &routed.cluster.breaker;
     let request = breaker.request()?;
     if let Some(turn) = breaker.free_turn() {

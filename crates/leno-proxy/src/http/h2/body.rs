@@ -1,84 +1,64 @@
 //! Bodies: frames are passed on as fast as the receiver's window allows, and the sender's window opens with it.
 
-use std::future::poll_fn;
+use std::{future::poll_fn, task::Poll};
 
 use bytes::Bytes;
-use h2::{Reason, RecvStream, SendStream};
+use leno_http2::Code;
 
-use super::upload::Progress;
+use super::{called::Called, message, upload::Progress};
+use crate::h2::Stream;
 
 /// How passing a body on failed.
 #[derive(Debug)]
 pub(super) enum Broken {
     /// The sender's stream was reset, for this reason, or its connection broke.
-    Sender(Option<Reason>),
+    Sender(Option<Code>),
     /// The receiver's.
-    Receiver(Option<Reason>),
+    Receiver(Option<Code>),
     /// The request is larger than the limit.
     TooLarge,
 }
 
 /// Passes an answer's body and its trailers on to their end.
-pub(super) async fn pass(mut from: RecvStream, to: &mut SendStream<Bytes>, progress: &Progress) -> Result<(), Broken> {
-    while let Some(data) = next(&mut from, to).await? {
+pub(super) async fn pass(from: &Called, to: &Stream, progress: &Progress) -> Result<(), Broken> {
+    while let Some(data) = next(from, to).await? {
         let length = data.len();
         progress.down.set(progress.down.get() + length as u64);
         progress.touch();
-        send(to, data, from.is_end_stream()).await?;
-        progress.touch();
-        // The window opens for what the receiver took: a slow receiver slows the sender down.
-        from.flow_control().release_capacity(length).map_err(|error| Broken::Sender(error.reason()))?;
-        if from.is_end_stream() {
+        let end = from.is_end();
+        send(to, data, end).await?;
+        if end {
             return Ok(());
         }
+        progress.touch();
+        // The window opens for what the receiver took: a slow receiver slows the sender down.
+        from.release(length);
     }
-    match from.trailers().await {
-        Ok(Some(map)) => {
-            progress.note_grpc(&map);
-            to.send_trailers(map).map_err(|error| Broken::Receiver(error.reason()))
+    match from.trailers() {
+        Some(trailers) => {
+            progress.note_grpc(&trailers);
+            to.send_head(true, |writer| message::trailers(writer, &trailers))
+                .map_err(|over| Broken::Receiver(over.code()))
         }
-        Ok(None) => to.send_data(Bytes::new(), true).map_err(|error| Broken::Receiver(error.reason())),
-        Err(error) => Err(Broken::Sender(error.reason())),
+        None => send(to, Bytes::new(), true).await,
     }
 }
 
 /// The next piece of a body, or the end; whichever comes first of it and of a reset by the receiver.
-async fn next(from: &mut RecvStream, to: &mut SendStream<Bytes>) -> Result<Option<Bytes>, Broken> {
+async fn next(from: &Called, to: &Stream) -> Result<Option<Bytes>, Broken> {
     poll_fn(|cx| {
-        if let std::task::Poll::Ready(reset) = to.poll_reset(cx) {
-            return std::task::Poll::Ready(Err(Broken::Receiver(reset.ok())));
+        if let Poll::Ready(over) = to.poll_over(cx) {
+            return Poll::Ready(Err(Broken::Receiver(over.code())));
         }
-        from.poll_data(cx).map(|data| match data {
-            Some(Ok(data)) => Ok(Some(data)),
-            Some(Err(error)) => Err(Broken::Sender(error.reason())),
-            None => Ok(None),
-        })
+        from.poll_data(cx).map_err(|over| Broken::Sender(over.code()))
     })
     .await
 }
 
 /// Sends all of a piece, in parts as the window allows.
-pub(super) async fn send(to: &mut SendStream<Bytes>, mut data: Bytes, end: bool) -> Result<(), Broken> {
-    if data.is_empty() {
-        return match end {
-            true => to.send_data(data, true).map_err(|error| Broken::Receiver(error.reason())),
-            false => Ok(()),
-        };
+pub(super) async fn send(to: &Stream, mut data: Bytes, end: bool) -> Result<(), Broken> {
+    if data.is_empty() && !end {
+        return Ok(());
     }
-    while !data.is_empty() {
-        to.reserve_capacity(data.len());
-        let capacity = if to.capacity() > 0 {
-            to.capacity()
-        } else {
-            match poll_fn(|cx| to.poll_capacity(cx)).await {
-                Some(Ok(capacity)) => capacity,
-                Some(Err(error)) => return Err(Broken::Receiver(error.reason())),
-                None => return Err(Broken::Receiver(None)),
-            }
-        };
-        let part = data.split_to(capacity.min(data.len()));
-        let last = end && data.is_empty();
-        to.send_data(part, last).map_err(|error| Broken::Receiver(error.reason()))?;
-    }
-    Ok(())
+    poll_fn(|cx| to.poll_send(cx, &mut data, end)).await.map_err(|over| Broken::Receiver(over.code()))
 }

@@ -1,117 +1,128 @@
 //! One stream: one request and its answer, both directions at once.
 
-use std::{future::poll_fn, pin::pin, rc::Rc, sync::Arc, task::Poll};
+use std::{future::poll_fn, pin::pin, rc::Rc, sync::Arc, task::Poll, time::Duration};
 
-use bytes::Bytes;
-use h2::{Reason, RecvStream, SendStream, client::ResponseFuture, server::SendResponse};
-use http::{Request, request::Parts};
 use leno_engine::resilience::Failure;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use leno_http2::{Code, Head};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::{
     super::{
         access_log::Outcome,
         decide::{self, Decision, Routed},
+        h1::server::admit,
+        header::{self, Ids},
         mirror::{self, Mirroring},
         reply::Reply,
         retry::Retries,
         view::{Answer2, Http2 as View},
     },
     body::{self, Broken},
+    called::Called,
     expiry::{Expired, due, expired, late},
-    failure::{Broke, Failed, not_processed, outcome_of, reason},
+    failure::{Broke, Failed, outcome_of, reason},
     held::Held,
     message,
+    translate::Translated,
     upload::{Progress, Upload},
 };
 use crate::{
-    config::{Endpoint, HttpConnectionManager, Tried},
+    config::{Endpoint, HttpConnectionManager, HttpProtocol, Tried},
     connection::{Callee, Connection, Direction},
     error::{ErrorKind, ProxyError},
+    h2::{Request, Stream},
     telemetry::event::{Protocol, Retried},
-    upstream::{Http2, Lease},
+    upstream::{Http1, Http2, Key},
 };
 
 /// A stream under way.
-struct Exchange {
+struct Exchange<'a> {
     connection: Rc<Connection>,
     manager: Arc<HttpConnectionManager>,
-    parts: Parts,
-    respond: SendResponse<Bytes>,
+    caller: &'a Stream,
+    head: &'a Head,
     outcome: Outcome,
     grpc: bool,
 }
 
 /// An endpoint that took the request.
 struct Sent {
-    answer: ResponseFuture,
-    body: Option<SendStream<Bytes>>,
-    lease: Lease,
+    callee: Called,
+    /// Whether the head was all.
+    ended: bool,
     /// When the answer must have begun.
     until: Option<Instant>,
 }
 
 /// Serves one stream.
-pub(super) async fn run(
-    connection: Rc<Connection>,
-    manager: Arc<HttpConnectionManager>,
-    request: Request<RecvStream>,
-    respond: SendResponse<Bytes>,
-) {
-    let (parts, body) = request.into_parts();
-    let mut body = Held::new(body);
-    let grpc = message::is_grpc(&parts.headers);
+pub(super) async fn run(connection: Rc<Connection>, manager: Arc<HttpConnectionManager>, request: Request) {
+    let Request { stream: caller, head } = request;
+    let grpc = message::is_grpc(&head);
     let protocol = if grpc { Protocol::Grpc } else { Protocol::Http2 };
     let callee = Callee::of(&connection, &manager.stat_prefix);
     let outcome = Outcome::new(callee, protocol, std::time::Instant::now());
-    let mut exchange = Exchange { connection, manager, parts, respond, outcome, grpc };
-    let view = View(&exchange.parts);
-    let decision =
-        decide::decide(&exchange.connection, &exchange.manager, &exchange.outcome.callee, protocol, &view, &mut body)
-            .await;
+    let mut exchange = Exchange { connection, manager, caller: &caller, head: &head, outcome, grpc };
     let limits = exchange.manager.limits;
-    let fields = u32::try_from(exchange.parts.headers.len()).unwrap_or(u32::MAX);
-    let length = message::content_length(&exchange.parts.headers);
+    let fields = u32::try_from(head.len()).unwrap_or(u32::MAX);
+    if head.is_too_large() || fields > limits.max_headers_count {
+        exchange.answer(&Reply::from(ErrorKind::HeadersTooLarge)).await;
+        return exchange.outcome.emit(&exchange.connection, &exchange.manager, &View(&head));
+    }
+    let view = View(&head);
+    let mut body = Held::new(&caller);
+    let (connection, manager, callee) = (&exchange.connection, &exchange.manager, &exchange.outcome.callee);
+    let decision = decide::decide(connection, manager, callee, protocol, &view, &mut body).await;
+    let length = head.content_length().unwrap_or_default().max(body.length());
     match decision {
-        _ if fields > limits.max_headers_count => exchange.answer(&Reply::from(ErrorKind::HeadersTooLarge)),
-        Decision::Answer(reply) => exchange.answer(&reply),
-        Decision::Forward(routed) if routed.is_too_large(length.unwrap_or_default().max(body.length())) => {
-            exchange.answer(&Reply::from(ErrorKind::BodyTooLarge));
+        Decision::Answer(reply) => exchange.answer(&reply).await,
+        Decision::Forward(routed) if routed.is_too_large(length) => {
+            exchange.answer(&Reply::from(ErrorKind::BodyTooLarge)).await;
         }
         Decision::Forward(routed) => exchange.forward(&routed, body).await,
     }
-    exchange.outcome.emit(&exchange.connection, &exchange.manager, &View(&exchange.parts));
+    exchange.outcome.emit(&exchange.connection, &exchange.manager, &view);
 }
 
-impl Exchange {
+impl Exchange<'_> {
     /// Answers without an endpoint.
-    fn answer(&mut self, reply: &Reply) {
+    async fn answer(&mut self, reply: &Reply) {
         self.outcome.status = reply.status;
         self.outcome.flags = reply.flags;
         self.outcome.delayed |= reply.delayed;
         self.outcome.detail.clone_from(&reply.detail);
-        let (response, body) = message::reply(reply, self.grpc);
-        let ends = body.is_empty() || self.parts.method == http::Method::HEAD;
+        let understood = message::understood(reply, self.grpc);
+        let length = matches!(understood, std::borrow::Cow::Borrowed(_));
+        let ends = understood.body.is_empty() || self.head.method() == "HEAD";
         // A caller that is gone cannot be told.
-        if let Ok(mut stream) = self.respond.send_response(response, ends)
-            && !ends
-        {
-            self.outcome.response_bytes = body.len() as u64;
-            drop(stream.send_data(body, true));
+        if self.caller.send_head(ends, |writer| message::reply(writer, &understood, length)).is_err() || ends {
+            return;
+        }
+        let body = understood.body.clone();
+        self.outcome.response_bytes = body.len() as u64;
+        let sent = body::send(self.caller, body, true);
+        match self.manager.limits.stream_idle_timeout {
+            Duration::ZERO => drop(sent.await),
+            time => drop(timeout(time, sent).await),
         }
     }
 
     /// Finds an endpoint that takes the request, and passes everything on.
-    async fn forward(&mut self, routed: &Routed, body: Held) {
+    async fn forward(&mut self, routed: &Routed, body: Held<'_>) {
         self.outcome.delayed = routed.delayed;
         self.outcome.route.clone_from(&routed.route);
         self.outcome.cluster = Some(Arc::clone(&routed.cluster.name));
         if self.connection.direction == Direction::Outbound {
             self.outcome.callee.service = Arc::clone(&routed.cluster.service);
         }
-        let _admitted = match routed.cluster.breaker.request() {
+        let admitted = match routed.cluster.protocol {
+            HttpProtocol::Http1 => admit(routed).await.map(|(request, turn)| (request, Some(turn))),
+            HttpProtocol::Http2 | HttpProtocol::AsCaller => {
+                routed.cluster.breaker.request().map(|request| (request, None))
+            }
+        };
+        let _admitted = match admitted {
             Ok(admitted) => admitted,
-            Err(error) => return self.fail(routed, error, ErrorKind::flag),
+            Err(error) => return self.fail(routed, error, ErrorKind::flag).await,
         };
         let mut tried = Tried::default();
         let mut retries = Retries::of(routed);
@@ -133,7 +144,7 @@ impl Exchange {
             }
             self.outcome.retries = retries.resends();
             let Some(wait) = retries.claimed() else {
-                return self.fail(routed, error, |kind| retries.flags(kind.flag()));
+                return self.fail(routed, error, |kind| retries.flags(kind.flag())).await;
             };
             let (connection, callee, protocol) = (&self.connection, &self.outcome.callee, self.outcome.protocol);
             Retried { connection, callee, protocol, reason: error.kind }.emit();
@@ -142,30 +153,32 @@ impl Exchange {
             let due = due(routed, &progress);
             tokio::select! {
                 biased;
-                _ = poll_fn(|cx| self.respond.poll_reset(cx)) => return drop(self.settle(Err(Broke::CallerGone))),
+                _ = poll_fn(|cx| self.caller.poll_over(cx)) => return drop(self.settle(Err(Broke::CallerGone)).await),
                 () = sleep_until(due.map_or(until, |due| due.min(until))) => {}
             }
             if due.is_some_and(|due| due <= until) {
-                return self.fail(routed, late(), ErrorKind::flag);
+                return self.fail(routed, late(), ErrorKind::flag).await;
             }
         }
     }
 
     /// What others get of it as well.
     fn mirroring(&self, routed: &Routed) -> Option<Mirroring> {
-        if routed.mirrors.is_empty() {
+        if routed.mirrors.is_empty() || !message::is_legal(routed) {
             return None;
         }
-        let (request, ..) = message::request(&self.connection, &self.parts, routed)?;
-        let question = mirror::question_of_request(&request)?;
+        let header = |name: &str| self.head.value(name);
+        let ids = Ids::missing(header);
+        let changes = header::request(&self.connection, routed, &ids, header);
+        let question = mirror::question_of_request(self.head, routed, &changes)?;
         Some(Mirroring::new(&self.connection.worker, &routed.mirrors, question, routed.timeout))
     }
 
     /// Answers a request that no endpoint answered.
-    fn fail(&mut self, routed: &Routed, error: ProxyError, flags: impl Fn(ErrorKind) -> &'static str) {
+    async fn fail(&mut self, routed: &Routed, error: ProxyError, flags: impl Fn(ErrorKind) -> &'static str) {
         let flags = flags(error.kind);
         let reply = Reply { flags, ..Reply::from(error) };
-        self.answer(&reply.edited(&routed.response_edits));
+        self.answer(&reply.edited(&routed.response_edits)).await;
     }
 
     /// Tries one endpoint.
@@ -194,7 +207,8 @@ impl Exchange {
         }
         self.outcome.callee.address = Some(endpoint.address);
         progress.touch();
-        let open = self.open(routed, &endpoint, upload.is_empty());
+        let resent = retries.resends() > 0;
+        let open = self.open(routed, &endpoint, upload.is_empty(), resent);
         let sent = match due(routed, progress) {
             Some(due) => timeout_at(due, open).await.unwrap_or_else(|_| Err((None, late()))),
             None => open.await,
@@ -205,36 +219,49 @@ impl Exchange {
         if let Some(came) = outcome_of(&passed, status) {
             routed.cluster.report(&self.connection.worker, &endpoint, came);
         }
-        self.settle(passed).inspect_err(|(failure, _)| tried.note(&endpoint, *failure))
+        self.settle(passed).await.inspect_err(|(failure, _)| tried.note(&endpoint, *failure))
     }
 
-    /// Sends the head to an endpoint. `ends`: whether that is all.
-    async fn open(&mut self, routed: &Routed, endpoint: &Arc<Endpoint>, ends: bool) -> Result<Sent, Failed> {
+    /// Sends the head to an endpoint. `ends`: whether that is all; `resent`: whether it was sent before.
+    async fn open(
+        &mut self,
+        routed: &Routed,
+        endpoint: &Arc<Endpoint>,
+        ends: bool,
+        resent: bool,
+    ) -> Result<Sent, Failed> {
         let per_try = routed.retry.as_ref().and_then(|retry| retry.per_try_timeout);
         let until = per_try.map(|time| Instant::now() + time);
-        let (worker, direction) = (&self.connection.worker, self.connection.direction);
-        let connected = Http2::to(worker, direction, &routed.cluster, endpoint).await;
-        let lease = connected.map_err(|error| (Some(Failure::Connect), error))?;
-        self.outcome.callee.mtls = lease.connection().mtls;
-        let failed = |error: &h2::Error| {
-            (Some(Failure::NotProcessed), ProxyError::new(ErrorKind::UpstreamClosed, format!("HTTP/2: {error}")))
-        };
-        let mut send = match lease.send().ready().await {
-            Ok(send) => send,
-            Err(error) => {
-                lease.retire();
-                return Err(failed(&error));
-            }
-        };
-        let Some((request, ids)) = message::request(&self.connection, &self.parts, routed) else {
+        if !message::is_legal(routed) {
             return Err((None, ProxyError::new(ErrorKind::BadRequest, "the rewritten target is not legal")));
-        };
-        self.outcome.ids = ids;
-        match send.send_request(request, ends) {
-            Ok((answer, stream)) => Ok(Sent { answer, body: (!ends).then_some(stream), lease, until }),
+        }
+        self.outcome.ids = Ids::missing(|name| self.head.value(name));
+        let ids = self.outcome.ids;
+        let changes = header::request(&self.connection, routed, &ids, |name| self.head.value(name));
+        let (worker, direction, head) = (&self.connection.worker, self.connection.direction, self.head);
+        let unreachable = |error| (Some(Failure::Connect), error);
+        if routed.cluster.protocol == HttpProtocol::Http1 {
+            let key = Key::new(&routed.cluster, endpoint);
+            let waited = if resent { None } else { Http1::waited(worker, &key) };
+            let upstream = match waited {
+                Some(waited) => waited,
+                None => Http1::dial(worker, direction, &routed.cluster, endpoint, key).await.map_err(unreachable)?,
+            };
+            self.outcome.callee.mtls = upstream.mtls;
+            let translated = Translated::new(worker, routed, upstream, (head, changes.as_slice(), ends));
+            return Ok(Sent { callee: Called::Http1(Box::new(translated)), ended: ends, until });
+        }
+        let lease = Http2::to(worker, direction, &routed.cluster, endpoint).await.map_err(unreachable)?;
+        self.outcome.callee.mtls = lease.connection().mtls;
+        let kind = (ends, head.method() == "HEAD");
+        let opened = poll_fn(|cx| {
+            lease.link().poll_open(cx, kind, &mut |writer| message::request(writer, head, routed, &changes))
+        });
+        match opened.await {
+            Ok(stream) => Ok(Sent { callee: Called::Http2 { stream, _lease: lease }, ended: ends, until }),
             Err(error) => {
-                lease.retire();
-                Err(failed(&error))
+                let text = format!("HTTP/2: {error}");
+                Err((Some(Failure::NotProcessed), ProxyError::new(ErrorKind::UpstreamClosed, text)))
             }
         }
     }
@@ -248,19 +275,17 @@ impl Exchange {
         progress: &Progress,
         retries: &mut Retries<'_>,
     ) -> Result<(), Broke> {
-        let Sent { answer, body: stream, lease, until } = sent;
+        let Sent { callee, ended, until } = sent;
         let upload = async {
-            if let Some(mut stream) = stream
-                && let Err(broken) = upload.pass(&mut stream, progress).await
-            {
-                stream.send_reset(reason(&broken));
+            if !ended && let Err(broken) = upload.pass(&callee, progress).await {
+                callee.reset(reason(&broken));
                 return Some(broken);
             }
             None
         };
         let mut upload = pin!(upload);
         let mut expired = pin!(expired(routed, self.outcome.started.into(), until, progress));
-        let mut download = pin!(self.download(routed, answer, &lease, progress, retries));
+        let mut download = pin!(self.download(routed, &callee, progress, retries));
         let mut uploading = true;
         loop {
             tokio::select! {
@@ -281,7 +306,7 @@ impl Exchange {
     }
 
     /// What the outcome of passing everything on means.
-    fn settle(&mut self, result: Result<(), Broke>) -> Result<(), Failed> {
+    async fn settle(&mut self, result: Result<(), Broke>) -> Result<(), Failed> {
         let broke = match result {
             Ok(()) => return Ok(()),
             Err(broke) => broke,
@@ -289,21 +314,21 @@ impl Exchange {
         let begun = self.outcome.status != 0;
         let (flags, detail, reason) = match broke {
             Broke::CallerGone => {
-                (ErrorKind::DownstreamClosed.flag(), "the caller reset the stream".to_owned(), Reason::CANCEL)
+                (ErrorKind::DownstreamClosed.flag(), "the caller reset the stream".to_owned(), Code::CANCEL)
             }
             Broke::TooLarge if begun => {
-                (ErrorKind::BodyTooLarge.flag(), ErrorKind::BodyTooLarge.doc().to_owned(), Reason::CANCEL)
+                (ErrorKind::BodyTooLarge.flag(), ErrorKind::BodyTooLarge.doc().to_owned(), Code::CANCEL)
             }
             Broke::TooLarge => {
-                self.answer(&Reply::from(ErrorKind::BodyTooLarge));
+                self.answer(&Reply::from(ErrorKind::BodyTooLarge)).await;
                 return Ok(());
             }
             Broke::Expired(why) if begun => {
-                (why.kind().flag(), "the answer was not complete in time".to_owned(), Reason::CANCEL)
+                (why.kind().flag(), "the answer was not complete in time".to_owned(), Code::CANCEL)
             }
             Broke::Expired(Expired::Arrival) => {
                 let error = ProxyError::new(ErrorKind::RequestTimeout, "the request did not arrive in time");
-                self.answer(&Reply::from(error));
+                self.answer(&Reply::from(error)).await;
                 return Ok(());
             }
             Broke::Expired(Expired::PerTry) => {
@@ -319,11 +344,10 @@ impl Exchange {
             }
             Broke::Upstream(reason) if begun => {
                 let detail = format!("the endpoint broke off its answer: {reason:?}");
-                (ErrorKind::UpstreamReset.flag(), detail, reason.unwrap_or(Reason::INTERNAL_ERROR))
+                (ErrorKind::UpstreamReset.flag(), detail, reason.unwrap_or(Code::INTERNAL_ERROR))
             }
             Broke::Upstream(reason) => {
-                let failure =
-                    if reason == Some(Reason::REFUSED_STREAM) { Failure::NotProcessed } else { Failure::Reset };
+                let failure = if reason == Some(Code::REFUSED_STREAM) { Failure::NotProcessed } else { Failure::Reset };
                 let text = match reason {
                     Some(reason) => format!("the endpoint reset the stream: {reason}"),
                     None => "the endpoint closed the connection".to_owned(),
@@ -332,23 +356,23 @@ impl Exchange {
             }
         };
         (self.outcome.flags, self.outcome.detail) = (flags, detail);
-        self.respond.send_reset(reason);
+        self.caller.reset(reason);
         Ok(())
     }
 
-    /// Passes interim answers down until the final one is there. A caller that is gone ends the wait.
-    async fn interim(&mut self, answer: &mut ResponseFuture) -> Result<(), Broke> {
+    /// The final answer; interim ones are passed down. A caller that is gone ends the wait.
+    async fn final_answer(&self, callee: &Called) -> Result<Head, Broke> {
         loop {
-            let respond = &mut self.respond;
-            let interim = poll_fn(|cx| match respond.poll_reset(cx) {
+            let answer = poll_fn(|cx| match self.caller.poll_over(cx) {
                 Poll::Ready(_) => Poll::Ready(Err(Broke::CallerGone)),
-                Poll::Pending => answer.poll_informational(cx).map(Ok),
+                Poll::Pending => callee.poll_answer(cx).map_err(|over| Broke::Upstream(over.code())),
             });
-            let Some(Ok(response)) = interim.await? else { return Ok(()) };
-            let (parts, ()) = response.into_parts();
-            let mut interim = http::Response::new(());
-            (*interim.status_mut(), *interim.headers_mut()) = (parts.status, parts.headers);
-            self.respond.send_informational(interim).map_err(|_| Broke::CallerGone)?;
+            let head = answer.await?;
+            if head.status() >= 200 {
+                return Ok(head);
+            }
+            let passed = self.caller.send_head(false, |writer| message::interim(writer, &head));
+            passed.map_err(|_| Broke::CallerGone)?;
         }
     }
 
@@ -356,39 +380,27 @@ impl Exchange {
     async fn download(
         &mut self,
         routed: &Routed,
-        mut answer: ResponseFuture,
-        lease: &Lease,
+        callee: &Called,
         progress: &Progress,
         retries: &mut Retries<'_>,
     ) -> Result<(), Broke> {
-        self.interim(&mut answer).await?;
-        let response = match answer.await {
-            Ok(response) => response,
-            Err(error) => {
-                // GOAWAY and broken connections: the next request needs another one.
-                if error.is_io() || error.is_go_away() {
-                    lease.retire();
-                }
-                return Err(Broke::Upstream(error.reason().or(not_processed(&error))));
-            }
-        };
-        let (parts, body) = response.into_parts();
-        let status = parts.status.as_u16();
-        if retries.claim_answer(&Answer2(&parts), progress.replayable.get()) {
+        let head = self.final_answer(callee).await?;
+        let status = head.status();
+        if retries.claim_answer(&Answer2(&head), progress.replayable.get()) {
             return Err(Broke::Status(status));
         }
         retries.settle();
         progress.settled.set(true);
         self.outcome.status = status;
-        progress.note_grpc(&parts.headers);
-        let ends = body.is_end_stream();
-        let response = message::response(parts, routed);
-        let mut stream = self.respond.send_response(response, ends).map_err(|_| Broke::CallerGone)?;
+        progress.note_grpc(&head);
+        let ends = callee.is_end();
+        let passed = self.caller.send_head(ends, |writer| message::answer(writer, &head, routed));
+        passed.map_err(|_| Broke::CallerGone)?;
         if ends {
             return Ok(());
         }
-        body::pass(body, &mut stream, progress).await.map_err(|broken| match broken {
-            Broken::Sender(reason) => Broke::Upstream(reason),
+        body::pass(callee, self.caller, progress).await.map_err(|broken| match broken {
+            Broken::Sender(code) => Broke::Upstream(code),
             Broken::Receiver(_) | Broken::TooLarge => Broke::CallerGone,
         })
     }

@@ -1,10 +1,10 @@
 //! How passing a request on broke off, and what that means.
 
-use h2::Reason;
 use leno_engine::resilience::{
     Failure,
     outlier::{LocalOrigin, Outcome},
 };
+use leno_http2::Code;
 
 use super::{body::Broken, expiry::Expired};
 use crate::error::ProxyError;
@@ -16,7 +16,7 @@ pub(super) type Failed = (Option<Failure>, ProxyError);
 pub(super) enum Broke {
     CallerGone,
     TooLarge,
-    Upstream(Option<Reason>),
+    Upstream(Option<Code>),
     /// A status after which the request is sent again.
     Status(u16),
     Expired(Expired),
@@ -29,22 +29,17 @@ pub(super) fn outcome_of(passed: &Result<(), Broke>, status: u16) -> Option<Outc
         Err(Broke::Status(status)) => Some(Outcome::Status(*status)),
         _ if status != 0 => Some(Outcome::Status(status)),
         // It did not even begin.
-        Err(Broke::Upstream(Some(Reason::REFUSED_STREAM))) => None,
+        Err(Broke::Upstream(Some(Code::REFUSED_STREAM))) => None,
         Err(Broke::Upstream(_)) => Some(Outcome::LocalOrigin(LocalOrigin::Reset)),
         Err(Broke::Expired(Expired::Route | Expired::PerTry)) => Some(Outcome::LocalOrigin(LocalOrigin::Timeout)),
         Err(Broke::Expired(_) | Broke::CallerGone | Broke::TooLarge) | Ok(()) => None,
     }
 }
 
-/// A GOAWAY from the endpoint without an error says that it did not process what it did not count.
-pub(super) fn not_processed(error: &h2::Error) -> Option<Reason> {
-    (error.is_go_away() && error.reason() == Some(Reason::NO_ERROR)).then_some(Reason::REFUSED_STREAM)
-}
-
 /// The reason that the other side is told.
-pub(super) fn reason(broken: &Broken) -> Reason {
+pub(super) fn reason(broken: &Broken) -> Code {
     match broken {
-        Broken::Sender(reason) | Broken::Receiver(reason) => reason.unwrap_or(Reason::CANCEL),
-        Broken::TooLarge => Reason::CANCEL,
+        Broken::Sender(code) | Broken::Receiver(code) => code.unwrap_or(Code::CANCEL),
+        Broken::TooLarge => Code::CANCEL,
     }
 }

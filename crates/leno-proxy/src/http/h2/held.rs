@@ -1,33 +1,33 @@
 //! A body of HTTP/2 that is held back.
 
-use std::time::Duration;
+use std::{future::poll_fn, time::Duration};
 
 use bytes::Bytes;
-use h2::RecvStream;
-use http::HeaderMap;
+use leno_http2::Head;
 
 use super::super::held::{Incoming, Unheld, unless_idle};
+use crate::h2::Stream;
 
 /// How a body ends.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum End {
     Plain,
-    Trailers(HeaderMap),
+    Trailers(Head),
 }
 
 /// A body that is held back, on its stream.
-pub(super) struct Held {
-    pub(super) from: RecvStream,
+pub(super) struct Held<'a> {
+    pub(super) from: &'a Stream,
     /// What came.
     pub(super) pieces: Vec<Bytes>,
     /// How it ends, once that is known.
     pub(super) end: Option<End>,
 }
 
-impl Held {
+impl<'a> Held<'a> {
     /// The body of a stream.
-    pub(super) fn new(from: RecvStream) -> Self {
-        let end = from.is_end_stream().then_some(End::Plain);
+    pub(super) fn new(from: &'a Stream) -> Self {
+        let end = from.is_end().then_some(End::Plain);
         Self { from, pieces: Vec::new(), end }
     }
 
@@ -38,28 +38,21 @@ impl Held {
 
     /// The next piece, or the end.
     async fn receive(&mut self) -> Result<(), Unheld> {
-        match self.from.data().await {
-            Some(Ok(piece)) => {
-                // A stream that is gone says so when it is read.
-                self.from.flow_control().release_capacity(piece.len()).ok();
-                if !piece.is_empty() {
-                    self.pieces.push(piece);
-                }
-                if self.from.is_end_stream() {
+        match poll_fn(|cx| self.from.poll_data(cx)).await.map_err(|_| Unheld::Gone)? {
+            Some(piece) => {
+                self.from.release(piece.len());
+                self.pieces.push(piece);
+                if self.from.is_end() {
                     self.end = Some(End::Plain);
                 }
             }
-            Some(Err(_)) => return Err(Unheld::Gone),
-            None => {
-                let trailers = self.from.trailers().await.map_err(|_| Unheld::Gone)?;
-                self.end = Some(trailers.map_or(End::Plain, End::Trailers));
-            }
+            None => self.end = Some(self.from.trailers().map_or(End::Plain, End::Trailers)),
         }
         Ok(())
     }
 }
 
-impl Incoming for Held {
+impl Incoming for Held<'_> {
     async fn hold(&mut self, most: usize, idle: Duration) -> Result<(), Unheld> {
         while self.end.is_none() && self.length() < most as u64 {
             unless_idle(idle, self.receive()).await??;

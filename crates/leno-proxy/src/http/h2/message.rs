@@ -1,118 +1,116 @@
 //! Heads that are written: the caller's passed on, the endpoint's passed back, and our own.
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header, request::Parts};
+use std::borrow::Cow;
+
+use leno_http2::{Head, Writer};
 
 use super::super::{
     decide::Routed,
-    header::{self as changes, Change, Ids},
+    header::{self as changes, Change},
     reply::{self, Reply},
 };
-use crate::connection::Connection;
 
-/// Fields that HTTP/2 has no use for ([RFC 9113, 8.2.2]).
-///
-/// [RFC 9113, 8.2.2]: https://www.rfc-editor.org/rfc/rfc9113#section-8.2.2
-const CONNECTION_FIELDS: [HeaderName; 4] =
-    [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE, HeaderName::from_static("keep-alive")];
-
-/// The request that goes on, and what the proxy set. `None` when a rewrite makes no legal target.
-pub(super) fn request(connection: &Connection, parts: &Parts, routed: &Routed) -> Option<(Request<()>, Ids)> {
-    let header = |name: &str| parts.headers.get(name).map(HeaderValue::as_bytes);
-    let ids = Ids::missing(header);
-    let changes = changes::request(connection, routed, &ids, header);
-    let mut headers = parts.headers.clone();
-    for name in &CONNECTION_FIELDS {
-        headers.remove(name);
+/// Writes the request that goes on. `target` and `host` are legal: see [`is_legal`].
+pub(super) fn request(writer: &mut Writer<'_>, head: &Head, routed: &Routed, changes: &[Change<'_>]) {
+    writer.method(head.method());
+    if !head.scheme().is_empty() {
+        writer.scheme(head.scheme());
     }
-    apply(&mut headers, &changes);
-    let mut request = Request::new(());
-    *request.method_mut() = parts.method.clone();
-    *request.uri_mut() = uri(parts, routed)?;
-    *request.version_mut() = http::Version::HTTP_2;
-    *request.headers_mut() = headers;
+    let host = routed.host.as_deref().unwrap_or(head.authority());
+    if !host.is_empty() {
+        writer.authority(host);
+    }
+    match &routed.target {
+        Some(target) => writer.path(target),
+        None if !head.path().is_empty() => writer.path(head.path()),
+        None => {}
+    }
     // Extended CONNECT (RFC 8441) names its protocol here.
-    if let Some(protocol) = parts.extensions.get::<h2::ext::Protocol>() {
-        request.extensions_mut().insert(protocol.clone());
+    if let Some(protocol) = head.protocol() {
+        writer.protocol(protocol);
     }
-    Some((request, ids))
+    fields(writer, head, changes);
 }
 
-fn uri(parts: &Parts, routed: &Routed) -> Option<Uri> {
-    if routed.target.is_none() && routed.host.is_none() {
-        return Some(parts.uri.clone());
-    }
-    let mut uri = parts.uri.clone().into_parts();
-    if let Some(target) = &routed.target {
-        uri.path_and_query = Some(target.parse().ok()?);
-    }
-    if let Some(host) = &routed.host {
-        uri.authority = Some(host.parse().ok()?);
-    }
-    Uri::from_parts(uri).ok()
+/// Whether what rewrites made can be sent.
+pub(super) fn is_legal(routed: &Routed) -> bool {
+    let visible = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte > b' ' && byte != 0x7f);
+    let target = routed.target.as_deref().is_none_or(|target| visible(target) && !target.contains('#'));
+    target && routed.host.as_deref().is_none_or(visible)
 }
 
-/// The answer that is passed back.
-pub(super) fn response(parts: http::response::Parts, routed: &Routed) -> Response<()> {
-    let mut response = Response::new(());
-    *response.status_mut() = parts.status;
-    *response.headers_mut() = parts.headers;
-    let headers = response.headers_mut();
-    let own = headers.clone();
-    let changes = changes::response(&routed.response_edits, parts.status.as_u16(), |name| {
-        own.get(name).map(HeaderValue::as_bytes)
-    });
-    apply(headers, &changes);
-    response
+/// Writes the head of an answer that is passed back.
+pub(super) fn answer(writer: &mut Writer<'_>, head: &Head, routed: &Routed) {
+    let changes = changes::response(&routed.response_edits, head.status(), |name| head.value(name));
+    writer.status(head.status());
+    fields(writer, head, &changes);
 }
 
-fn apply(headers: &mut HeaderMap, changes: &[Change<'_>]) {
+/// Writes the head of an interim answer (1xx).
+pub(super) fn interim(writer: &mut Writer<'_>, head: &Head) {
+    writer.status(head.status());
+    fields(writer, head, &[]);
+}
+
+/// Writes trailers.
+pub(super) fn trailers(writer: &mut Writer<'_>, head: &Head) {
+    fields(writer, head, &[]);
+}
+
+/// Writes the fields that stay, and those that are added.
+fn fields(writer: &mut Writer<'_>, head: &Head, changes: &[Change<'_>]) {
+    let removed = |name: &[u8]| {
+        changes.iter().any(|change| change.removes() && change.name().as_bytes().eq_ignore_ascii_case(name))
+    };
+    for (name, value) in head.fields().filter(|(name, _)| changes.is_empty() || !removed(name)) {
+        writer.field(name, value);
+    }
     for change in changes {
-        let Ok(name) = HeaderName::from_bytes(change.name().as_bytes()) else {
-            continue;
-        };
         match change {
-            Change::Remove(_) => drop(headers.remove(name)),
-            Change::Set(_, value) => {
-                if let Ok(value) = HeaderValue::from_str(value) {
-                    headers.insert(name, value);
-                }
-            }
-            Change::Append(_, value) => {
-                if let Ok(value) = HeaderValue::from_str(value) {
-                    headers.append(name, value);
-                }
-            }
+            Change::Remove(_) => {}
+            Change::Set(name, value) | Change::Append(name, value) => own(writer, name, value),
         }
     }
 }
 
-/// Our own answer with its body; gRPC clients get it as the status that they understand.
-pub(super) fn reply(reply: &Reply, grpc: bool) -> (Response<()>, Bytes) {
-    let as_grpc = grpc.then(|| reply.for_grpc()).flatten();
-    let reply = as_grpc.as_ref().unwrap_or(reply);
-    let mut response = Response::new(());
-    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    let headers = response.headers_mut();
+/// Writes a field that comes from the configuration or from us, if HTTP/2 can have it ([RFC 9113, 8.2]).
+///
+/// [RFC 9113, 8.2]: https://www.rfc-editor.org/rfc/rfc9113#section-8.2
+fn own(writer: &mut Writer<'_>, name: &str, value: &str) {
+    let name = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(name.to_ascii_lowercase()),
+        false => Cow::Borrowed(name),
+    };
+    let of_connection =
+        matches!(&*name, "connection" | "keep-alive" | "transfer-encoding" | "upgrade" | "proxy-connection");
+    let legal = !value.bytes().any(|byte| matches!(byte, 0 | b'\r' | b'\n'));
+    if legal && !of_connection {
+        writer.field(name.as_bytes(), value.trim_ascii().as_bytes());
+    }
+}
+
+/// Our own answer; gRPC clients get it as the status that they understand.
+pub(super) fn understood(reply: &Reply, grpc: bool) -> Cow<'_, Reply> {
+    match grpc.then(|| reply.for_grpc()).flatten() {
+        Some(reply) => Cow::Owned(reply),
+        None => Cow::Borrowed(reply),
+    }
+}
+
+/// Writes the head of our own answer. `length`: whether it says how long its body is.
+pub(super) fn reply(writer: &mut Writer<'_>, reply: &Reply, length: bool) {
+    writer.status(if reply.status == 0 { 503 } else { reply.status });
     for (name, value) in &reply.headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
-            headers.append(name, value);
-        }
+        own(writer, name, value);
     }
-    if as_grpc.is_none() {
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(reply.body.len()));
+    if length {
+        own(writer, "content-length", &reply.body.len().to_string());
     }
-    (response, reply.body.clone())
-}
-
-/// How long a body says to be.
-pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// Whether a request is gRPC.
-pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).is_some_and(|value| reply::is_grpc(value.as_bytes()))
+pub(super) fn is_grpc(head: &Head) -> bool {
+    head.value("content-type").is_some_and(reply::is_grpc)
 }
 
 /// The status of HTTP that a gRPC status stands for ([Envoy's table]).

@@ -7,16 +7,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use h2::{RecvStream, SendStream};
-use http::HeaderMap;
+use leno_http2::Head;
 use tokio::{sync::Notify, time::Instant};
 
 use super::{
     super::{decide::Routed, mirror::Mirroring, retry::REPLAY},
-    body::{self, Broken},
+    body::Broken,
+    called::Called,
     held::{End, Held},
     message,
 };
+use crate::h2::Stream;
 
 /// How far an exchange has come; both directions look at it.
 pub(super) struct Progress {
@@ -58,8 +59,8 @@ impl Progress {
     }
 
     /// Notes the gRPC status, if it is in these headers or trailers.
-    pub(super) fn note_grpc(&self, headers: &HeaderMap) {
-        let status = headers.get("grpc-status").and_then(|status| status.to_str().ok()?.parse().ok());
+    pub(super) fn note_grpc(&self, head: &Head) {
+        let status = head.value("grpc-status").and_then(|status| std::str::from_utf8(status).ok()?.parse().ok());
         if let Some(status) = status {
             self.grpc.set(Some(message::http_status(status)));
         }
@@ -72,7 +73,7 @@ impl Progress {
 
 /// A request's body.
 pub(super) struct Upload<'a> {
-    from: RecvStream,
+    from: &'a Stream,
     /// What came and is still needed.
     pieces: Vec<Bytes>,
     /// Bytes in `pieces`.
@@ -89,14 +90,14 @@ pub(super) struct Upload<'a> {
 
 impl<'a> Upload<'a> {
     pub(super) fn new(
-        held: Held,
+        held: Held<'a>,
         routed: &'a Routed,
         mut mirroring: Option<Box<Mirroring>>,
         progress: &Progress,
     ) -> Self {
         let length = held.length();
         progress.up.set(length);
-        let Held { from, pieces, end, .. } = held;
+        let Held { from, pieces, end } = held;
         if let Some(mirroring) = &mut mirroring {
             pieces.iter().for_each(|piece| mirroring.take(piece));
         }
@@ -122,15 +123,15 @@ impl<'a> Upload<'a> {
     }
 
     /// Passes the body and its trailers on to their end.
-    pub(super) async fn pass(&mut self, to: &mut SendStream<Bytes>, progress: &Progress) -> Result<(), Broken> {
+    pub(super) async fn pass(&mut self, to: &Called, progress: &Progress) -> Result<(), Broken> {
         loop {
             while let Some(piece) = self.pieces.get(self.sent).cloned() {
                 let last = matches!(self.end, Some(End::Plain)) && self.sent + 1 == self.pieces.len();
-                body::send(to, piece, last).await?;
+                to.send(piece, last).await?;
                 self.sent += 1;
                 progress.touch();
                 if last {
-                    self.release()?;
+                    self.release();
                     return Ok(());
                 }
             }
@@ -140,37 +141,35 @@ impl<'a> Upload<'a> {
                 self.sent = 0;
             }
             // The window opens for what the receiver took: a slow receiver slows the sender down.
-            self.release()?;
+            self.release();
             match &self.end {
                 Some(End::Trailers(trailers)) => {
-                    return to.send_trailers(trailers.clone()).map_err(|error| Broken::Receiver(error.reason()));
+                    return to.send_trailers(trailers).await;
                 }
                 Some(End::Plain) => {
-                    return to.send_data(Bytes::new(), true).map_err(|error| Broken::Receiver(error.reason()));
+                    return to.send(Bytes::new(), true).await;
                 }
                 None => self.receive(to, progress).await?,
             }
         }
     }
 
-    fn release(&mut self) -> Result<(), Broken> {
+    fn release(&mut self) {
         let length = std::mem::take(&mut self.unreleased);
-        self.from.flow_control().release_capacity(length).map_err(|error| Broken::Sender(error.reason()))
+        if length > 0 {
+            self.from.release(length);
+        }
     }
 
     /// Takes the next piece, or the end; whichever comes first of it and of a reset by the endpoint.
-    async fn receive(&mut self, to: &mut SendStream<Bytes>, progress: &Progress) -> Result<(), Broken> {
+    async fn receive(&mut self, to: &Called, progress: &Progress) -> Result<(), Broken> {
         poll_fn(|cx| {
-            if let Poll::Ready(reset) = to.poll_reset(cx) {
-                return Poll::Ready(Err(Broken::Receiver(reset.ok())));
+            if let Poll::Ready(over) = to.poll_over(cx) {
+                return Poll::Ready(Err(Broken::Receiver(over.code())));
             }
-            match ready!(self.from.poll_data(cx)) {
-                Some(Ok(piece)) => self.take(piece, progress)?,
-                Some(Err(error)) => return Poll::Ready(Err(Broken::Sender(error.reason()))),
-                None => match ready!(self.from.poll_trailers(cx)) {
-                    Ok(trailers) => self.end = Some(trailers.map_or(End::Plain, End::Trailers)),
-                    Err(error) => return Poll::Ready(Err(Broken::Sender(error.reason()))),
-                },
+            match ready!(self.from.poll_data(cx)).map_err(|over| Broken::Sender(over.code()))? {
+                Some(piece) => self.take(piece, progress)?,
+                None => self.end = Some(self.from.trailers().map_or(End::Plain, End::Trailers)),
             }
             progress.touch();
             if self.end.is_some() {
@@ -192,7 +191,7 @@ impl<'a> Upload<'a> {
         if self.length > REPLAY {
             progress.replayable.set(false);
         }
-        if self.from.is_end_stream() {
+        if self.from.is_end() {
             self.end = Some(End::Plain);
         }
         if let Some(mirroring) = &mut self.mirroring {

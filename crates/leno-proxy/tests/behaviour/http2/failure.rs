@@ -5,7 +5,6 @@ use std::{cell::Cell, rc::Rc, time::Duration};
 use bytes::Bytes;
 use h2::{Reason, server::SendResponse};
 use leno_engine::resilience::{RetryOn, RetryPolicy};
-use leno_proxy::config::HttpProtocol;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -15,8 +14,8 @@ use tokio::{
 
 use super::{Asked, answer, answered, ask, backend, before, begin, dial, get, manager_of, post, retrying, text, with};
 use crate::{
-    http1::{OK, manager, scripted},
-    support::{run, serve, speaking},
+    http1::{OK, scripted},
+    support::{run, serve},
 };
 
 /// Fails the first so many streams by `fail`, and answers the others with what came.
@@ -192,18 +191,5 @@ fn a_drain_closes_http1_connections_behind_the_answer() {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
-    });
-}
-
-#[test]
-fn what_would_have_to_be_translated_is_refused() {
-    run(async {
-        let (server, connections) =
-            backend(|mut asked: Asked| async move { answer(&mut asked.respond, 200, "ok") }).await;
-        let cluster = speaking(server, HttpProtocol::Http1);
-        let (_sidecar, address) = with(manager(&cluster, None)).await;
-        let (status, body) = answered(ask(&dial(address).await, get("/")).await).await;
-        assert!(status == 502 && body.starts_with("upstream_protocol"), "{status} {body}");
-        assert_eq!(connections.get(), 0);
     });
 }

@@ -5,6 +5,7 @@ mod failure;
 mod flow;
 mod message;
 mod stream;
+mod translate;
 
 use std::{cell::Cell, future::Future, net::SocketAddr, rc::Rc, sync::Arc};
 

@@ -164,6 +164,12 @@ fn limits_of_connection_managers() {
         }),
         http2_protocol_options: Some(Http2ProtocolOptions {
             max_concurrent_streams: uint32(7),
+            initial_stream_window_size: uint32(70_000),
+            initial_connection_window_size: uint32(80_000),
+            hpack_table_size: uint32(0),
+            override_stream_error_on_invalid_http_message: Some(leno_proto::google::protobuf::BoolValue {
+                value: true,
+            }),
             ..Http2ProtocolOptions::default()
         }),
         ..sample::manager()
@@ -176,6 +182,9 @@ fn limits_of_connection_managers() {
         idle_timeout: Duration::from_secs(5),
         max_headers_count: 6,
         max_concurrent_streams: 7,
+        stream_window: 70_000,
+        connection_window: 80_000,
+        header_table: 0,
     };
     assert_eq!(limits_of(&manager), expected);
 }

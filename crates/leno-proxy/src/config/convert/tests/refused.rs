@@ -202,9 +202,9 @@ fn fields_of_connection_managers() {
     refused_manager(|m| m.request_timeout = seconds(-2), "request_timeout", "-2s");
     let none = Http2ProtocolOptions { max_concurrent_streams: uint32(0), ..Http2ProtocolOptions::default() };
     refused_manager(|m| m.http2_protocol_options = Some(none), "http2_protocol_options.max_concurrent_streams", "0");
-    let window = Http2ProtocolOptions { initial_stream_window_size: uint32(65535), ..Http2ProtocolOptions::default() };
+    let window = Http2ProtocolOptions { initial_stream_window_size: uint32(65534), ..Http2ProtocolOptions::default() };
     let field = "http2_protocol_options.initial_stream_window_size";
-    refused_manager(|m| m.http2_protocol_options = Some(window), field, "65535");
+    refused_manager(|m| m.http2_protocol_options = Some(window), field, "65534");
     let nameless = |m: &mut HttpConnectionManager| m.upgrade_configs = vec![UpgradeConfig::default()];
     refused_manager(nameless, "upgrade_configs[0].upgrade_type", "empty");
 }

@@ -1,0 +1,5 @@
+//! See `leno_fuzz::http2_server`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| leno_fuzz::http2_server(bytes));
