@@ -28,8 +28,8 @@ pub struct Cli {
     /// Prometheus metrics and health
     #[arg(long, env = "LENO_METRICS_ADDRESS", value_name = "ADDRESS", default_value = "127.0.0.1:15014")]
     pub metrics_address: SocketAddr,
-    /// Count in this Redis, together with other replicas: redis://[[user]:password@]host[:port][/database]; without it each
-    /// process counts for itself
+    /// Count in this Redis, together with other replicas, e.g. redis://user:password@host:6379/0; without it each process
+    /// counts for itself
     #[arg(long, env = "LENO_REDIS_URL", value_name = "URL", hide_env_values = true)]
     pub redis: Option<String>,
     /// What is logged: a filter directive, e.g. info or leno_ratelimit=debug,info
