@@ -88,9 +88,15 @@ fn audit_and_dry_run(mesh: &Mesh) {
     let pod = mesh.pods("shop/server").remove(0);
     let log = mesh.ok(&["logs", "-n", "shop", &pod, "-c", "proxy"]);
     assert!(log.contains("AccessPolicy shop/watch") && log.contains("AccessPolicy shop/maybe"), "{log}");
-    let table = mesh.ok(&["get", "accesspolicies", "-n", "shop"]);
-    let row = table.lines().find(|line| line.starts_with("maybe")).unwrap_or_else(|| panic!("{table}"));
-    assert!(row.contains("Deny (dry run)") && row.contains("Service/server") && row.contains("True"), "{table}");
+    let row = wait::until(
+        "its status is told",
+        || {
+            let table = mesh.ok(&["get", "accesspolicies", "-n", "shop"]);
+            table.lines().find(|line| line.starts_with("maybe")).unwrap_or_default().to_owned()
+        },
+        |row| row.ends_with("True"),
+    );
+    assert!(row.contains("Deny (dry run)") && row.contains("Service/server"), "{row}");
     let policy: Value = serde_json::from_str(&mesh.ok(&["get", "ap", "watch", "-n", "shop", "-o", "json"])).unwrap();
     assert_eq!(policy["status"]["ancestors"][0]["conditions"][0]["reason"], "Accepted", "{policy}");
 }

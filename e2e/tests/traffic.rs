@@ -232,5 +232,5 @@ fn precedence(mesh: &Mesh) {
         named("later", "plain", "timeouts: { request: 100ms }").replace("plain }", "plain, sectionName: http }");
     mesh.apply(&of_port);
     mesh.curl_until("shop/client", &["http://plain.shop/delay/300"], 504);
-    assert_eq!(standing("later")["status"], "True");
+    wait::until("the younger is accepted", || standing("later"), |it| it["status"] == "True");
 }
