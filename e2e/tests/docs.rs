@@ -87,10 +87,22 @@ fn shell(mesh: &Mesh, folder: &Path, command: &str) -> (bool, String) {
 }
 
 #[test]
-fn the_pages_on_routes_hold() {
+fn the_pages_on_routes_and_policies_hold() {
     let shop = fs::read_to_string(top().join("examples/shop/shop.yaml")).expect("the example is there");
     let mesh = Mesh::up(&[shop]);
-    for page in ["canary.md", "ab-test.md", "blue-green.md", "timeouts-and-retries.md"] {
+    for page in [
+        "canary.md",
+        "ab-test.md",
+        "blue-green.md",
+        "timeouts-and-retries.md",
+        "load-balancing.md",
+        "mirroring.md",
+        "circuit-breaking.md",
+        "rate-limiting.md",
+        "global-rate-limit.md",
+        "fault-injection.md",
+        "access-policies.md",
+    ] {
         run(&mesh, page);
     }
 }

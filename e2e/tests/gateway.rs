@@ -8,6 +8,7 @@
 //! | `connections` | the line that a connection `to` a `port` (by TLS, asking for `server_name`) is greeted with |
 //! | `status` | conditions of the route `it` (or `name`) at its `parent` |
 //! | `told` | what `leno up` says |
+//! | `copies` | how many hundredths of 500 requests (`of`) the pod `at` gets besides |
 //! | `retries` | how many tries more a client's sidecar has counted at least |
 
 use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
@@ -191,6 +192,22 @@ impl World {
         wait::until(&format!("{name}: {request}"), count, near);
     }
 
+    /// What a pod gets of 500 requests that another one answers, within 5 hundredths.
+    fn copies(&self, name: &str, copies: &Value) {
+        let pod = copies["at"].as_str().expect("copies go to a pod");
+        let share = copies["share"].as_f64().expect("a share");
+        let script =
+            "curl -s http://127.0.0.1:15020/stats/prometheus | grep '^leno_requests_total.*direction=\"inbound\"'";
+        let received = || {
+            let output = self.mesh.leno(&["exec", "-n", "mesh", pod, "--", "bash", "-c", script]);
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            text.lines().filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>()
+        };
+        let before = received();
+        self.shell("mesh", &self.curl(&copies["of"], "-o /dev/null", "?[1-500]"));
+        wait::until(&format!("{name}: {copies}"), || (received() - before) / 5.0, |found| (found - share).abs() <= 5.0);
+    }
+
     fn connect(&self, name: &str, connection: &Value) {
         let (to, port) = (connection["to"].as_str().unwrap_or_default(), &connection["port"]);
         let script = match connection["server_name"].as_str() {
@@ -238,6 +255,9 @@ impl World {
         if let Some(text) = case["told"].as_str() {
             let said = |event: &Value| event.to_string().contains(text);
             while !said(&self.mesh.wait_event("warning", Duration::from_secs(20))) {}
+        }
+        if case["copies"].is_object() {
+            self.copies(name, &case["copies"]);
         }
         if let Some(least) = case["retries"]["at_least"].as_u64() {
             let script = "curl -s http://127.0.0.1:15020/stats/prometheus | grep '^leno_retries_total'";

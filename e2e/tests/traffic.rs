@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use e2e::{
     Mesh,
-    manifest::{Echo, HTTP, TCP, client, mesh_config, meshed_namespace, service},
+    manifest::{Echo, HTTP, TCP, client, mesh_config, meshed_namespace, service, service_with},
     wait,
 };
 use serde_json::Value;
@@ -23,7 +23,7 @@ fn named(name: &str, target: &str, spec: &str) -> String {
 }
 
 /// The Services of the pods `server`, each with what is said of it.
-const POLICIES: [(&str, &str); 10] = [
+const POLICIES: [(&str, &str); 11] = [
     ("again", "retries: { attempts: 5, statusCodes: [503], backoff: { base: 5ms } }"),
     ("budget", "retries: { attempts: 5, statusCodes: [503], budget: { percent: 0, minConcurrency: 0 } }"),
     ("hasty", "timeouts: { request: 200ms }"),
@@ -34,10 +34,11 @@ const POLICIES: [(&str, &str); 10] = [
     ("narrow", "connections: { maxConnections: 1, maxPendingRequests: 1 }"),
     ("some", "from: [{ serviceAccount: other }], fault: { abort: { httpStatus: 418 } }"),
     ("plain", "timeouts: { request: 30s }"),
+    ("copied", "mirror: { service: east, port: 80, percent: 50 }"),
 ];
 
 fn manifests() -> Vec<String> {
-    let mut shop = meshed_namespace("shop") + &client("shop", "client", "") + &client("shop", "other", "");
+    let mut shop = meshed_namespace("shop") + &client_in_zone_a() + &client("shop", "other", "");
     shop += &Echo { replicas: 3, ..Echo::new("shop", "server") }.yaml();
     for (name, spec) in POLICIES {
         shop += &service("shop", name, "server", &[HTTP]);
@@ -47,17 +48,13 @@ fn manifests() -> Vec<String> {
     shop += &Echo { labels: "also: mixed", ..Echo::new("shop", "deaf") }.yaml();
     let good = Echo { labels: "also: mixed", ..Echo::new("shop", "good") }.yaml();
     shop += &good.replace("\"--http\", \"8080\"", "\"--http\", \"8080\", \"--http\", \"8081\"");
-    shop += &e2e::manifest::service_with(
-        "shop",
-        "mixed",
-        "also: mixed",
-        "",
-        &["{ name: http, port: 80, targetPort: 8081 }"],
-    );
+    shop += &service_with("shop", "mixed", "also: mixed", "", &["{ name: http, port: 80, targetPort: 8081 }"]);
     shop += &policy(
         "mixed",
         "outlierDetection: { consecutive5xx: 2, interval: 500ms, baseEjectionTime: 3s, maxEjectionPercent: 50 }",
     );
+    shop += &places();
+    shop += &counted();
     shop += &Echo::new("shop", "limited").yaml();
     shop += &service("shop", "limited", "limited", &[HTTP, TCP]);
     shop += &policy(
@@ -66,6 +63,24 @@ fn manifests() -> Vec<String> {
          per: 1h, responseStatus: 503, responseHeaders: { x-limited: 'yes' } }] }, tcp: { connections: 2, per: 1h } }",
     );
     vec![shop, mesh_config("defaultAccess: Allow")]
+}
+
+/// Two pods in two zones, behind services that say differently which is used; `west` takes its time.
+fn places() -> String {
+    let zone = |zone: &str| format!("place: 'yes', topology.kubernetes.io/zone: {zone}");
+    let mut both = Echo { labels: &zone("a"), ..Echo::new("shop", "east") }.yaml();
+    let west = Echo { labels: &zone("b"), ..Echo::new("shop", "west") }.yaml();
+    both += &west.replace("\"--http\", \"8080\"", "\"--http\", \"8080\", \"--delay\", \"30\"");
+    both += &service("shop", "east", "east", &[HTTP]);
+    for (name, spec) in [
+        ("near", "loadBalancer: { prefer: SameZone }"),
+        ("quick", "loadBalancer: { algorithm: PeakEwma }"),
+        ("gentle", "loadBalancer: { algorithm: RoundRobin, slowStart: { window: 20s, minimumPercent: 1 } }"),
+    ] {
+        both += &service_with("shop", name, "place: 'yes'", "", &[HTTP]);
+        both += &policy(name, spec);
+    }
+    both
 }
 
 fn load(mesh: &Mesh, pod: &str, arguments: &[&str]) -> Value {
@@ -95,7 +110,7 @@ fn arrived(mesh: &Mesh, status: u16) -> u64 {
 #[test]
 fn what_policies_say_is_what_happens() {
     let mesh = Mesh::up(&manifests());
-    for service in ["again", "budget", "plain", "mixed", "limited"] {
+    for service in ["again", "budget", "plain", "mixed", "limited", "near", "gentle"] {
         mesh.curl_until("shop/client", &[&format!("http://{service}.shop/")], 200);
     }
     retries(&mesh);
@@ -106,6 +121,9 @@ fn what_policies_say_is_what_happens() {
     outlier_detection(&mesh);
     rate_limits(&mesh);
     callers(&mesh);
+    mirrors(&mesh);
+    places_and_times(&mesh);
+    global_rate_limits(&mesh);
     precedence(&mesh);
 }
 
@@ -206,6 +224,98 @@ fn rate_limits(mesh: &Mesh) {
     );
     let bytes = || mesh.tcp("shop/client", "limited.shop", 9000, "bytes");
     assert_eq!([bytes(), bytes(), bytes()], ["bytes", "bytes", ""]);
+}
+
+/// A rate limit service, and a service of three pods that asks it. Windows of a day do not end while the test runs, or
+/// almost never.
+fn counted() -> String {
+    let limits = Echo::new("shop", "limits").yaml();
+    let (start, rest) = limits.split_once("args:").expect("an echo has arguments");
+    let (_, rest) = rest.split_once('\n').expect("in a line");
+    let served = format!("{start}args: [--address, 0.0.0.0:8081, --metrics-address, 0.0.0.0:8080]\n{rest}");
+    let served = served.replace("[\"leno\", \"demo\", \"echo\", \"serve\"]", "[leno, ratelimit]");
+    served
+        + &service("shop", "limits", "limits", &["{ name: grpc, port: 8081 }"])
+        + &service("shop", "counted", "server", &[HTTP])
+        + &policy(
+            "counted",
+            "globalRateLimit: { service: { name: limits, port: 8081 }, timeout: 1s, responseStatus: 420, \
+             responseHeaders: { x-limited: everywhere }, limits: [\
+             { name: daily, match: { path: { prefix: /daily } }, requests: 10, per: Day }, \
+             { name: callers, match: { path: { exact: /mine } }, by: [{ caller: true }], requests: 2, per: Day }] }",
+        )
+}
+
+/// One limit for three pods; of each caller; none while nobody counts.
+fn global_rate_limits(mesh: &Mesh) {
+    let daily = load(mesh, "shop/client", &["http://counted.shop/daily?a=1", "--count", "30"]);
+    assert_eq!((answers(&daily, "200"), answers(&daily, "420")), (10, 20), "{daily}");
+    let reply = mesh.curl("shop/client", &["-i", "http://counted.shop/daily/2"]);
+    assert!(reply.status == 420 && reply.body.contains("x-limited: everywhere"), "{reply:?}");
+    for caller in ["client", "other"] {
+        let call = || mesh.curl(&format!("shop/{caller}"), &["-H", "x-leno-caller: me", "http://counted.shop/mine"]);
+        let replies = [call(), call(), call()];
+        assert_eq!(replies.clone().map(|reply| reply.status), [200, 200, 420], "{replies:?}");
+        let seen = replies[0].json()["headers"]["x-leno-caller"].clone();
+        assert_eq!(seen, serde_json::json!([format!("spiffe://cluster.local/ns/shop/sa/{caller}")]));
+    }
+    assert_eq!(
+        mesh.curl("shop/client", &["http://counted.shop/mine/not"]).status,
+        200,
+        "of other requests there is none"
+    );
+    mesh.delete(&Echo::new("shop", "limits").yaml());
+    mesh.curl_until("shop/client", &["http://counted.shop/daily"], 200);
+}
+
+fn client_in_zone_a() -> String {
+    let labels = "labels: { app: client, topology.kubernetes.io/zone: a }";
+    client("shop", "client", "").replace("labels: { app: client }", labels)
+}
+
+/// How many of a load's requests pods of this Deployment answered.
+fn answered_by(load: &Value, deployment: &str) -> u64 {
+    let pods = load["pods"].as_object().into_iter().flatten();
+    let own = pods.filter(|(pod, _)| pod.starts_with(&format!("{deployment}-")));
+    own.filter_map(|(_, count)| count.as_u64()).sum()
+}
+
+/// Half of the requests are copied; the answers are those of the service.
+fn mirrors(mesh: &Mesh) {
+    let received = || {
+        let pod = format!("shop/{}", mesh.pods("shop/east").remove(0));
+        let text = mesh.curl(&pod, &["http://127.0.0.1:15020/stats/prometheus"]).body;
+        let fits = |line: &&str| line.starts_with("leno_requests_total{") && line.contains("direction=\"inbound\"");
+        text.lines().filter(fits).filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum::<u64>()
+    };
+    let before = received();
+    let load = load(mesh, "shop/client", &["http://copied.shop/", "--count", "200", "--clients", "2"]);
+    assert_eq!((answers(&load, "200"), answered_by(&load, "server")), (400, 400), "{load}");
+    // Half of 400; five standard deviations are 50.
+    wait::until("half of them are copied", || received() - before, |count| (150..=250).contains(count));
+}
+
+/// Zones, latency, and pods that are new.
+fn places_and_times(mesh: &Mesh) {
+    let call = |service: &str, count: &str| {
+        let url = format!("http://{service}.shop/");
+        load(mesh, "shop/client", &[&url, "--count", count])
+    };
+    let near = call("near", "30");
+    assert_eq!(answered_by(&near, "east"), 30, "the client's zone first: {near}");
+    let quick = call("quick", "200");
+    assert!(answered_by(&quick, "east") >= 150, "the faster one gets more: {quick}");
+    // It is gone, and comes back: as a new one it begins slowly, where the other has long had its share.
+    mesh.delete(&Echo::new("shop", "east").yaml());
+    let gone = wait::until("the other zone takes over", || call("near", "5"), |load| answered_by(load, "west") == 5);
+    assert_eq!(answers(&gone, "200"), 5);
+    wait::until("its pod is gone", || mesh.pods("shop/east"), Vec::is_empty);
+    mesh.apply(&Echo { labels: "place: 'yes', topology.kubernetes.io/zone: a", ..Echo::new("shop", "east") }.yaml());
+    wait::until("it is back", || call("near", "1"), |load| answered_by(load, "east") == 1);
+    let gentle = call("gentle", "60");
+    let (new, old) = (answered_by(&gentle, "east"), answered_by(&gentle, "west"));
+    assert!(new < old / 2, "a new pod begins slowly: {gentle}");
+    wait::until("it gets its full share", || call("gentle", "20"), |load| answered_by(load, "east") >= 9);
 }
 
 fn callers(mesh: &Mesh) {

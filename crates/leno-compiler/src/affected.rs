@@ -14,7 +14,7 @@
 //! | Cluster `outbound/…` | trust domain, the service's ports, the identities behind it, its traffic policies |
 //! | Cluster `direct/…` | trust domain, the workload with that address, the services that lead to its ports, their traffic policies |
 //! | listeners | besides: the traffic policies of the services they name |
-//! | ClusterLoadAssignment | the service, the owners of the workloads behind it |
+//! | ClusterLoadAssignment | the service, the owners of the workloads behind it, its traffic policies, where the client runs |
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -43,7 +43,7 @@ pub struct Affected {
     ports: HashSet<ServiceName>,
     /// Services of whose traffic something else is said.
     traffic: HashSet<ServiceName>,
-    /// Workloads that are somebody else now, or were not there: policies for some callers may be for them.
+    /// Workloads that are somebody else now, or elsewhere, or were not there: policies for some callers may be for them.
     callers: HashSet<WorkloadName>,
     /// Whether what may be reached outside can have changed.
     egress: bool,
@@ -102,7 +102,7 @@ impl Affected {
             Kind::Secret => false,
             Kind::Listener => self.touches_listener(scope, name),
             Kind::Route => self.callers.contains(&scope.workload) || among(&self.routes),
-            Kind::Endpoint => among(&self.endpoints),
+            Kind::Endpoint => self.callers.contains(&scope.workload) || among(&self.endpoints),
             Kind::Cluster if self.callers.contains(&scope.workload) => true,
             Kind::Cluster if resource_name::parse_egress(name).is_some() => self.egress,
             Kind::Cluster => match resource_name::parse_direct(name) {
@@ -211,6 +211,9 @@ fn traffic(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
         affected.traffic.insert(name.clone());
         affected.routes.insert(name.clone());
         affected.clusters.insert(name.clone());
+        if old.depends_on_place(name) || new.depends_on_place(name) {
+            affected.endpoints.insert(name.clone());
+        }
         for service in [old, new].into_iter().filter_map(|snapshot| snapshot.services.get(name)) {
             affected.addresses.extend(&service.cluster_ips);
             let endpoints = service.endpoints.values().flatten();
@@ -339,8 +342,8 @@ fn workloads(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
     let mut renamed: HashSet<&WorkloadName> = HashSet::new();
     for (name, was, is) in differences(&old.workloads, &new.workloads) {
         affected.inbound.insert(name.clone());
-        let account = |workload: &'_ Workload| workload.service_account.clone();
-        if was.map(account) != is.map(account) {
+        let caller = |workload: &'_ Workload| (workload.service_account.clone(), workload.locality());
+        if was.map(caller) != is.map(caller) {
             affected.callers.insert(name.clone());
         }
         for workload in was.into_iter().chain(is) {

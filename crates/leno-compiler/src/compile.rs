@@ -23,7 +23,7 @@ pub fn resource(snapshot: &Snapshot, scope: &Scope, kind: Kind, name: &str) -> O
         Kind::Cluster => cluster(snapshot, scope, name),
         Kind::Endpoint => {
             let (service, port) = service_port(snapshot, name)?;
-            let assignment = endpoint::service_port(snapshot, service, port)?;
+            let assignment = endpoint::service_port(snapshot, service, port, scope)?;
             Some(stable::pack(&assignment, stable::ASSIGNMENT))
         }
     }
@@ -42,7 +42,8 @@ pub fn depends_on_caller(snapshot: &Snapshot, kind: Kind, name: &str) -> bool {
         None => false,
     };
     match kind {
-        Kind::Secret | Kind::Endpoint => false,
+        Kind::Secret => false,
+        Kind::Endpoint => named().is_some_and(|name| snapshot.depends_on_place(&name)),
         // The balancers of the backends of splits and routes have a say in it.
         Kind::Route => named().is_some_and(|root| {
             let splits = snapshot.traffic_splits.iter().filter(|split| split.root == root);

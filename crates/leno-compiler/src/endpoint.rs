@@ -1,8 +1,14 @@
 //! Endpoints: the addresses behind a cluster.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+};
 
-use leno_model::{Endpoint, Service, ServiceAccountName, Snapshot, Workload, resource_name};
+use leno_model::{
+    Endpoint, Locality, Service, ServiceAccountName, Snapshot, Workload, locality::Distance, policy::traffic::Nearness,
+    resource_name,
+};
 use leno_proto::{
     google::protobuf::{Struct, Value, value},
     v3::{
@@ -11,17 +17,70 @@ use leno_proto::{
     },
 };
 
-use crate::message::{address, uint32};
+use crate::{
+    Scope,
+    message::{address, uint32},
+    traffic,
+};
 
 /// Envoy's own filter name for the metadata that chooses a transport socket.
 const TRANSPORT_SOCKET_MATCH: &str = "envoy.transport_socket_match";
 
 /// The endpoints of a service port that take new requests.
-pub(crate) fn service_port(snapshot: &Snapshot, service: &Service, port: u16) -> Option<ClusterLoadAssignment> {
+pub(crate) fn service_port(
+    snapshot: &Snapshot,
+    service: &Service,
+    port: u16,
+    scope: &Scope,
+) -> Option<ClusterLoadAssignment> {
     service.port(port)?;
-    let endpoints = service.endpoints.get(&port).into_iter().flatten();
-    let endpoints = endpoints.filter(|endpoint| endpoint.ready).map(|endpoint| entry(snapshot, endpoint));
-    Some(assignment(&resource_name::service_port(&service.name, port), endpoints.collect()))
+    let endpoints = service.endpoints.get(&port).into_iter().flatten().filter(|endpoint| endpoint.ready);
+    let name = resource_name::service_port(&service.name, port);
+    let here = snapshot.workloads.get(&scope.workload).map(|workload| workload.locality());
+    let nearness = snapshot.nearness(service, port, traffic::caller(snapshot, scope));
+    match nearness.zip(here.filter(|here| *here != Locality::default())) {
+        Some((nearness, here)) => Some(by_distance(snapshot, name, endpoints, nearness, &here)),
+        None => Some(assignment(&name, endpoints.map(|endpoint| entry(snapshot, endpoint)).collect())),
+    }
+}
+
+/// The endpoints of each place.
+type Places<'a> = BTreeMap<&'a Locality, Vec<LbEndpoint>>;
+
+/// The nearest first: those of a lower priority are used when too few of the higher ones are well.
+fn by_distance<'a>(
+    snapshot: &Snapshot,
+    cluster_name: String,
+    endpoints: impl Iterator<Item = &'a Endpoint>,
+    nearness: Nearness,
+    here: &Locality,
+) -> ClusterLoadAssignment {
+    let mut places: BTreeMap<Distance, Places<'_>> = BTreeMap::new();
+    for endpoint in endpoints {
+        let distance = match (nearness, endpoint.locality.distance(here)) {
+            // Zones do not count.
+            (Nearness::SameRegion, Distance::SameZone) => Distance::SameRegion,
+            (_, distance) => distance,
+        };
+        let place = places.entry(distance).or_default().entry(&endpoint.locality).or_default();
+        place.push(entry(snapshot, endpoint));
+    }
+    // Priorities must have no gaps.
+    let ranked = (0..).zip(places.into_values());
+    let endpoints = ranked.flat_map(|(priority, places)| {
+        places.into_iter().map(move |(locality, lb_endpoints)| LocalityLbEndpoints {
+            locality: Some(core::Locality {
+                region: locality.region.clone(),
+                zone: locality.zone.clone(),
+                ..Default::default()
+            }),
+            load_balancing_weight: Some(uint32(u32::try_from(lb_endpoints.len()).unwrap_or(u32::MAX))),
+            lb_endpoints,
+            priority,
+            ..Default::default()
+        })
+    });
+    ClusterLoadAssignment { cluster_name, endpoints: endpoints.collect(), ..Default::default() }
 }
 
 /// One workload, dialled by its own address.

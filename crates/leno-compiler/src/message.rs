@@ -8,6 +8,7 @@ use leno_proto::{
     google::protobuf::{self, Any, UInt32Value},
     v3::{
         accesslog, core,
+        http_connection_manager::{HttpFilter, http_filter},
         listener::{self, filter},
         matcher, stream_access_log, tls,
     },
@@ -64,6 +65,15 @@ pub(crate) fn string_exact(text: &str) -> matcher::StringMatcher {
 
 pub(crate) fn network_filter(name: &str, config: Any) -> listener::Filter {
     listener::Filter { name: name.to_owned(), config_type: Some(filter::ConfigType::TypedConfig(config)) }
+}
+
+/// A filter of requests.
+pub(crate) fn http_filter(name: &str, config: Any) -> HttpFilter {
+    HttpFilter {
+        name: name.to_owned(),
+        config_type: Some(http_filter::ConfigType::TypedConfig(config)),
+        ..Default::default()
+    }
 }
 
 pub(crate) fn listener_filter(name: &str, config: Any) -> listener::ListenerFilter {

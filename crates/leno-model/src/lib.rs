@@ -13,6 +13,7 @@
 
 pub mod identity;
 pub mod invalid;
+pub mod locality;
 pub mod mesh;
 pub mod name;
 pub mod policy;
@@ -25,6 +26,7 @@ pub mod workload;
 
 pub use identity::{ServiceAccountName, SpiffeId, TrustDomain};
 pub use invalid::{Invalid, Location};
+pub use locality::Locality;
 pub use mesh::MeshConfig;
 pub use name::{ObjectRef, ServiceName, WorkloadName};
 pub use route::Route;

@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ServiceAccountName, ServiceName, WorkloadName};
+use crate::{Locality, ServiceAccountName, ServiceName, WorkloadName, policy::traffic::Nearness};
 
 /// A Kubernetes Service with the endpoints behind it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,8 @@ pub struct Service {
     pub cluster_ips: Vec<IpAddr>,
     /// Its ports, in the order of the manifest.
     pub ports: Vec<ServicePort>,
+    /// Which endpoints are used first, when no policy says it (`spec.trafficDistribution`).
+    pub nearness: Option<Nearness>,
     /// The endpoints of each service port (key: [`ServicePort::port`]), sorted by address.
     pub endpoints: BTreeMap<u16, Vec<Endpoint>>,
 }
@@ -108,6 +110,8 @@ pub struct Endpoint {
     pub service_account: Option<ServiceAccountName>,
     /// Whether the pod has a sidecar, so that it is reached by mutual TLS.
     pub meshed: bool,
+    /// Where it runs.
+    pub locality: Locality,
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     MeshConfig, Route, Service, ServiceAccountName, ServiceName, Workload, WorkloadName,
-    policy::{AccessPolicy, AccessRule, EgressPolicy, TrafficPolicy, TrafficSettings, TrafficSplit},
+    policy::{AccessPolicy, AccessRule, EgressPolicy, TrafficPolicy, TrafficSettings, TrafficSplit, traffic::Nearness},
 };
 
 /// The mesh at one version: immutable, cheap to clone, the compiler's only input.
@@ -84,6 +84,21 @@ impl Snapshot {
     pub fn depends_on_caller(&self, service: &ServiceName) -> bool {
         let policies = self.traffic_policies.get(service);
         policies.is_some_and(|policies| policies.iter().any(|policy| !policy.callers.is_empty()))
+    }
+
+    /// Which endpoints of a service port this caller uses first.
+    #[must_use]
+    pub fn nearness(&self, service: &Service, port: u16, caller: Option<&ServiceAccountName>) -> Option<Nearness> {
+        let said = self.traffic(&service.name, port, caller).load_balancer.and_then(|balancer| balancer.nearness);
+        said.or(service.nearness)
+    }
+
+    /// Whether the order in which endpoints of a service are used depends on where the caller runs.
+    #[must_use]
+    pub fn depends_on_place(&self, service: &ServiceName) -> bool {
+        let policies = self.traffic_policies.get(service).map(|it| it.as_slice()).unwrap_or_default();
+        let of_policy = |it: &TrafficPolicy| it.settings.load_balancer.as_ref().is_some_and(|it| it.nearness.is_some());
+        policies.iter().any(of_policy) || self.services.get(service).is_some_and(|service| service.nearness.is_some())
     }
 
     /// The service ports that lead to this workload: service, service port, and the workload's own (target) port.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ServiceAccountName, WorkloadName};
+use crate::{Locality, ServiceAccountName, WorkloadName};
 
 /// One instance: a Pod.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,4 +21,12 @@ pub struct Workload {
     pub labels: BTreeMap<String, String>,
     /// Whether it has a sidecar.
     pub meshed: bool,
+}
+
+impl Workload {
+    /// Where it runs, as its labels say.
+    #[must_use]
+    pub fn locality(&self) -> Locality {
+        Locality::of_labels(&self.labels)
+    }
 }

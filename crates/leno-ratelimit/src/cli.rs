@@ -19,8 +19,9 @@ use crate::{
 /// The flags of `leno ratelimit`.
 #[derive(Clone, Debug, Args)]
 pub struct Cli {
-    /// Files of limits, or folders of them, followed as they change
-    #[arg(long, env = "LENO_RATELIMIT_CONFIG", value_name = "PATH", required = true, value_delimiter = ',')]
+    /// Files of limits, or folders of them, followed as they change; without any only limits are kept that come with the
+    /// question, as those of TrafficPolicies do
+    #[arg(long, env = "LENO_RATELIMIT_CONFIG", value_name = "PATH", value_delimiter = ',')]
     pub config: Vec<PathBuf>,
     /// Where sidecars ask (Envoy's rate limit protocol, gRPC in plaintext)
     #[arg(long, env = "LENO_RATELIMIT_ADDRESS", value_name = "ADDRESS", default_value = "127.0.0.1:8081")]

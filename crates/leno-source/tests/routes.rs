@@ -144,12 +144,6 @@ fn what_leno_does_not_do_keeps_a_route_from_being_in_force() {
         ),
         (
             format!(
-                "{{{to}, filters: [{{type: RequestMirror, requestMirror: {{backendRef: {{name: cart-v2, port: 80}}}}}}]}}"
-            ),
-            "filters[0].requestMirror",
-        ),
-        (
-            format!(
                 "{{{to}, filters: [{{type: ExternalAuth, externalAuth: {{protocol: HTTP, backendRef: {{name: cart, port: 80}}}}}}]}}"
             ),
             "filters[0].externalAuth",

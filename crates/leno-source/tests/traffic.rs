@@ -98,4 +98,10 @@ fn what_changes_nothing_is_told() {
     assert_eq!(notes.len(), 2, "{notes:?}");
     assert!(notes[0].contains("spec.retries changes nothing for shop/bytes"), "{notes:?}");
     assert!(notes[1].contains("spec.timeouts.request changes nothing for shop/bytes"), "{notes:?}");
+    let spec = format!("{{{CART}, mirror: {{service: other, port: 80}}}}");
+    let notes = self::notes(&assembled(&format!("{SERVICES}{}", policy("lost", OLD, &spec))));
+    assert!(
+        notes[0].contains("spec.mirror copies nothing: there is no Service shop/other with a port 80"),
+        "{notes:?}"
+    );
 }

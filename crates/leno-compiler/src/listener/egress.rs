@@ -36,7 +36,7 @@ use crate::{
     Scope,
     authorization::{all, of, one_of},
     matcher,
-    message::uint32,
+    message::{http_filter, uint32},
     route as routes, stable, traffic,
 };
 
@@ -146,7 +146,7 @@ fn http(snapshot: &Snapshot, port: u16, block: Option<(IpAddr, u8)>, policies: &
     };
     let access = closed.then(|| {
         let config = http_rbac::Rbac { rules: Some(access(port, policies)), ..Default::default() };
-        filter::http_filter("envoy.filters.http.rbac", stable::pack(&config, stable::RBAC))
+        http_filter("envoy.filters.http.rbac", stable::pack(&config, stable::RBAC))
     });
     let manager = filter::http(&name, filter::inline(configuration), access, snapshot.mesh.access_log);
     let fits = FilterChainMatch { transport_protocol: "raw_buffer".into(), ..fits(port, block) };

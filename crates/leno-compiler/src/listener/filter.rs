@@ -5,14 +5,13 @@ use std::{num::NonZeroU32, time::Duration};
 use leno_model::resource_name;
 use leno_proto::{
     any,
-    google::protobuf::{Any, BoolValue},
+    google::protobuf::BoolValue,
     v3::{
         buffer::Buffer,
         cors::Cors,
         http_connection_manager::{
             HttpConnectionManager, HttpFilter, Rds,
             http_connection_manager::{CodecType, RouteSpecifier, UpgradeConfig},
-            http_filter,
         },
         http_inspector::HttpInspector,
         listener,
@@ -27,7 +26,7 @@ use leno_proto::{
 };
 
 use crate::{
-    message::{access_log, ads, duration, listener_filter, network_filter, uint32},
+    message::{access_log, ads, duration, http_filter, listener_filter, network_filter, uint32},
     route::cors,
     split::Target,
 };
@@ -91,15 +90,6 @@ fn upgrade(name: &str) -> UpgradeConfig {
 
 pub(super) fn http_network_filter(manager: &HttpConnectionManager) -> listener::Filter {
     network_filter("envoy.filters.network.http_connection_manager", any::pack(manager))
-}
-
-/// A filter of requests.
-pub(super) fn http_filter(name: &str, config: Any) -> HttpFilter {
-    HttpFilter {
-        name: name.to_owned(),
-        config_type: Some(http_filter::ConfigType::TypedConfig(config)),
-        ..Default::default()
-    }
 }
 
 /// A TCP proxy to where a split says. A split that sends nobody anywhere closes the connection: it goes to the

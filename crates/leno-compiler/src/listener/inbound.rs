@@ -32,7 +32,7 @@ use crate::{
     access,
     authorization::Payload,
     limit,
-    message::{duration, listener_filter, mesh_tls, network_filter, transport_socket, uint32},
+    message::{duration, http_filter, listener_filter, mesh_tls, network_filter, transport_socket, uint32},
     port::{WorkloadPort, workload_ports},
     route,
     split::Target,
@@ -128,16 +128,17 @@ impl Inbound<'_> {
         let limit = limits.rate_limit.as_ref().and_then(|limit| limit.http.as_ref());
         let access = access::filters(self.snapshot, self.workload, *number, Payload::Http).into_iter().map(|it| {
             let config = http_rbac::Rbac { rules: it.rules, shadow_rules: it.shadow, ..Default::default() };
-            filter::http_filter(it.name, stable::pack(&config, stable::RBAC))
+            http_filter(it.name, stable::pack(&config, stable::RBAC))
         });
         // Who may not call takes nothing of what others may.
         let limiter = limit.map(|limit| {
             let config = traffic::rate_limit::filter(limit, name);
-            filter::http_filter(traffic::rate_limit::FILTER, config)
+            http_filter(traffic::rate_limit::FILTER, config)
         });
+        let global = limits.global_rate_limit.iter().flat_map(traffic::global_rate_limit::filters);
         let routes = filter::inline(route::to_application(name, limit));
         let mesh = &self.snapshot.mesh;
-        let mut manager = filter::http(name, routes, access.chain(limiter), mesh.access_log);
+        let mut manager = filter::http(name, routes, access.chain(limiter).chain(global), mesh.access_log);
         if let Some(bytes) = mesh.max_request_bytes {
             filter::limit_bodies(&mut manager, bytes);
         }

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     Client, Scope, limit,
-    message::{address, duration, listener_filter},
+    message::{address, duration, http_filter, listener_filter},
     port::workload_ports,
     route::{
         self,
@@ -82,7 +82,7 @@ pub(crate) fn destination(snapshot: &Snapshot, scope: &Scope, original: SocketAd
                 .map_or_else(|| cluster.clone(), |port| resource_name::service_port(&port.service.0, port.service.1));
             let settings = traffic::of_port(snapshot, scope, workload, port);
             let routes = || filter::inline(route::to_endpoint(&cluster, &settings));
-            let http = || http_filter(&stat_prefix, routes(), &settings, log);
+            let http = || manager(&stat_prefix, routes(), &settings, log);
             let tcp = || filter::tcp(&stat_prefix, &Target::Cluster(cluster.clone()), idle(&settings), log);
             listener(original, protocol, http, tcp)
         }
@@ -104,7 +104,7 @@ fn service_port(
     let itself = || filter::tcp(&name, &split::split(snapshot, service, port).rest, idle(&settings), log);
     match table::plan(snapshot, service, port, &scope.workload.namespace) {
         Plan::Free => {
-            listener(original, protocol, || http_filter(&name, filter::rds(name.clone()), &settings, log), itself)
+            listener(original, protocol, || manager(&name, filter::rds(name.clone()), &settings, log), itself)
         }
         Plan::Requests(entries) => {
             let heeds_origins = entries.iter().any(|entry| entry.handling.cors.is_some());
@@ -171,14 +171,14 @@ pub(crate) fn api(snapshot: &Snapshot, scope: &Scope, name: &str, service: &Serv
     })
 }
 
-fn http_filter(stat_prefix: &str, routes: RouteSpecifier, settings: &TrafficSettings, log: bool) -> Filter {
+fn manager(stat_prefix: &str, routes: RouteSpecifier, settings: &TrafficSettings, log: bool) -> Filter {
     filter::http_network_filter(&filter::http(stat_prefix, routes, faults(settings), log))
 }
 
 /// The filter that makes requests fail, where some are to.
 fn faults(settings: &TrafficSettings) -> Option<HttpFilter> {
     let fault = settings.fault.as_ref()?;
-    Some(filter::http_filter("envoy.filters.http.fault", traffic::fault::filter(fault)))
+    Some(http_filter("envoy.filters.http.fault", traffic::fault::filter(fault)))
 }
 
 /// How long nothing may move on a connection of bytes, where it is said.

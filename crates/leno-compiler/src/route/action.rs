@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use leno_model::{
+    policy::traffic::Share,
     resource_name,
     route::{
         Backend,
@@ -21,13 +22,13 @@ use leno_proto::v3::{
         route_action::{ClusterNotFoundResponseCode, ClusterSpecifier, HostRewriteSpecifier, RequestMirrorPolicy},
         weighted_cluster::ClusterWeight,
     },
-    r#type::{FractionalPercent, fractional_percent::DenominatorType},
 };
 
 use super::rewrite;
 use crate::{
     limit,
     message::{duration, uint32},
+    traffic,
 };
 
 /// How requests that fit this path, to this service port, are answered or passed on.
@@ -154,17 +155,7 @@ fn retry(forward: &Forward) -> Option<RetryPolicy> {
 }
 
 fn mirror(mirror: &Mirror) -> RequestMirrorPolicy {
-    RequestMirrorPolicy {
-        cluster: cluster(&mirror.backend),
-        runtime_fraction: Some(core::RuntimeFractionalPercent {
-            default_value: Some(FractionalPercent {
-                numerator: mirror.per_million,
-                denominator: DenominatorType::Million.into(),
-            }),
-            ..Default::default()
-        }),
-        ..Default::default()
-    }
+    traffic::route::mirror(cluster(&mirror.backend), Share(mirror.per_million))
 }
 
 fn redirect(redirect: &Redirect, path: &PathMatch, called: u16) -> RedirectAction {

@@ -10,6 +10,7 @@ mod rewrite;
 pub(crate) mod table;
 
 pub(crate) use action::cluster;
+pub(crate) use rewrite::escaped;
 
 use std::collections::HashMap;
 

@@ -54,7 +54,7 @@ pub(super) fn whole(to: &str) -> RegexMatchAndSubstitute {
 }
 
 /// A text as an expression that fits it alone.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if !c.is_ascii_alphanumeric() && !matches!(c, '/' | '_' | '-') {

@@ -3,12 +3,13 @@
 //! ```text
 //! of the callers' sidecars     cluster: balancer, limits, outliers, health checks, share of retries
 //!                              routes: timeouts, retries, what is hashed      listener: faults
-//! of the servers' sidecars     listener: rate limits
+//! of the servers' sidecars     listener: rate limits, their own and those that a service counts
 //! ```
 
 mod balance;
 pub(crate) mod cluster;
 pub(crate) mod fault;
+pub(crate) mod global_rate_limit;
 pub(crate) mod rate_limit;
 pub(crate) mod route;
 

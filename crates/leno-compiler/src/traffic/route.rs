@@ -4,25 +4,27 @@ use leno_model::{
     Snapshot,
     policy::{
         TrafficSettings,
-        traffic::{Algorithm, HashBy, HashOn, Retries},
+        traffic::{Algorithm, HashBy, HashOn, Retries, Share},
     },
     resource_name,
 };
 use leno_proto::{
     any,
     v3::{
+        core::RuntimeFractionalPercent,
         previous_hosts::PreviousHostsPredicate,
         route::{
             RetryPolicy, RouteAction,
             retry_policy::{RetryBackOff, RetryHostPredicate, retry_host_predicate::ConfigType},
             route_action::{
-                ClusterSpecifier, HashPolicy,
+                ClusterSpecifier, HashPolicy, RequestMirrorPolicy,
                 hash_policy::{ConnectionProperties, Cookie, Header, PolicySpecifier, QueryParameter},
             },
         },
     },
 };
 
+use super::fault;
 use crate::{
     Scope,
     message::{duration, uint32},
@@ -34,6 +36,10 @@ const DRAWS: i64 = 5;
 /// Makes a route do what is said of the traffic to the service that it is of.
 pub(crate) fn apply(snapshot: &Snapshot, scope: &Scope, action: &mut RouteAction, settings: &TrafficSettings) {
     bound(action, settings);
+    action.request_mirror_policies.extend(settings.mirror.as_ref().map(|said| {
+        let cluster = resource_name::service_port(&said.service, said.port);
+        mirror(cluster, said.share)
+    }));
     let own = hashed(settings).to_vec();
     let hashed = if own.is_empty() { hashed_by_clusters(snapshot, scope, action) } else { own };
     action.hash_policy = hashed.iter().map(hash_policy).collect();
@@ -49,6 +55,20 @@ pub(crate) fn bound(action: &mut RouteAction, settings: &TrafficSettings) {
     }
     let retries = settings.retries.as_ref().filter(|retries| retries.attempts > 0);
     action.retry_policy = retries.map(retry_policy);
+}
+
+/// Copies of requests.
+pub(crate) fn mirror(cluster: String, share: Share) -> RequestMirrorPolicy {
+    RequestMirrorPolicy {
+        cluster,
+        runtime_fraction: Some(RuntimeFractionalPercent {
+            default_value: Some(fault::share(share)),
+            ..Default::default()
+        }),
+        // The copy is of what was asked: Envoy would add `-shadow` to the host.
+        disable_shadow_host_suffix_append: true,
+        ..Default::default()
+    }
 }
 
 /// What the balancer of the first cluster needs that has one which hashes: those of a split service's backends.

@@ -4,15 +4,15 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use leno_compiler::{Affected, Client, Kind, Scope, affected, names, resource};
 use leno_model::{
-    Endpoint, MeshConfig, Protocol, Route, Service, ServiceName, ServicePort, Snapshot, TrustDomain, Workload,
-    WorkloadName,
+    Endpoint, Locality, MeshConfig, Protocol, Route, Service, ServiceName, ServicePort, Snapshot, TrustDomain,
+    Workload, WorkloadName, locality,
     mesh::{DefaultAccess, MtlsMode, OutboundPolicy},
     policy::{
         AccessPolicy, AccessRule, EgressPolicy, HttpMatch, TrafficSettings, TrafficSplit,
         access::{AccessAction, AccessTarget},
         authorization::Ports,
         egress::EgressProtocol,
-        traffic::{Algorithm, HashBy, HashOn, LoadBalancer, Timeouts},
+        traffic::{Algorithm, HashBy, HashOn, LoadBalancer, Nearness, Timeouts},
     },
     route::{Backend, Rules, Share, StreamRule, TlsRule},
     unit::Weight,
@@ -49,7 +49,7 @@ fn protocol() -> impl Strategy<Value = Protocol> {
 prop_compose! {
     fn endpoint()(
         ip in 0..3_u8, target in select(&TARGETS), ready: bool, meshed: bool,
-        pod in option::of(select(&PODS)), sa in option::of(select(&ACCOUNTS)),
+        pod in option::of(select(&PODS)), sa in option::of(select(&ACCOUNTS)), zone in select(&["", "a", "b"][..]),
     ) -> Endpoint {
         Endpoint {
             address: (pod_ip(ip), target).into(),
@@ -57,6 +57,7 @@ prop_compose! {
             workload: pod.map(|pod| WorkloadName::new("shop", pod)),
             service_account: sa.map(account),
             meshed,
+            locality: Locality { region: String::new(), zone: zone.into() },
         }
     }
 }
@@ -65,6 +66,7 @@ prop_compose! {
     fn service()(
         name in select(&SERVICES), ips in vec(0..3_u8, 0..2), protocols in vec(protocol(), 0..=2),
         endpoints in vec((select(&PORTS), vec(endpoint(), 0..3)), 0..3),
+        near: bool,
     ) -> Service {
         let port = |(port, protocol): (&u16, &Protocol)| ServicePort { name: String::new(), port: *port, protocol: *protocol };
         Service {
@@ -72,6 +74,7 @@ prop_compose! {
             cluster_ips: ips.into_iter().map(service_ip).collect(),
             ports: PORTS.iter().zip(&protocols).map(port).collect(),
             endpoints: endpoints.into_iter().collect(),
+            nearness: near.then_some(Nearness::SameZone),
         }
     }
 }
@@ -79,13 +82,14 @@ prop_compose! {
 prop_compose! {
     fn workload()(
         name in select(&PODS), ips in vec(0..3_u8, 0..2), sa in select(&ACCOUNTS), owner in select(&["o", "u"][..]), meshed: bool,
+        zone in select(&["a", "b"][..]),
     ) -> Workload {
         Workload {
             name: WorkloadName::new("shop", name),
             addresses: ips.into_iter().map(pod_ip).collect(),
             service_account: account(sa),
             owner: owner.to_owned(),
-            labels: Default::default(),
+            labels: [(locality::ZONE_LABEL.to_owned(), zone.to_owned())].into(),
             meshed,
         }
     }
@@ -124,7 +128,8 @@ prop_compose! {
             _ => {
                 let on = vec![HashOn { by: HashBy::SourceIp, last: seconds == 1 }];
                 let algorithm = Algorithm::Maglev { table_size: None, on };
-                let balancer = LoadBalancer { algorithm, panic_threshold: None };
+                let nearness = (seconds == 2).then_some(Nearness::SameZone);
+                let balancer = LoadBalancer { algorithm, slow_start: None, nearness, panic_threshold: None };
                 TrafficSettings { load_balancer: Some(balancer), ..TrafficSettings::default() }
             }
         };

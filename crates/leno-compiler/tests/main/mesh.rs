@@ -55,6 +55,7 @@ pub(crate) fn add_service(
             workload: Some(pod.name.clone()),
             service_account: Some(pod.service_account.clone()),
             meshed: pod.meshed,
+            locality: pod.locality(),
         }
     };
     let endpoints = ports
@@ -71,6 +72,7 @@ pub(crate) fn add_service(
         cluster_ips: ip.parse::<IpAddr>().into_iter().collect(),
         ports: ports.iter().map(port).collect(),
         endpoints,
+        nearness: None,
     };
     snapshot.services.insert(service.name.clone(), Arc::new(service));
 }

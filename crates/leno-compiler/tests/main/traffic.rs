@@ -4,19 +4,20 @@ use std::{iter::once, sync::Arc, time::Duration};
 
 use leno_compiler::{Client, Kind, Scope, affected, depends_on_caller, resource};
 use leno_model::{
-    Protocol, Snapshot,
+    Protocol, Snapshot, locality,
     policy::{
         HeaderMatch, RequestMatch, TextMatch, TrafficSettings,
         traffic::{
-            Abort, Algorithm, Condition, ConnectionLimits, Delay, Failure, FailureShare, Fault, HashBy, HashOn,
-            HealthCheck, HttpLimit, HttpRate, LoadBalancer, OutlierDetection, Probe, RateLimit, RateRoute, Retries,
-            RetryLimit, Share, SuccessRate, TcpLimit, Timeouts,
+            Abort, Algorithm, Condition, ConnectionLimits, CountBy, CountedLimit, CountedRate, CountedUnit, Delay,
+            Failure, FailureShare, Fault, GlobalRateLimit, HashBy, HashOn, HealthCheck, HttpLimit, HttpRate,
+            LoadBalancer, Mirror, Nearness, OutlierDetection, Probe, RateLimit, RateRoute, Retries, RetryLimit, Share,
+            SlowStart, SuccessRate, TcpLimit, Timeouts,
         },
     },
 };
 use leno_proto::{
     any::unpack,
-    v3::{cluster::Cluster, route::RouteConfiguration},
+    v3::{cluster::Cluster, endpoint::ClusterLoadAssignment, route::RouteConfiguration},
 };
 
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
 const SECOND: Duration = Duration::from_secs(1);
 
 fn balancer(algorithm: Algorithm) -> TrafficSettings {
-    let balancer = LoadBalancer { algorithm, panic_threshold: Some(30) };
+    let balancer = LoadBalancer { algorithm, slow_start: None, nearness: None, panic_threshold: Some(30) };
     TrafficSettings { load_balancer: Some(balancer), ..TrafficSettings::default() }
 }
 
@@ -96,6 +97,7 @@ pub(crate) fn client_settings() -> TrafficSettings {
             healthy_threshold: 1,
         }),
         retries: Some(retries()),
+        mirror: Some(Mirror { service: crate::mesh::service_name("warehouse"), port: 80, share: Share(10_000) }),
         fault: Some(fault()),
         ..timeouts(10)
     }
@@ -115,10 +117,35 @@ pub(crate) fn server_settings() -> TrafficSettings {
         methods: vec!["POST".into()],
         headers: vec![HeaderMatch { name: "x-user".into(), value: Some(TextMatch::Exact("me".into())) }],
     };
-    let http = HttpLimit { rate: Some(rate(100)), routes: vec![RateRoute { fits: buy, rate: rate(1) }] };
+    let http = HttpLimit { rate: Some(rate(100)), routes: vec![RateRoute { fits: buy.clone(), rate: rate(1) }] };
     let tcp = TcpLimit { connections: 10, per: SECOND, burst: 5 };
+    let counted = |name: &str, fits: RequestMatch, by, rate| CountedLimit { name: name.into(), fits, by, rate };
+    let buy_or_sell = RequestMatch { path: Some(TextMatch::Prefix("/buy.now/".into())), ..buy.clone() };
+    let minute = CountedRate { requests: 3, unit: CountedUnit::Minute };
+    let everything = vec![
+        CountBy::Header("x-user".into()),
+        CountBy::QueryParameter("kind".into()),
+        CountBy::Path,
+        CountBy::Method,
+        CountBy::RemoteAddress,
+        CountBy::Caller,
+    ];
+    let global = GlobalRateLimit {
+        service: crate::mesh::service_name("limits"),
+        port: 8081,
+        domain: "shop".into(),
+        limits: vec![
+            counted("all", RequestMatch::default(), vec![], Some(minute)),
+            counted("buying", buy_or_sell, everything, None),
+        ],
+        timeout: SECOND / 10,
+        closed_on_error: true,
+        status: 503,
+        headers: vec![("retry-after".into(), "1".into())],
+    };
     TrafficSettings {
         rate_limit: Some(RateLimit { http: Some(http), tcp: Some(tcp) }),
+        global_rate_limit: Some(global),
         inbound_connections: Some(500),
         ..TrafficSettings::default()
     }
@@ -235,4 +262,73 @@ fn only_what_is_said_for_some_callers_depends_on_who_calls() {
     Arc::make_mut(buyer).service_account = crate::mesh::account("other");
     let change = affected(&snapshot, &later);
     assert!(all.iter().all(|(kind, name)| change.touches(&scope("buyer-1"), *kind, name)));
+}
+
+/// The priority of each place, with its zone and how many endpoints it has, as the buyer's sidecar is told.
+fn places(snapshot: &Snapshot) -> Vec<(u32, String, usize)> {
+    let any = resource(snapshot, &scope("buyer-1"), Kind::Endpoint, "outbound/shop/store:80").unwrap();
+    let assignment = unpack::<ClusterLoadAssignment>(&any).unwrap();
+    let zone = |it: &leno_proto::v3::endpoint::LocalityLbEndpoints| it.locality.clone().unwrap_or_default().zone;
+    assignment.endpoints.iter().map(|it| (it.priority, zone(it), it.lb_endpoints.len())).collect()
+}
+
+#[test]
+fn the_nearest_endpoints_come_first_where_it_is_said() {
+    let mut snapshot = bookstore();
+    for (pod, region, zone) in [("buyer-1", "eu", "a"), ("store-v1-1", "eu", "b"), ("store-v2-1", "eu", "a")] {
+        let workload = Arc::make_mut(snapshot.workloads.get_mut(&scope(pod).workload).unwrap());
+        workload.labels = [(locality::REGION_LABEL, region), (locality::ZONE_LABEL, zone)]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into();
+    }
+    let mut service = (*snapshot.services[&crate::mesh::service_name("store")]).clone();
+    for endpoint in service.endpoints.values_mut().flatten() {
+        endpoint.locality = snapshot.workloads[endpoint.workload.as_ref().unwrap()].locality();
+    }
+    snapshot.services.insert(service.name.clone(), Arc::new(service.clone()));
+    let endpoints = (Kind::Endpoint, "outbound/shop/store:80");
+    assert_eq!(places(&snapshot), [(0, String::new(), 2)]);
+    assert!(!depends_on_caller(&snapshot, endpoints.0, endpoints.1));
+    let prefer = |nearness| {
+        let mut settings = balancer(Algorithm::RoundRobin);
+        settings.load_balancer.as_mut().unwrap().nearness = Some(nearness);
+        settings
+    };
+    let before = snapshot.clone();
+    add_policy(&mut snapshot, "store", None, &[], prefer(Nearness::SameZone));
+    assert_eq!(places(&snapshot), [(0, "a".into(), 1), (1, "b".into(), 1)]);
+    assert!(depends_on_caller(&snapshot, endpoints.0, endpoints.1));
+    assert!(affected(&before, &snapshot).touches(&scope("buyer-1"), endpoints.0, endpoints.1));
+    add_policy(&mut snapshot, "store", None, &[], prefer(Nearness::SameRegion));
+    assert_eq!(places(&snapshot), [(0, "a".into(), 1), (0, "b".into(), 1)]);
+    // The Service itself can say it, too.
+    let mut said = before.clone();
+    service.nearness = Some(Nearness::SameZone);
+    said.services.insert(service.name.clone(), Arc::new(service));
+    assert_eq!(places(&said).len(), 2);
+}
+
+#[test]
+fn new_endpoints_begin_slowly_and_latency_counts_where_it_is_said() {
+    let cluster = |settings: TrafficSettings| {
+        let mut snapshot = bookstore();
+        add_policy(&mut snapshot, "store", None, &[], settings);
+        let any = resource(&snapshot, &scope("buyer-1"), Kind::Cluster, "outbound/shop/store:80").unwrap();
+        unpack::<Cluster>(&any).unwrap()
+    };
+    for algorithm in [Algorithm::RoundRobin, Algorithm::LeastRequest { choices: 2 }] {
+        let mut settings = balancer(algorithm);
+        settings.load_balancer.as_mut().unwrap().slow_start =
+            Some(SlowStart { window: SECOND * 30, minimum_percent: 5 });
+        let text = format!("{:?}", cluster(settings).lb_config);
+        assert!(
+            text.contains("slow_start_window: Some(Duration { seconds: 30") && text.contains("value: 5.0"),
+            "{text}"
+        );
+    }
+    let cluster = cluster(balancer(Algorithm::PeakEwma { decay: Some(SECOND * 3) }));
+    let policies = cluster.load_balancing_policy.unwrap().policies;
+    let config = policies[0].typed_extension_config.clone().unwrap().typed_config.unwrap();
+    assert_eq!(unpack::<leno_proto::peak_ewma::PeakEwma>(&config).unwrap().decay_time.unwrap().seconds, 3);
+    assert!(cluster.common_lb_config.is_some(), "the panic threshold counts all the same");
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use leno_model::policy::traffic::Nearness;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -56,8 +57,33 @@ pub struct ServiceSpec {
     pub external_traffic_policy: Option<String>,
     /// Which nodes inside traffic may go to; there is one.
     pub internal_traffic_policy: Option<String>,
+    /// Which endpoints clients in the mesh use first; all alike when not given.
+    pub traffic_distribution: Option<TrafficDistribution>,
     /// Whether node ports are taken for a load balancer.
     pub allocate_load_balancer_node_ports: Option<bool>,
+}
+
+/// Which endpoints clients use first ([traffic distribution]). The mesh looks at zones and not at nodes.
+///
+/// [traffic distribution]: https://kubernetes.io/docs/concepts/services-networking/service/#traffic-distribution
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TrafficDistribution {
+    /// Those of the client's zone.
+    PreferSameZone,
+    /// The same, by its older name.
+    PreferClose,
+    /// Those of the client's node, which is in its zone.
+    PreferSameNode,
+}
+
+impl TrafficDistribution {
+    /// What it means.
+    #[must_use]
+    pub fn to_model(self) -> Nearness {
+        match self {
+            Self::PreferSameZone | Self::PreferClose | Self::PreferSameNode => Nearness::SameZone,
+        }
+    }
 }
 
 /// How a service is reached.

@@ -10,10 +10,10 @@ use leno_manifest::{
     core::{
         EndpointSlice, Service as ServiceObject,
         endpoint_slice::{SERVICE_NAME_LABEL, SliceEndpoint},
-        service::{ServicePort as PortObject, Transport},
+        service::{ServicePort as PortObject, TrafficDistribution, Transport},
     },
 };
-use leno_model::{Endpoint, Protocol, Service, ServiceName, ServicePort, WorkloadName};
+use leno_model::{Endpoint, Locality, Protocol, Service, ServiceName, ServicePort, Workload, WorkloadName};
 
 use super::{Remarks, workload::Placed};
 use crate::{Note, NoteReason, Objects};
@@ -117,8 +117,18 @@ fn service(
         name,
         ports: ports().map(service_port).collect(),
         endpoints: ports().map(|port| (port.port, endpoints(port))).collect(),
+        nearness: spec.traffic_distribution.map(TrafficDistribution::to_model),
         cluster_ips,
     }
+}
+
+/// Where an endpoint runs: what its pod says, and the slice of its zone.
+fn locality(workload: Option<&Workload>, endpoint: &SliceEndpoint) -> Locality {
+    let mut locality = workload.map(Workload::locality).unwrap_or_default();
+    if let Some(zone) = endpoint.zone.as_ref().filter(|_| locality.zone.is_empty()) {
+        locality.zone.clone_from(zone);
+    }
+    locality
 }
 
 fn service_port(port: &PortObject) -> ServicePort {
@@ -172,5 +182,6 @@ fn one(
         workload: workload.map(|workload| workload.name.clone()),
         service_account: workload.map(|workload| workload.service_account.clone()),
         meshed: workload.is_some_and(|workload| workload.meshed),
+        locality: locality(workload, endpoint),
     })
 }

@@ -49,12 +49,13 @@ pub(super) fn all(
         let policies = without_conflicts(of_service, remarks);
         all.insert(name, policies);
     }
-    for service in services {
+    for service in &mut *services {
         if let Some(policies) = all.get(&service.name) {
             declare(service, policies);
             note_idle(objects, service, policies, remarks);
         }
     }
+    note_missing_services(objects, services, all.values().flatten(), remarks);
     all
 }
 
@@ -74,7 +75,7 @@ fn policy(manifest: &Manifest, object: &PolicyObject, target: &Target<'_>) -> Tr
         origin: ObjectRef::from(&manifest.key()),
         port: target.port,
         callers,
-        settings: object.spec.to_model(),
+        settings: object.spec.to_model(&object.metadata.namespace),
     }
 }
 
@@ -132,11 +133,39 @@ fn note_idle(objects: &Objects, service: &Service, policies: &[TrafficPolicy], r
             }
         }
         let mut endpoints = service.endpoints.values().flatten().peekable();
-        let of_server = policy.settings.rate_limit.is_some() || policy.settings.inbound_connections.is_some();
+        let settings = &policy.settings;
+        let of_server = settings.rate_limit.is_some()
+            || settings.global_rate_limit.is_some()
+            || settings.inbound_connections.is_some();
         if of_server && endpoints.peek().is_some() && endpoints.all(|it| !it.meshed) {
             let text =
                 format!("its limits of servers change nothing for {}: none of its pods has a sidecar", service.name);
             remarks.notes.push(Note::new(manifest, NoteReason::NoEffect, text));
+        }
+    }
+}
+
+/// Remarks on services that policies name and that are not there.
+fn note_missing_services<'a>(
+    objects: &Objects,
+    services: &[Service],
+    policies: impl Iterator<Item = &'a TrafficPolicy>,
+    remarks: &mut Remarks,
+) {
+    for policy in policies {
+        let mirror = policy.settings.mirror.as_ref();
+        let mirror = mirror.map(|it| ("spec.mirror copies nothing", &it.service, it.port));
+        let limit = policy.settings.global_rate_limit.as_ref();
+        let limit = limit.map(|it| ("spec.globalRateLimit finds nobody who counts", &it.service, it.port));
+        for (what, name, port) in mirror.into_iter().chain(limit) {
+            let mut found = services.iter().filter(|service| service.name == *name);
+            if found.any(|service| service.port(port).is_some()) {
+                continue;
+            }
+            if let Some(manifest) = objects.manifest(&target::key::<PolicyObject>(&policy.origin)) {
+                let text = format!("{what}: there is no Service {name} with a port {port}");
+                remarks.notes.push(Note::new(manifest, NoteReason::NoEffect, text));
+            }
         }
     }
 }
@@ -146,9 +175,11 @@ fn of_requests(settings: &TrafficSettings) -> impl Iterator<Item = &'static str>
     let limit = settings.rate_limit.as_ref();
     let given = [
         (settings.retries.is_some(), "retries"),
+        (settings.mirror.is_some(), "mirror"),
         (settings.fault.is_some(), "fault"),
         (settings.timeouts.is_some_and(|it| it.request.is_some()), "timeouts.request"),
         (limit.is_some_and(|limit| limit.http.is_some()), "localRateLimit.http"),
+        (settings.global_rate_limit.is_some(), "globalRateLimit"),
     ];
     given.into_iter().filter(|(given, _)| *given).map(|(_, section)| section)
 }

@@ -37,14 +37,17 @@ const MAX_SHOWN: usize = 4 * 1024 * 1024;
 pub(crate) type Body = BoxBody<Bytes, hyper::Error>;
 
 /// Serves HTTP/1.1 and HTTP/2 on one port, for ever.
-pub(crate) async fn serve(address: SocketAddr, name: String) -> anyhow::Result<()> {
+pub(crate) async fn serve(address: SocketAddr, name: String, delay: Duration) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))?;
     loop {
         let (stream, peer) = listener.accept().await?;
         let name = name.clone();
         let service = service_fn(move |request| {
             let name = name.clone();
-            async move { Ok::<_, Infallible>(handle(request, &name, peer).await) }
+            async move {
+                tokio::time::sleep(delay).await;
+                Ok::<_, Infallible>(handle(request, &name, peer).await)
+            }
         });
         crate::spawn(async move {
             let connection = auto::Builder::new(TokioExecutor::new());

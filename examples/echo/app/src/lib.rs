@@ -14,6 +14,8 @@ mod http;
 pub mod load;
 mod tcp;
 
+use std::time::Duration;
+
 use clap::Subcommand;
 
 /// What to do.
@@ -37,6 +39,9 @@ pub struct Serve {
     /// A port for HTTP; may be given again.
     #[arg(long)]
     http: Vec<u16>,
+    /// How many milliseconds it thinks before each answer over HTTP.
+    #[arg(long, default_value_t = 0)]
+    delay: u64,
     /// A port for TCP; may be given again.
     #[arg(long)]
     tcp: Vec<u16>,
@@ -65,7 +70,8 @@ pub fn run(command: Command) -> anyhow::Result<()> {
 async fn serve(args: Serve) -> anyhow::Result<()> {
     let mut servers = tokio::task::JoinSet::new();
     for port in args.http {
-        servers.spawn(http::serve((args.bind, port).into(), args.name.clone()));
+        let delay = Duration::from_millis(args.delay);
+        servers.spawn(http::serve((args.bind, port).into(), args.name.clone(), delay));
     }
     for port in args.tcp {
         servers.spawn(tcp::serve((args.bind, port).into(), None));

@@ -11,6 +11,7 @@ use leno_manifest::{
     },
     meta::{IntOrString, ObjectMeta, OwnerReference, fits},
 };
+use leno_model::locality::ZONE_LABEL;
 
 /// The slices of a service: one for each set of port numbers, because pods may name different ports alike.
 pub(crate) fn slices<'a>(service: &Service, pods: impl Iterator<Item = &'a Pod>) -> Vec<EndpointSlice> {
@@ -75,6 +76,7 @@ fn endpoint(service: &Service, pod: &Pod) -> Option<SliceEndpoint> {
         }),
         hostname: pod.spec.hostname.clone().filter(|_| pod.spec.subdomain.as_ref() == Some(&service.metadata.name)),
         node_name: Some(crate::runner::pod::NODE.into()),
+        zone: pod.metadata.labels.get(ZONE_LABEL).cloned(),
         ..SliceEndpoint::default()
     })
 }

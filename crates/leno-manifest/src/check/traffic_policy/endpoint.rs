@@ -23,12 +23,15 @@ pub(super) fn load_balancer(balancer: &LoadBalancer, problems: &mut Problems<'_>
     let algorithm = balancer.algorithm.unwrap_or_default();
     let hashes = matches!(algorithm, Algorithm::RingHash | Algorithm::Maglev);
     let ring = algorithm == Algorithm::RingHash;
+    let grows = matches!(algorithm, Algorithm::LeastRequest | Algorithm::RoundRobin);
     for (given, belongs, field, whose) in [
         (balancer.choices.is_some(), algorithm == Algorithm::LeastRequest, "choices", "LeastRequest"),
         (balancer.minimum_ring_size.is_some(), ring, "minimumRingSize", "RingHash"),
         (balancer.maximum_ring_size.is_some(), ring, "maximumRingSize", "RingHash"),
         (balancer.table_size.is_some(), algorithm == Algorithm::Maglev, "tableSize", "Maglev"),
         (!balancer.hash_on.is_empty(), hashes, "hashOn", "RingHash and Maglev"),
+        (balancer.decay.is_some(), algorithm == Algorithm::PeakEwma, "decay", "PeakEwma"),
+        (balancer.slow_start.is_some(), grows, "slowStart", "LeastRequest and RoundRobin"),
     ] {
         if given && !belongs {
             problems.add(&format!("{at}.{field}"), format!("nothing: it belongs to {whose}"), "");
@@ -37,6 +40,11 @@ pub(super) fn load_balancer(balancer: &LoadBalancer, problems: &mut Problems<'_>
     number(balancer.choices, 2..=u32::MAX, &format!("{at}.choices"), problems);
     number(balancer.minimum_ring_size, 1..=RING, &format!("{at}.minimumRingSize"), problems);
     number(balancer.maximum_ring_size, 1..=RING, &format!("{at}.maximumRingSize"), problems);
+    positive_time(balancer.decay.as_ref(), &format!("{at}.decay"), problems);
+    if let Some(slow) = &balancer.slow_start {
+        positive_time(Some(&slow.window), &format!("{at}.slowStart.window"), problems);
+        number(slow.minimum_percent, 0..=100, &format!("{at}.slowStart.minimumPercent"), problems);
+    }
     number(balancer.panic_threshold, 0..=100, &format!("{at}.panicThreshold"), problems);
     if balancer.minimum_ring_size.unwrap_or(1024) > balancer.maximum_ring_size.unwrap_or(RING) {
         problems.add(&format!("{at}.maximumRingSize"), "not below minimumRingSize, which is 1024 when not given", "");

@@ -1,6 +1,7 @@
 //! TrafficPolicies.
 
 mod endpoint;
+mod global_rate_limit;
 mod request;
 
 use std::time::Duration;
@@ -20,13 +21,14 @@ pub(super) fn check(policy: &TrafficPolicy, problems: &mut Problems<'_>) {
     target::callers(&spec.from, "spec.from", problems);
     if is_empty(spec) {
         let expected = "at least one of protocol, loadBalancer, connections, outlierDetection, healthCheck, retries, \
-                        timeouts, fault, localRateLimit, maxInboundConnections";
+                        timeouts, mirror, fault, localRateLimit, globalRateLimit, maxInboundConnections";
         problems.add_value("spec", "without a setting", expected, "");
     }
     if !spec.from.is_empty() {
         let of_server = [
             (spec.protocol.is_some(), "protocol"),
             (spec.local_rate_limit.is_some(), "localRateLimit"),
+            (spec.global_rate_limit.is_some(), "globalRateLimit"),
             (spec.max_inbound_connections.is_some(), "maxInboundConnections"),
         ];
         for (_, field) in of_server.into_iter().filter(|(given, _)| *given) {
@@ -39,7 +41,9 @@ pub(super) fn check(policy: &TrafficPolicy, problems: &mut Problems<'_>) {
             );
         }
     }
-    for (field, given) in [("retries", spec.retries.is_some()), ("fault", spec.fault.is_some())] {
+    for (field, given) in
+        [("retries", spec.retries.is_some()), ("mirror", spec.mirror.is_some()), ("fault", spec.fault.is_some())]
+    {
         if given && spec.protocol == Some(Protocol::Tcp) {
             problems.add_value(
                 &format!("spec.{field}"),
@@ -59,12 +63,18 @@ pub(super) fn check(policy: &TrafficPolicy, problems: &mut Problems<'_>) {
         endpoint::health_check(check, problems);
     }
     limits(spec.connections.as_ref(), spec.retries.as_ref(), spec.timeouts.as_ref(), problems);
+    if let Some(mirror) = &spec.mirror {
+        request::mirror(mirror, problems);
+    }
     if let Some(fault) = &spec.fault {
         request::fault(fault, problems);
     }
     value::number(spec.max_inbound_connections, 1..=u32::MAX, "spec.maxInboundConnections", problems);
     if let Some(limit) = &spec.local_rate_limit {
         request::rate_limit(limit, problems);
+    }
+    if let Some(limit) = &spec.global_rate_limit {
+        global_rate_limit::check(limit, problems);
     }
 }
 

@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use super::value::{header, header_name, header_value, number, positive_time, request, time};
 use crate::{
     leno::traffic_policy::{
-        Fault, LocalRateLimit, Retries,
+        Fault, LocalRateLimit, Mirror, Retries,
         rate_limit::{HttpRateLimit, RateLimitRoute},
     },
     meta::IntOrString,
     problem::Problems,
-    syntax::percent,
+    syntax::{name, percent},
     yaml::node::key_path,
 };
 
@@ -67,6 +67,14 @@ pub(super) fn fault(fault: &Fault, problems: &mut Problems<'_>) {
     }
 }
 
+pub(super) fn mirror(mirror: &Mirror, problems: &mut Problems<'_>) {
+    if let Err(rule) = name::dns_label(&mirror.service) {
+        problems.add("spec.mirror.service", rule, "");
+    }
+    number(Some(mirror.port.into()), 1..=65_535, "spec.mirror.port", problems);
+    share(mirror.percent.as_ref(), "spec.mirror.percent", problems);
+}
+
 fn share(value: Option<&IntOrString>, field: &str, problems: &mut Problems<'_>) {
     if value.is_some_and(|value| percent::parse(value).is_none()) {
         problems.add(field, percent::EXPECTED, "");
@@ -118,7 +126,7 @@ fn route(route: &RateLimitRoute, at: &str, problems: &mut Problems<'_>) {
     answer(route.response_status, &route.response_headers, at, problems);
 }
 
-fn answer(status: Option<u32>, headers: &BTreeMap<String, String>, at: &str, problems: &mut Problems<'_>) {
+pub(super) fn answer(status: Option<u32>, headers: &BTreeMap<String, String>, at: &str, problems: &mut Problems<'_>) {
     number(status, 400..=599, &format!("{at}.responseStatus"), problems);
     for (name, value) in headers {
         let field = key_path(&format!("{at}.responseHeaders"), name);

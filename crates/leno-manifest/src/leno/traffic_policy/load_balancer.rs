@@ -1,6 +1,11 @@
 //! How endpoints are chosen.
 
-use leno_model::policy::traffic::{Algorithm as AlgorithmModel, HashBy, HashOn as HashModel, LoadBalancer as Model};
+use std::time::Duration;
+
+use leno_model::policy::traffic::{
+    Algorithm as AlgorithmModel, HashBy, HashOn as HashModel, LoadBalancer as Model, Nearness,
+    SlowStart as SlowStartModel,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +28,12 @@ pub struct LoadBalancer {
     /// Of `RingHash` and `Maglev`: what is hashed, all of it together; at least one.
     #[serde(default)]
     pub hash_on: Vec<HashOn>,
+    /// Of `PeakEwma`: how long a slow answer counts; `10s` when not given.
+    pub decay: Option<String>,
+    /// Of `LeastRequest` and `RoundRobin`: how endpoints that are new begin; with their full share when not given.
+    pub slow_start: Option<SlowStart>,
+    /// Which endpoints are used first, as long as enough of them are well; all alike when not given.
+    pub prefer: Option<Prefer>,
     /// Below how many healthy endpoints in a hundred health does not count any more, so that the few are not overrun;
     /// `50` when not given.
     pub panic_threshold: Option<u32>,
@@ -38,10 +49,52 @@ pub enum Algorithm {
     RoundRobin,
     /// Any.
     Random,
+    /// Of two, drawn by lot, the one that answers faster: by a moving average of its answers' times and what is under way.
+    PeakEwma,
     /// Requests of one hash to one endpoint, by a ring: few move when endpoints come or go.
     RingHash,
     /// Requests of one hash to one endpoint, by a table: faster and more even than a ring, a little more moves.
     Maglev,
+}
+
+/// How endpoints that are new begin: with a small share, which grows to the full one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SlowStart {
+    /// Until they have their full share.
+    pub window: String,
+    /// The share that they begin with at least, in hundredths of the full one; `10` when not given.
+    pub minimum_percent: Option<u32>,
+}
+
+/// Which endpoints are used first. Where clients and endpoints run is what the labels `topology.kubernetes.io/zone` and
+/// `topology.kubernetes.io/region` of their pods say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Prefer {
+    /// Those of the client's zone, then those of its region, then the others.
+    SameZone,
+    /// Those of the client's region, then the others.
+    SameRegion,
+}
+
+impl Prefer {
+    /// What it means.
+    #[must_use]
+    pub fn to_model(self) -> Nearness {
+        match self {
+            Self::SameZone => Nearness::SameZone,
+            Self::SameRegion => Nearness::SameRegion,
+        }
+    }
+}
+
+impl SlowStart {
+    /// What it means; `None` when it cannot be read, which reading refuses.
+    #[must_use]
+    pub fn to_model(&self) -> Option<SlowStartModel> {
+        let window = duration::parse(&self.window).filter(|window| *window > Duration::ZERO)?;
+        Some(SlowStartModel { window, minimum_percent: self.minimum_percent.unwrap_or(10) })
+    }
 }
 
 /// One part of what is hashed: exactly one of `header`, `cookie`, `sourceIp` and `queryParameter`.
@@ -84,6 +137,7 @@ impl LoadBalancer {
             Algorithm::LeastRequest => AlgorithmModel::LeastRequest { choices: self.choices.unwrap_or(2) },
             Algorithm::RoundRobin => AlgorithmModel::RoundRobin,
             Algorithm::Random => AlgorithmModel::Random,
+            Algorithm::PeakEwma => AlgorithmModel::PeakEwma { decay: self.decay.as_deref().and_then(duration::parse) },
             Algorithm::RingHash => AlgorithmModel::RingHash {
                 minimum_size: self.minimum_ring_size,
                 maximum_size: self.maximum_ring_size,
@@ -91,7 +145,12 @@ impl LoadBalancer {
             },
             Algorithm::Maglev => AlgorithmModel::Maglev { table_size: self.table_size, on: on() },
         };
-        Model { algorithm, panic_threshold: self.panic_threshold }
+        Model {
+            algorithm,
+            slow_start: self.slow_start.as_ref().and_then(SlowStart::to_model),
+            nearness: self.prefer.map(Prefer::to_model),
+            panic_threshold: self.panic_threshold,
+        }
     }
 }
 

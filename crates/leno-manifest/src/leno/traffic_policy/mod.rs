@@ -2,8 +2,10 @@
 
 pub mod connection;
 pub mod fault;
+pub mod global_rate_limit;
 pub mod health_check;
 pub mod load_balancer;
+pub mod mirror;
 pub mod outlier;
 pub mod rate_limit;
 pub mod retry;
@@ -13,8 +15,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    connection::Connections, fault::Fault, health_check::HealthCheck, load_balancer::LoadBalancer,
-    outlier::OutlierDetection, rate_limit::LocalRateLimit, retry::Retries,
+    connection::Connections, fault::Fault, global_rate_limit::GlobalRateLimit, health_check::HealthCheck,
+    load_balancer::LoadBalancer, mirror::Mirror, outlier::OutlierDetection, rate_limit::LocalRateLimit, retry::Retries,
 };
 use super::target::{Caller, TargetRef};
 use crate::{meta::ObjectMeta, syntax::duration};
@@ -52,10 +54,14 @@ pub struct TrafficPolicySpec {
     pub retries: Option<Retries>,
     /// How long things may take.
     pub timeouts: Option<Timeouts>,
+    /// Where callers' sidecars send copies of requests.
+    pub mirror: Option<Mirror>,
     /// What callers' sidecars make fail or take long, for tests.
     pub fault: Option<Fault>,
     /// How much each instance takes in a time, at its own sidecar.
     pub local_rate_limit: Option<LocalRateLimit>,
+    /// How much all instances take together in a time, counted by a service.
+    pub global_rate_limit: Option<GlobalRateLimit>,
     /// The most connections that each instance has open on a port, from 1 up, counted at its own sidecar (on a port whose
     /// protocol is found out, those of HTTP and those of bytes apart); more are closed. As many as come when not given.
     pub max_inbound_connections: Option<u32>,
@@ -110,9 +116,9 @@ impl Timeouts {
 }
 
 impl TrafficPolicySpec {
-    /// What it says of traffic, its targets and callers left out.
+    /// What it says of traffic, in a policy of this namespace; its targets and callers left out.
     #[must_use]
-    pub fn to_model(&self) -> TrafficSettings {
+    pub fn to_model(&self, namespace: &str) -> TrafficSettings {
         TrafficSettings {
             protocol: self.protocol.map(Protocol::to_model),
             load_balancer: self.load_balancer.as_ref().map(LoadBalancer::to_model),
@@ -121,8 +127,10 @@ impl TrafficPolicySpec {
             health_check: self.health_check.as_ref().and_then(HealthCheck::to_model),
             retries: self.retries.as_ref().map(Retries::to_model),
             timeouts: self.timeouts.as_ref().map(Timeouts::to_model),
+            mirror: self.mirror.as_ref().map(|mirror| mirror.to_model(namespace)),
             fault: self.fault.as_ref().map(Fault::to_model),
             rate_limit: self.local_rate_limit.as_ref().map(LocalRateLimit::to_model),
+            global_rate_limit: self.global_rate_limit.as_ref().map(|limit| limit.to_model(namespace)),
             inbound_connections: self.max_inbound_connections,
         }
     }

@@ -2,13 +2,37 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// How endpoints are chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadBalancer {
     /// The way.
     pub algorithm: Algorithm,
+    /// How endpoints that are new begin; with their full share when `None`.
+    pub slow_start: Option<SlowStart>,
+    /// Which endpoints are used first; all alike when `None`.
+    pub nearness: Option<Nearness>,
     /// Below how many healthy endpoints in a hundred health does not count any more; `None`: what holds by default.
     pub panic_threshold: Option<u32>,
+}
+
+/// How endpoints that are new begin: with a small share, which grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlowStart {
+    /// Until they have their full share; above zero.
+    pub window: Duration,
+    /// The share that they begin with at least, in hundredths of the full one: 0 to 100.
+    pub minimum_percent: u32,
+}
+
+/// Which endpoints are used first, as long as enough of them are well. The others are used when they are not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Nearness {
+    /// Those of the caller's zone, then those of its region.
+    SameZone,
+    /// Those of the caller's region.
+    SameRegion,
 }
 
 /// The way in which endpoints are chosen.
@@ -23,6 +47,11 @@ pub enum Algorithm {
     },
     /// Any.
     Random,
+    /// Of two the one that answered faster of late.
+    PeakEwma {
+        /// How long a slow answer counts; `None`: what holds by default.
+        decay: Option<Duration>,
+    },
     /// Requests of one hash to one endpoint, by a ring.
     RingHash {
         /// The fewest entries of the ring.
@@ -46,7 +75,7 @@ impl Algorithm {
     #[must_use]
     pub fn hash_on(&self) -> &[HashOn] {
         match self {
-            Self::RoundRobin | Self::LeastRequest { .. } | Self::Random => &[],
+            Self::RoundRobin | Self::LeastRequest { .. } | Self::Random | Self::PeakEwma { .. } => &[],
             Self::RingHash { on, .. } | Self::Maglev { on, .. } => on,
         }
     }

@@ -6,8 +6,10 @@
 
 mod connection;
 mod fault;
+mod global_rate_limit;
 mod health_check;
 mod load_balancer;
+mod mirror;
 mod outlier;
 mod rate_limit;
 mod retry;
@@ -16,8 +18,10 @@ use std::time::Duration;
 
 pub use connection::ConnectionLimits;
 pub use fault::{Abort, Delay, Failure, Fault};
+pub use global_rate_limit::{CountBy, CountedLimit, CountedRate, CountedUnit, GlobalRateLimit};
 pub use health_check::{HealthCheck, Probe};
-pub use load_balancer::{Algorithm, HashBy, HashOn, LoadBalancer};
+pub use load_balancer::{Algorithm, HashBy, HashOn, LoadBalancer, Nearness, SlowStart};
+pub use mirror::Mirror;
 pub use outlier::{FailureShare, OutlierDetection, SuccessRate};
 pub use rate_limit::{HttpLimit, HttpRate, RateLimit, RateRoute, TcpLimit};
 pub use retry::{Condition, Retries, RetryLimit};
@@ -96,10 +100,14 @@ sections! {
     retries: Retries,
     /// How long things may take.
     timeouts: Timeouts,
+    /// Where copies of requests go.
+    mirror: Mirror,
     /// What is made to fail, for tests.
     fault: Fault,
     /// How much a server takes in a time.
     rate_limit: RateLimit,
+    /// How much all instances of a server take together in a time.
+    global_rate_limit: GlobalRateLimit,
     /// How many connections a server has open on a port; at least 1.
     inbound_connections: u32,
 }
@@ -111,6 +119,7 @@ fn camel(section: &'static str) -> &'static str {
         "outlier_detection" => "outlierDetection",
         "health_check" => "healthCheck",
         "rate_limit" => "localRateLimit",
+        "global_rate_limit" => "globalRateLimit",
         "inbound_connections" => "maxInboundConnections",
         other => other,
     }

@@ -75,9 +75,6 @@ fn one(filter: &HttpRouteFilter, at: &str, made: &mut Filtered, resolver: &mut R
         made.response_headers = changes(modifier, &format!("{at}.responseHeaderModifier"), resolver);
     }
     if let Some(it) = &filter.request_mirror {
-        // The compiler knows how; a sidecar would refuse the routes of the whole service.
-        let expected = "it not to be there: sidecars send no copies yet";
-        resolver.unsupported(&format!("{at}.requestMirror"), expected, "");
         made.mirrors.extend(mirror(it, &format!("{at}.requestMirror"), resolver));
     }
     if let Some(it) = &filter.request_redirect {

@@ -69,11 +69,13 @@ pub(super) fn mesh(change: impl FnOnce(&mut MeshConfig)) -> Snapshot {
             workload: Some(pod.name.clone()),
             service_account: Some(pod.service_account.clone()),
             meshed: pod.meshed,
+            locality: pod.locality(),
         };
         let service = Service {
             name: ServiceName::new("shop", name),
             cluster_ips: vec![ip.parse().unwrap()],
             ports: vec![ServicePort { name: String::new(), port: 80, protocol }],
+            nearness: None,
             endpoints: [(80, vec![endpoint])].into(),
         };
         snapshot.services.insert(service.name.clone(), Arc::new(service));

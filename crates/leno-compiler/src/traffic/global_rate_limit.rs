@@ -1,0 +1,169 @@
+//! How much servers take together: a filter of their own sidecars that asks a service ([`ratelimit`]).
+//!
+//! A limit is a descriptor: first its name, `("limit", NAME)`, where the request is one that it is of; then what is counted
+//! apart. How much is allowed goes along, unless the service knows it.
+//!
+//! [`ratelimit`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/http/ratelimit/v3/rate_limit.proto
+
+use leno_model::{
+    policy::{
+        RequestMatch, TextMatch,
+        traffic::{CountBy, CountedLimit, CountedRate, CountedUnit, GlobalRateLimit},
+    },
+    resource_name,
+};
+use leno_proto::{
+    any,
+    v3::{
+        core::{ApiVersion, GrpcService, HeaderValue, HeaderValueOption, grpc_service, header_value_option},
+        header_mutation::{HeaderMutation, Mutations},
+        http_connection_manager::HttpFilter,
+        http_ratelimit::RateLimit as Filter,
+        mutation_rules::{HeaderMutation as Mutation, header_mutation::Action as Change},
+        ratelimit_service::RateLimitServiceConfig,
+        route::{
+            HeaderMatcher, RateLimit,
+            rate_limit::{
+                Action, Override,
+                action::{
+                    ActionSpecifier, GenericKey, HeaderValueMatch, QueryParameters, RemoteAddress, RequestHeaders,
+                },
+                r#override::{OverrideSpecifier, RateLimitOverride},
+            },
+        },
+        r#type::{HttpStatus, RateLimitUnit},
+    },
+};
+
+use crate::{
+    matcher,
+    message::{duration, http_filter},
+    route::escaped,
+};
+
+/// The header that the caller's identity is told in; what callers say themselves is taken away.
+const CALLER: &str = "x-leno-caller";
+
+/// The filters: who calls, where a limit asks for it, then the limits.
+pub(crate) fn filters(limit: &GlobalRateLimit) -> impl Iterator<Item = HttpFilter> {
+    let by_caller = limit.limits.iter().any(|one| one.by.contains(&CountBy::Caller));
+    by_caller.then(caller).into_iter().chain([asking(limit)])
+}
+
+fn caller() -> HttpFilter {
+    let identity = HeaderValueOption {
+        header: Some(HeaderValue {
+            key: CALLER.into(),
+            value: "%DOWNSTREAM_PEER_URI_SAN%".into(),
+            ..Default::default()
+        }),
+        append_action: header_value_option::HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
+        ..Default::default()
+    };
+    let changes = [Change::Remove(CALLER.into()), Change::Append(identity)];
+    let mutations = Mutations {
+        request_mutations: changes.map(|change| Mutation { action: Some(change) }).into(),
+        ..Default::default()
+    };
+    let config = HeaderMutation { mutations: Some(mutations), ..Default::default() };
+    http_filter("envoy.filters.http.header_mutation", any::pack(&config))
+}
+
+fn asking(limit: &GlobalRateLimit) -> HttpFilter {
+    let cluster = resource_name::service_port(&limit.service, limit.port);
+    let service = GrpcService {
+        target_specifier: Some(grpc_service::TargetSpecifier::EnvoyGrpc(grpc_service::EnvoyGrpc {
+            cluster_name: cluster,
+            authority: format!("{}.{}", limit.service.name, limit.service.namespace),
+            ..Default::default()
+        })),
+        timeout: Some(duration(limit.timeout)),
+        ..Default::default()
+    };
+    let header = |(key, value): &(String, String)| HeaderValueOption {
+        header: Some(HeaderValue { key: key.clone(), value: value.clone(), ..Default::default() }),
+        ..Default::default()
+    };
+    let config = Filter {
+        domain: limit.domain.clone(),
+        timeout: Some(duration(limit.timeout)),
+        failure_mode_deny: limit.closed_on_error,
+        rate_limit_service: Some(RateLimitServiceConfig {
+            grpc_service: Some(service),
+            transport_api_version: ApiVersion::V3.into(),
+        }),
+        rate_limited_status: Some(HttpStatus { code: limit.status.into() }),
+        response_headers_to_add: limit.headers.iter().map(header).collect(),
+        rate_limits: limit.limits.iter().map(counted).collect(),
+        ..Default::default()
+    };
+    http_filter("envoy.filters.http.ratelimit", any::pack(&config))
+}
+
+fn counted(limit: &CountedLimit) -> RateLimit {
+    let specifiers = [named(limit)].into_iter().chain(limit.by.iter().map(by));
+    RateLimit {
+        actions: specifiers.map(|it| Action { action_specifier: Some(it) }).collect(),
+        limit: limit.rate.map(rate),
+        ..Default::default()
+    }
+}
+
+/// The limit's name, of requests that it is of; there is no descriptor of others.
+fn named(limit: &CountedLimit) -> ActionSpecifier {
+    let (key, value) = ("limit".to_owned(), limit.name.clone());
+    if limit.fits == RequestMatch::default() {
+        ActionSpecifier::GenericKey(GenericKey { descriptor_key: key, descriptor_value: value, ..Default::default() })
+    } else {
+        let path = limit.fits.path.as_ref().map(path);
+        ActionSpecifier::HeaderValueMatch(HeaderValueMatch {
+            descriptor_key: key,
+            descriptor_value: value,
+            headers: path.into_iter().chain(matcher::headers(&limit.fits)).collect(),
+            ..Default::default()
+        })
+    }
+}
+
+/// A path in `:path`, which has the query, too.
+fn path(fits: &TextMatch) -> HeaderMatcher {
+    let regex = match fits {
+        TextMatch::Exact(text) => format!(r"{}(\?.*)?", escaped(text)),
+        TextMatch::Prefix(text) => format!("{}([/?].*)?", escaped(text.trim_end_matches('/'))),
+        TextMatch::Regex(regex) => format!(r"(?:{regex})(\?.*)?"),
+    };
+    matcher::named(":path", Some(matcher::text(&TextMatch::Regex(regex))))
+}
+
+fn by(by: &CountBy) -> ActionSpecifier {
+    let header = |name: &str, key: &str| {
+        ActionSpecifier::RequestHeaders(RequestHeaders {
+            header_name: name.to_owned(),
+            descriptor_key: key.to_owned(),
+            ..Default::default()
+        })
+    };
+    match by {
+        CountBy::Header(name) => header(name, name),
+        CountBy::Path => header(":path", "path"),
+        CountBy::Method => header(":method", "method"),
+        CountBy::Caller => header(CALLER, "caller"),
+        CountBy::RemoteAddress => ActionSpecifier::RemoteAddress(RemoteAddress {}),
+        CountBy::QueryParameter(name) => ActionSpecifier::QueryParameters(QueryParameters {
+            query_parameter_name: name.clone(),
+            descriptor_key: name.clone(),
+            ..Default::default()
+        }),
+    }
+}
+
+fn rate(rate: CountedRate) -> Override {
+    let unit = match rate.unit {
+        CountedUnit::Second => RateLimitUnit::Second,
+        CountedUnit::Minute => RateLimitUnit::Minute,
+        CountedUnit::Hour => RateLimitUnit::Hour,
+        CountedUnit::Day => RateLimitUnit::Day,
+    };
+    let limit = RateLimitOverride { requests_per_unit: rate.requests, unit: unit.into() };
+    Override { override_specifier: Some(OverrideSpecifier::RateLimit(limit)) }
+}
