@@ -39,19 +39,30 @@ pub struct Echo<'a> {
     pub labels: &'a str,
     /// Annotations of the pods, in flow style.
     pub annotations: &'a str,
+    /// More arguments of the server, in flow style, e.g. `"--status", "500"`.
+    pub arguments: &'a str,
 }
 
 impl<'a> Echo<'a> {
     /// One replica that listens on every address.
     #[must_use]
     pub fn new(namespace: &'a str, name: &'a str) -> Self {
-        Self { namespace, name, replicas: 1, service_account: None, bind: "0.0.0.0", labels: "", annotations: "" }
+        Self {
+            namespace,
+            name,
+            replicas: 1,
+            service_account: None,
+            bind: "0.0.0.0",
+            labels: "",
+            annotations: "",
+            arguments: "",
+        }
     }
 
     /// The manifest.
     #[must_use]
     pub fn yaml(&self) -> String {
-        let Self { namespace, name, replicas, bind, labels, annotations, .. } = self;
+        let Self { namespace, name, replicas, bind, labels, annotations, arguments, .. } = self;
         let account = self.service_account.unwrap_or(name);
         // A shared account is written once, by whoever shares it.
         let own = if self.service_account.is_none() { service_account(namespace, account) } else { String::new() };
@@ -61,7 +72,7 @@ impl<'a> Echo<'a> {
              metadata:\n      labels: {{ app: {name}, {labels} }}\n      annotations: {{ {annotations} }}\n    \
              spec:\n      serviceAccountName: {account}\n      terminationGracePeriodSeconds: 10\n      containers:\n        \
              - name: echo\n          image: leno:latest\n          command: [\"leno\", \"demo\", \"echo\", \"serve\"]\n          \
-             args: [\"--http\", \"8080\", \"--tcp\", \"9000\", \"--server-first\", \"9001\", \"--bind\", \"{bind}\"]\n          \
+             args: [\"--http\", \"8080\", \"--tcp\", \"9000\", \"--server-first\", \"9001\", \"--bind\", \"{bind}\", {arguments}]\n          \
              env:\n            - name: POD_NAME\n              valueFrom: {{ fieldRef: {{ fieldPath: metadata.name }} }}\n            \
              - name: POD_IP\n              valueFrom: {{ fieldRef: {{ fieldPath: status.podIP }} }}\n          \
              readinessProbe: {{ tcpSocket: {{ port: 8080 }}, periodSeconds: 1 }}\n"

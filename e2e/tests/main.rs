@@ -16,6 +16,7 @@ mod gateway;
 mod h2spec;
 mod lifecycle;
 mod osm;
+mod promote;
 mod protocol;
 mod ratelimit;
 mod rollout;

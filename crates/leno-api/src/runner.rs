@@ -5,7 +5,9 @@
 //! | `GET /v1/mesh` | [`MeshView`] |
 //! | `GET /v1/objects?kind=&namespace=&name=` | a list of objects as Kubernetes writes them |
 //! | `POST /v1/apply` [`Manifests`] | [`Changes`] or, status 422, [`Refused`] |
+//! | `POST /v1/replace` an object | [`Replaced`] or, status 404/409/422, [`Refused`] |
 //! | `POST /v1/delete` [`Deletion`] | [`Changes`] or, status 404/422, [`Refused`] |
+//! | `GET /v1/calls/{namespace}/{service}` | [`Calls`] |
 //! | `GET /v1/events?follow=&since=` | one [`Event`] a line |
 //! | `GET /v1/logs/{namespace}/{pod}?container=&follow=&previous=&tail=` | the container's output |
 //! | `POST /v1/exec/{namespace}/{pod}?container=` | 101, then an [`ExecContext`] line with the namespaces' file descriptors |
@@ -13,8 +15,11 @@
 //! | `GET /v1/admin/{namespace}/{pod}/{path}` | what that pod's sidecar says |
 //! | `POST /v1/shutdown` | 202; the mesh stops in order |
 
+use std::collections::BTreeMap;
+
 use leno_model::{Invalid, ObjectRef};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// A mesh at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -106,6 +111,34 @@ pub struct Traffic {
     pub connections_per_second: f64,
 }
 
+/// What the sidecars of everyone who may call a service counted of their calls to it, each since its start: the difference
+/// of two of these is what happened between.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Calls {
+    /// By pod, `namespace/name`; `None` for a sidecar that did not answer.
+    pub callers: BTreeMap<String, Option<CallCounts>>,
+}
+
+/// What one sidecar counted.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CallCounts {
+    /// Requests.
+    pub requests: f64,
+    /// Those that failed: status 500 and above, or the caller went away before the answer.
+    pub failed: f64,
+    /// How long they took, as a histogram that is added up from below.
+    pub durations: Vec<DurationBucket>,
+}
+
+/// Requests up to a duration.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DurationBucket {
+    /// The longest duration, in seconds; `None` for any.
+    pub at_most: Option<f64>,
+    /// How many there were.
+    pub requests: f64,
+}
+
 /// Manifests to apply.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifests {
@@ -148,6 +181,15 @@ pub struct ObjectChange {
     pub object: ObjectRef,
     /// What happened to it.
     pub change: Change,
+}
+
+/// An object that took the place of the version that it was made from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// As it is now, with its new `metadata.resourceVersion`.
+    pub object: Value,
+    /// Whether it stands in the watched files, whose next change puts back what is written there.
+    pub in_files: bool,
 }
 
 /// What happened to an object, in kubectl's words.

@@ -4,7 +4,7 @@ use std::{io, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -68,7 +68,7 @@ impl Client {
         if response.status().is_success() {
             return Ok(response);
         }
-        Err(refusal(response).await)
+        Err(refusal(response).await.into())
     }
 
     /// Asks for something.
@@ -140,12 +140,26 @@ async fn parse<T: DeserializeOwned>(response: Response<Incoming>) -> anyhow::Res
     serde_json::from_slice(&body).context("the answer is not understood")
 }
 
-/// Why the mesh refused, as one error.
-async fn refusal(response: Response<Incoming>) -> anyhow::Error {
+/// Why the mesh refused.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub(crate) struct Refusal {
+    /// The status of its answer.
+    pub(crate) status: StatusCode,
+    text: String,
+}
+
+async fn refusal(response: Response<Incoming>) -> Refusal {
     let status = response.status();
-    let Ok(refused) = parse::<Refused>(response).await else { return anyhow!("the mesh answers {status}") };
-    let invalid: Vec<String> = refused.invalid.iter().map(ToString::to_string).collect();
-    if invalid.is_empty() { anyhow!(refused.message) } else { anyhow!("{}\n{}", invalid.join("\n"), refused.message) }
+    let text = match parse::<Refused>(response).await {
+        Ok(refused) if refused.invalid.is_empty() => refused.message,
+        Ok(refused) => {
+            let invalid: Vec<String> = refused.invalid.iter().map(ToString::to_string).collect();
+            format!("{}\n{}", invalid.join("\n"), refused.message)
+        }
+        Err(_) => format!("the mesh answers {status}"),
+    };
+    Refusal { status, text }
 }
 
 /// An answer as it comes.

@@ -6,6 +6,7 @@
 //!                                          └─► runner (inside): api, store, controllers, pods
 //! ```
 //!
+//! `rollout` is what `leno rollout` does: it is a client of a running mesh as the other commands are.
 //! Everything that people read is written by `output`; everything that runs is in the sandbox.
 
 pub mod cli;
@@ -13,5 +14,6 @@ mod client;
 mod cmd;
 mod front;
 mod output;
+mod rollout;
 mod runner;
 pub mod sandbox;

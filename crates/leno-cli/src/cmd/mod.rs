@@ -12,6 +12,7 @@ pub(crate) mod logs;
 pub(crate) mod proxy;
 pub(crate) mod ps;
 pub(crate) mod ratelimit;
+pub(crate) mod rollout;
 pub(crate) mod up;
 pub(crate) mod validate;
 pub(crate) mod version;

@@ -1,4 +1,5 @@
-//! What the sidecars count, read from their metrics once a second while somebody looks.
+//! What the sidecars count, read from their metrics: once a second while somebody looks at the services, and whenever
+//! somebody asks who called one of them.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -7,7 +8,7 @@ use std::{
 };
 
 use http::{Method, StatusCode};
-use leno_api::runner::Traffic;
+use leno_api::runner::{CallCounts, Calls, DurationBucket, Traffic};
 use leno_model::{ServiceName, WorkloadName};
 
 use super::{Runner, control, pod::sidecar::STATUS_PORT};
@@ -18,9 +19,9 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// How long after the last question the sidecars are still asked.
 const INTEREST: Duration = Duration::from_secs(5);
 
-/// What the sidecars of a service counted since their start, inbound.
+/// What sidecars counted of a service since their start.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Totals {
+pub(crate) struct Totals {
     requests: f64,
     failed: f64,
     mtls: f64,
@@ -51,7 +52,7 @@ impl Scraper {
         let seconds = (*to - *from).as_secs_f64();
         let nothing = Totals::default();
         let traffic = |(name, now): (&ServiceName, &Totals)| {
-            (name.clone(), now.since(first.get(name).unwrap_or(&nothing), seconds))
+            (name.clone(), now.since(first.get(name).unwrap_or(&nothing)).over(seconds))
         };
         last.iter().map(traffic).collect()
     }
@@ -72,27 +73,60 @@ impl Scraper {
 }
 
 impl Totals {
-    /// What came on top of `before`, as rates.
-    fn since(&self, before: &Self, seconds: f64) -> Traffic {
+    /// What came on top of `before`.
+    pub(crate) fn since(&self, before: &Self) -> Self {
         // A sidecar that has just gone takes its counts with it: less than before is nothing, not less than nothing.
         let more = |now: f64, before: f64| (now - before).max(0.0);
+        let bucket = |(bound, count): (&u64, &f64)| {
+            (*bound, more(*count, before.buckets.get(bound).copied().unwrap_or_default()))
+        };
+        Self {
+            requests: more(self.requests, before.requests),
+            failed: more(self.failed, before.failed),
+            mtls: more(self.mtls, before.mtls),
+            denied: more(self.denied, before.denied),
+            connections: more(self.connections, before.connections),
+            buckets: self.buckets.iter().map(bucket).collect(),
+        }
+    }
+
+    /// Adds what others counted.
+    pub(crate) fn add(&mut self, others: &Self) {
+        self.requests += others.requests;
+        self.failed += others.failed;
+        self.mtls += others.mtls;
+        self.denied += others.denied;
+        self.connections += others.connections;
+        for (bound, count) in &others.buckets {
+            *self.buckets.entry(*bound).or_default() += count;
+        }
+    }
+
+    /// Requests.
+    pub(crate) fn requests(&self) -> f64 {
+        self.requests
+    }
+
+    /// Requests that failed.
+    pub(crate) fn failed(&self) -> f64 {
+        self.failed
+    }
+
+    /// What was counted within so many seconds, as rates.
+    pub(crate) fn over(&self, seconds: f64) -> Traffic {
         let rate = |count: f64| if seconds > 0.0 { count / seconds } else { 0.0 };
-        let requests = more(self.requests, before.requests);
-        let share = |count: f64| (requests > 0.0).then(|| (count / requests).clamp(0.0, 1.0));
-        let buckets: Vec<(f64, f64)> = (self.buckets.iter())
-            .map(|(bound, count)| {
-                (f64::from_bits(*bound), more(*count, before.buckets.get(bound).copied().unwrap_or_default()))
-            })
-            .collect();
+        let share = |count: f64| (self.requests > 0.0).then(|| (count / self.requests).clamp(0.0, 1.0));
+        let buckets: Vec<(f64, f64)> =
+            self.buckets.iter().map(|(bound, count)| (f64::from_bits(*bound), *count)).collect();
         let quantile = |share| quantile(&buckets, share).map(|seconds| seconds * 1000.0);
         Traffic {
-            requests_per_second: rate(requests),
-            success_rate: share(requests - more(self.failed, before.failed)),
+            requests_per_second: rate(self.requests),
+            success_rate: share(self.requests - self.failed),
             p50_ms: quantile(0.5),
             p99_ms: quantile(0.99),
-            mtls_share: share(more(self.mtls, before.mtls)),
-            denied_per_second: rate(more(self.denied, before.denied)),
-            connections_per_second: rate(more(self.connections, before.connections)),
+            mtls_share: share(self.mtls),
+            denied_per_second: rate(self.denied),
+            connections_per_second: rate(self.connections),
         }
     }
 
@@ -114,6 +148,32 @@ impl Totals {
                 *self.buckets.entry(bound.to_bits()).or_default() += line.value;
             }
             _ => {}
+        }
+    }
+}
+
+impl From<&Totals> for CallCounts {
+    fn from(totals: &Totals) -> Self {
+        let bucket = |(bound, count): (&u64, &f64)| {
+            let bound = f64::from_bits(*bound);
+            DurationBucket { at_most: bound.is_finite().then_some(bound), requests: *count }
+        };
+        Self {
+            requests: totals.requests,
+            failed: totals.failed,
+            durations: totals.buckets.iter().map(bucket).collect(),
+        }
+    }
+}
+
+impl From<&CallCounts> for Totals {
+    fn from(counts: &CallCounts) -> Self {
+        let bucket = |it: &DurationBucket| (it.at_most.unwrap_or(f64::INFINITY).to_bits(), it.requests);
+        Self {
+            requests: counts.requests,
+            failed: counts.failed,
+            buckets: counts.durations.iter().map(bucket).collect(),
+            ..Self::default()
         }
     }
 }
@@ -168,10 +228,10 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Adds up one sidecar's inbound counts by the service that was called.
-fn read(text: &str, totals: &mut BTreeMap<ServiceName, Totals>) {
+/// Adds up one sidecar's counts of a direction by the service that was called.
+fn read(text: &str, direction: &str, totals: &mut BTreeMap<ServiceName, Totals>) {
     for line in text.lines().filter_map(Line::parse) {
-        if line.label("direction") != Some("inbound") {
+        if line.label("direction") != Some(direction) {
             continue;
         }
         let service = line.label("destination_service").and_then(|service| service.split_once('/'));
@@ -188,18 +248,37 @@ pub(crate) async fn run(runner: Arc<Runner>) {
         if !runner.traffic.is_wanted() {
             continue;
         }
-        let places: Vec<Arc<sandbox::Pod>> = runner.read(|state| {
-            let meshed = state.pods.values().filter(|record| record.is_meshed());
-            meshed.filter_map(|record| record.place.clone()).collect()
-        });
         let mut totals = BTreeMap::new();
-        for place in places {
+        for (_, place) in sidecars(&runner) {
             if let Some(text) = metrics(&place).await {
-                read(&text, &mut totals);
+                read(&text, "inbound", &mut totals);
             }
         }
         runner.traffic.add(totals);
     }
+}
+
+/// The pods that have a sidecar, and where they are.
+fn sidecars(runner: &Runner) -> Vec<(WorkloadName, Arc<sandbox::Pod>)> {
+    runner.read(|state| {
+        let meshed = state.pods.iter().filter(|(_, record)| record.is_meshed());
+        meshed.filter_map(|(name, record)| Some((name.clone(), record.place.clone()?))).collect()
+    })
+}
+
+/// What everyone's sidecar counted of calls to a service. The callers' sidecars tell more than those of its instances: an
+/// instance that several services lead to counts under one of them, and one that cannot be reached counts nothing.
+pub(crate) async fn calls(runner: &Runner, service: &ServiceName) -> Calls {
+    let mut calls = Calls::default();
+    for (pod, place) in sidecars(runner) {
+        let counts = metrics(&place).await.map(|text| {
+            let mut totals = BTreeMap::new();
+            read(&text, "outbound", &mut totals);
+            CallCounts::from(totals.get(service).unwrap_or(&Totals::default()))
+        });
+        calls.callers.insert(pod.to_string(), counts);
+    }
+    calls
 }
 
 async fn metrics(place: &sandbox::Pod) -> Option<String> {
@@ -247,14 +326,27 @@ leno_denied_total{direction="inbound",destination_service="shop/cart",reason="rb
     #[test]
     fn counts_become_rates_and_quantiles() {
         let mut totals = BTreeMap::new();
-        read(TEXT, &mut totals);
+        read(TEXT, "inbound", &mut totals);
         let cart = &totals[&ServiceName::new("shop", "cart")];
-        let traffic = cart.since(&Totals::default(), 10.0);
+        let traffic = cart.since(&Totals::default()).over(10.0);
         assert_eq!(traffic.requests_per_second, 10.0);
         assert_eq!((traffic.success_rate, traffic.mtls_share), (Some(0.9), Some(0.9)));
         assert_eq!(traffic.denied_per_second, 0.5);
         assert_eq!(traffic.p50_ms, Some(10.0));
         assert!(traffic.p99_ms.unwrap() > 90.0);
-        assert_eq!(cart.since(cart, 10.0).success_rate, None);
+        assert_eq!(cart.since(cart).over(10.0).success_rate, None);
+    }
+
+    #[test]
+    fn counts_survive_the_way_over_the_socket() {
+        let mut totals = BTreeMap::new();
+        read(TEXT, "outbound", &mut totals);
+        assert_eq!(totals[&ServiceName::new("shop", "cart")].requests(), 1000.0);
+        read(TEXT, "inbound", &mut totals);
+        let cart = &totals[&ServiceName::new("shop", "cart")];
+        let text = serde_json::to_string(&CallCounts::from(cart)).unwrap();
+        let back = Totals::from(&serde_json::from_str::<CallCounts>(&text).unwrap());
+        assert_eq!((back.requests(), back.failed()), (1100.0, 10.0));
+        assert_eq!(back.over(1.0).p99_ms, cart.over(1.0).p99_ms);
     }
 }

@@ -31,6 +31,15 @@ pub(crate) struct Written {
     pub(crate) folder: PathBuf,
 }
 
+/// Why an object was not replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotReplaced {
+    /// It is not there.
+    Gone,
+    /// It is not the version that the new one was made from.
+    Changed,
+}
+
 /// Every object that was written.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Store {
@@ -74,6 +83,20 @@ impl Store {
             known.origin = origin;
         }
         ObjectChange { object: (&key).into(), change }
+    }
+
+    /// Puts an object in the place of the version that it was made from, which its `metadata.resourceVersion` names. Where
+    /// it was written stays: one of the watched files' objects goes with its file as before.
+    pub(crate) fn replace(&mut self, object: Object) -> Result<(ObjectChange, Written), NotReplaced> {
+        let key = object.key();
+        let known = self.objects.get(&key).ok_or(NotReplaced::Gone)?;
+        if known.object.metadata().resource_version != object.metadata().resource_version {
+            return Err(NotReplaced::Changed);
+        }
+        let Written { origin, folder, .. } = known.clone();
+        let change = self.put(object, origin, &folder);
+        let now = self.objects.get(&key).ok_or(NotReplaced::Gone)?;
+        Ok((change, now.clone()))
     }
 
     /// The object with the metadata that an API server adds.
@@ -203,6 +226,22 @@ mod tests {
         assert_eq!(store.put(config_map("a", "1"), Origin::Applied, &folder()).change, Change::Unchanged);
         assert_eq!(store.put(config_map("a", "2"), Origin::Applied, &folder()).change, Change::Configured);
         assert_eq!(uid(&store), before);
+    }
+
+    #[test]
+    fn only_the_version_that_was_read_is_replaced() {
+        let mut store = Store::default();
+        store.replace_files(vec![(config_map("a", "1"), folder())]);
+        let read = |store: &Store| (*store.of(Kind::ConfigMap).next().unwrap().object).clone();
+        let mut mine = config_map("a", "2");
+        mine.metadata_mut().resource_version = read(&store).metadata().resource_version.clone();
+        let mut theirs = mine.clone();
+        theirs.metadata_mut().labels.insert("by".into(), "them".into());
+        let (change, written) = store.replace(mine).unwrap();
+        assert_eq!((change.change, written.origin), (Change::Configured, Origin::Files));
+        assert_eq!(store.replace(theirs).unwrap_err(), NotReplaced::Changed);
+        assert!(read(&store).metadata().labels.is_empty());
+        assert_eq!(store.replace(config_map("b", "1")).unwrap_err(), NotReplaced::Gone);
     }
 
     #[test]

@@ -36,17 +36,28 @@ const MAX_SHOWN: usize = 4 * 1024 * 1024;
 
 pub(crate) type Body = BoxBody<Bytes, hyper::Error>;
 
+/// How every request is answered.
+#[derive(Clone, Debug)]
+pub(crate) struct Says {
+    /// Who answers.
+    pub(crate) name: String,
+    /// How long it thinks before.
+    pub(crate) delay: Duration,
+    /// The status, where the request asks for none.
+    pub(crate) status: StatusCode,
+}
+
 /// Serves HTTP/1.1 and HTTP/2 on one port, for ever.
-pub(crate) async fn serve(address: SocketAddr, name: String, delay: Duration) -> anyhow::Result<()> {
+pub(crate) async fn serve(address: SocketAddr, says: Says) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("listen on {address}"))?;
     loop {
         let (stream, peer) = listener.accept().await?;
-        let name = name.clone();
+        let says = says.clone();
         let service = service_fn(move |request| {
-            let name = name.clone();
+            let says = says.clone();
             async move {
-                tokio::time::sleep(delay).await;
-                Ok::<_, Infallible>(handle(request, &name, peer).await)
+                tokio::time::sleep(says.delay).await;
+                Ok::<_, Infallible>(handle(request, &says, peer).await)
             }
         });
         crate::spawn(async move {
@@ -58,13 +69,18 @@ pub(crate) async fn serve(address: SocketAddr, name: String, delay: Duration) ->
     }
 }
 
-async fn handle(request: Request<Incoming>, name: &str, peer: SocketAddr) -> Response<Body> {
+async fn handle(request: Request<Incoming>, says: &Says, peer: SocketAddr) -> Response<Body> {
     let head = *request.method() == Method::HEAD;
-    let mut response = match dispatch(request, name, peer).await {
-        Ok(response) => response,
+    let mut response = match dispatch(request, &says.name, peer).await {
+        Ok(mut response) => {
+            if response.status() == StatusCode::OK {
+                *response.status_mut() = says.status;
+            }
+            response
+        }
         Err(error) => text(StatusCode::BAD_REQUEST, format!("{error:#}\n")),
     };
-    if let Ok(value) = HeaderValue::from_str(name) {
+    if let Ok(value) = HeaderValue::from_str(&says.name) {
         response.headers_mut().insert("x-pod", value);
     }
     // Over HTTP/1 hyper leaves a body out, over HTTP/2 it would be sent.

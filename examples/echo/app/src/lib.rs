@@ -17,6 +17,7 @@ mod tcp;
 use std::time::Duration;
 
 use clap::Subcommand;
+use hyper::StatusCode;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -48,6 +49,9 @@ pub struct Serve {
     /// A port for TCP where the service speaks first; may be given again.
     #[arg(long)]
     server_first: Vec<u16>,
+    /// Answer every HTTP request that asks for no status with this one, as a version that is broken does.
+    #[arg(long, value_name = "CODE", default_value_t = 200, value_parser = clap::value_parser!(u16).range(200..=599))]
+    status: u16,
 }
 
 /// Does what the command says until SIGTERM.
@@ -70,8 +74,12 @@ pub fn run(command: Command) -> anyhow::Result<()> {
 async fn serve(args: Serve) -> anyhow::Result<()> {
     let mut servers = tokio::task::JoinSet::new();
     for port in args.http {
-        let delay = Duration::from_millis(args.delay);
-        servers.spawn(http::serve((args.bind, port).into(), args.name.clone(), delay));
+        let says = http::Says {
+            name: args.name.clone(),
+            delay: Duration::from_millis(args.delay),
+            status: StatusCode::from_u16(args.status)?,
+        };
+        servers.spawn(http::serve((args.bind, port).into(), says));
     }
     for port in args.tcp {
         servers.spawn(tcp::serve((args.bind, port).into(), None));

@@ -15,7 +15,7 @@ use axum::{
     routing::{get, post},
 };
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
-use leno_api::runner::{MeshView, Refused};
+use leno_api::runner::{Calls, MeshView, Refused};
 use leno_model::{ServiceName, WorkloadName};
 use leno_runtime::task::spawn;
 
@@ -28,7 +28,9 @@ pub(crate) async fn serve(runner: Arc<Runner>, listener: ControlListener) {
         .route("/v1/mesh", get(mesh))
         .route("/v1/objects", get(object::list))
         .route("/v1/apply", post(object::apply))
+        .route("/v1/replace", post(object::replace))
         .route("/v1/delete", post(object::delete))
+        .route("/v1/calls/{namespace}/{service}", get(calls))
         .route("/v1/events", get(stream::events))
         .route("/v1/logs/{namespace}/{pod}", get(stream::logs))
         .route("/v1/exec/{namespace}/{pod}", post(exec::exec))
@@ -61,6 +63,10 @@ async fn mesh(State(runner): State<Arc<Runner>>) -> Json<MeshView> {
         service.traffic = traffic.get(&ServiceName::new(&service.namespace, &service.name)).copied();
     }
     Json(view)
+}
+
+async fn calls(State(runner): State<Arc<Runner>>, Path((namespace, service)): Path<(String, String)>) -> Json<Calls> {
+    Json(scrape::calls(&runner, &ServiceName::new(namespace, service)).await)
 }
 
 async fn ask_control(Path(path): Path<String>) -> Response {

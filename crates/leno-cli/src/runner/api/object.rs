@@ -8,13 +8,19 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse, Response},
 };
-use leno_api::runner::{Change, Changes, Deletion, Happening, Manifests, ObjectChange, Refused};
+use leno_api::runner::{
+    Change, Changes, Deletion, Happening, ManifestFile, Manifests, ObjectChange, Refused, Replaced,
+};
 use leno_manifest::{Kind, Object, ObjectKey};
 use leno_model::WorkloadName;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::refuse;
-use crate::runner::{Runner, files, state, store::Origin};
+use crate::runner::{
+    Runner, files, state,
+    store::{NotReplaced, Origin},
+};
 
 /// Which objects are wanted; all when nothing is said.
 #[derive(Debug, Default, Deserialize)]
@@ -69,6 +75,38 @@ fn read(manifests: &Manifests) -> Result<files::Gathered, Refused> {
         return Ok(gathered);
     }
     Err(Refused { message: "nothing was applied".into(), invalid: gathered.invalid })
+}
+
+/// Puts an object in the place of the version that it was made from, unless it has changed since.
+pub(super) async fn replace(State(runner): State<Arc<Runner>>, Json(object): Json<Value>) -> Response {
+    let file = ManifestFile { path: "-".into(), text: object.to_string(), ..ManifestFile::default() };
+    let mut objects = match read(&Manifests { files: vec![file] }) {
+        Ok(gathered) => gathered.objects,
+        Err(refused) => return (StatusCode::UNPROCESSABLE_ENTITY, Json(refused)).into_response(),
+    };
+    let (Some((object, _)), true) = (objects.pop(), objects.is_empty()) else {
+        return refuse(StatusCode::UNPROCESSABLE_ENTITY, "one object is expected");
+    };
+    let key = object.key();
+    match runner.edit(|state| state.store.replace(object)) {
+        Ok((change, now)) => {
+            if change.change != Change::Unchanged {
+                runner.events.tell(Happening::Object(change));
+            }
+            let in_files = now.origin == Origin::Files || is_in_files(&runner, &key);
+            Json(Replaced { object: now.object.to_json(), in_files }).into_response()
+        }
+        Err(NotReplaced::Gone) => refuse(StatusCode::NOT_FOUND, format!("not found: {key}")),
+        Err(NotReplaced::Changed) => {
+            refuse(StatusCode::CONFLICT, format!("{key} has changed since it was read: metadata.resourceVersion"))
+        }
+    }
+}
+
+/// Whether the watched files have an object, also when `leno apply` has changed it since.
+fn is_in_files(runner: &Runner, key: &ObjectKey) -> bool {
+    files::load(&runner.settings.paths)
+        .is_ok_and(|gathered| gathered.objects.iter().any(|(object, _)| object.key() == *key))
 }
 
 /// Removes objects.
