@@ -86,7 +86,7 @@ impl Case {
 
     /// A case of a file: `routes`, `virtual_hosts` or `manager`; `filters`; `clusters`; `assignments`; `requests`; `settles`;
     /// `share`.
-    fn read(file: &str, value: &Value) -> Self {
+    pub(crate) fn read(file: &str, value: &Value) -> Self {
         let name = format!("{file}: {}", value["name"].as_str().expect("a case has a name"));
         let requests = value["requests"].as_array().expect("a case has requests").iter().map(Request::read).collect();
         let mut case = Self::of_routes(&name, &value["routes"], requests);

@@ -52,6 +52,11 @@ pub(crate) fn case(seed: u64) -> Case {
     if random.chance(50) {
         case.manager.insert("normalize_path".into(), json!(true));
     }
+    if random.chance(20) {
+        case.manager.insert("merge_slashes".into(), json!(true));
+    }
+    case.manager.insert("http_filters".into(), filters(&mut random));
+    case.clusters.insert("many".into(), json!({ "lb_policy": random.pick(&["RING_HASH", "MAGLEV"]) }));
     case
 }
 
@@ -83,6 +88,9 @@ fn route(random: &mut Random) -> Value {
         _ => route["route"] = forward(random),
     }
     edits(random, &mut route);
+    if random.chance(5) {
+        route["typed_per_filter_config"] = cors(random);
+    }
     route
 }
 
@@ -153,7 +161,13 @@ fn redirect(random: &mut Random) -> Value {
 }
 
 fn forward(random: &mut Random) -> Value {
-    let mut forward = json!({ "cluster": random.pick(&["one", "two", "three"]) });
+    let mut forward = target(random);
+    if random.chance(10) {
+        forward["timeout"] = json!(random.pick(&["0.15s", "5s", "0s"]));
+    }
+    if random.chance(20) {
+        forward["retry_policy"] = retries(random);
+    }
     match random.below(6) {
         0 => forward["prefix_rewrite"] = json!(random.pick(&["/", "/x", "/x/"])),
         1 => {
@@ -167,6 +181,94 @@ fn forward(random: &mut Random) -> Value {
         forward["host_rewrite_literal"] = json!("rewritten.example");
     }
     forward
+}
+
+/// Where requests go. Of weighted clusters only one has a weight: which of several it is would be chance.
+fn target(random: &mut Random) -> Value {
+    match random.below(8) {
+        0 => {
+            let clusters = ["one", "two", "three"].map(|name| json!({ "name": name, "weight": 0 }));
+            let mut clusters = clusters.to_vec();
+            let heavy = random.below(clusters.len());
+            clusters[heavy]["weight"] = json!(1 + random.below(3));
+            edits(random, &mut clusters[heavy]);
+            json!({ "weighted_clusters": { "clusters": clusters } })
+        }
+        1 => json!({ "cluster": "many", "hash_policy": hash(random) }),
+        _ => json!({ "cluster": random.pick(&["one", "two", "three", "one", "none"]) }),
+    }
+}
+
+/// Something that every request has comes last, so that nothing is left to chance.
+fn hash(random: &mut Random) -> Value {
+    let mut first = match random.below(3) {
+        0 => json!({ "header": { "header_name": random.pick(&NAMES) } }),
+        1 => json!({ "query_parameter": { "name": random.pick(&["q", "r"]) } }),
+        _ => json!({ "cookie": { "name": "c" } }),
+    };
+    if random.chance(30) {
+        first["terminal"] = json!(true);
+    }
+    json!([first, { "header": { "header_name": ":path" } }])
+}
+
+fn retries(random: &mut Random) -> Value {
+    let on = random.pick(&["5xx", "gateway-error", "retriable-status-codes", "reset", "5xx,retriable-4xx"]);
+    let mut policy = json!({ "retry_on": on, "num_retries": random.below(4) });
+    if on == "retriable-status-codes" {
+        policy["retriable_status_codes"] = json!([404, 503]);
+    }
+    policy["retry_back_off"] = json!({ "base_interval": "0.001s", "max_interval": "0.002s" });
+    policy
+}
+
+/// Filters whose outcome is no chance: shares are all or nothing.
+fn filters(random: &mut Random) -> Value {
+    let kind = "type.googleapis.com/envoy.extensions.filters.http";
+    let all = json!({ "numerator": 100, "denominator": "HUNDRED" });
+    let mut filters = Vec::new();
+    if random.chance(15) {
+        let status = [418, 503][random.below(2)];
+        let fault = json!({
+            "@type": format!("{kind}.fault.v3.HTTPFault"),
+            "abort": { "http_status": status, "percentage": all },
+            "headers": [header(random)],
+        });
+        filters.push(json!({ "name": "fault", "typed_config": fault }));
+    }
+    if random.chance(15) {
+        let permissions = json!([{ "header": header(random) }]);
+        let policy = json!({ "permissions": permissions, "principals": [{ "any": true }] });
+        let rules = json!({ "action": random.pick(&["ALLOW", "DENY"]), "policies": { "p": policy } });
+        let rbac = json!({ "@type": format!("{kind}.rbac.v3.RBAC"), "rules": rules });
+        filters.push(json!({ "name": "rbac", "typed_config": rbac }));
+    }
+    if random.chance(10) {
+        // None is let through, or all are: how many there were before does not matter.
+        let tokens = [1, 1_000_000][random.below(2)];
+        let share = json!({ "default_value": { "numerator": if tokens == 1 { 0 } else { 100 } } });
+        let limit = json!({
+            "@type": format!("{kind}.local_ratelimit.v3.LocalRateLimit"),
+            "stat_prefix": "limit",
+            "token_bucket": { "max_tokens": tokens, "fill_interval": "60s" },
+            "filter_enabled": share, "filter_enforced": share,
+        });
+        filters.push(json!({ "name": "limit", "typed_config": limit }));
+    }
+    if random.chance(10) {
+        filters.push(json!({ "name": "cors", "typed_config": { "@type": format!("{kind}.cors.v3.Cors") } }));
+    }
+    json!(filters)
+}
+
+fn cors(random: &mut Random) -> Value {
+    json!({ "cors": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy",
+        "allow_origin_string_match": [{ "exact": random.pick(&["http://a", "http://b"]) }],
+        "allow_methods": "GET, POST",
+        "max_age": "5",
+        "allow_credentials": random.chance(50),
+    } })
 }
 
 fn write(random: &mut Random) -> Value {
@@ -193,6 +295,18 @@ fn request(random: &mut Random) -> Request {
         if random.chance(5) {
             headers.push((name.to_owned(), "again".to_owned()));
         }
+    }
+    if random.chance(10) {
+        headers.push(("Cookie".to_owned(), random.pick(&["c=1", "c=2; d=3", "d=4"]).to_owned()));
+    }
+    if random.chance(10) {
+        headers.push(("Origin".to_owned(), random.pick(&["http://a", "http://b"]).to_owned()));
+        headers.push(("Access-Control-Request-Method".to_owned(), "GET".to_owned()));
+    }
+    match random.below(12) {
+        0 => headers.push(("X-Do-Fail".to_owned(), random.pick(&["1", "2", "9"]).to_owned())),
+        1 => headers.push(("X-Do-Status".to_owned(), random.pick(&["404", "409", "500", "503"]).to_owned())),
+        _ => {}
     }
     let method = random.pick(&["GET", "GET", "GET", "POST", "HEAD", "DELETE", "OPTIONS"]).to_owned();
     let body = if method == "POST" { "body".to_owned() } else { String::new() };

@@ -7,21 +7,36 @@ mod admin;
 mod case;
 mod compare;
 mod config;
+mod coverage;
 mod exchange;
 mod generate;
+mod minimise;
 mod proxy;
+mod report;
 mod server_name;
 mod service;
 mod share;
 mod upstream;
 
-use self::{case::Case, compare::Differences, proxy::Pair, upstream::Upstream};
+use self::{
+    case::{Case, Request},
+    compare::Differences,
+    proxy::Pair,
+    upstream::Upstream,
+};
 
 /// Route tables by chance; each is asked 40 times.
 const SEEDS: u64 = 300;
 
-/// Runs cases through both and gives the reports of what differs.
-fn run(cases: &[Case]) -> Vec<String> {
+/// A request that was answered differently.
+struct Wrong<'a> {
+    case: &'a Case,
+    request: &'a Request,
+    how: String,
+}
+
+/// Runs cases through both and gives what differs.
+fn run(cases: &[Case]) -> Vec<Wrong<'_>> {
     let upstream = Upstream::start();
     let pair = Pair::start(cases, &upstream);
     let known = Differences::read();
@@ -32,11 +47,13 @@ fn run(cases: &[Case]) -> Vec<String> {
         }
         for request in &case.requests {
             if let Some(times) = case.share {
-                wrong.extend(share::compare(&pair, index, case, request, times, &upstream));
+                let how = share::compare(&pair, index, case, request, times, &upstream);
+                wrong.extend(how.map(|how| Wrong { case, request, how }));
                 continue;
             }
             let [envoy, leno] = pair.ask(index, request, &upstream);
-            wrong.extend(known.compare(case, request, &envoy, &leno));
+            let how = known.compare(case, request, &envoy, &leno);
+            wrong.extend(how.map(|how| Wrong { case, request, how }));
             if case.settles {
                 pair.settle();
             }
@@ -45,9 +62,25 @@ fn run(cases: &[Case]) -> Vec<String> {
     wrong
 }
 
-fn report(wrong: &[String], requests: usize) {
-    let shown = wrong.iter().take(20).cloned().collect::<Vec<_>>().join("\n\n");
+fn report(wrong: &[Wrong<'_>], requests: usize) {
+    let shown = wrong.iter().take(20).map(|wrong| wrong.how.as_str()).collect::<Vec<_>>().join("\n\n");
     assert!(wrong.is_empty(), "{} of {requests} requests differ:\n\n{shown}", wrong.len());
+}
+
+/// As [`report`], with the first difference of each of a few cases made as small as can be.
+fn report_small(wrong: &[Wrong<'_>], requests: usize) {
+    let mut seen = Vec::new();
+    let first = wrong.iter().filter(|wrong| {
+        let is_new = !seen.contains(&wrong.case.name);
+        seen.push(wrong.case.name.clone());
+        is_new
+    });
+    let small = first.take(3).map(|wrong| {
+        let (case, how) = minimise::minimise(wrong.case, wrong.request);
+        format!("{}\nmade small: {how}\nto be kept in cases/kept.yaml:\n{}", wrong.how, minimise::yaml(&case))
+    });
+    let small: Vec<_> = small.collect();
+    assert!(wrong.is_empty(), "{} of {requests} requests differ:\n\n{}", wrong.len(), small.join("\n\n"));
 }
 
 #[test]
@@ -56,6 +89,7 @@ fn written_cases_behave_alike() {
     let cases = case::written();
     let requests = cases.iter().map(|case| case.requests.len()).sum();
     assert!(requests >= 300, "{requests} requests are fewer than there were");
+    report::write(&cases, &coverage::missing(&cases));
     report(&run(&cases), requests);
 }
 
@@ -64,5 +98,5 @@ fn written_cases_behave_alike() {
 fn generated_route_tables_behave_alike() {
     let cases: Vec<_> = (0..SEEDS).map(generate::case).collect();
     let requests = cases.iter().map(|case| case.requests.len()).sum();
-    report(&run(&cases), requests);
+    report_small(&run(&cases), requests);
 }

@@ -24,3 +24,4 @@ mod split;
 mod telemetry;
 mod traffic;
 mod wire;
+mod xds;

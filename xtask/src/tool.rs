@@ -76,14 +76,19 @@ fn python() -> anyhow::Result<()> {
     std::fs::write(&installed, wanted).context("remember what is installed")
 }
 
-/// The pinned judges that are written in Go.
+/// The pinned judges that are written in Go: what each is called, where its `go.mod` is, and its package.
+const IN_GO: [(&str, &str, &str); 2] =
+    [("h2spec", "e2e/tool", "github.com/summerwind/h2spec/cmd/h2spec"), ("xds-server", "e2e/tool/xds", ".")];
+
 fn go() -> anyhow::Result<()> {
     let path = output(Command::new("sh").args(["-c", "echo $PATH"]))?;
-    run(Command::new("go")
-        .current_dir(root().join("e2e/tool"))
-        .args(["build", "-buildvcs=false", "-o"])
-        .arg(root().join("target/go/h2spec"))
-        .arg("github.com/summerwind/h2spec/cmd/h2spec")
-        .env("PATH", format!("{}:{GO}", path.trim()))
-        .env("GOFLAGS", "-mod=readonly"))
+    IN_GO.into_iter().try_for_each(|(name, folder, package)| {
+        run(Command::new("go")
+            .current_dir(root().join(folder))
+            .args(["build", "-buildvcs=false", "-o"])
+            .arg(root().join("target/go").join(name))
+            .arg(package)
+            .env("PATH", format!("{}:{GO}", path.trim()))
+            .env("GOFLAGS", "-mod=readonly"))
+    })
 }

@@ -195,6 +195,7 @@ impl Proxy {
             }),
             backoff: Backoff::new(Duration::from_millis(20), Duration::from_millis(100)),
             held: Vec::new(),
+            manner: client::Manner::default(),
         };
         let (handle, client) = client::client(config, move |update| {
             updates_in.try_send(update).unwrap();

@@ -34,8 +34,14 @@ impl Descriptions {
         Self(pool)
     }
 
+    /// All of them, for those who go through them field by field; `None` would be a build gone wrong.
+    #[must_use]
+    pub fn pool(&self) -> Option<&DescriptorPool> {
+        self.0.as_deref()
+    }
+
     fn message(&self, name: &str) -> Option<MessageDescriptor> {
-        self.0.as_ref()?.get_message_by_name(name)
+        self.pool()?.get_message_by_name(name)
     }
 }
 

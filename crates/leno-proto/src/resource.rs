@@ -1,5 +1,9 @@
 //! The resource types of xDS.
 
+use prost::Message as _;
+
+use crate::google::protobuf::Any;
+
 /// Type URL of `envoy.config.cluster.v3.Cluster` (CDS).
 pub const CLUSTER: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
 /// Type URL of `envoy.config.endpoint.v3.ClusterLoadAssignment` (EDS).
@@ -29,6 +33,19 @@ pub fn short_name(type_url: &str) -> &str {
         SECRET => "secret",
         other => other,
     }
+}
+
+/// The name of a resource, which every type has in its first field. What cannot be decoded has an empty one.
+#[must_use]
+pub fn name(body: &Any) -> String {
+    Named::decode(body.value.as_slice()).unwrap_or_default().name
+}
+
+/// What all resources have in common.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Named {
+    #[prost(string, tag = "1")]
+    name: String,
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::{
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::sync::watch;
 
 use crate::{
     config::{Listener, WorkloadLabels},
@@ -37,9 +38,12 @@ pub enum Entrance {
         /// The port that inbound connections are redirected to.
         inbound: u16,
     },
-    /// At the addresses of listeners that a file describes.
-    Bound(Vec<Arc<Bound>>),
+    /// At the addresses of listeners, which may come and go.
+    Bound(watch::Receiver<Doors>),
 }
+
+/// Every listener that has sockets of its own at the moment.
+pub type Doors = Arc<[Arc<Bound>]>;
 
 /// A listener with a socket of its own.
 #[derive(Debug)]

@@ -212,6 +212,7 @@ fn config(address: SocketAddr, node: &str) -> Config {
         }),
         backoff: Backoff::new(Duration::from_millis(10), Duration::from_millis(100)),
         held: Vec::new(),
+        manner: client::Manner::default(),
     }
 }
 

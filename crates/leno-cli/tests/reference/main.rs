@@ -3,6 +3,7 @@
 
 mod annotation;
 mod cli;
+mod envoy;
 mod error;
 mod limit;
 mod link;
@@ -48,4 +49,9 @@ fn policies() {
 #[test]
 fn limits() {
     page::check("limits.md", &limit::page());
+}
+
+#[test]
+fn envoy_fields() {
+    page::check("envoy.md", &envoy::page());
 }

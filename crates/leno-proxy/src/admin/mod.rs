@@ -7,8 +7,9 @@
 //! | | `/certs` | the certificate and the roots |
 //! | | `/stats` | metrics |
 //! | | `/ready` | whether the sidecar is ready |
+//! | | `/server_info` | version, state, how long it has run |
 //! | | `/logging?level=debug` (POST) | changes the log level |
-//! | | `/drain` (POST) | ends the process as SIGTERM does |
+//! | | `/drain`, `/quitquitquit` (POST) | ends the process as SIGTERM does |
 //! | 0.0.0.0:15020 | `/stats/prometheus` | metrics, the application's own included |
 //! | | `/healthz/ready` | whether the sidecar is ready |
 
@@ -16,9 +17,12 @@ pub mod application;
 pub mod serve;
 pub mod view;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -65,6 +69,8 @@ pub struct Admin {
     pub stop: Notify,
     /// Whether the process is ending.
     pub draining: AtomicBool,
+    /// When the process started.
+    pub started: Instant,
 }
 
 impl Admin {
@@ -82,38 +88,62 @@ impl Admin {
         match (request.method(), request.uri().path()) {
             (&Method::GET, "/stats" | "/stats/prometheus") => answer(StatusCode::OK, PROMETHEUS, self.metrics().await),
             (&Method::GET, "/ready") => self.ready(),
+            (&Method::GET, "/server_info") => json(&self.server_info()),
             (&Method::GET, "/certs") => json(&view::certificates(&self.shared.credentials)),
             (&Method::GET, "/config_dump") => self.view(view::dump).await,
             (&Method::GET, "/clusters") => self.view(view::clusters).await,
             (&Method::GET, "/listeners") => self.view(view::listeners).await,
             (&Method::POST, "/logging") => self.logging(request.uri().query().unwrap_or_default()),
-            (&Method::POST, "/drain") => {
+            (&Method::POST, "/drain" | "/quitquitquit") => {
                 self.stop.notify_one();
                 text(StatusCode::OK, "draining\n")
             }
-            (_, "/drain" | "/logging") => text(StatusCode::METHOD_NOT_ALLOWED, "use POST\n"),
+            (_, "/drain" | "/quitquitquit" | "/logging") => text(StatusCode::METHOD_NOT_ALLOWED, "use POST\n"),
             _ => text(
                 StatusCode::NOT_FOUND,
-                "paths: /config_dump, /listeners, /clusters, /certs, /stats, /ready, /logging?level= (POST), /drain (POST)\n",
+                "paths: /config_dump, /listeners, /clusters, /certs, /stats, /ready, /server_info, /logging?level= (POST), /drain or /quitquitquit (POST)\n",
             ),
         }
     }
 
+    /// Who this process is and how it does, in Envoy's words where it has some.
+    fn server_info(&self) -> serde_json::Value {
+        let state = match (self.draining.load(Ordering::Relaxed), self.lacks().is_empty()) {
+            (true, _) => "DRAINING",
+            (false, true) => "LIVE",
+            (false, false) => "INITIALIZING",
+        };
+        let workload = &self.shared.settings.workload;
+        serde_json::json!({
+            "version": concat!("leno/", env!("CARGO_PKG_VERSION")),
+            "state": state,
+            "uptime_seconds": self.started.elapsed().as_secs(),
+            "workers": self.workers.len(),
+            "node": { "id": &*workload.pod, "cluster": &*workload.workload },
+        })
+    }
+
     /// Whether there is all that is needed. Sockets listen before there is anybody to answer this.
     fn ready(&self) -> Answer {
-        let mut missing = Vec::new();
-        if self.draining.load(Ordering::Relaxed) {
-            missing.push("draining");
-        }
-        match self.shared.settings.entrance {
-            Entrance::Redirected { .. } => missing.extend(self.missing()),
-            // What the file says is there from the start.
-            Entrance::Bound(_) => {}
-        }
+        let missing = self.lacks();
         if missing.is_empty() {
             return text(StatusCode::OK, "ready\n");
         }
         text(StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", missing.join(", ")))
+    }
+
+    /// What keeps the process from being ready.
+    fn lacks(&self) -> Vec<&'static str> {
+        let mut missing = Vec::new();
+        if self.draining.load(Ordering::Relaxed) {
+            missing.push("draining");
+        }
+        match &self.shared.settings.entrance {
+            Entrance::Redirected { .. } => missing.extend(self.missing()),
+            // What the file says is there from the start.
+            Entrance::Bound(_) => {}
+        }
+        missing
     }
 
     /// What a sidecar needs and has not got yet.

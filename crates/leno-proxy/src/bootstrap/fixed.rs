@@ -1,12 +1,12 @@
-//! Resources that never change: nobody is asked for more.
+//! The resources of the file itself: they never change.
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use leno_xds::ResourceType;
 
 use crate::{
     config::{Cluster, Listener, Registry, Slot},
-    discovery::{Question, Snapshot},
+    settings::Bound,
 };
 
 /// The resources of a file.
@@ -18,30 +18,33 @@ pub struct Fixed {
     pub(super) clusters: Vec<Arc<Slot<Cluster>>>,
     /// The listeners, for those who look.
     pub(super) listeners: Vec<Arc<Slot<Listener>>>,
+    /// Their sockets.
+    pub(super) bound: Vec<Arc<Bound>>,
 }
 
 impl Fixed {
-    /// Answers questions until nobody can ask any more.
-    pub async fn run(self, mut questions: mpsc::Receiver<Question>) {
-        while let Some(question) = questions.recv().await {
-            match question {
-                // No connection is redirected, so that nobody waits for this.
-                Question::Destination(..) => {}
-                Question::Snapshot(reply) => drop(reply.send(self.snapshot())),
-            }
+    /// The slots of everything that the resources refer to, for who takes care of them from now on.
+    pub(crate) fn take_registry(&mut self) -> Registry {
+        std::mem::take(&mut self.registry)
+    }
+
+    /// Whether the file has this one.
+    pub(crate) fn has(&self, resource_type: ResourceType, name: &str) -> bool {
+        match resource_type {
+            ResourceType::Cluster => self.clusters.iter().any(|slot| **slot.name() == *name),
+            ResourceType::Listener => self.listeners.iter().any(|slot| **slot.name() == *name),
+            ResourceType::Secret | ResourceType::Endpoint | ResourceType::Route => false,
         }
     }
 
-    fn snapshot(&self) -> Snapshot {
-        let mut routes: Vec<_> = self.registry.all_routes().collect();
-        routes.sort_by(|a, b| a.name().cmp(b.name()));
-        Snapshot {
-            connected: true,
-            listeners: self.listeners.clone(),
-            routes,
-            clusters: self.clusters.clone(),
-            endpoints: self.registry.all_endpoints().count() as u64,
-            ..Snapshot::default()
-        }
+    /// The listeners.
+    pub(crate) fn listeners(&self) -> &[Arc<Slot<Listener>>] {
+        &self.listeners
+    }
+
+    /// The listeners' sockets.
+    #[must_use]
+    pub fn bound(&self) -> &[Arc<Bound>] {
+        &self.bound
     }
 }

@@ -8,18 +8,23 @@
 //! [`envoy.config.bootstrap.v3.Bootstrap`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/bootstrap/v3/bootstrap.proto
 
 mod data_source;
+mod dynamic;
 mod fixed;
 mod read;
 mod resource;
 mod secret;
 
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{net::SocketAddr, path::Path};
 
 use leno_model::Invalid;
 use leno_proto::{json::Descriptions, v3::core::Node};
 
-pub use self::fixed::Fixed;
-use crate::{identity::Credentials, settings::Bound};
+pub(crate) use self::resource::bound;
+pub use self::{
+    dynamic::{Dynamic, Server, Source, Upstream},
+    fixed::Fixed,
+};
+use crate::identity::Credentials;
 
 /// What a file asks for.
 #[derive(Debug)]
@@ -28,10 +33,10 @@ pub struct Bootstrap {
     pub node: Node,
     /// Where the admin interface listens; nowhere when there is none.
     pub admin: Option<SocketAddr>,
-    /// The listeners.
-    pub listeners: Vec<Arc<Bound>>,
     /// The resources, held for as long as the process runs.
     pub fixed: Fixed,
+    /// Where more of them come from.
+    pub dynamic: Dynamic,
     /// The certificate and roots of mesh TLS, if the file has them.
     pub credentials: Credentials,
 }

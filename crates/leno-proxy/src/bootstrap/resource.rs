@@ -8,15 +8,15 @@ use leno_proto::{
     v3::{
         bootstrap::{Admin, Bootstrap as Proto, ClusterManager, bootstrap::StaticResources},
         cluster,
-        core::{Address, SocketAddress, address, socket_address::PortSpecifier},
+        core::{Address, address, socket_address::PortSpecifier},
         listener,
         original_dst::OriginalDst,
     },
 };
 
-use super::{Bootstrap, Fixed, read::invalid, secret};
+use super::{Bootstrap, Dynamic, Fixed, dynamic::Reader, read::invalid, secret};
 use crate::{
-    config::{Slot, SlotState, convert, registry},
+    config::{Registry, Slot, SlotState, convert, registry},
     settings::Bound,
 };
 
@@ -27,6 +27,7 @@ pub(super) fn convert(mut proto: Proto) -> Result<Bootstrap, Vec<Invalid>> {
     let admin = proto.admin.take().and_then(|admin| admin_address(admin, &mut wrong));
     let StaticResources { listeners, clusters, secrets } = proto.static_resources.take().unwrap_or_default();
     let local = proto.cluster_manager.take().map(|manager| local_cluster(manager, &mut wrong)).unwrap_or_default();
+    let dynamic = proto.dynamic_resources.take();
     wrong.extend(convert::leftover(&proto));
     let credentials = secret::convert(secrets).unwrap_or_else(|errors| {
         wrong.extend(errors);
@@ -40,22 +41,19 @@ pub(super) fn convert(mut proto: Proto) -> Result<Bootstrap, Vec<Invalid>> {
     for (index, proto) in clusters.into_iter().enumerate() {
         wrong.extend(take_cluster(index, &proto, &mut fixed));
     }
-    let mut bound = Vec::new();
     for (index, proto) in listeners.into_iter().enumerate() {
-        match take_listener(index, proto, &mut fixed) {
-            Ok(listener) => bound.push(listener),
-            Err(errors) => wrong.extend(errors),
-        }
+        wrong.extend(take_listener(index, proto, &mut fixed).err().into_iter().flatten());
     }
-    wrong.extend(unknown(&mut fixed));
     if !local.is_empty() && fixed.registry.find_cluster(&local).is_none() {
         let expected = "a cluster under static_resources";
         wrong.push(*invalid("cluster_manager.local_cluster_name", format!("{local:?}"), expected));
     }
+    let dynamic = Reader { fixed: &mut fixed, wrong: &mut wrong }.dynamic(dynamic);
+    wrong.extend(unknown(&mut fixed, &dynamic));
     if !wrong.is_empty() {
         return Err(wrong);
     }
-    Ok(Bootstrap { node, admin, listeners: bound, fixed, credentials })
+    Ok(Bootstrap { node, admin, fixed, dynamic, credentials })
 }
 
 /// The name of the cluster that this process is one of.
@@ -70,8 +68,8 @@ fn admin_address(mut admin: Admin, wrong: &mut Vec<Invalid>) -> Option<SocketAdd
     wrong.extend(within("admin", convert::leftover(&admin)));
     match socket_address("admin.address", address) {
         Ok(address) => Some(address),
-        Err(error) => {
-            wrong.push(*error);
+        Err(errors) => {
+            wrong.extend(errors);
             None
         }
     }
@@ -102,9 +100,22 @@ fn take_cluster(index: usize, proto: &cluster::Cluster, fixed: &mut Fixed) -> Ve
     }
 }
 
-fn take_listener(index: usize, mut proto: listener::Listener, fixed: &mut Fixed) -> Result<Arc<Bound>, Vec<Invalid>> {
+fn take_listener(index: usize, proto: listener::Listener, fixed: &mut Fixed) -> Result<(), Vec<Invalid>> {
     let path = format!("static_resources.listeners[{index}]");
-    let address = socket_address(&format!("{path}.address"), proto.address.take()).map_err(|error| vec![*error])?;
+    let bound = bound(proto, &mut fixed.registry).map_err(|errors| within(&path, errors))?;
+    fixed
+        .listeners
+        .extend(bound.first().map(|one| Slot::ready_as(Arc::clone(&one.listener.name), Arc::clone(&one.listener))));
+    fixed.bound.extend(bound);
+    Ok(())
+}
+
+/// A listener with its sockets.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(crate) fn bound(mut proto: listener::Listener, registry: &mut Registry) -> Result<Vec<Arc<Bound>>, Vec<Invalid>> {
+    let address = socket_address("address", proto.address.take())?;
     let is_original_dst = |filter: &listener::ListenerFilter| match &filter.config_type {
         Some(listener::listener_filter::ConfigType::TypedConfig(config)) => any::is::<OriginalDst>(config),
         _ => false,
@@ -115,30 +126,28 @@ fn take_listener(index: usize, mut proto: listener::Listener, fixed: &mut Fixed)
         // As Envoy names listeners that have no name.
         proto.name = address.to_string();
     }
-    let listener = convert::listener(&proto, &mut fixed.registry).map_err(|errors| within(&path, errors))?;
-    let slot = Slot::pending(proto.name);
-    let listener = Arc::new(listener);
-    slot.set(Arc::clone(&listener));
-    fixed.listeners.push(slot);
-    Ok(Arc::new(Bound { address, original_destination, listener }))
+    let listener = Arc::new(convert::listener(&proto, registry)?);
+    Ok(vec![Arc::new(Bound { address, original_destination, listener })])
 }
 
-/// What is referred to and is not there.
-fn unknown(fixed: &mut Fixed) -> Vec<Invalid> {
+/// What is referred to, is not there, and cannot come from elsewhere.
+fn unknown(fixed: &mut Fixed, dynamic: &Dynamic) -> Vec<Invalid> {
     let missing = |what: &str, name: &str| {
         *invalid(&format!("the {what} {name:?}"), "not in the file", format!("a {what} under static_resources"))
     };
     let pending = |state| state == SlotState::Pending;
-    let clusters = fixed.registry.clusters().filter(|slot| pending(slot.state()));
+    let clusters = fixed.registry.clusters().filter(|slot| dynamic.clusters.is_none() && pending(slot.state()));
     let clusters = clusters.map(|slot| missing("cluster", slot.name()));
     let routes = fixed.registry.all_routes().filter(|slot| pending(slot.state()));
     let routes = routes.map(|slot| missing("route configuration", slot.name()));
     let endpoints = fixed.registry.all_endpoints().filter(|slot| pending(slot.state()));
-    clusters.chain(routes).chain(endpoints.map(|slot| missing("load assignment", slot.name()))).collect()
+    let endpoints = endpoints.map(|slot| missing("load assignment", slot.name()));
+    let by_name = routes.chain(endpoints).filter(|_| dynamic.aggregated.is_none());
+    clusters.chain(by_name).collect()
 }
 
 /// The errors of a part, as those of the whole.
-fn within(path: &str, errors: Vec<Invalid>) -> Vec<Invalid> {
+pub(super) fn within(path: &str, errors: Vec<Invalid>) -> Vec<Invalid> {
     let whole = |mut error: Invalid| {
         error.field = match error.field.as_str() {
             "" => path.to_owned(),
@@ -150,19 +159,32 @@ fn within(path: &str, errors: Vec<Invalid>) -> Vec<Invalid> {
 }
 
 /// A socket's address: of this machine, over TCP.
-fn socket_address(path: &str, address: Option<Address>) -> Result<SocketAddr, Box<Invalid>> {
-    let Some(address::Address::SocketAddress(SocketAddress { address, port_specifier, protocol: 0, .. })) =
-        address.and_then(|address| address.address)
-    else {
-        return Err(invalid(path, "not there, or of another kind", "a socket_address over TCP"));
+fn socket_address(path: &str, address: Option<Address>) -> Result<SocketAddr, Vec<Invalid>> {
+    let mut address = address.unwrap_or_default();
+    let is_socket = |one: &mut address::Address| matches!(one, address::Address::SocketAddress(_));
+    let Some(address::Address::SocketAddress(mut socket)) = address.address.take_if(is_socket) else {
+        let mut wrong = within(path, convert::leftover(&address));
+        if wrong.is_empty() {
+            wrong.push(*invalid(path, "not there", "a socket_address over TCP"));
+        }
+        return Err(wrong);
     };
     let path = format!("{path}.socket_address");
-    let ip = address.parse();
-    let ip = ip.map_err(|_| invalid(&format!("{path}.address"), format!("{address:?}"), "an IP address"))?;
-    let port = match port_specifier {
+    let ip = std::mem::take(&mut socket.address);
+    let port = match socket.port_specifier.take_if(|one| matches!(one, PortSpecifier::PortValue(_))) {
         Some(PortSpecifier::PortValue(port)) => u16::try_from(port).ok(),
         Some(PortSpecifier::NamedPort(_)) | None => None,
     };
-    let port = port.ok_or_else(|| invalid(&format!("{path}.port_value"), "not there", "a port from 0 to 65535"))?;
-    Ok(SocketAddr::new(ip, port))
+    let is_named = socket.port_specifier.is_some();
+    let mut wrong = within(&path, convert::leftover(&socket));
+    if port.is_none() && !is_named {
+        wrong.push(*invalid(&format!("{path}.port_value"), "not there", "a port from 0 to 65535"));
+    }
+    let ip = ip.parse().map_err(|_| {
+        wrong.push(*invalid(&format!("{path}.address"), format!("{ip:?}"), "an IP address"));
+    });
+    match (ip, port) {
+        (Ok(ip), Some(port)) if wrong.is_empty() => Ok(SocketAddr::new(ip, port)),
+        _ => Err(wrong),
+    }
 }

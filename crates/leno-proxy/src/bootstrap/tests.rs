@@ -2,7 +2,7 @@
 
 use leno_model::{ServiceAccountName, SpiffeId, TrustDomain};
 
-use super::parse;
+use super::{Source, parse};
 
 const FILE: &str = r#"
 node: {id: edge-1, cluster: edge}
@@ -37,7 +37,7 @@ fn a_file_becomes_listeners_and_clusters() {
     let bootstrap = parse("edge.yaml", FILE).expect("it is right");
     assert_eq!(bootstrap.node.id, "edge-1");
     assert_eq!(bootstrap.admin, Some("127.0.0.1:9901".parse().expect("an address")));
-    let [listener] = bootstrap.listeners.as_slice() else { panic!("{:?}", bootstrap.listeners) };
+    let [listener] = bootstrap.fixed.bound() else { panic!("{:?}", bootstrap.fixed.bound()) };
     assert_eq!((&*listener.listener.name, listener.address.port()), ("127.0.0.1:8000", 8000));
     assert!(!listener.original_destination);
     assert!(bootstrap.credentials.identity().is_none());
@@ -46,7 +46,7 @@ fn a_file_becomes_listeners_and_clusters() {
 #[test]
 fn json_is_as_good() {
     let tree = leno_yaml::documents(FILE).remove(0).root.expect("a tree").to_json();
-    assert_eq!(parse("edge.json", &tree.to_string()).expect("it is right").listeners.len(), 1);
+    assert_eq!(parse("edge.json", &tree.to_string()).expect("it is right").fixed.bound().len(), 1);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn what_is_wrong_is_named_with_its_line() {
         ("cluster: up", "cluster: down", "the cluster \"down\" is not in the file"),
         ("port_value: 8000", "port_valu: 8000", "edge.yaml:6:31 "),
         ("port_value: 8000", "port_value: 80000", "edge.yaml:6:"),
-        ("port_value: 9901", "named_port: admin", "edge.yaml:3:35 admin.address.socket_address.port_value"),
+        ("port_value: 9901", "named_port: admin", "edge.yaml:3:68 admin.address.socket_address.named_port"),
         (
             "load_assignment:\n",
             "alt_stat_name: x\n    load_assignment:\n",
@@ -102,4 +102,58 @@ fn certificates_come_from_files() {
     assert!(missing.contains("no.pem") && missing.contains("private_key.filename"), "{missing}");
     let half = text.replace("trust-bundle", "other");
     assert!(wrong(&half).contains("svid with tls_certificate, or trust-bundle"), "{}", wrong(&half));
+}
+
+/// What a file asks a control plane for.
+const DYNAMIC: &str = r#"
+  - name: xds
+    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: {http2_protocol_options: {}}
+    load_assignment:
+      cluster_name: xds
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 18000}}}
+dynamic_resources:
+  ads_config:
+    api_type: DELTA_GRPC
+    transport_api_version: V3
+    rate_limit_settings: {max_tokens: 10, fill_rate: 5}
+    grpc_services:
+    - envoy_grpc: {cluster_name: xds, authority: control, retry_policy: {retry_back_off: {base_interval: 1s}}}
+      initial_metadata: [{key: x-token, value: secret}]
+  lds_config: {resource_api_version: V3, ads: {}}
+  cds_config: {resource_api_version: V3, path_config_source: {path: cds.yaml}}
+"#;
+
+#[test]
+fn resources_may_come_from_elsewhere() {
+    let text = format!("{FILE}{DYNAMIC}");
+    let dynamic = parse("edge.yaml", &text).expect("it is right").dynamic;
+    let server = dynamic.aggregated.expect("there is a server");
+    assert_eq!(server.upstreams.len(), 1);
+    assert_eq!(&*server.upstreams[0].authority, "control");
+    assert!(server.manner.node_always && server.manner.metadata.contains_key("x-token"));
+    assert!(matches!(dynamic.listeners, Some(Source::Aggregated)));
+    assert!(matches!(dynamic.clusters, Some(Source::File(..))));
+    let cases = [
+        ("{cluster_name: xds", "{cluster_name: nobody", "ads_config.grpc_services[0].envoy_grpc.cluster_name is"),
+        ("{cluster_name: xds", "{cluster_name: up", "cluster_name is \"up\", which does not speak HTTP/2"),
+        ("api_type: DELTA_GRPC", "api_type: REST", "ads_config.api_type is"),
+        ("transport_api_version: V3", "transport_api_version: V2", "ads_config.transport_api_version is"),
+        ("fill_rate: 5", "fill_rate: 0", "rate_limit_settings.fill_rate is"),
+        ("{base_interval: 1s}", "{base_interval: 1s, max_interval: 0.5s}", "retry_back_off.max_interval is"),
+        ("key: x-token", "key: 'x token'", "initial_metadata[0].key is"),
+        ("ads: {}", "self: {}", "lds_config.self is"),
+        ("path: cds.yaml", "path: ''", "path_config_source.path is"),
+        ("  lds_config", "  lds_resources_locator: x\n  lds_config", "dynamic_resources.lds_resources_locator is"),
+        ("authority: control", "authority: 'a b'", "envoy_grpc.authority is"),
+    ];
+    for (from, to, expected) in cases {
+        let text = text.replacen(from, to, 1);
+        let wrong = wrong(&text);
+        assert!(wrong.contains(expected), "{to}: {wrong}");
+    }
 }

@@ -7,19 +7,21 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU32},
     },
+    time::Instant,
 };
 
 use anyhow::Context as _;
 use clap::Args;
+use leno_proto::v3::core::{Node, node::UserAgentVersionType};
 use leno_runtime::{Drain, LogLevel, memory, task};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::process::{self, ProcessArgs};
 use crate::{
     admin::{Admin, serve},
     bootstrap::{self, Bootstrap},
-    config::{Slot, WorkloadLabels},
-    discovery::Lookup,
+    config::WorkloadLabels,
+    discovery::{Lookup, cache::Cache, run::Discovery, source, store::Store, whole::Whole},
     settings::{Entrance, Limits, Settings},
     telemetry::access_log::AccessLog,
     worker::Shared,
@@ -56,25 +58,32 @@ impl FileArgs {
 
 /// Starts everything; returns once every socket listens.
 async fn start(args: &ProcessArgs, bootstrap: Bootstrap, log: LogLevel, drain: &Drain) -> anyhow::Result<Arc<Admin>> {
-    let Bootstrap { node, admin, listeners, fixed, credentials } = bootstrap;
-    let count = listeners.len();
-    let workload = WorkloadLabels { workload: node.cluster.into(), pod: node.id.into(), ..WorkloadLabels::default() };
+    let Bootstrap { node, admin, fixed, dynamic, credentials } = bootstrap;
+    let count = fixed.bound().len();
+    let (doors, listening) = watch::channel(fixed.bound().into());
+    let credentials = Arc::new(credentials);
+    let whole = Whole::new(fixed, dynamic.listeners.is_some(), dynamic.clusters.is_some(), doors);
+    let store = Store::whole(whole, Arc::clone(&credentials));
+    let (workload, pod) = (node.cluster.as_str().into(), node.id.as_str().into());
+    let workload = WorkloadLabels { workload, pod, ..WorkloadLabels::default() };
     let settings = Settings {
         workload: Arc::new(workload),
         workload_ips: Vec::new(),
-        entrance: Entrance::Bound(listeners),
+        entrance: Entrance::Bound(listening),
         mark: None,
         limits: Limits::for_process(args.max_connections),
     };
-    let (config, questions) = Lookup::new(Slot::pending("inbound"), Slot::pending("outbound"));
-    task::spawn(fixed.run(questions));
+    let (config, questions) = Lookup::new(Arc::clone(store.inbound()), Arc::clone(store.outbound()));
+    let discovery = Discovery::new(store, Cache::default());
+    let streams = source::start(dynamic, &known_as(node), &discovery).await;
+    task::spawn(discovery.run(streams, questions));
     let access_log = AccessLog::start(std::io::stdout())?;
     let connections = AtomicU32::new(0);
-    let shared = Arc::new(Shared { settings, credentials: Arc::new(credentials), config, access_log, connections });
+    let shared = Arc::new(Shared { settings, credentials, config, access_log, connections });
     let workers = process::workers(&shared, args.concurrency, drain).await;
     let workers = workers.context("cannot listen at the address of a listener")?;
     let (stop, draining) = (Notify::new(), AtomicBool::new(false));
-    let shown = Arc::new(Admin { shared, workers, log, application: None, stop, draining });
+    let shown = Arc::new(Admin { shared, workers, log, application: None, stop, draining, started: Instant::now() });
     if let Some(address) = admin {
         serve::start(address, Arc::clone(&shown), Admin::private)
             .await
@@ -84,4 +93,10 @@ async fn start(args: &ProcessArgs, bootstrap: Bootstrap, log: LogLevel, drain: &
     memory::give_back();
     tracing::info!(listeners = count, "listening");
     Ok(shown)
+}
+
+/// Who asks a control plane, and what with.
+fn known_as(node: Node) -> Node {
+    let version = UserAgentVersionType::UserAgentVersion(env!("CARGO_PKG_VERSION").into());
+    Node { user_agent_name: "leno-proxy".into(), user_agent_version_type: Some(version), ..node }
 }

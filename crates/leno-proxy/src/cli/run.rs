@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU32},
     },
+    time::Instant,
 };
 
 use anyhow::Context as _;
@@ -138,7 +139,7 @@ async fn start(args: &RunArgs, log: LogLevel, drain: &Drain) -> anyhow::Result<A
         .with_context(|| format!("cannot listen on {} and {}", args.outbound_port, args.inbound_port))?;
     let application = args.app_metrics_port.map(|port| Application { port, path: args.app_metrics_path.clone() });
     let (stop, draining) = (Notify::new(), AtomicBool::new(false));
-    let admin = Arc::new(Admin { shared, workers, log, application, stop, draining });
+    let admin = Arc::new(Admin { shared, workers, log, application, stop, draining, started: Instant::now() });
     serve::start(args.admin_address, Arc::clone(&admin), Admin::private)
         .await
         .with_context(|| format!("cannot listen on {}", args.admin_address))?;
@@ -204,10 +205,11 @@ fn discover(args: &RunArgs, control: ControlPlane, credentials: &Arc<Credentials
         ..Node::default()
     };
     let backoff = Backoff::default();
-    let config = Config { node, connector: Arc::new(connector), backoff, held: Vec::new() };
+    let manner = client::Manner::default();
+    let config = Config { node, connector: Arc::new(connector), backoff, held: Vec::new(), manner };
     let handler = discovery.clone();
     let (handle, client) = client::client(config, move |update| handler.apply(update));
     task::spawn(client.run());
-    task::spawn(discovery.run(handle, questions));
+    task::spawn(discovery.follow(handle, questions));
     Ok(lookup)
 }

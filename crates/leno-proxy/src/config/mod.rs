@@ -5,8 +5,8 @@
 //!                                          └─► TcpProxy ──────────────────────────────►
 //! ```
 //!
-//! A value holds strong handles on the slots that it refers to; the [`Registry`] of the control thread holds weak ones.
-//! What nobody refers to any more is unsubscribed.
+//! A value holds strong handles on the slots that it refers to; what only the [`Registry`] of the control thread holds
+//! is unsubscribed after a while.
 
 pub mod breaker;
 pub mod chain_match;

@@ -1,13 +1,13 @@
-//! Which resources are in use, by name: the control thread's table of weak handles.
+//! Which resources are in use, by name: the control thread's table.
+//!
+//! A slot that nobody else holds stays until the next sweep, and with it what is in it: whoever wants it again meanwhile need
+//! not ask for it, which not every control plane would answer.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Weak},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use leno_engine::balance::Locality;
 
-use super::{Cluster, EndpointSet, Listener, Routes, Slot};
+use super::{Cluster, EndpointSet, Listener, Routes, Slot, SlotState};
 
 /// The kinds of resources that are fetched by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -23,7 +23,7 @@ pub enum ResourceKind {
 }
 
 /// The slots of one kind.
-type Table<T> = HashMap<Arc<str>, Weak<Slot<T>>>;
+type Table<T> = HashMap<Arc<str>, Arc<Slot<T>>>;
 
 /// Where this process is, and what it is one of.
 #[derive(Clone, Debug, Default)]
@@ -52,68 +52,79 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// The slot of a listener, made (and so subscribed) if nobody has it.
+    /// The slot of a listener, made (and so subscribed) if there is none.
     pub fn listener(&mut self, name: &str) -> Arc<Slot<Listener>> {
         slot(&mut self.listeners, &mut self.wanted, ResourceKind::Listener, name)
     }
 
-    /// The slot of a route configuration, made (and so subscribed) if nobody has it.
+    /// The slot of a route configuration, made (and so subscribed) if there is none.
     pub fn routes(&mut self, name: &str) -> Arc<Slot<Routes>> {
         slot(&mut self.routes, &mut self.wanted, ResourceKind::Routes, name)
     }
 
-    /// The slot of a cluster, made (and so subscribed) if nobody has it.
+    /// The slot of a cluster, made (and so subscribed) if there is none.
     pub fn cluster(&mut self, name: &str) -> Arc<Slot<Cluster>> {
         slot(&mut self.clusters, &mut self.wanted, ResourceKind::Cluster, name)
     }
 
-    /// The slot of a cluster's endpoints, made (and so subscribed) if nobody has it.
+    /// The slot of a cluster's endpoints, made (and so subscribed) if there is none.
     pub fn endpoints(&mut self, name: &str) -> Arc<Slot<EndpointSet>> {
         slot(&mut self.endpoints, &mut self.wanted, ResourceKind::Endpoints, name)
     }
 
-    /// The slot of a listener that somebody has.
+    /// The slot of a listener that is wanted.
     #[must_use]
     pub fn find_listener(&self, name: &str) -> Option<Arc<Slot<Listener>>> {
-        self.listeners.get(name)?.upgrade()
+        self.listeners.get(name).cloned()
     }
 
-    /// The slot of a route configuration that somebody has.
+    /// The slot of a route configuration that is wanted.
     #[must_use]
     pub fn find_routes(&self, name: &str) -> Option<Arc<Slot<Routes>>> {
-        self.routes.get(name)?.upgrade()
+        self.routes.get(name).cloned()
     }
 
-    /// The slot of a cluster that somebody has.
+    /// The slot of a cluster that is wanted.
     #[must_use]
     pub fn find_cluster(&self, name: &str) -> Option<Arc<Slot<Cluster>>> {
-        self.clusters.get(name)?.upgrade()
+        self.clusters.get(name).cloned()
     }
 
-    /// The slot of endpoints that somebody has.
+    /// The slot of endpoints that are wanted.
     #[must_use]
     pub fn find_endpoints(&self, name: &str) -> Option<Arc<Slot<EndpointSet>>> {
-        self.endpoints.get(name)?.upgrade()
+        self.endpoints.get(name).cloned()
     }
 
     /// Every cluster in use.
     pub fn clusters(&self) -> impl Iterator<Item = Arc<Slot<Cluster>>> + '_ {
-        self.clusters.values().filter_map(Weak::upgrade)
+        self.clusters.values().cloned()
     }
 
     /// Every route configuration in use.
     pub fn all_routes(&self) -> impl Iterator<Item = Arc<Slot<Routes>>> + '_ {
-        self.routes.values().filter_map(Weak::upgrade)
+        self.routes.values().cloned()
     }
 
     /// Every load assignment in use.
     pub fn all_endpoints(&self) -> impl Iterator<Item = Arc<Slot<EndpointSet>>> + '_ {
-        self.endpoints.values().filter_map(Weak::upgrade)
+        self.endpoints.values().cloned()
     }
 
     /// Every listener in use.
     pub fn listeners(&self) -> impl Iterator<Item = Arc<Slot<Listener>>> + '_ {
-        self.listeners.values().filter_map(Weak::upgrade)
+        self.listeners.values().cloned()
+    }
+
+    /// Whether somebody refers to a resource that is there.
+    #[must_use]
+    pub fn serves(&self, kind: ResourceKind, name: &str) -> bool {
+        match kind {
+            ResourceKind::Listener => serves(&self.listeners, name),
+            ResourceKind::Routes => serves(&self.routes, name),
+            ResourceKind::Cluster => serves(&self.clusters, name),
+            ResourceKind::Endpoints => serves(&self.endpoints, name),
+        }
     }
 
     /// The slots made since this was last called: to be subscribed.
@@ -121,7 +132,7 @@ impl Registry {
         std::mem::take(&mut self.wanted)
     }
 
-    /// Forgets what nobody holds any more and returns it: to be unsubscribed.
+    /// Forgets what nobody else holds any more and returns it: to be unsubscribed. What only that refers to goes with it.
     pub fn sweep(&mut self) -> Vec<(ResourceKind, Arc<str>)> {
         let mut gone = Vec::new();
         sweep(&mut self.listeners, ResourceKind::Listener, &mut gone);
@@ -139,19 +150,23 @@ fn slot<T>(
     kind: ResourceKind,
     name: &str,
 ) -> Arc<Slot<T>> {
-    if let Some(slot) = table.get(name).and_then(Weak::upgrade) {
-        return slot;
+    if let Some(slot) = table.get(name) {
+        return Arc::clone(slot);
     }
     let slot = Slot::pending(name);
-    table.insert(Arc::clone(slot.name()), Arc::downgrade(&slot));
+    table.insert(Arc::clone(slot.name()), Arc::clone(&slot));
     wanted.push((kind, Arc::clone(slot.name())));
     slot
 }
 
-/// Takes the dead handles out of one table.
+fn serves<T>(table: &Table<T>, name: &str) -> bool {
+    table.get(name).is_some_and(|slot| Arc::strong_count(slot) > 1 && slot.state() == SlotState::Ready)
+}
+
+/// Takes out of one table what nobody else holds.
 fn sweep<T>(table: &mut Table<T>, kind: ResourceKind, gone: &mut Vec<(ResourceKind, Arc<str>)>) {
     table.retain(|name, slot| {
-        let used = slot.strong_count() > 0;
+        let used = Arc::strong_count(slot) > 1;
         if !used {
             gone.push((kind, Arc::clone(name)));
         }
@@ -171,7 +186,10 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &second));
         assert_eq!(registry.take_wanted(), [(ResourceKind::Cluster, "a".into())]);
         assert!(registry.sweep().is_empty());
+        first.set_absent();
         drop((first, second));
+        assert_eq!(registry.cluster("a").state(), SlotState::Absent, "it is as it was");
+        assert!(registry.take_wanted().is_empty());
         assert_eq!(registry.sweep(), [(ResourceKind::Cluster, "a".into())]);
         assert!(registry.find_cluster("a").is_none());
     }

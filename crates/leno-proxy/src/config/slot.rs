@@ -49,8 +49,13 @@ impl<T> Slot<T> {
 
     /// A slot that has its value.
     pub fn ready(name: impl Into<Arc<str>>, value: T) -> Arc<Self> {
+        Self::ready_as(name, Arc::new(value))
+    }
+
+    /// A slot with a value that others hold too.
+    pub fn ready_as(name: impl Into<Arc<str>>, value: Arc<T>) -> Arc<Self> {
         let slot = Self::pending(name);
-        slot.set(Arc::new(value));
+        slot.set(value);
         slot
     }
 

@@ -9,9 +9,13 @@
 pub mod cache;
 pub mod control_plane;
 pub mod run;
+pub mod source;
+mod staged;
 pub mod store;
 pub mod trust;
+pub mod upstream;
 mod who;
+pub mod whole;
 
 use std::{net::SocketAddr, sync::Arc};
 

@@ -6,19 +6,22 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::select_all;
 use leno_model::resource_name;
+use leno_proto::json::Descriptions;
 use leno_xds::{
     ResourceType,
-    client::{Handle, Refused, Update},
+    client::{ClientState, Handle, Refused, Update},
 };
 use tokio::{
-    sync::{Notify, mpsc},
+    sync::{Notify, mpsc, watch},
     time::{interval, sleep, sleep_until},
 };
 
 use super::{
     Question, Rejection, Snapshot,
     cache::{Cache, Known},
+    source::Streams,
     store::{Key, Store},
 };
 
@@ -66,17 +69,21 @@ impl Discovery {
         if refused.resources.is_empty() { Ok(()) } else { Err(refused) }
     }
 
-    /// Answers workers and keeps the subscriptions, for ever.
-    pub async fn run(self, handle: Handle, mut questions: mpsc::Receiver<Question>) {
-        let trust_bundle = [resource_name::TRUST_BUNDLE];
-        if handle.subscribe(ResourceType::Secret, trust_bundle).await.is_err() {
-            return;
+    /// As [`Self::run`], for a sidecar: its one stream brings the trust bundle too.
+    pub async fn follow(self, handle: Handle, questions: mpsc::Receiver<Question>) {
+        // Only the end of the client keeps it from being asked for, and then there is nothing to follow.
+        if handle.subscribe(ResourceType::Secret, [resource_name::TRUST_BUNDLE]).await.is_ok() {
+            self.run(Streams::all(&handle), questions).await;
         }
-        let mut state = handle.state();
+    }
+
+    /// Answers workers and keeps the subscriptions, for ever.
+    pub async fn run(self, streams: Streams, mut questions: mpsc::Receiver<Question>) {
+        let mut states = streams.watched();
         let mut sweep = interval(SWEEP);
         let mut offline_since = Some(Instant::now());
         loop {
-            let connected = state.borrow().is_connected();
+            let connected = states.iter().all(|state| state.borrow().is_connected());
             offline_since = if connected { None } else { Some(offline_since.unwrap_or_else(Instant::now)) };
             let patience = offline_since.map(|since| (since + PATIENCE).saturating_duration_since(Instant::now()));
             let offline = patience.is_some_and(|left| left.is_zero());
@@ -87,7 +94,7 @@ impl Discovery {
                 }
                 inner.store.settle(Instant::now())
             };
-            if !self.subscribe(&handle).await {
+            if !self.subscribe(&streams).await {
                 return;
             }
             tokio::select! {
@@ -96,35 +103,58 @@ impl Discovery {
                     None => return,
                 },
                 () = self.changed.notified() => {}
-                changed = state.changed() => if changed.is_err() { return },
-                _ = sweep.tick() => if !self.unsubscribe(&handle).await { return },
+                alive = changed(&mut states) => if !alive { return },
+                _ = sweep.tick() => if !self.unsubscribe(&streams).await { return },
                 () = at(next) => {}
                 () = sleep(patience.unwrap_or_default()), if patience.is_some() && !offline => {}
             }
         }
     }
 
-    /// Subscribes to what is newly wanted; `false` when the stream's task has ended.
-    async fn subscribe(&self, handle: &Handle) -> bool {
+    /// Subscribes to what is newly wanted; `false` when a stream's task has ended. What nobody can be asked for is not
+    /// there.
+    async fn subscribe(&self, streams: &Streams) -> bool {
         let wanted = self.inner().store.take_wanted();
         for (kind, names) in by_kind(wanted) {
-            if handle.subscribe(kind, names).await.is_err() {
-                return false;
+            match streams.of(kind) {
+                Some(handle) => {
+                    if handle.subscribe(kind, names).await.is_err() {
+                        return false;
+                    }
+                }
+                None => {
+                    let mut inner = self.inner();
+                    for name in names {
+                        tracing::warn!(%kind, name, "nobody can be asked for it: it is in no file, and there is no server");
+                        inner.store.remove(kind, &name, Instant::now());
+                    }
+                }
             }
         }
         true
     }
 
     /// Unsubscribes from what nobody wants any more; `false` when the stream's task has ended.
-    async fn unsubscribe(&self, handle: &Handle) -> bool {
+    async fn unsubscribe(&self, streams: &Streams) -> bool {
         let unwanted = self.inner().sweep();
         for (kind, names) in by_kind(unwanted) {
-            if handle.unsubscribe(kind, names).await.is_err() {
+            if let Some(handle) = streams.of(kind)
+                && handle.unsubscribe(kind, names).await.is_err()
+            {
                 return false;
             }
         }
         true
     }
+}
+
+/// Waits until one of these has changed; for ever when there are none. `false` when its stream's task has ended.
+async fn changed(states: &mut [watch::Receiver<ClientState>]) -> bool {
+    if states.is_empty() {
+        return std::future::pending().await;
+    }
+    let changes = states.iter_mut().map(|state| Box::pin(state.changed()));
+    select_all(changes).await.0.is_ok()
 }
 
 /// Waits until then; for ever when there is nothing to wait for.
@@ -150,6 +180,7 @@ impl Inner {
         let kind = update.resource_type;
         let now = Instant::now();
         let mut refused = Refused::default();
+        let mut descriptions = None;
         for resource in update.resources {
             let key = (kind, Arc::clone(&resource.name));
             match self.store.update(kind, &resource.name, &resource.body, now) {
@@ -158,6 +189,8 @@ impl Inner {
                     self.cache.write(kind, &resource.name, &Known::Is((*resource.body).clone()));
                 }
                 Err(rejected) => {
+                    // Where one is wrong others may be, and each would read them to name its fields.
+                    descriptions.get_or_insert_with(Descriptions::hold);
                     let reason = rejected.to_string();
                     tracing::warn!(%kind, name = &*resource.name, reason, "configuration refused");
                     self.rejected.insert(key, reason.clone());
@@ -166,7 +199,7 @@ impl Inner {
             }
         }
         for name in update.removed {
-            self.store.remove(kind, &name);
+            self.store.remove(kind, &name, now);
             self.rejected.remove(&(kind, Arc::clone(&name)));
             self.cache.write(kind, &name, &Known::Absent);
         }
@@ -186,7 +219,7 @@ impl Inner {
                     // Nothing is known of it, and nobody can be asked: waiting goes on.
                     None => {}
                     Some(Known::Absent) => {
-                        self.store.remove(kind, &name);
+                        self.store.remove(kind, &name, now);
                         found = true;
                     }
                 }
@@ -220,7 +253,7 @@ impl Inner {
 
     fn snapshot(&self, connected: bool) -> Snapshot {
         let registry = self.store.registry();
-        let mut listeners: Vec<_> = registry.listeners().collect();
+        let mut listeners = self.store.listeners();
         listeners.sort_by(|a, b| a.name().cmp(b.name()));
         let mut routes: Vec<_> = registry.all_routes().collect();
         routes.sort_by(|a, b| a.name().cmp(b.name()));

@@ -18,12 +18,14 @@ use leno_proto::{
 };
 use leno_xds::ResourceType;
 
-use super::{trust, who};
+use super::{
+    staged::{Ready, SlotKey, Staged, Value},
+    trust, who,
+    whole::Whole,
+};
 use crate::{
-    config::{
-        Cluster, ClusterKind, EndpointSet, Listener, Registry, ResourceKind, RouteSource, Routes, Slot, SlotState,
-        Terminal, convert,
-    },
+    bootstrap,
+    config::{Listener, Registry, ResourceKind, Slot, SlotState, convert},
     identity::Credentials,
 };
 
@@ -45,27 +47,17 @@ pub enum Rejected {
     /// It is of a type that was not asked for.
     #[error("resources of type {0} were not asked for")]
     Type(ResourceType),
+    /// The file has one of this name.
+    #[error("name: it is that of a {0} under static_resources, which does not change")]
+    Fixed(ResourceType),
+    /// Another listener is there.
+    #[error("address: {0} is that of the listener {1:?}")]
+    Taken(std::net::SocketAddr, String),
 }
 
 /// Every field that is wrong, in one line.
 fn list(invalid: &[Invalid]) -> String {
     invalid.iter().map(Invalid::to_string).collect::<Vec<_>>().join("; ")
-}
-
-/// A decoded resource with its place.
-#[derive(Clone, Debug)]
-enum Value {
-    Listener(Arc<Slot<Listener>>, Arc<Listener>),
-    Routes(Arc<Slot<Routes>>, Arc<Routes>),
-    Cluster(Arc<Slot<Cluster>>, Arc<Cluster>),
-    Endpoints(Arc<Slot<EndpointSet>>, Arc<EndpointSet>),
-}
-
-/// A value that waits.
-#[derive(Debug)]
-struct Staged {
-    value: Value,
-    until: Instant,
 }
 
 /// A resource's kind and name.
@@ -84,9 +76,13 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Store {
     registry: Registry,
-    staged: HashMap<(ResourceKind, Arc<str>), Staged>,
+    staged: Staged,
+    /// Removed, and still referred to by something in use: it serves until that has changed, or until then at most.
+    leaving: HashMap<SlotKey, Instant>,
     credentials: Arc<Credentials>,
     counts: Counts,
+    /// What is taken as it comes; `None`: everything is asked for by name.
+    whole: Option<Whole>,
     /// Held for ever: both are subscribed from the start.
     inbound: Arc<Slot<Listener>>,
     outbound: Arc<Slot<Listener>>,
@@ -99,7 +95,40 @@ impl Store {
         let mut registry = Registry::default();
         let inbound = registry.listener(resource_name::INBOUND);
         let outbound = registry.listener(resource_name::OUTBOUND);
-        Self { registry, staged: HashMap::new(), credentials, counts: Counts::default(), inbound, outbound }
+        Self {
+            registry,
+            staged: Staged::default(),
+            leaving: HashMap::new(),
+            credentials,
+            counts: Counts::default(),
+            whole: None,
+            inbound,
+            outbound,
+        }
+    }
+
+    /// A store that takes all listeners and clusters that there are, beside those of a file.
+    #[must_use]
+    pub fn whole(mut whole: Whole, credentials: Arc<Credentials>) -> Self {
+        let registry = whole.take_registry();
+        let (inbound, outbound) = (Slot::pending(resource_name::INBOUND), Slot::pending(resource_name::OUTBOUND));
+        let (staged, leaving, counts) = (Staged::default(), HashMap::new(), Counts::default());
+        Self { registry, staged, leaving, credentials, counts, whole: Some(whole), inbound, outbound }
+    }
+
+    /// Whether resources of this type come without being asked for by name.
+    #[must_use]
+    pub fn takes(&self, kind: ResourceType) -> bool {
+        self.whole.as_ref().is_some_and(|whole| whole.takes(kind))
+    }
+
+    /// Every listener in use.
+    #[must_use]
+    pub fn listeners(&self) -> Vec<Arc<Slot<Listener>>> {
+        match &self.whole {
+            Some(whole) => whole.listeners().cloned().collect(),
+            None => self.registry.listeners().collect(),
+        }
     }
 
     /// The listener of all that reaches the workload.
@@ -136,18 +165,55 @@ impl Store {
     /// # Errors
     /// Why it is refused; what was in use before still is.
     pub fn update(&mut self, kind: ResourceType, name: &str, body: &Any, now: Instant) -> Result<(), Rejected> {
-        match self.decode(kind, name, body) {
+        let made = self.prepare(kind, name).and_then(|()| self.decode(kind, name, body));
+        match made {
             Ok(Some(value)) => {
-                let until = now + SETTLE;
-                self.staged.insert((value.kind(), name.into()), Staged { value, until });
+                self.leaving.remove(&(value.kind(), name.into()));
+                self.staged.put(name, value, now + SETTLE);
                 Ok(())
             }
             Ok(None) => Ok(()),
             Err(rejected) => {
                 self.counts.rejected += 1;
+                self.give_up(kind, name);
                 Err(rejected)
             }
         }
+    }
+
+    /// Makes room for a resource that comes without being asked for.
+    fn prepare(&mut self, kind: ResourceType, name: &str) -> Result<(), Rejected> {
+        let Some(whole) = &mut self.whole else { return Ok(()) };
+        if whole.is_fixed(kind, name) {
+            return Err(Rejected::Fixed(kind));
+        }
+        if whole.takes(kind) && kind == ResourceType::Cluster {
+            whole.keep(&self.registry.cluster(name));
+        }
+        Ok(())
+    }
+
+    /// Keeps no room for a resource that was refused and of which there is no other version.
+    fn give_up(&mut self, kind: ResourceType, name: &str) {
+        let is_new = self.registry.find_cluster(name).is_none_or(|slot| is_pending(&slot));
+        if let Some(whole) = &mut self.whole
+            && kind == ResourceType::Cluster
+            && is_new
+        {
+            whole.remove(kind, name);
+        }
+    }
+
+    /// A listener with its sockets.
+    fn bound(&mut self, body: &Any) -> Result<Value, Rejected> {
+        let message = any::unpack::<listener::Listener>(body)?;
+        let name = message.name.clone();
+        let bound = bootstrap::bound(message, &mut self.registry).map_err(Rejected::Invalid)?;
+        if let Some((other, one)) = self.whole.as_ref().and_then(|whole| whole.taken(&name, &bound)) {
+            return Err(Rejected::Taken(one.address, other.to_owned()));
+        }
+        // Held by the value on its way, and by the list of those that are open.
+        Ok(Value::Bound(self.registry.listener(&name), bound))
     }
 
     /// Decodes and converts a resource; `None` when nobody wants it any more, or it was taken at once.
@@ -161,6 +227,7 @@ impl Store {
                 }
                 None
             }
+            ResourceType::Listener if self.takes(kind) => Some(self.bound(body)?),
             ResourceType::Listener => match self.registry.find_listener(name) {
                 Some(slot) => {
                     let message = any::unpack::<listener::Listener>(body)?;
@@ -207,13 +274,29 @@ impl Store {
         }
     }
 
-    /// Takes away a resource, or learns that there is none.
-    pub fn remove(&mut self, kind: ResourceType, name: &str) {
+    /// Takes away a resource, or learns that there is none. One that something in use refers to serves on for a while: the
+    /// change that does not refer to it may come after this one.
+    pub fn remove(&mut self, kind: ResourceType, name: &str, now: Instant) {
         let Some(of) = registry_kind(kind) else {
             return;
         };
-        self.staged.remove(&(of, Arc::from(name)));
-        match of {
+        if let Some(whole) = &mut self.whole {
+            // What the file has is not taken away by who never brought it.
+            if whole.is_fixed(kind, name) {
+                return;
+            }
+            whole.remove(kind, name);
+        }
+        self.staged.drop(of, name);
+        if self.whole.is_some() && of != ResourceKind::Listener && self.registry.serves(of, name) {
+            self.leaving.insert((of, name.into()), now + SETTLE);
+        } else {
+            self.set_absent(of, name);
+        }
+    }
+
+    fn set_absent(&self, kind: ResourceKind, name: &str) {
+        match kind {
             ResourceKind::Listener => self.registry.find_listener(name).iter().for_each(|slot| slot.set_absent()),
             ResourceKind::Routes => self.registry.find_routes(name).iter().for_each(|slot| slot.set_absent()),
             ResourceKind::Cluster => self.registry.find_cluster(name).iter().for_each(|slot| slot.set_absent()),
@@ -224,29 +307,62 @@ impl Store {
     /// Puts into use what waits for nothing any more; says when to look again.
     pub fn settle(&mut self, now: Instant) -> Option<Instant> {
         loop {
-            let ready = |staged: &Staged| staged.until <= now || !staged.value.waits();
-            let keys: Vec<_> =
-                self.staged.iter().filter(|(_, staged)| ready(staged)).map(|(key, _)| key.clone()).collect();
-            if keys.is_empty() {
-                return self.staged.values().map(|staged| staged.until).min();
+            let Ready { complete, late } = self.staged.take_ready(now);
+            if complete.is_empty() && late.is_empty() {
+                break;
             }
-            for key in keys {
-                if let Some(staged) = self.staged.remove(&key) {
-                    staged.value.install();
-                    self.counts.updates += 1;
-                }
+            let is_late = !late.is_empty();
+            for value in complete.into_iter().chain(late) {
+                self.install(value);
+                self.counts.updates += 1;
             }
+            if is_late {
+                self.give_up_waiting();
+            }
+        }
+        let (gone, leaving): (HashMap<_, _>, HashMap<_, _>) =
+            std::mem::take(&mut self.leaving).into_iter().partition(|(_, until)| *until <= now);
+        self.leaving = leaving;
+        gone.keys().for_each(|(kind, name)| self.set_absent(*kind, name));
+        self.staged.next().into_iter().chain(self.leaving.values().copied()).min()
+    }
+
+    /// Clusters that are all taken as they come, and did not come, are not there.
+    fn give_up_waiting(&self) {
+        if self.takes(ResourceType::Cluster) {
+            let missing = self.registry.clusters().filter(|slot| is_pending(slot));
+            let missing = missing.filter(|slot| !self.staged.has(&(ResourceKind::Cluster, Arc::clone(slot.name()))));
+            missing.for_each(|slot| slot.set_absent());
         }
     }
 
-    /// What has been wanted since this was last called.
+    fn install(&mut self, value: Value) {
+        match value {
+            Value::Listener(slot, value) => slot.set(value),
+            Value::Bound(slot, bound) => {
+                if let Some(one) = bound.first() {
+                    slot.set(Arc::clone(&one.listener));
+                }
+                if let Some(whole) = &mut self.whole {
+                    whole.open(slot, bound);
+                }
+            }
+            Value::Routes(slot, value) => slot.set(value),
+            Value::Cluster(slot, value) => slot.set(value),
+            Value::Endpoints(slot, value) => slot.set(value),
+        }
+    }
+
+    /// What has been wanted since this was last called, and has to be asked for.
     pub fn take_wanted(&mut self) -> Vec<Key> {
-        self.registry.take_wanted().into_iter().map(resource_type).collect()
+        let wanted = self.registry.take_wanted().into_iter().map(resource_type);
+        wanted.filter(|(kind, _)| !self.takes(*kind)).collect()
     }
 
     /// What nobody wants any more.
     pub fn sweep(&mut self) -> Vec<Key> {
-        self.registry.sweep().into_iter().map(resource_type).collect()
+        let gone = self.registry.sweep().into_iter().map(resource_type);
+        gone.filter(|(kind, _)| !self.takes(*kind)).collect()
     }
 
     /// What is wanted and of which nothing is known, not even that it is on its way into use.
@@ -258,7 +374,7 @@ impl Store {
         let clusters = registry.clusters().filter_map(|slot| pending(ResourceKind::Cluster, &slot));
         let endpoints = registry.all_endpoints().filter_map(|slot| pending(ResourceKind::Endpoints, &slot));
         let all = listeners.chain(routes).chain(clusters).chain(endpoints);
-        all.filter(|key| !self.staged.contains_key(key)).map(resource_type).collect()
+        all.filter(|key| !self.staged.has(key)).map(resource_type).collect()
     }
 }
 
@@ -289,52 +405,84 @@ fn resource_type((kind, name): (ResourceKind, Arc<str>)) -> Key {
     (kind, name)
 }
 
-impl Value {
-    fn kind(&self) -> ResourceKind {
-        match self {
-            Self::Listener(..) => ResourceKind::Listener,
-            Self::Routes(..) => ResourceKind::Routes,
-            Self::Cluster(..) => ResourceKind::Cluster,
-            Self::Endpoints(..) => ResourceKind::Endpoints,
-        }
-    }
-
-    /// Whether something that it refers to is not known yet.
-    fn waits(&self) -> bool {
-        match self {
-            Self::Listener(_, listener) => {
-                let chains = listener.filter_chains.iter().chain(&listener.default_filter_chain);
-                chains.into_iter().any(|chain| match &chain.terminal {
-                    Terminal::Http(manager) => match &manager.routes {
-                        RouteSource::Inline(routes) => routes_wait(routes),
-                        RouteSource::Named(slot) => is_pending(slot),
-                    },
-                    Terminal::Tcp(proxy) => proxy.clusters.iter().any(|cluster| is_pending(&cluster.cluster)),
-                })
-            }
-            Self::Routes(_, routes) => routes_wait(routes),
-            Self::Cluster(_, cluster) => match &cluster.kind {
-                ClusterKind::Eds(slot) => is_pending(slot),
-                ClusterKind::Static(_) | ClusterKind::OriginalDst => false,
-            },
-            Self::Endpoints(..) => false,
-        }
-    }
-
-    fn install(self) {
-        match self {
-            Self::Listener(slot, value) => slot.set(value),
-            Self::Routes(slot, value) => slot.set(value),
-            Self::Cluster(slot, value) => slot.set(value),
-            Self::Endpoints(slot, value) => slot.set(value),
-        }
-    }
-}
-
 fn is_pending<T>(slot: &Slot<T>) -> bool {
     slot.state() == SlotState::Pending
 }
 
-fn routes_wait(routes: &Routes) -> bool {
-    routes.clusters.values().any(|slot| is_pending(slot))
+#[cfg(test)]
+mod tests {
+    use leno_proto::v3::route::{Route, RouteAction, RouteMatch, VirtualHost, route, route_action, route_match};
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::{bootstrap::Fixed, config::Routes};
+
+    fn store() -> (Store, Arc<Slot<Routes>>) {
+        let (doors, _) = watch::channel(Arc::from([]));
+        let whole = Whole::new(Fixed::default(), true, true, doors);
+        let mut store = Store::whole(whole, Arc::default());
+        let routes = store.registry.routes("r");
+        (store, routes)
+    }
+
+    fn cluster(store: &mut Store, name: &str, now: Instant) {
+        let message = cluster::Cluster { name: name.into(), ..cluster::Cluster::default() };
+        store.update(ResourceType::Cluster, name, &any::pack(&message), now).expect("it is right");
+    }
+
+    fn routes_to(store: &mut Store, name: &str, now: Instant) {
+        let path_specifier = Some(route_match::PathSpecifier::Prefix("/".into()));
+        let cluster_specifier = Some(route_action::ClusterSpecifier::Cluster(name.into()));
+        let route = Route {
+            r#match: Some(RouteMatch { path_specifier, ..RouteMatch::default() }),
+            action: Some(route::Action::Route(RouteAction { cluster_specifier, ..RouteAction::default() })),
+            ..Route::default()
+        };
+        let (domains, routes) = (vec!["*".into()], vec![route]);
+        let host = VirtualHost { name: "v".into(), domains, routes, ..VirtualHost::default() };
+        let message = leno_proto::v3::route::RouteConfiguration {
+            name: "r".into(),
+            virtual_hosts: vec![host],
+            ..Default::default()
+        };
+        store.update(ResourceType::Route, "r", &any::pack(&message), now).expect("it is right");
+    }
+
+    /// The state of the one cluster that routes name.
+    fn state(routes: &Slot<Routes>, name: &str) -> SlotState {
+        routes.get().expect("there are routes").clusters[name].state()
+    }
+
+    #[test]
+    fn a_cluster_that_is_removed_serves_while_routes_name_it() {
+        let ((mut store, routes), now) = (store(), Instant::now());
+        cluster(&mut store, "a", now);
+        routes_to(&mut store, "a", now);
+        assert_eq!(store.settle(now), None);
+        store.remove(ResourceType::Cluster, "a", now);
+        assert_eq!(store.settle(now), Some(now + SETTLE));
+        assert_eq!(state(&routes, "a"), SlotState::Ready);
+        store.settle(now + SETTLE);
+        assert_eq!(state(&routes, "a"), SlotState::Absent);
+        cluster(&mut store, "a", now);
+        store.settle(now);
+        store.remove(ResourceType::Cluster, "a", now);
+        cluster(&mut store, "a", now);
+        store.settle(now + SETTLE);
+        assert_eq!(state(&routes, "a"), SlotState::Ready, "it has come back");
+    }
+
+    #[test]
+    fn routes_wait_for_their_cluster_for_a_while() {
+        let ((mut store, routes), now) = (store(), Instant::now());
+        routes_to(&mut store, "a", now);
+        assert_eq!(store.settle(now), Some(now + SETTLE));
+        assert!(routes.get().is_none());
+        cluster(&mut store, "a", now);
+        store.settle(now);
+        assert_eq!(state(&routes, "a"), SlotState::Ready);
+        routes_to(&mut store, "b", now);
+        store.settle(now + SETTLE);
+        assert_eq!(state(&routes, "b"), SlotState::Absent, "nobody has to wait for what did not come");
+    }
 }

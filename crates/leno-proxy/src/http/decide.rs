@@ -1,13 +1,13 @@
 //! What is to be done with a request: all decisions, no I/O.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use leno_engine::{
     balance::{self, Criteria},
     filter::ActiveFault,
     request::RequestHead,
     resilience::RetryPolicy,
-    route::{Action, Facts, Forward, HashPolicy, HeaderAppend, HeaderEdits, HeaderText, HeaderWrite},
+    route::{Action, Facts, Forward, HashPolicy, Hashed, HeaderAppend, HeaderEdits, HeaderText, HeaderWrite},
 };
 use rand::RngExt as _;
 
@@ -179,15 +179,17 @@ async fn onward<R: RequestHead>(
     let limits = &setting.manager.limits;
     let rewrite = forward.path_rewrite.as_ref();
     let host = forward.host_rewrite.as_ref().and_then(|rewrite| rewrite.apply(request));
-    let source = setting.connection.peer.ip();
-    let hashed = HashPolicy::apply(&forward.hash, request, source, balance::hash, || rand::rng().random());
+    let originals = originals(forward, host.is_some(), request);
+    let target = rewrite.map(|rewrite| rewrite.apply(&route.matches.path, request.target()));
+    let request_edits: Vec<_> = selected.request_edits(&facts);
+    // What counts is what the endpoint sees, as with Envoy.
+    let sent = Edited::over(request, &request_edits, target.as_deref(), host.as_deref());
+    let hashed = hashed(forward, &sent, setting.connection.peer.ip());
     Ok(Onward::Forward(Box::new(Routed {
         cluster,
         route: route.name.clone(),
-        target: rewrite
-            .map(|rewrite| rewrite.apply(&route.matches.path, request.target()))
-            .or_else(|| request.changed_target()),
-        originals: originals(forward, host.is_some(), request),
+        target: target.or_else(|| request.changed_target()),
+        originals,
         host: host.or_else(|| request.changed_host()),
         hash: hashed.hash,
         criteria: weight.and_then(|weight| weight.criteria.as_ref()).or(forward.criteria.as_ref()).cloned(),
@@ -195,13 +197,18 @@ async fn onward<R: RequestHead>(
         idle: forward.idle_timeout.unwrap_or(limits.stream_idle_timeout),
         arrival: Some(limits.request_timeout).filter(|time| !time.is_zero()),
         retry: forward.retry.as_ref().filter(|policy| policy.is_for(request)).cloned(),
-        request_edits: selected.request_edits(&facts),
+        request_edits,
         response_edits: cookies(hashed.cookies).chain(selected.response_edits(&facts)).collect(),
         mirrors: mirrors(&selected, routes, &facts),
         max_request_bytes: None,
         fault: None,
         delayed: false,
     })))
+}
+
+/// What a request is kept together with others by.
+fn hashed<R: RequestHead>(forward: &Forward, request: &R, source: IpAddr) -> Hashed {
+    HashPolicy::apply(&forward.hash, request, source, balance::hash, || rand::rng().random())
 }
 
 /// Whether a cluster takes a request of this protocol.

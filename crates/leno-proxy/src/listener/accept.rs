@@ -1,6 +1,7 @@
 //! Accepting: sockets, limits, and the loop.
 
 use std::{
+    cell::RefCell,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     pin::pin,
@@ -66,8 +67,8 @@ pub enum Door {
     Outbound,
     /// Redirected ones to the workload.
     Inbound,
-    /// Those that this listener is meant for.
-    Bound(Arc<Bound>),
+    /// Those that this listener is meant for, as it is at the moment.
+    Bound(Rc<RefCell<Arc<Bound>>>),
 }
 
 impl Door {
@@ -121,7 +122,10 @@ fn take(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, door: &Door) {
             match door {
                 Door::Inbound => inbound::serve(own, stream, peer, admission).await,
                 Door::Outbound => outbound::serve(own, stream, peer, admission).await,
-                Door::Bound(bound) => bound::serve(own, stream, peer, &bound, admission).await,
+                Door::Bound(bound) => {
+                    let bound = Arc::clone(&bound.borrow());
+                    bound::serve(own, stream, peer, &bound, admission).await;
+                }
             }
         });
         match admission {

@@ -1,5 +1,6 @@
 //! Workers: one thread each with its own single-threaded runtime, sockets, pools and counters.
 
+mod porch;
 pub mod run;
 
 use std::{

@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, interval, sleep},
 };
 
-use super::{Shared, Worker};
+use super::{Shared, Worker, porch::Porch};
 use crate::{
     health,
     listener::{
@@ -88,13 +88,13 @@ fn listen(worker: &Rc<Worker>) -> io::Result<()> {
                 accept::listen(port)?.into_iter().for_each(|listener| accept(listener, door.clone()));
             }
         }
-        Entrance::Bound(listeners) => {
+        Entrance::Bound(doors) => {
             if worker.id == 0 {
                 drop(tokio::task::spawn_local(health::watch_all(Rc::clone(worker))));
             }
-            for bound in listeners {
-                accept(accept::open(bound.address)?, Door::Bound(Arc::clone(bound)));
-            }
+            let mut porch = Porch::new(worker, doors);
+            porch.follow()?;
+            drop(tokio::task::spawn_local(porch.keep()));
         }
     }
     Ok(())

@@ -53,14 +53,15 @@ fn agent(control: &Control, state: Option<&Path>) -> Agent {
     };
     let backoff = Backoff::new(Duration::from_millis(20), Duration::from_millis(100));
     let node = Node { id: "test/client-1".into(), ..Node::default() };
-    let config = Config { node, connector: Arc::new(connector), backoff, held: Vec::new() };
+    let manner = client::Manner::default();
+    let config = Config { node, connector: Arc::new(connector), backoff, held: Vec::new(), manner };
     let handler = discovery.clone();
     let (handle, client) = client::client(config, move |update| handler.apply(update));
     let connect = move || plane.channel(None);
     let tasks = vec![
         task::spawn(renew::run(Arc::clone(&credentials), connect, control.token_file(), id("client"), "client".into())),
         task::spawn(client.run()),
-        task::spawn(discovery.run(handle, questions)),
+        task::spawn(discovery.follow(handle, questions)),
     ];
     Agent { lookup, credentials, tasks }
 }

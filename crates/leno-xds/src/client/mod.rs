@@ -1,4 +1,4 @@
-//! The client: one incremental stream, kept open.
+//! The client: one stream, incremental or of the state of the world, kept open.
 //!
 //! ```text
 //! Handle ──subscribe, unsubscribe──► Client::run ──► Connector ──► stream ──► Handler::apply ──► ACK or NACK
@@ -11,20 +11,24 @@
 
 mod backoff;
 mod handle;
+mod pace;
 mod run;
 mod state;
 pub(crate) mod wanted;
+mod wire;
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use leno_proto::v3::core::Node;
-use tonic::transport::Channel;
+use tonic::{metadata::MetadataMap, transport::Channel};
 
 pub use backoff::Backoff;
 pub use handle::{Gone, Handle};
+pub use pace::Pace;
 pub use run::{Client, client, tune};
 pub use state::{ClientState, Connection};
+pub use wire::{Protocol, Service};
 
 use crate::{Resource, ResourceType};
 
@@ -44,6 +48,28 @@ pub struct Config {
     pub backoff: Backoff,
     /// What it holds already, from disk: type, name, version. Only what is subscribed to is resumed.
     pub held: Vec<(ResourceType, String, String)>,
+    /// What is spoken on the stream, and how.
+    pub manner: Manner,
+}
+
+/// How a client speaks with its server ([`ApiConfigSource`]).
+///
+/// [`ApiConfigSource`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/core/v3/config_source.proto#config-core-v3-apiconfigsource
+#[derive(Clone, Debug, Default)]
+pub struct Manner {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The service.
+    pub service: Service,
+    /// Sent when a stream is opened (`grpc_services.initial_metadata`).
+    pub metadata: MetadataMap,
+    /// Whether each request says who asks, not only the first of a stream (`set_node_on_first_message_only: false`).
+    pub node_always: bool,
+    /// How fast requests are sent; `None`: as they come up.
+    pub pace: Option<Pace>,
+    /// How long a name that was let go of and is asked for again may be without an answer before a new stream is opened,
+    /// as not every server says again what it has said; `None`: for ever.
+    pub patience: Option<Duration>,
 }
 
 impl fmt::Debug for Config {

@@ -6,22 +6,25 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use bytes::Bytes;
 use leno_proto::{
     google::rpc,
-    v3::discovery::{
-        DeltaDiscoveryRequest, DeltaDiscoveryResponse,
-        aggregated_discovery_service_client::AggregatedDiscoveryServiceClient,
-    },
+    v3::discovery::{DeltaDiscoveryRequest, DeltaDiscoveryResponse},
 };
 use tokio::{
     sync::{mpsc, watch},
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Code, Status, Streaming, transport::Endpoint};
+use tonic::{Code, Request, Status, Streaming, client::Grpc, metadata::MetadataMap, transport::Endpoint};
 use tracing::{debug, info, warn};
 
-use super::{ClientState, Config, Connection, Handle, Handler, Refused, Update, handle::Command, wanted::Wanted};
+use super::{
+    ClientState, Config, Connection, Handle, Handler, Pace, Refused, Update,
+    handle::Command,
+    wanted::Wanted,
+    wire::{Raw, Wire},
+};
 use crate::{Resource, ResourceType};
 
 /// How many commands may wait; more make their senders wait.
@@ -58,7 +61,8 @@ pub fn client<H: Handler>(config: Config, handler: H) -> (Handle, Client<H>) {
     for (resource_type, name, version) in &config.held {
         wanted.hold(*resource_type, name.clone(), version);
     }
-    (Handle { commands: commands_in, state: state_out }, Client { config, handler, wanted, commands, state })
+    let wire = Wire::new(config.manner.protocol);
+    (Handle { commands: commands_in, state: state_out }, Client { config, handler, wanted, wire, commands, state })
 }
 
 /// A client; see [`client`].
@@ -67,6 +71,7 @@ pub struct Client<H> {
     config: Config,
     handler: H,
     wanted: Wanted,
+    wire: Wire,
     commands: mpsc::Receiver<Command>,
     state: watch::Sender<ClientState>,
 }
@@ -83,8 +88,8 @@ enum End {
 
 /// An open stream.
 struct Stream {
-    requests: mpsc::Sender<DeltaDiscoveryRequest>,
-    answers: Streaming<DeltaDiscoveryResponse>,
+    requests: mpsc::Sender<Bytes>,
+    answers: Streaming<Bytes>,
     /// Said next, before anything is asked.
     acknowledgements: VecDeque<DeltaDiscoveryRequest>,
     /// When it was opened.
@@ -140,21 +145,16 @@ impl<H: Handler> Client<H> {
 
     async fn open(&mut self) -> Result<Stream, End> {
         self.wanted.restart();
+        self.wire.restart();
         // The first request says who we are. There is no stream without one: the server would wait in vain.
-        let Some(mut first) = self.wanted.request() else {
+        let Some(first) = self.wanted.request() else {
             return Err(self.wait_for_names().await);
         };
-        first.node = Some(self.config.node.clone());
+        let first = self.wire.request(first, Some(self.config.node.clone()), &self.wanted);
         let (requests, outbound) = mpsc::channel(REQUESTS);
         let full = |_| End::Lost(Status::internal("the request queue is full"));
         requests.try_send(first).map_err(full)?;
-        let connector = Arc::clone(&self.config.connector);
-        let opening = async move {
-            let channel = connector().await.map_err(|error| Status::unavailable(chain(&*error)))?;
-            let mut client = AggregatedDiscoveryServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES);
-            client.delta_aggregated_resources(ReceiverStream::new(outbound)).await
-        };
-        let opening = timeout(CONNECT, opening);
+        let opening = timeout(CONNECT, open(&self.config, ReceiverStream::new(outbound)));
         tokio::pin!(opening);
         let answers = loop {
             tokio::select! {
@@ -167,8 +167,7 @@ impl<H: Handler> Client<H> {
         };
         let answers = answers
             .map_err(|_| End::Lost(Status::deadline_exceeded("the server did not answer in time")))?
-            .map_err(End::Lost)?
-            .into_inner();
+            .map_err(End::Lost)?;
         self.state.send_modify(|state| {
             state.streams += 1;
             state.connection = Connection::Connected { since: SystemTime::now() };
@@ -190,25 +189,38 @@ impl<H: Handler> Client<H> {
 
     async fn serve(&mut self, mut stream: Stream) -> End {
         loop {
-            let Self { wanted, commands, .. } = self;
+            let Self { config, wanted, wire, commands, .. } = self;
             let to_say = !stream.acknowledgements.is_empty() || wanted.has_request();
+            let wait = config.manner.pace.as_mut().filter(|_| to_say).and_then(|pace| pace.wait(Instant::now()));
+            let late = config.manner.patience.zip(wanted.unanswered()).map(|(patience, since)| since + patience);
             tokio::select! {
-                permit = stream.requests.reserve(), if to_say => match permit {
+                () = sleep_until(late.unwrap_or_else(Instant::now)), if late.is_some() => {
+                    info!("what was asked for again was not answered: a new stream is opened");
+                    return End::Reconnect;
+                }
+                permit = stream.requests.reserve(), if to_say && wait.is_none() => match permit {
                     Ok(permit) => {
-                        if let Some(request) = stream.acknowledgements.pop_front().or_else(|| wanted.request()) {
-                            permit.send(request);
+                        if let Some(ask) = stream.acknowledgements.pop_front().or_else(|| wanted.request()) {
+                            let node = config.manner.node_always.then(|| config.node.clone());
+                            permit.send(wire.request(ask, node, wanted));
+                            config.manner.pace.iter_mut().for_each(Pace::sent);
                         }
                     }
                     Err(_) => return End::Lost(Status::unavailable("the stream has ended")),
                 },
+                () = sleep(wait.unwrap_or_default()), if wait.is_some() => {}
                 command = commands.recv() => match command.map(|command| command_into(wanted, command)) {
                     None => return End::Unused,
                     Some(true) => return End::Reconnect,
                     Some(false) => {}
                 },
                 answer = stream.answers.message(), if stream.acknowledgements.len() < ACKNOWLEDGEMENTS => match answer {
-                    Ok(Some(answer)) => {
-                        self.config.backoff.reset();
+                    Ok(Some(bytes)) => {
+                        config.backoff.reset();
+                        let answer = match wire.answer(bytes, wanted) {
+                            Ok(answer) => answer,
+                            Err(status) => return End::Lost(status),
+                        };
                         let acknowledgement = self.take(answer);
                         stream.acknowledgements.push_back(acknowledgement);
                     }
@@ -269,6 +281,24 @@ impl<H: Handler> Client<H> {
 
     fn set_connection(&self, connection: Connection) {
         self.state.send_modify(|state| state.connection = connection);
+    }
+}
+
+/// Connects and opens a stream.
+fn open(
+    config: &Config,
+    requests: ReceiverStream<Bytes>,
+) -> impl Future<Output = Result<Streaming<Bytes>, Status>> + use<> {
+    let connector = Arc::clone(&config.connector);
+    let method = config.manner.service.method(config.manner.protocol);
+    let metadata: MetadataMap = config.manner.metadata.clone();
+    async move {
+        let channel = connector().await.map_err(|error| Status::unavailable(chain(&*error)))?;
+        let mut client = Grpc::new(channel).max_decoding_message_size(ANSWER_BYTES);
+        client.ready().await.map_err(|error| Status::unavailable(chain(&error)))?;
+        let mut request = Request::new(requests);
+        *request.metadata_mut() = metadata;
+        Ok(client.streaming(request, method, Raw).await?.into_inner())
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use leno_proto::v3::discovery::DeltaDiscoveryRequest;
+use tokio::time::Instant;
 
 use super::{Refused, Update};
 use crate::{ResourceType, resource::WILDCARD};
@@ -27,7 +28,14 @@ struct Names {
     unsubscribe: BTreeSet<String>,
     /// Whether this stream has spoken of the type.
     introduced: bool,
+    /// Let go of on this stream: the server may think that they are held.
+    dropped: BTreeSet<String>,
+    /// Asked for again on this stream, since then, and not answered.
+    again: BTreeMap<String, Instant>,
 }
+
+/// How many names are remembered that were let go of: more are forgotten, as if the server knew.
+const DROPPED: usize = 10_000;
 
 /// A name with its new version, or without when it was removed.
 pub(crate) type Change = (Arc<str>, Option<Arc<str>>);
@@ -49,10 +57,14 @@ impl Wanted {
     pub(crate) fn subscribe(&mut self, resource_type: ResourceType, names: Vec<String>) {
         let of_type = self.types.entry(resource_type).or_default();
         for name in names {
-            if !of_type.wanted.insert(name.clone()) {
+            let is_known = !of_type.wanted.insert(name.clone());
+            if is_known {
                 of_type.held.remove(&name);
             }
             if of_type.introduced {
+                if is_known || of_type.dropped.remove(&name) {
+                    of_type.again.insert(name.clone(), Instant::now());
+                }
                 of_type.unsubscribe.remove(&name);
                 of_type.subscribe.insert(name);
             }
@@ -71,7 +83,11 @@ impl Wanted {
                 let Names { wanted, held, .. } = of_type;
                 held.retain(|name, _| wanted.contains(name));
             }
-            of_type.held.remove(&name);
+            let was_held = of_type.held.remove(&name).is_some();
+            if was_held && of_type.introduced && of_type.dropped.len() < DROPPED {
+                of_type.dropped.insert(name.clone());
+            }
+            of_type.again.remove(&name);
             // To a name that the server has not heard of a farewell does no harm.
             of_type.subscribe.remove(&name);
             if of_type.introduced {
@@ -80,12 +96,34 @@ impl Wanted {
         }
     }
 
+    /// The names that are wanted.
+    pub(crate) fn names(&self, resource_type: ResourceType) -> Vec<String> {
+        self.types.get(&resource_type).map_or_else(Vec::new, |names| names.wanted.iter().cloned().collect())
+    }
+
+    /// The names that are held.
+    pub(crate) fn held(&self, resource_type: ResourceType) -> impl Iterator<Item = &str> {
+        self.types.get(&resource_type).into_iter().flat_map(|names| names.held.keys().map(String::as_str))
+    }
+
+    /// The version that is held of a name.
+    pub(crate) fn held_version(&self, resource_type: ResourceType, name: &str) -> Option<&str> {
+        self.types.get(&resource_type)?.held.get(name).map(|version| &**version)
+    }
+
+    /// Since when a name that was asked for again has not been answered.
+    pub(crate) fn unanswered(&self) -> Option<Instant> {
+        self.types.values().flat_map(|names| names.again.values()).min().copied()
+    }
+
     /// A new stream: the server knows nothing.
     pub(crate) fn restart(&mut self) {
         for names in self.types.values_mut() {
             names.introduced = false;
             names.subscribe.clear();
             names.unsubscribe.clear();
+            names.dropped.clear();
+            names.again.clear();
         }
     }
 
@@ -118,6 +156,7 @@ impl Wanted {
         let is_refused =
             |name: &str| refused.is_some_and(|refused| refused.resources.iter().any(|(n, _)| &**n == name));
         for (name, version) in changes {
+            names.again.remove(&*name);
             if is_refused(&name) {
                 continue;
             }
@@ -149,7 +188,10 @@ impl Names {
             request.resource_names_unsubscribe = std::mem::take(&mut self.unsubscribe).into_iter().collect();
         } else {
             self.introduced = true;
-            request.resource_names_subscribe = self.wanted.iter().cloned().collect();
+            // To ask for everything and nothing besides, every server understands a first request without names.
+            if !self.wanted.iter().eq([WILDCARD]) {
+                request.resource_names_subscribe = self.wanted.iter().cloned().collect();
+            }
             request.initial_resource_versions = self.versions();
         }
         Some(request)
@@ -225,6 +267,25 @@ mod tests {
         assert_eq!(wanted.request().unwrap().resource_names_subscribe, ["a"]);
         wanted.restart();
         assert!(wanted.request().unwrap().initial_resource_versions.is_empty());
+    }
+
+    #[test]
+    fn a_name_asked_for_again_waits_for_its_answer() {
+        let mut wanted = Wanted::default();
+        let is_there = |wanted: &mut Wanted| wanted.applied(Cluster, vec![("a".into(), Some("1".into()))], None);
+        wanted.subscribe(Cluster, names(&["a"]));
+        wanted.request().unwrap();
+        assert_eq!(wanted.unanswered(), None, "a first time is no question of patience: it may not be there");
+        is_there(&mut wanted);
+        wanted.unsubscribe(Cluster, names(&["a"]));
+        wanted.subscribe(Cluster, names(&["a"]));
+        assert!(wanted.unanswered().is_some());
+        is_there(&mut wanted);
+        assert_eq!(wanted.unanswered(), None);
+        wanted.subscribe(Cluster, names(&["a"]));
+        assert!(wanted.unanswered().is_some());
+        wanted.restart();
+        assert_eq!(wanted.unanswered(), None);
     }
 
     #[test]

@@ -34,6 +34,9 @@ use super::{
 /// Envoy's default.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(15);
 
+/// The actions that there are.
+const ACTIONS: &str = "route, redirect or direct_response";
+
 pub(super) fn convert(check: &mut Check, path: &str, action: Option<route::Action>) -> Option<Action> {
     match action {
         Some(route::Action::Route(proto)) => forward(check, &join(path, "route"), proto).map(Action::Forward),
@@ -41,8 +44,10 @@ pub(super) fn convert(check: &mut Check, path: &str, action: Option<route::Actio
         Some(route::Action::DirectResponse(proto)) => {
             direct(check, &join(path, "direct_response"), proto).map(Action::DirectResponse)
         }
-        Some(route::Action::FilterAction(_) | route::Action::NonForwardingAction(_)) | None => {
-            check.wrong(path, "no action", "route, redirect or direct_response");
+        Some(route::Action::FilterAction(_)) => check.unsupported(path, "filter_action", ACTIONS),
+        Some(route::Action::NonForwardingAction(_)) => check.unsupported(path, "non_forwarding_action", ACTIONS),
+        None => {
+            check.wrong(path, "no action", ACTIONS);
             None
         }
     }
@@ -50,7 +55,7 @@ pub(super) fn convert(check: &mut Check, path: &str, action: Option<route::Actio
 
 fn forward(check: &mut Check, path: &str, mut proto: RouteAction) -> Option<Forward> {
     let criteria = label::criteria(check, &join(path, "metadata_match"), proto.metadata_match.take());
-    let clusters = clusters(check, path, proto.cluster_specifier.take(), criteria.as_ref());
+    let clusters = clusters(check, path, &mut proto, criteria.as_ref());
     let prefix = std::mem::take(&mut proto.prefix_rewrite);
     let path_rewrite = match proto.regex_rewrite.take() {
         Some(rewrite) => {
@@ -61,7 +66,7 @@ fn forward(check: &mut Check, path: &str, mut proto: RouteAction) -> Option<Forw
         }
         None => (!prefix.is_empty()).then(|| PathRewrite::Prefix(prefix.into())),
     };
-    let host_rewrite = proto.host_rewrite_specifier.take().and_then(|specifier| host_rewrite(check, path, specifier));
+    let host_rewrite = host_rewrite(check, path, &mut proto);
     let not_found =
         match ClusterNotFoundResponseCode::try_from(std::mem::take(&mut proto.cluster_not_found_response_code)) {
             Ok(ClusterNotFoundResponseCode::ServiceUnavailable) => 503,
@@ -106,10 +111,10 @@ fn forward(check: &mut Check, path: &str, mut proto: RouteAction) -> Option<Forw
 fn clusters(
     check: &mut Check,
     path: &str,
-    specifier: Option<ClusterSpecifier>,
+    proto: &mut RouteAction,
     criteria: Option<&Arc<Criteria>>,
 ) -> Option<Clusters> {
-    match specifier {
+    match proto.cluster_specifier.take() {
         Some(ClusterSpecifier::Cluster(name)) => {
             check.name(&join(path, "cluster"), name).map(|name| Clusters::One(name.into()))
         }
@@ -117,27 +122,32 @@ fn clusters(
             let path = join(path, "weighted_clusters");
             Some(Clusters::Weighted(self::weighted(check, &path, weighted, criteria)))
         }
+        None => {
+            check.wrong(path, "no cluster", "cluster or weighted_clusters");
+            None
+        }
+        // Refused by its name, as all that is left.
         other => {
-            check.wrong(path, format!("{other:?}"), "cluster or weighted_clusters");
+            proto.cluster_specifier = other;
             None
         }
     }
 }
 
-fn host_rewrite(check: &mut Check, path: &str, specifier: HostRewriteSpecifier) -> Option<HostRewrite> {
-    match specifier {
-        HostRewriteSpecifier::HostRewriteLiteral(host) => Some(HostRewrite::Literal(host.into())),
-        HostRewriteSpecifier::HostRewriteHeader(name) => {
+fn host_rewrite(check: &mut Check, path: &str, proto: &mut RouteAction) -> Option<HostRewrite> {
+    match proto.host_rewrite_specifier.take() {
+        Some(HostRewriteSpecifier::HostRewriteLiteral(host)) => Some(HostRewrite::Literal(host.into())),
+        Some(HostRewriteSpecifier::HostRewriteHeader(name)) => {
             let name = check.name(&join(path, "host_rewrite_header"), name)?;
             Some(HostRewrite::Header(name.to_ascii_lowercase().into()))
         }
-        HostRewriteSpecifier::HostRewritePathRegex(rewrite) => {
+        Some(HostRewriteSpecifier::HostRewritePathRegex(rewrite)) => {
             let (pattern, to) = substitution(check, &join(path, "host_rewrite_path_regex"), rewrite)?;
             Some(HostRewrite::PathRegex(pattern, to))
         }
+        // Refused by its name, as all that is left.
         other => {
-            let expected = "host_rewrite_literal, host_rewrite_header or host_rewrite_path_regex";
-            check.wrong(path, format!("{other:?}"), expected);
+            proto.host_rewrite_specifier = other;
             None
         }
     }
@@ -229,11 +239,11 @@ fn redirect(check: &mut Check, path: &str, mut proto: RedirectAction) -> Option<
         Some(PathRewriteSpecifier::RegexRewrite(rewrite)) => {
             regex_rewrite(check, &join(path, "regex_rewrite"), rewrite).map(PathRedirect::Rewrite)
         }
-        Some(PathRewriteSpecifier::PathRewrite(format)) => {
-            check.wrong(&join(path, "path_rewrite"), format, "path_redirect, prefix_rewrite or regex_rewrite");
+        // Refused below by its name, as all that is left.
+        other => {
+            proto.path_rewrite_specifier = other;
             None
         }
-        None => None,
     };
     let strip_query = std::mem::take(&mut proto.strip_query);
     check.rest(path, &proto);
@@ -256,10 +266,8 @@ fn direct(check: &mut Check, path: &str, mut proto: DirectResponseAction) -> Opt
                 Ok(text) => body = text,
                 Err(_) => check.wrong(&field, "bytes that are no text", "a text in UTF-8"),
             },
-            Some(other @ (Specifier::Filename(_) | Specifier::EnvironmentVariable(_))) => {
-                check.wrong(&field, format!("{other:?}"), "inline_string or inline_bytes");
-            }
-            None => {}
+            // Refused below by its name, as all that is left.
+            other => source.specifier = other,
         }
         check.rest(&field, &source);
     }

@@ -64,7 +64,10 @@ fn convert_filter(check: &mut Check, path: &str, mut filter: Filter, registry: &
     let name = std::mem::take(&mut filter.name);
     let config: Any = match filter.config_type.take() {
         Some(ConfigType::TypedConfig(config)) => config,
-        Some(ConfigType::ConfigDiscovery(_)) | None => {
+        Some(ConfigType::ConfigDiscovery(_)) => {
+            return check.unsupported(path, "config_discovery", "typed_config");
+        }
+        None => {
             check.wrong(path, name, "a filter with typed_config");
             return None;
         }

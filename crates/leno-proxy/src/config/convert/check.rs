@@ -15,6 +15,8 @@ use leno_proto::{
 use prost::{Message, Name};
 use serde_json::Value;
 
+use super::UNSUPPORTED;
+
 /// The longest duration that protobuf knows: ten thousand years, in seconds.
 const MAX_SECONDS: u64 = 315_576_000_000;
 
@@ -62,6 +64,12 @@ impl Check {
         });
     }
 
+    /// Refuses one of several alternatives by its name.
+    pub(super) fn unsupported<T>(&mut self, path: &str, field: &str, instead: &str) -> Option<T> {
+        self.wrong(&join(path, field), "set", format!("{instead}: {UNSUPPORTED}"));
+        None
+    }
+
     /// Refuses everything that is left in a message.
     pub(super) fn rest<M: Message + Name + Default + PartialEq + Debug>(&mut self, path: &str, rest: &M) {
         if *rest == M::default() {
@@ -70,7 +78,7 @@ impl Check {
         match json::of_any(&any::pack(rest)) {
             Ok(Value::Object(fields)) if !fields.is_empty() => {
                 for (name, value) in fields {
-                    self.wrong(&join(path, &name), value.to_string(), "it not to be there: Leno does not support it");
+                    self.wrong(&join(path, &name), value.to_string(), absent());
                 }
             }
             // Something in it is unknown to our description of the API, an extension for instance.
@@ -86,7 +94,7 @@ impl Check {
             self.wrong(path, M::full_name(), "only fields that Leno supports");
         }
         for (name, value) in left {
-            self.wrong(&join(path, &name), value, "it not to be there: Leno does not support it");
+            self.wrong(&join(path, &name), value, absent());
         }
     }
 
@@ -135,12 +143,19 @@ impl Check {
     pub(super) fn stream(&mut self, path: &str, source: Option<ConfigSource>) {
         let Some(mut source) = source else { return };
         source.resource_api_version = 0;
+        // What something refers to is waited for as long as `discovery::store` says.
+        source.initial_fetch_timeout = None;
         match source.config_source_specifier.take() {
             Some(ConfigSourceSpecifier::Ads(_) | ConfigSourceSpecifier::Self_(_)) | None => {}
             other => source.config_source_specifier = other,
         }
         self.rest(path, &source);
     }
+}
+
+/// What is expected of a field that Leno does not have.
+fn absent() -> String {
+    format!("it not to be there: {UNSUPPORTED}")
 }
 
 /// A path's next step.

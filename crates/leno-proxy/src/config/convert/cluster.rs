@@ -97,7 +97,9 @@ fn caller(check: &mut Check, balancing: &Balancing, registry: &mut Registry) -> 
 fn kind(check: &mut Check, name: &str, proto: &mut Proto, registry: &mut Registry) -> Option<ClusterKind> {
     let discovery = match proto.cluster_discovery_type.take() {
         Some(ClusterDiscoveryType::Type(number)) => DiscoveryType::try_from(number).ok(),
-        Some(ClusterDiscoveryType::ClusterType(_)) => None,
+        Some(ClusterDiscoveryType::ClusterType(_)) => {
+            return check.unsupported("", "cluster_type", "type");
+        }
         None => Some(DiscoveryType::Static),
     };
     match discovery {
@@ -153,11 +155,11 @@ fn protocol_options(check: &mut Check, path: &str, options: &Any) -> (HttpProtoc
         Some(UpstreamProtocolOptions::ExplicitHttpConfig(config)) => {
             explicit(check, &join(path, "explicit_http_config"), config.protocol_config)
         }
-        Some(other @ UpstreamProtocolOptions::AutoConfig(_)) => {
-            check.wrong(path, format!("{other:?}"), "use_downstream_protocol_config or explicit_http_config");
+        // Refused below by its name, as all that is left.
+        other => {
+            options.upstream_protocol_options = other;
             HttpProtocol::default()
         }
-        None => HttpProtocol::default(),
     };
     check.rest(path, &options);
     (made, max_requests)
@@ -173,7 +175,11 @@ fn explicit(check: &mut Check, path: &str, config: Option<ProtocolConfig>) -> Ht
             check.rest(&join(path, "http2_protocol_options"), &options);
             HttpProtocol::Http2
         }
-        Some(ProtocolConfig::Http3ProtocolOptions(_)) | None => {
+        Some(ProtocolConfig::Http3ProtocolOptions(_)) => {
+            let instead = "http_protocol_options or http2_protocol_options";
+            check.unsupported(path, "http3_protocol_options", instead).unwrap_or_default()
+        }
+        None => {
             check.wrong(path, "neither", "http_protocol_options or http2_protocol_options");
             HttpProtocol::default()
         }

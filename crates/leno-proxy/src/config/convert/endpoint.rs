@@ -113,7 +113,8 @@ fn endpoint(check: &mut Check, path: &str, mut proto: LbEndpoint) -> Option<Endp
             check.rest::<EndpointProto>(&join(path, "endpoint"), &host);
             address
         }
-        Some(HostIdentifier::EndpointName(_)) | None => {
+        Some(HostIdentifier::EndpointName(_)) => check.unsupported(path, "endpoint_name", "endpoint"),
+        None => {
             check.wrong(path, "no address", "endpoint.address");
             None
         }
@@ -145,27 +146,33 @@ fn health(check: &mut Check, path: &str, mut proto: HealthCheckConfig) -> Health
 }
 
 fn socket(check: &mut Check, path: &str, proto: Address) -> Option<SocketAddr> {
-    let made = match proto.address {
+    match proto.address {
         Some(address::Address::SocketAddress(mut socket)) => {
+            let path = join(path, "socket_address");
             let port = match socket.port_specifier.take() {
                 Some(socket_address::PortSpecifier::PortValue(port)) => u16::try_from(port).ok(),
-                Some(socket_address::PortSpecifier::NamedPort(_)) | None => None,
+                Some(socket_address::PortSpecifier::NamedPort(_)) => {
+                    return check.unsupported(&path, "named_port", "port_value");
+                }
+                None => None,
             };
             let ip = std::mem::take(&mut socket.address);
-            let path = join(path, "socket_address");
             check.rest(&path, &socket);
             let address = ip.parse::<std::net::IpAddr>().ok().zip(port).map(SocketAddr::from);
             if address.is_none() {
                 check.wrong(&path, format!("{ip}:{port:?}"), "an IP address and a port");
             }
-            return address;
+            address
         }
-        Some(address::Address::Pipe(_)) => "a pipe",
-        Some(address::Address::EnvoyInternalAddress(_)) => "an internal address",
-        None => "missing",
-    };
-    check.wrong(path, made, "socket_address");
-    None
+        Some(address::Address::Pipe(_)) => check.unsupported(path, "pipe", "socket_address"),
+        Some(address::Address::EnvoyInternalAddress(_)) => {
+            check.unsupported(path, "envoy_internal_address", "socket_address")
+        }
+        None => {
+            check.wrong(path, "missing", "socket_address");
+            None
+        }
+    }
 }
 
 type Labels = Vec<(Box<str>, Box<str>)>;

@@ -22,10 +22,13 @@ pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto) -> Option
         Some(PolicySpecifier::QueryParameter(query)) => {
             HashBy::Query(check.name(&join(path, "query_parameter.name"), query.name)?.into())
         }
-        Some(other @ (PolicySpecifier::ConnectionProperties(_) | PolicySpecifier::FilterState(_))) => {
-            let expected = "header, cookie, connection_properties with source_ip, or query_parameter";
-            check.wrong(path, format!("{other:?}"), expected);
+        Some(PolicySpecifier::ConnectionProperties(_)) => {
+            check.wrong(&join(path, "connection_properties.source_ip"), "false", "true");
             return None;
+        }
+        Some(PolicySpecifier::FilterState(_)) => {
+            let instead = "header, cookie, connection_properties or query_parameter";
+            return check.unsupported(path, "filter_state", instead);
         }
         None => {
             check.wrong(path, "nothing", "header, cookie, connection_properties or query_parameter");

@@ -36,7 +36,7 @@ pub(super) fn write(check: &mut Check, path: &str, mut option: HeaderValueOption
     };
     let value = text(check, &join(path, "header.value"), &header.value, known)?;
     if !header.raw_value.is_empty() {
-        check.wrong(&join(path, "header.raw_value"), "set", "value");
+        check.unsupported::<()>(path, "header.raw_value", "value");
     }
     name(check, &join(path, "header.key"), &header.key);
     let name = header.key.to_ascii_lowercase();

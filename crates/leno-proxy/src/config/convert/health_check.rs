@@ -32,6 +32,9 @@ pub(super) fn convert(check: &mut Check, cluster: &str, protos: Vec<Proto>) -> O
     one(check, "health_checks[0]", cluster, proto)
 }
 
+/// The kinds of checks that there are.
+const CHECKERS: &str = "http_health_check, grpc_health_check or tcp_health_check";
+
 fn one(check: &mut Check, path: &str, cluster: &str, mut proto: Proto) -> Option<HealthChecker> {
     let timeout = required(check, path, "timeout", proto.timeout.take());
     let interval = required(check, path, "interval", proto.interval.take());
@@ -59,8 +62,9 @@ fn one(check: &mut Check, path: &str, cluster: &str, mut proto: Proto) -> Option
         Some(Kind::HttpHealthCheck(proto)) => http(check, &join(path, "http_health_check"), cluster, proto),
         Some(Kind::GrpcHealthCheck(proto)) => grpc(check, &join(path, "grpc_health_check"), cluster, proto),
         Some(Kind::TcpHealthCheck(proto)) => tcp(check, &join(path, "tcp_health_check"), proto),
-        Some(Kind::CustomHealthCheck(_)) | None => {
-            check.wrong(path, "nothing", "http_health_check, grpc_health_check or tcp_health_check");
+        Some(Kind::CustomHealthCheck(_)) => check.unsupported(path, "custom_health_check", CHECKERS),
+        None => {
+            check.wrong(path, "nothing", CHECKERS);
             None
         }
     };

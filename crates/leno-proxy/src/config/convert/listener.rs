@@ -71,7 +71,11 @@ fn listener_filter(check: &mut Check, path: &str, mut filter: ListenerFilter, in
     check.rest(path, &filter);
     let config = match config {
         Some(ConfigType::TypedConfig(config)) => config,
-        Some(ConfigType::ConfigDiscovery(_)) | None => {
+        Some(ConfigType::ConfigDiscovery(_)) => {
+            check.unsupported::<()>(path, "config_discovery", "typed_config");
+            return;
+        }
+        None => {
             check.wrong(path, name, "a listener filter with typed_config");
             return;
         }

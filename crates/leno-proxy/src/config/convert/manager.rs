@@ -56,7 +56,8 @@ pub(super) fn convert(
             let routes = route::convert(check, &join(path, "route_config"), config, registry);
             routes.map(|routes| RouteSource::Inline(Arc::new(routes)))
         }
-        Some(RouteSpecifier::ScopedRoutes(_)) | None => {
+        Some(RouteSpecifier::ScopedRoutes(_)) => check.unsupported(path, "scoped_routes", "rds or route_config"),
+        None => {
             check.wrong(path, "no routes", "rds or route_config");
             None
         }

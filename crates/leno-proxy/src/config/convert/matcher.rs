@@ -9,7 +9,10 @@ use leno_proto::v3::{
     },
 };
 
-use super::check::{Check, join};
+use super::{
+    UNSUPPORTED,
+    check::{Check, join},
+};
 
 pub(super) fn regex(check: &mut Check, path: &str, proto: &RegexMatcher) -> Option<Pattern> {
     if proto.regex.is_empty() {
@@ -21,7 +24,11 @@ pub(super) fn regex(check: &mut Check, path: &str, proto: &RegexMatcher) -> Opti
     if let Some(regex_matcher::EngineType::GoogleRe2(engine)) = &proto.engine_type
         && let Some(size) = engine.max_program_size
     {
-        check.wrong(&join(path, "google_re2.max_program_size"), size.value.to_string(), "Leno's own limit");
+        check.wrong(
+            &join(path, "google_re2.max_program_size"),
+            size.value.to_string(),
+            format!("Leno's own limit: {UNSUPPORTED}"),
+        );
     }
     match Pattern::new(&proto.regex) {
         Ok(pattern) => Some(pattern),
@@ -31,6 +38,9 @@ pub(super) fn regex(check: &mut Check, path: &str, proto: &RegexMatcher) -> Opti
         }
     }
 }
+
+/// The ways to match a text that there are.
+const PATTERNS: &str = "exact, prefix, suffix, contains or safe_regex";
 
 pub(super) fn string(check: &mut Check, path: &str, mut proto: StringProto) -> Option<StringMatcher> {
     let ignore_case = std::mem::take(&mut proto.ignore_case);
@@ -47,8 +57,9 @@ pub(super) fn string(check: &mut Check, path: &str, mut proto: StringProto) -> O
         Some(MatchPattern::Suffix(text)) => Some(StringMatch::Suffix(text.into())),
         Some(MatchPattern::Contains(text)) => Some(StringMatch::Contains(text.into())),
         Some(MatchPattern::SafeRegex(proto)) => regex(check, &join(path, "safe_regex"), &proto).map(StringMatch::Regex),
-        Some(MatchPattern::Custom(_)) | None => {
-            check.wrong(path, "no pattern", "exact, prefix, suffix, contains or safe_regex");
+        Some(MatchPattern::Custom(_)) => check.unsupported(path, "custom", PATTERNS),
+        None => {
+            check.wrong(path, "no pattern", PATTERNS);
             None
         }
     };

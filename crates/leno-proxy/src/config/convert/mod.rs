@@ -13,6 +13,7 @@ mod guard;
 mod hash_policy;
 mod header;
 mod health_check;
+mod ignored;
 mod label;
 pub(crate) mod limit;
 mod listener;
@@ -41,7 +42,11 @@ use leno_proto::v3::{
 
 use self::check::Check;
 pub(crate) use self::endpoint::locality;
+pub use self::ignored::{IGNORED, Ignored};
 use super::{Cluster, EndpointSet, Listener, Registry, Routes};
+
+/// What every refusal of a field says that Leno does not have; other refusals are about values.
+pub const UNSUPPORTED: &str = "Leno does not support it";
 
 /// A listener.
 ///
@@ -90,5 +95,7 @@ pub fn endpoints(
 pub fn leftover<M: prost::Message + prost::Name + Default + PartialEq + std::fmt::Debug>(message: &M) -> Vec<Invalid> {
     let mut check = Check::new(M::NAME, "");
     check.rest("", message);
-    check.finish(Some(())).err().unwrap_or_default()
+    let wrong = check.finish(Some(())).err().unwrap_or_default();
+    // It is a part of something, and has no name.
+    wrong.into_iter().map(|error| Invalid { object: None, ..error }).collect()
 }

@@ -66,7 +66,10 @@ fn hits(check: &mut Check, path: &str, mut proto: HitsAddend) -> Option<u64> {
 
 fn limit(check: &mut Check, path: &str, proto: &Override) -> Option<LimitOverride> {
     let Some(OverrideSpecifier::RateLimit(limit)) = &proto.override_specifier else {
-        check.wrong(path, "no limit", "rate_limit");
+        if proto.override_specifier.is_none() {
+            check.wrong(path, "no limit", "rate_limit");
+        }
+        check.rest(path, proto);
         return None;
     };
     let unit = match RateLimitUnit::try_from(limit.unit) {
@@ -136,8 +139,12 @@ fn action(check: &mut Check, path: &str, proto: Action) -> Option<RateLimitActio
             address_match(check, &join(path, "remote_address_match"), proto)?
         }
         Some(ActionSpecifier::Metadata(proto)) => metadata(check, &join(path, "metadata"), proto)?,
+        None => {
+            check.wrong(path, "nothing", "an action");
+            return None;
+        }
         other => {
-            check.wrong(path, format!("{other:?}"), "an action that Leno supports");
+            check.rest(path, &Action { action_specifier: other });
             return None;
         }
     })
@@ -201,9 +208,10 @@ fn metadata(check: &mut Check, path: &str, proto: MetaData) -> Option<RateLimitA
         );
     }
     let at_key = proto.metadata_key.unwrap_or_default();
-    let keys = at_key.path.into_iter().map(|segment| match segment.segment {
+    let keys = at_key.path.into_iter().enumerate().map(|(index, segment)| match segment.segment {
         Some(Segment::Key(key)) => Some(Box::from(key)),
-        Some(Segment::Index(_)) | None => None,
+        Some(Segment::Index(_)) => check.unsupported(&at(path, "metadata_key.path", index), "index", "key"),
+        None => None,
     });
     let keys = keys.collect::<Option<Vec<Box<str>>>>().filter(|keys| !keys.is_empty());
     if keys.is_none() {

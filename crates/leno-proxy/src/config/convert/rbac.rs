@@ -104,7 +104,7 @@ fn permission(check: &mut Check, path: &str, mut proto: PermissionProto) -> Opti
             Permission::RequestedServerName(matcher::string(check, &join(path, "requested_server_name"), name)?)
         }
         Some(other) => {
-            check.wrong(path, format!("{other:?}"), "a rule that Leno supports");
+            check.rest(path, &PermissionProto { rule: Some(other) });
             return None;
         }
         None => {
@@ -153,7 +153,7 @@ fn principal(check: &mut Check, path: &str, mut proto: PrincipalProto) -> Option
         Some(Identifier::Header(proto)) => Principal::Header(matcher::header(check, &join(path, "header"), proto)?),
         Some(Identifier::UrlPath(proto)) => Principal::UrlPath(url_path(check, &join(path, "url_path"), proto)?),
         Some(other) => {
-            check.wrong(path, format!("{other:?}"), "a principal that Leno supports");
+            check.rest(path, &PrincipalProto { identifier: Some(other) });
             return None;
         }
         None => {

@@ -103,6 +103,9 @@ fn route(check: &mut Check, path: &str, mut proto: RouteProto) -> Option<Route> 
     Some(Route { name, matches: matches?, action: action?, request_headers, response_headers, filters })
 }
 
+/// The ways to match a path that there are.
+const PATHS: &str = "prefix, path, path_separated_prefix, safe_regex or connect_matcher";
+
 /// Which requests are meant.
 pub(super) fn route_match(check: &mut Check, path: &str, mut proto: MatchProto) -> Option<RouteMatch> {
     let path_match = match proto.path_specifier.take() {
@@ -119,12 +122,9 @@ pub(super) fn route_match(check: &mut Check, path: &str, mut proto: MatchProto) 
             matcher::regex(check, &join(path, "safe_regex"), &regex).map(PathMatch::Regex)
         }
         Some(PathSpecifier::ConnectMatcher(_)) => Some(PathMatch::Connect),
-        Some(PathSpecifier::PathMatchPolicy(_)) => {
-            check.wrong(&join(path, "path_match_policy"), "set", "prefix, path, path_separated_prefix or safe_regex");
-            None
-        }
+        Some(PathSpecifier::PathMatchPolicy(_)) => check.unsupported(path, "path_match_policy", PATHS),
         None => {
-            check.wrong(path, "no path", "prefix, path, path_separated_prefix or safe_regex");
+            check.wrong(path, "no path", PATHS);
             None
         }
     };

@@ -25,12 +25,12 @@ pub(super) fn grpc(check: &mut Check, path: &str, mut proto: GrpcProto, time: Du
     let metadata = std::mem::take(&mut proto.initial_metadata).into_iter().enumerate();
     let metadata =
         metadata.filter_map(|(index, one)| write(check, &at(path, "initial_metadata", index), one)).collect();
-    let target = proto.target_specifier.take();
+    if proto.target_specifier.is_none() {
+        check.wrong(path, "no service of a cluster", "envoy_grpc");
+    }
+    let target = proto.target_specifier.take_if(|it| matches!(it, TargetSpecifier::EnvoyGrpc(_)));
     check.rest(path, &proto);
-    let Some(TargetSpecifier::EnvoyGrpc(mut envoy)) = target else {
-        check.wrong(path, "no service of a cluster", "envoy_grpc: Leno reaches services over its clusters only");
-        return None;
-    };
+    let Some(TargetSpecifier::EnvoyGrpc(mut envoy)) = target else { return None };
     let path = join(path, "envoy_grpc");
     let cluster = std::mem::take(&mut envoy.cluster_name);
     let cluster = check.name(&join(&path, "cluster_name"), cluster)?;

@@ -109,9 +109,13 @@ fn convert(check: &mut Check, path: &str, mut proto: CommonTlsContext) -> Common
             bundle(check, &join(path, "validation_context_sds_secret_config"), Some(secret));
             Vec::new()
         }
+        None => {
+            check.wrong(&join(path, "validation_context_type"), "missing", "the secret trust-bundle");
+            Vec::new()
+        }
+        // Refused below by its name, as all that is left.
         other => {
-            let value = if other.is_some() { "something else" } else { "missing" };
-            check.wrong(&join(path, "validation_context_type"), value, "the secret trust-bundle");
+            proto.validation_context_type = other;
             Vec::new()
         }
     };

@@ -24,6 +24,16 @@ impl<'a, R: RequestHead> Edited<'a, R> {
         Self { request, edits: &filtered.request_edits, target, host }
     }
 
+    /// A request with further changes.
+    pub(in super::super) fn over(
+        request: &'a R,
+        edits: &'a [HeaderEdits],
+        target: Option<&'a str>,
+        host: Option<&'a str>,
+    ) -> Self {
+        Self { request, edits, target, host }
+    }
+
     /// The host, when it is another one than the caller named.
     pub(in super::super) fn changed_host(&self) -> Option<Box<str>> {
         self.host.map(Box::from)
@@ -36,19 +46,22 @@ impl<'a, R: RequestHead> Edited<'a, R> {
             if edit.remove.iter().any(|removed| **removed == *name) {
                 (kept, added) = (false, Vec::new());
             }
+            // As they are written (`http/header.rs`): by what was there before, and those that replace first.
+            let there = !added.is_empty() || (kept && self.request.values(name).next().is_some());
+            let mut more = Vec::new();
             for write in edit.add.iter().filter(|write| *write.name == *name) {
-                let there = !added.is_empty() || (kept && self.request.values(name).next().is_some());
                 // Bound to the request: nothing is left to be filled in.
                 let HeaderText::Plain(value) = &write.value else { continue };
                 let value = value.as_bytes();
                 match (write.append, there) {
-                    (HeaderAppend::Append, _) | (HeaderAppend::IfAbsent, false) => added.push(value),
+                    (HeaderAppend::Append, _) | (HeaderAppend::IfAbsent, false) => more.push(value),
                     (HeaderAppend::Overwrite, _) | (HeaderAppend::OverwriteIfPresent, true) => {
                         (kept, added) = (false, vec![value]);
                     }
                     (HeaderAppend::IfAbsent, true) | (HeaderAppend::OverwriteIfPresent, false) => {}
                 }
             }
+            added.append(&mut more);
         }
         (kept, added)
     }
@@ -142,5 +155,7 @@ mod tests {
         assert_eq!(seen(&[edit(&["x"], &[("x", "2", OverwriteIfPresent)])], "x"), "");
         assert_eq!(seen(&[edit(&[], &[("x", "2", OverwriteIfPresent)])], "x"), "2");
         assert_eq!(seen(&[edit(&[], &[("x", "2", IfAbsent)])], "x"), "1");
+        assert_eq!(seen(&[edit(&["x"], &[("x", "2", Append), ("x", "3", IfAbsent)])], "x"), "2,3");
+        assert_eq!(seen(&[edit(&[], &[("x", "2", Append), ("x", "3", Overwrite)])], "x"), "3,2");
     }
 }

@@ -54,8 +54,9 @@ fn mutation(check: &mut Check, path: &str, proto: MutationProto, known: Known) -
             let write = header::write(check, &join(path, "append"), option, known)?;
             Some(HeaderEdits { remove: Vec::new(), add: vec![write] })
         }
-        Some(Action::RemoveOnMatch(_)) | None => {
-            check.wrong(path, "nothing that Leno supports", "remove or append");
+        Some(Action::RemoveOnMatch(_)) => check.unsupported(path, "remove_on_match", "remove or append"),
+        None => {
+            check.wrong(path, "nothing", "remove or append");
             None
         }
     }

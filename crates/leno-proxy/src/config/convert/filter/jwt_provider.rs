@@ -113,6 +113,9 @@ fn keys(check: &mut Check, path: &str, source: Option<JwksSourceSpecifier>) -> O
     }
 }
 
+/// Where keys may stand.
+const KEYS: &str = "inline_string, inline_bytes or filename";
+
 fn local(check: &mut Check, path: &str, mut source: DataSource) -> Option<Keys> {
     let text = match source.specifier.take() {
         Some(Specifier::InlineString(text)) => text.into_bytes(),
@@ -124,8 +127,9 @@ fn local(check: &mut Check, path: &str, mut source: DataSource) -> Option<Keys> 
                 return None;
             }
         },
-        Some(Specifier::EnvironmentVariable(_)) | None => {
-            check.wrong(path, "no keys", "inline_string, inline_bytes or filename");
+        Some(Specifier::EnvironmentVariable(_)) => return check.unsupported(path, "environment_variable", KEYS),
+        None => {
+            check.wrong(path, "no keys", KEYS);
             return None;
         }
     };

@@ -74,7 +74,10 @@ fn filter(check: &mut Check, path: &str, mut proto: Proto) -> Option<Made> {
     // What is not known is refused all the same: that it may be left out is no reason to.
     let config = match proto.config_type.take() {
         Some(ConfigType::TypedConfig(config)) => config,
-        Some(ConfigType::ConfigDiscovery(_)) | None => {
+        Some(ConfigType::ConfigDiscovery(_)) => {
+            return check.unsupported(path, "config_discovery", "typed_config");
+        }
+        None => {
             check.wrong(path, name, "a filter with typed_config");
             return None;
         }

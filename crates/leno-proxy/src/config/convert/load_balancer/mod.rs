@@ -109,6 +109,11 @@ fn old(check: &mut Check, proto: &mut Cluster, common: &mut CommonLbConfig) -> M
             check.wrong("lb_policy", number.to_string(), expected);
             LoadBalancer::default()
         }
+        // Refused by its name, as all that is left.
+        (Ok(_), config @ Some(LbConfig::OriginalDstLbConfig(_))) => {
+            proto.lb_config = config;
+            LoadBalancer::default()
+        }
         (Ok(policy), Some(config)) => {
             check.wrong("lb_config", format!("{config:?}"), format!("what belongs to {}", policy.as_str_name()));
             LoadBalancer::default()

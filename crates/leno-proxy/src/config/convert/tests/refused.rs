@@ -212,10 +212,9 @@ fn fields_of_connection_managers() {
 #[test]
 fn routes_of_connection_managers() {
     let scoped = RouteSpecifier::ScopedRoutes(ScopedRoutes::default());
-    for specifier in [None, Some(scoped)] {
-        let wrong = take(&listener(vec![filter(&HttpConnectionManager { route_specifier: specifier, ..manager() })]));
-        refused(wrong, FILTER, "no routes");
-    }
+    refused_manager(|m| m.route_specifier = Some(scoped), "scoped_routes", "set");
+    let none = HttpConnectionManager { route_specifier: None, ..manager() };
+    refused(take(&listener(vec![filter(&none)])), FILTER, "no routes");
     let rds = |name: &str, source| RouteSpecifier::Rds(Rds { route_config_name: name.into(), config_source: source });
     refused_manager(|m| m.route_specifier = Some(rds("", None)), "rds.route_config_name", "empty");
     let file = |m: &mut HttpConnectionManager| m.route_specifier = Some(rds("r", from_file()));
@@ -275,7 +274,7 @@ fn rules_that_are_missing_or_shadows() {
 
 #[test]
 fn permissions() {
-    refused_rule(Rule::Any(false), "", "Any(false)");
+    refused_rule(Rule::Any(false), "any", "false");
     refused_rule(Rule::DestinationPort(65536), "destination_port", "65536");
     refused_rule(Rule::DestinationPortRange(Default::default()), "destination_port_range", "0 to 0");
     refused_rule(Rule::UrlPath(Default::default()), "url_path", "empty");
@@ -283,7 +282,7 @@ fn permissions() {
     refused_rule(Rule::OrRules(permission::Set { rules: vec![] }), "or_rules.rules", "empty");
     let inner = permission::Set { rules: vec![permission(Rule::Any(true)), Permission { rule: None }] };
     refused_rule(Rule::AndRules(inner), "and_rules.rules[1]", "empty");
-    refused_rule(Rule::NotRule(Box::new(permission(Rule::Any(false)))), "not_rule", "Any(false)");
+    refused_rule(Rule::NotRule(Box::new(permission(Rule::Any(false)))), "not_rule.any", "false");
     refused_rule(Rule::DestinationIp(Default::default()), "destination_ip", "/0");
     let prefix = leno_proto::v3::core::CidrRange { address_prefix: "10.0.0.0".into(), prefix_len: uint32(33) };
     refused_rule(Rule::DestinationIp(prefix), "destination_ip", "10.0.0.0/33");
@@ -303,9 +302,9 @@ fn permissions() {
 
 #[test]
 fn principals() {
-    refused_principal(Identifier::Any(false), "", "Any(false)");
+    refused_principal(Identifier::Any(false), "any", "false");
     refused_principal(Identifier::RemoteIp(Default::default()), "remote_ip", "/0");
-    refused_principal(Identifier::FilterState(Default::default()), "", "FilterState");
+    refused_principal(Identifier::FilterState(Default::default()), "filter_state", "{}");
     refused_principal(Identifier::AndIds(principal::Set { ids: vec![] }), "and_ids.ids", "empty");
     let none = principal::Set { ids: vec![Principal { identifier: None }] };
     refused_principal(Identifier::OrIds(none), "or_ids.ids[0]", "empty");

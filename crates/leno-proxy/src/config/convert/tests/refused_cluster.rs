@@ -136,7 +136,7 @@ fn protocols() {
     let of = |options| HttpProtocolOptions { upstream_protocol_options: Some(options), ..Default::default() };
     let explicit = UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig::default());
     refused_options(of(explicit), ".explicit_http_config", "neither");
-    refused_options(of(UpstreamProtocolOptions::AutoConfig(AutoHttpConfig::default())), "", "AutoConfig");
+    refused_options(of(UpstreamProtocolOptions::AutoConfig(AutoHttpConfig::default())), ".auto_config", "{}");
     let http2_protocol_options = Some(Http2ProtocolOptions { allow_connect: true, ..Http2ProtocolOptions::default() });
     let use_downstream = UseDownstreamHttpConfig { http2_protocol_options, ..UseDownstreamHttpConfig::default() };
     let field = ".use_downstream_protocol_config.http2_protocol_options.allow_connect";
@@ -194,7 +194,7 @@ fn load_assignments() {
 fn endpoints() {
     refused_endpoint(|e| e.health_status = 99, "health_status", "99");
     refused_endpoint(|e| e.host_identifier = None, "", "no address");
-    refused_endpoint(|e| e.host_identifier = Some(HostIdentifier::EndpointName("n".into())), "", "no address");
+    refused_endpoint(|e| e.host_identifier = Some(HostIdentifier::EndpointName("n".into())), "endpoint_name", "set");
     let address = "endpoint.address.socket_address";
     refused_endpoint(|e| *e = endpoint(socket_address("a.example", 80)), address, "a.example");
     refused_endpoint(|e| *e = endpoint(socket_address("10.0.0.1", 65_536)), address, "10.0.0.1");

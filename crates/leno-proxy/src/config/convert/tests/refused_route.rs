@@ -80,7 +80,7 @@ fn fields_of_tables_and_hosts() {
 #[test]
 fn fields_of_routes() {
     refused_route(|r| r.action = None, "", "no action");
-    refused_route(|r| r.action = Some(Action::NonForwardingAction(Default::default())), "", "no action");
+    refused_route(|r| r.action = Some(Action::NonForwardingAction(Default::default())), "non_forwarding_action", "set");
     refused_route(|r| r.stat_prefix = "x".into(), "stat_prefix", "x");
     refused_route(
         |r| drop(r.typed_per_filter_config.insert("f".into(), Default::default())),
@@ -111,8 +111,12 @@ fn matches() {
 
 #[test]
 fn fields_of_route_actions() {
-    refused_action(|a| a.cluster_specifier = None, "", "None");
-    refused_action(|a| a.cluster_specifier = Some(ClusterSpecifier::ClusterHeader("x-to".into())), "", "x-to");
+    refused_action(|a| a.cluster_specifier = None, "", "no cluster");
+    refused_action(
+        |a| a.cluster_specifier = Some(ClusterSpecifier::ClusterHeader("x-to".into())),
+        "cluster_header",
+        "x-to",
+    );
     refused_action(|a| a.cluster_specifier = Some(ClusterSpecifier::Cluster(String::new())), "cluster", "empty");
     refused_action(
         |a| a.host_rewrite_specifier = Some(HostRewriteSpecifier::HostRewriteHeader(String::new())),
@@ -222,6 +226,6 @@ fn redirects_and_direct_responses() {
     };
     refused_direct(100, None, "status", "100");
     refused_direct(65_736, None, "status", "65736");
-    refused_direct(200, Some(Specifier::Filename("/etc/passwd".into())), "body", "/etc/passwd");
+    refused_direct(200, Some(Specifier::Filename("/etc/passwd".into())), "body.filename", "/etc/passwd");
     refused_direct(200, Some(Specifier::InlineBytes(vec![0xff])), "body", "bytes");
 }
