@@ -194,6 +194,7 @@ impl Inner {
                     let reason = rejected.to_string();
                     tracing::warn!(%kind, name = &*resource.name, reason, "configuration refused");
                     self.rejected.insert(key, reason.clone());
+                    self.without(kind, &resource.name, now);
                     refused.resources.push((resource.name, reason));
                 }
             }
@@ -205,6 +206,21 @@ impl Inner {
         }
         self.store.settle(now);
         refused
+    }
+
+    /// After a refusal: where nothing good is in use, what was so before a restart is; else nobody waits for it. A listener
+    /// stays unknown, because a connection to what is not there is passed on as it is.
+    fn without(&mut self, kind: ResourceType, name: &str, now: Instant) {
+        if !self.store.is_pending(kind, name) {
+            return;
+        }
+        let restored = match self.cache.read(kind, name) {
+            Some(Known::Is(body)) => self.store.update(kind, name, &body, now).is_ok(),
+            Some(Known::Absent) | None => false,
+        };
+        if !restored && kind != ResourceType::Listener {
+            self.store.remove(kind, name, now);
+        }
     }
 
     /// Uses what is on disk for everything of which nothing is known. What that refers to is wanted in turn, so it goes

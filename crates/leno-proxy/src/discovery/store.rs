@@ -376,6 +376,19 @@ impl Store {
         let all = listeners.chain(routes).chain(clusters).chain(endpoints);
         all.filter(|key| !self.staged.has(key)).map(resource_type).collect()
     }
+
+    /// Whether this is wanted and nothing is known of it, not even that it is on its way into use.
+    #[must_use]
+    pub fn is_pending(&self, kind: ResourceType, name: &str) -> bool {
+        let registry = &self.registry;
+        let waits = |of| match of {
+            ResourceKind::Listener => registry.find_listener(name).is_some_and(|slot| is_pending(&slot)),
+            ResourceKind::Routes => registry.find_routes(name).is_some_and(|slot| is_pending(&slot)),
+            ResourceKind::Cluster => registry.find_cluster(name).is_some_and(|slot| is_pending(&slot)),
+            ResourceKind::Endpoints => registry.find_endpoints(name).is_some_and(|slot| is_pending(&slot)),
+        };
+        registry_kind(kind).is_some_and(|of| waits(of) && !self.staged.has(&(of, name.into())))
+    }
 }
 
 /// The kind and name of a slot of which nothing is known.

@@ -145,6 +145,33 @@ fn a_refused_resource_leaves_the_last_good_one_in_use() {
 }
 
 #[test]
+fn nobody_waits_for_a_cluster_that_was_refused() {
+    run(async {
+        let control = Control::start("client", Duration::from_secs(3600)).await;
+        base(&control);
+        let agent = agent(&control, None);
+        let name = "outbound/test/echo:80";
+        let mut broken = eds_cluster(name);
+        broken.alt_stat_name = "other".into();
+        broken.cluster_discovery_type = None;
+        broken.lrs_report_endpoint_metrics = vec!["cpu".into()];
+        control.set(ResourceType::Cluster, name, &broken);
+        control.set(ResourceType::Listener, "outbound/10.96.0.7:80", &tcp_listener("outbound/10.96.0.7:80", name));
+        let slot = agent.lookup.destination("10.96.0.7:80".parse().unwrap()).await.unwrap();
+        let listener = slot.known(LONG).await.unwrap().unwrap();
+        until(|| !control.refused().is_empty()).await;
+        let snapshot = agent.lookup.snapshot().await.unwrap();
+        let cluster = snapshot.clusters.iter().find(|slot| &**slot.name() == name).unwrap();
+        until(|| cluster.state() == SlotState::Absent).await;
+        // A good one is used as soon as it comes.
+        control.set(ResourceType::Cluster, name, &eds_cluster(name));
+        control.set(ResourceType::Endpoint, name, &load_assignment(name, &[]));
+        until(|| cluster.state() == SlotState::Ready).await;
+        drop(listener);
+    });
+}
+
+#[test]
 fn what_was_known_is_used_after_a_restart_without_control_plane() {
     run(async {
         let mut control = Control::start("client", Duration::from_secs(3600)).await;
