@@ -442,3 +442,112 @@ fn trafficsplit() {
     }
     assert_eq!(mesh.tcp("source/client", "server.destination", 9000, "split"), "split");
 }
+
+/// 13, `global_ratelimit`: by a fixed key, by the caller's address, by a header, by headers that fit; what does not fit is
+/// not limited. The service says how often it was too much.
+#[test]
+fn global_ratelimit() {
+    let limits = Echo::new("destination", "limits").yaml();
+    let (start, rest) = limits.split_once("args:").expect("an echo has arguments");
+    let (_, rest) = rest.split_once('\n').expect("in a line");
+    let limits = format!("{start}args: [--address, 0.0.0.0:8081, --metrics-address, 0.0.0.0:8080]\n{rest}")
+        .replace("[\"leno\", \"demo\", \"echo\", \"serve\"]", "[leno, ratelimit]");
+    // Windows of a day do not end while the test runs, or almost never.
+    let limit = |name: &str, more: &str| format!("{{ name: {name}, requests: 2, per: Day, {more} }}");
+    let policy = format!(
+        "---\napiVersion: policy.leno.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {{ name: limits, namespace: destination }}\n\
+         spec:\n  targetRefs: [{{ kind: Service, name: server }}]\n  globalRateLimit:\n    \
+         service: {{ name: limits, port: 8081 }}\n    timeout: 1s\n    limits:\n    - {}\n    - {}\n    - {}\n    - {}\n",
+        limit("generic", "match: { path: { exact: /generic } }"),
+        limit("address", "match: { path: { exact: /address } }, by: [{ remoteAddress: true }]"),
+        limit("header", "match: { path: { exact: /header } }, by: [{ header: x-key }]"),
+        limit("fits", "match: { path: { exact: /fits }, headers: [{ name: x-kind, exact: limited }] }"),
+    );
+    let mut manifests = pair();
+    manifests[1] += &(limits + &service("destination", "limits", "limits", &["{ name: grpc, port: 8081 }"]) + &policy);
+    manifests.push(client("source", "other", ""));
+    manifests.push(mesh_config("defaultAccess: Allow"));
+    let mesh = Mesh::up(&manifests);
+    mesh.curl_until("source/client", &[URL], 200);
+    let call = |from: &str, path: &str, header: &str| {
+        mesh.curl(&format!("source/{from}"), &["-H", header, &format!("{URL}{path}")]).status
+    };
+    let three = |from: &str, path: &str, header: &str| [(); 3].map(|()| call(from, path, header));
+    assert_eq!(three("client", "generic", "a: b"), [200, 200, 429]);
+    assert_eq!(call("other", "generic", "a: b"), 429, "it is one limit for all");
+    assert_eq!(three("client", "address", "a: b"), [200, 200, 429]);
+    assert_eq!(call("other", "address", "a: b"), 200, "another address");
+    assert_eq!(three("client", "header", "x-key: one"), [200, 200, 429]);
+    assert_eq!(call("client", "header", "x-key: two"), 200, "another value");
+    assert_eq!(three("client", "header", "a: b"), [200; 3], "without the header there is no limit");
+    assert_eq!(three("client", "fits", "x-kind: limited"), [200, 200, 429]);
+    assert_eq!(three("client", "fits", "x-kind: free"), [200; 3]);
+    let pod = format!("destination/{}", mesh.pods("destination/limits").remove(0));
+    let counted = mesh.curl(&pod, &["http://127.0.0.1:8080/metrics"]).body;
+    let over = counted.lines().find(|line| line.contains("over_limit"));
+    assert!(over.is_some_and(|line| line.ends_with(" 5")), "{counted}");
+}
+
+/// 20, `ingressbackend`: who comes in from outside comes through a gateway (nginx with a sidecar), and is let in as that
+/// gateway or not at all.
+#[test]
+#[ignore = "needs nginx: cargo xtask test"]
+fn ingressbackend() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().display().to_string();
+    // SAFETY: it cannot fail.
+    let user = if unsafe { libc::geteuid() } == 0 { "user root;" } else { "" };
+    let configuration = format!(
+        "daemon off; {user} pid {path}/nginx.pid; error_log stderr; events {{}}\n\
+         http {{ access_log off; client_body_temp_path {path}/b; proxy_temp_path {path}/p; fastcgi_temp_path {path}/f; \
+         uwsgi_temp_path {path}/u; scgi_temp_path {path}/s; server {{ listen 8080; location / {{ \
+         proxy_http_version 1.1; proxy_set_header Host server.destination; \
+         proxy_pass http://server.destination.svc.cluster.local; }} }} }}\n"
+    );
+    std::fs::write(folder.path().join("nginx.conf"), configuration).expect("a configuration");
+    let mut manifests = pair();
+    manifests.push(
+        meshed_namespace("ingress")
+            + &service_account("ingress", "nginx")
+            + &format!(
+                "---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: nginx\n  namespace: ingress\n  labels: {{ app: nginx }}\n  \
+                 annotations: {{ leno.dev/exclude-inbound-ports: \"8080\" }}\nspec:\n  serviceAccountName: nginx\n  containers:\n    \
+                 - name: nginx\n      image: nginx\n      command: [nginx, -p, \"{path}\", -e, stderr, -c, \"{path}/nginx.conf\"]\n      \
+                 readinessProbe: {{ tcpSocket: {{ port: 8080 }}, periodSeconds: 1 }}\n"
+            )
+            + &service("ingress", "nginx", "nginx", &["{ name: http, port: 80, targetPort: 8080 }"]),
+    );
+    manifests.push(plain_namespace("outside") + &client("outside", "client", ""));
+    let mesh = Mesh::up(&manifests);
+    let through = ["http://nginx.ingress/"];
+    mesh.curl_until("outside/client", &through, 403);
+    let backend = allow_http("destination/server", ".*", "\"*\"", &["ingress/nginx"]);
+    mesh.apply(&backend);
+    mesh.curl_until("outside/client", &through, 200);
+    let direct = mesh.curl("outside/client", &[URL]);
+    assert_ne!(direct.status, 200, "by the gateway or not at all: {direct:?}");
+    mesh.delete(&backend);
+    mesh.curl_until("outside/client", &through, 403);
+}
+
+/// 45, `validate_smi_traffic_target`: a target of another namespace is refused before it is applied.
+#[test]
+fn validate_smi_traffic_target() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("policy.yaml");
+    let validate = |text: &str| {
+        std::fs::write(&file, text).expect("written");
+        let output = std::process::Command::new(e2e::mesh::leno()).arg("validate").arg(&file).output();
+        let output = output.expect("leno starts");
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (good, said) = validate(&allow());
+    assert!(good, "{said}");
+    let elsewhere = allow().replace(
+        "kind: TrafficTarget\nmetadata: { name: server-http, namespace: destination }",
+        "kind: TrafficTarget\nmetadata: { name: server-http, namespace: source }",
+    );
+    let (good, said) = validate(&elsewhere);
+    let why = "spec.destination.namespace is destination, expected the namespace of the TrafficTarget, source";
+    assert!(!good && said.replace('"', "").contains(why), "{said}");
+}
