@@ -73,6 +73,76 @@ fn allow_deny_audit_and_dry_run() {
     defaults(&mesh);
 }
 
+/// Makes a key, writes it down as a set of keys, and signs tokens with what each argument says; with OpenSSL.
+const SIGN: &str = "
+import base64, json, subprocess, sys
+folder = sys.argv[1]
+text = lambda data: base64.urlsafe_b64encode(data).rstrip(b'=').decode()
+openssl = lambda *a, **k: subprocess.run(['openssl', *a], check=True, capture_output=True, **k).stdout
+openssl('genrsa', '-out', folder + '/key.pem', '2048')
+modulus = bytes.fromhex(openssl('rsa', '-in', folder + '/key.pem', '-noout', '-modulus').decode().strip().split('=')[1])
+key = {'kty': 'RSA', 'kid': 'k', 'alg': 'RS256', 'n': text(modulus), 'e': 'AQAB'}
+json.dump({'keys': [key]}, open(folder + '/keys.json', 'w'))
+for claims in sys.argv[2:]:
+    head = text(b'{\"alg\":\"RS256\",\"kid\":\"k\"}') + '.' + text(claims.encode())
+    print(head + '.' + text(openssl('dgst', '-sha256', '-sign', folder + '/key.pem', input=head.encode())))
+";
+
+/// Who has a token that says the right thing is let in; a bad token is refused as such.
+#[test]
+fn tokens_say_who_may_call() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().display().to_string();
+    let claims = [
+        r#"{"iss":"id","aud":"shop","exp":4102444800,"realm":{"roles":["reader","admin"]},"scope":"a b"}"#,
+        r#"{"iss":"id","aud":"shop","exp":4102444800,"realm":{"roles":["reader"]},"scope":"a b"}"#,
+        r#"{"iss":"id","aud":"other","exp":4102444800,"realm":{"roles":["admin"]}}"#,
+        r#"{"iss":"id","aud":"shop","exp":1,"realm":{"roles":["admin"]}}"#,
+    ];
+    let output = std::process::Command::new("python3").args(["-c", SIGN, &path]).args(claims).output();
+    let output = output.expect("python3 starts");
+    let signed = String::from_utf8_lossy(&output.stdout).into_owned();
+    let tokens: Vec<_> = signed.lines().collect();
+    assert_eq!(tokens.len(), claims.len(), "{output:?}");
+    let issuer = format!(
+        "---\napiVersion: v1\nkind: Pod\nmetadata: {{ name: id, namespace: shop, labels: {{ app: id }} }}\nspec:\n  \
+         terminationGracePeriodSeconds: 1\n  containers:\n    - name: id\n      image: python\n      \
+         command: [python3, -m, http.server, \"8080\", --directory, \"{path}\"]\n      \
+         readinessProbe: {{ tcpSocket: {{ port: 8080 }}, periodSeconds: 1 }}\n"
+    );
+    let shop = meshed_namespace("shop")
+        + &client("shop", "web", "")
+        + &Echo::new("shop", "server").yaml()
+        + &service("shop", "server", "server", &[HTTP])
+        + &issuer
+        + &service("shop", "id", "id", &[HTTP])
+        + &policy(
+            "tokens",
+            "tokens: [{ issuer: id, audiences: [shop], keys: { service: { name: id, port: 80, path: /keys.json } } }], \
+             rules: [{ from: [{ tokens: [{ issuer: id, claims: [{ path: [realm, roles], values: [admin, root] }] }] }], \
+             to: [{ path: { prefix: /admin } }] }, { from: [{ tokens: [{ issuer: id, claims: [{ path: [scope], \
+             values: [b] }] }] }], to: [{ path: { prefix: /read } }] }]",
+        );
+    let mesh = Mesh::up(&[shop, mesh_config("defaultAccess: Allow")]);
+    let call = |path: &str, token: Option<&str>| {
+        let header = token.map_or_else(|| "a: b".to_owned(), |token| format!("authorization: Bearer {token}"));
+        mesh.curl("shop/web", &["-H", &header, &format!("http://server.shop{path}")])
+    };
+    wait::until("the keys are there", || call("/admin", Some(tokens[0])).status, |status| *status == 200);
+    assert_eq!(call("/admin", Some(tokens[1])).status, 403, "another role");
+    assert_eq!(call("/read", Some(tokens[1])).status, 200, "a word of a list");
+    assert_eq!(call("/admin", None).status, 403, "no token");
+    assert_eq!(call("/other", Some(tokens[0])).status, 403, "another path");
+    let elsewhere = call("/admin", Some(tokens[2]));
+    assert_eq!(elsewhere.status, 403, "for another audience: {elsewhere:?}");
+    for (token, what) in [(tokens[3], "too old"), ("a.b.c", "no token at all")] {
+        assert_eq!(call("/admin", Some(token)).status, 401, "{what}");
+    }
+    let signed = tokens[0].len() - 8;
+    let forged = format!("{}AAAAAAAA", &tokens[0][..signed]);
+    assert_eq!(call("/admin", Some(&forged)).status, 401, "signed by somebody else");
+}
+
 /// What is audited or only tried out passes, and is told.
 fn audit_and_dry_run(mesh: &Mesh) {
     mesh.apply(&policy(

@@ -102,6 +102,7 @@ fn the_pages_on_routes_and_policies_hold() {
         "global-rate-limit.md",
         "fault-injection.md",
         "access-policies.md",
+        "tokens.md",
         "rollout.md",
     ] {
         run(&mesh, page);

@@ -23,6 +23,7 @@ use leno_model::{
 };
 use leno_proto::v3::{
     core::CidrRange,
+    http_connection_manager::HttpFilter,
     matcher::{StringMatcher, string_matcher::MatchPattern},
     rbac::{self, Permission, Principal, permission::Rule, principal, principal::Identifier, rbac::Action},
 };
@@ -31,6 +32,7 @@ use crate::{
     authorization::{self, Payload, all, of, one_of},
     matcher,
     message::{string_exact, uint32},
+    token,
 };
 
 /// One filter: the rules that are enforced, and those whose verdict is only told.
@@ -61,6 +63,12 @@ pub(crate) fn filters(snapshot: &Snapshot, workload: &Workload, port: Option<u16
         shadow: would_close.then(|| door.allowed(true)),
     };
     [deny, audit, allow].into_iter().filter(|filter| filter.rules.is_some() || filter.shadow.is_some()).collect()
+}
+
+/// The filter that looks at tokens, where a policy of this port knows some.
+pub(crate) fn tokens(snapshot: &Snapshot, workload: &Workload, port: Option<u16>) -> Option<HttpFilter> {
+    let policies = snapshot.access_policies.iter().map(|it| &**it);
+    token::filter(policies.filter(|policy| protects(snapshot, policy, workload, port)))
 }
 
 /// A port of a workload, and the policies that protect it.
@@ -139,7 +147,7 @@ fn add(snapshot: &Snapshot, policy: &AccessPolicy, payload: Payload, rules: &mut
         };
         let principals: Vec<_> = match rule.from.as_slice() {
             [] => vec![who(Identifier::Any(true))],
-            sources => sources.iter().filter_map(|source| principal(snapshot, source)).collect(),
+            sources => sources.iter().filter_map(|source| principal(snapshot, policy, source, payload)).collect(),
         };
         if !permissions.is_empty() && !principals.is_empty() {
             let name = authorization::policy_name(&policy.origin, rules);
@@ -164,7 +172,17 @@ fn permission(operation: &AccessOperation, action: AccessAction, payload: Payloa
 }
 
 /// Who a source is: of each list one; `None` when nobody can be it.
-fn principal(snapshot: &Snapshot, source: &AccessSource) -> Option<Principal> {
+fn principal(snapshot: &Snapshot, policy: &AccessPolicy, source: &AccessSource, payload: Payload) -> Option<Principal> {
+    let tokens: Vec<_> = match (payload, policy.action) {
+        (Payload::Http, _) => source.tokens.iter().map(|it| token::principal(&policy.origin, it)).collect(),
+        (Payload::Bytes | Payload::UndeclaredBytes, AccessAction::Deny) => Vec::new(),
+        (Payload::Bytes | Payload::UndeclaredBytes, AccessAction::Allow | AccessAction::Audit) => {
+            if !source.tokens.is_empty() {
+                return None;
+            }
+            Vec::new()
+        }
+    };
     let domain = &snapshot.mesh.trust_domain;
     let prefix = |text: String| StringMatcher { match_pattern: Some(MatchPattern::Prefix(text)), ..Default::default() };
     let lists = [
@@ -176,9 +194,12 @@ fn principal(snapshot: &Snapshot, source: &AccessSource) -> Option<Principal> {
             .map(|it| authenticated(Some(string_exact(&SpiffeId::new(domain.clone(), it.clone()).to_string()))))
             .collect(),
         source.blocks.iter().map(block).collect(),
+        tokens,
     ];
     let mut parts: Vec<_> = lists.into_iter().filter_map(any_of).collect();
     match parts.len() {
+        // What is left of a source that only had tokens: anybody.
+        0 if !source.tokens.is_empty() => Some(who(Identifier::Any(true))),
         0 | 1 => parts.pop(),
         _ => Some(who(Identifier::AndIds(principal::Set { ids: parts }))),
     }

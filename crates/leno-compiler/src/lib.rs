@@ -29,6 +29,7 @@ mod scope;
 mod secret;
 mod split;
 mod stable;
+mod token;
 mod traffic;
 
 pub use affected::{Affected, affected};

@@ -27,6 +27,9 @@ pub(crate) const CLUSTER: &[Shape] = &[Shape::Inside(33, ASSIGNMENT)];
 /// `envoy.extensions.filters.{http,network}.rbac.v3.RBAC.{rules,shadow_rules}.policies`.
 pub(crate) const RBAC: &[Shape] = &[Shape::Inside(1, &[Shape::Map(2, &[])]), Shape::Inside(2, &[Shape::Map(2, &[])])];
 
+/// `envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication.providers`.
+pub(crate) const TOKENS: &[Shape] = &[Shape::Map(1, &[])];
+
 /// Packs a message with the maps of this shape sorted.
 pub(crate) fn pack<M: Message + Name>(message: &M, shape: &[Shape]) -> Any {
     let bytes = message.encode_to_vec();

@@ -19,7 +19,8 @@ fn manifests_of_the_pages_are_read_without_a_remark() {
             let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let page = fs::read_to_string(&entry).unwrap();
             // Others are the configuration of a proxy.
-            for block in blocks(&page).into_iter().filter(|block| block.starts_with("apiVersion:")) {
+            let is_manifest = |block: &String| block.lines().any(|line| line.starts_with("apiVersion:"));
+            for block in blocks(&page).into_iter().filter(is_manifest) {
                 let reading = read(&name, &block);
                 assert_eq!(reading.invalid, [], "{name}: {block}");
                 assert!(!reading.manifests.is_empty(), "{name}: {block}");

@@ -54,7 +54,7 @@ backends.
 const ACCESS_HEAD: &str = "# AccessPolicy
 
 Who may call whom, beyond what SMI's TrafficTarget can say: deny, audit, try out; by identity, namespace, service account,
-address; by port, method, path, header. It protects the pods behind Services (`targetRefs`), or those of a `selector`, or
+address, token (JWT); by port, method, path, header. It protects the pods behind Services (`targetRefs`), or those of a `selector`, or
 all pods of its namespace, and is enforced by their sidecars, at once.
 
 ```yaml

@@ -130,6 +130,7 @@ impl Inbound<'_> {
             let config = http_rbac::Rbac { rules: it.rules, shadow_rules: it.shadow, ..Default::default() };
             http_filter(it.name, stable::pack(&config, stable::RBAC))
         });
+        let tokens = access::tokens(self.snapshot, self.workload, *number);
         // Who may not call takes nothing of what others may.
         let limiter = limit.map(|limit| {
             let config = traffic::rate_limit::filter(limit, name);
@@ -138,7 +139,8 @@ impl Inbound<'_> {
         let global = limits.global_rate_limit.iter().flat_map(traffic::global_rate_limit::filters);
         let routes = filter::inline(route::to_application(name, limit));
         let mesh = &self.snapshot.mesh;
-        let mut manager = filter::http(name, routes, access.chain(limiter).chain(global), mesh.access_log);
+        let mut manager =
+            filter::http(name, routes, tokens.into_iter().chain(access).chain(limiter).chain(global), mesh.access_log);
         if let Some(bytes) = mesh.max_request_bytes {
             filter::limit_bodies(&mut manager, bytes);
         }

@@ -9,8 +9,8 @@ use leno_model::{
     policy::{
         AccessPolicy, EgressPolicy, RequestMatch, TextMatch, TrafficSettings,
         access::{
-            AccessAction, AccessOperation, AccessPolicyRule, AccessSource, AccessTarget, AddressBlock, IdentityMatch,
-            LabelRequirement,
+            AccessAction, AccessOperation, AccessPolicyRule, AccessSource, AccessTarget, AddressBlock, ClaimMatch,
+            IdentityMatch, LabelRequirement, TokenIssuer, TokenKeys, TokenMatch, TokenPlace,
         },
         egress::{EgressPort, EgressProtocol, HostMatch},
     },
@@ -32,6 +32,33 @@ pub(crate) fn access(name: &str, action: AccessAction, dry_run: bool, target: Ac
             range: ("10.0.0.0".parse().unwrap(), 8),
             except: vec![("10.1.0.0".parse().unwrap(), 16)],
         }],
+        tokens: vec![TokenMatch {
+            issuer: "https://id.example".into(),
+            claims: vec![ClaimMatch {
+                path: vec!["realm".into(), "roles".into()],
+                values: vec!["admin".into(), "root".into()],
+            }],
+        }],
+    };
+    let keys = TokenKeys::Service(crate::mesh::service_name("id"), 80, "/keys".into());
+    let places = vec![
+        TokenPlace::Header("x-token".into()),
+        TokenPlace::QueryParameter("token".into()),
+        TokenPlace::Cookie("token".into()),
+    ];
+    let issuer = TokenIssuer {
+        issuer: "https://id.example".into(),
+        audiences: vec!["shop".into()],
+        keys,
+        places,
+        forward: true,
+    };
+    let other = TokenIssuer {
+        issuer: "other".into(),
+        audiences: vec![],
+        keys: TokenKeys::Inline("{\"keys\": []}".into()),
+        places: vec![],
+        forward: false,
     };
     let path = Some(TextMatch::Prefix("/admin".into()));
     let request = RequestMatch { path, methods: vec!["GET".into()], headers: vec![] };
@@ -41,6 +68,7 @@ pub(crate) fn access(name: &str, action: AccessAction, dry_run: bool, target: Ac
         targets: vec![target],
         action,
         dry_run,
+        tokens: vec![issuer, other],
         rules: vec![AccessPolicyRule { from: vec![source], to: vec![operation] }, AccessPolicyRule::default()],
     })
 }

@@ -4,7 +4,7 @@ use super::{metadata, target, value};
 use crate::{
     leno::{
         AccessPolicy,
-        access_policy::{Action, IpBlock, Operation, Rule, Source},
+        access_policy::{Action, IpBlock, Operation, Rule, Source, TokenIssuer, TokenMatch},
     },
     problem::Problems,
     syntax::{ip_range, name},
@@ -29,7 +29,17 @@ pub(super) fn check(policy: &AccessPolicy, problems: &mut Problems<'_>) {
     if action != Action::Allow && spec.rules.is_empty() {
         problems.add("spec.rules", "at least one rule", "[{}] is about everything");
     }
+    for (index, issuer) in spec.tokens.iter().enumerate() {
+        let at = format!("spec.tokens[{index}]");
+        if spec.tokens.iter().take(index).any(|earlier| earlier.issuer == issuer.issuer) {
+            problems.add(&format!("{at}.issuer"), "an issuer that is not there already", "");
+        }
+        self::issuer(issuer, &at, problems);
+    }
     for (index, rule) in spec.rules.iter().enumerate() {
+        for (from, source) in rule.from.iter().enumerate() {
+            known(&source.tokens, &spec.tokens, &format!("spec.rules[{index}].from[{from}].tokens"), problems);
+        }
         self::rule(rule, &format!("spec.rules[{index}]"), problems);
     }
 }
@@ -45,7 +55,7 @@ fn rule(rule: &Rule, at: &str, problems: &mut Problems<'_>) {
 
 fn source(source: &Source, at: &str, problems: &mut Problems<'_>) {
     if *source == Source::default() {
-        let expected = "at least one of identities, namespaces, serviceAccounts, ipBlocks";
+        let expected = "at least one of identities, namespaces, serviceAccounts, ipBlocks, tokens";
         problems.add_value(at, "empty", expected, "leave out from for anybody");
     }
     for (index, identity) in source.identities.iter().enumerate() {
@@ -64,6 +74,65 @@ fn source(source: &Source, at: &str, problems: &mut Problems<'_>) {
     target::callers(&source.service_accounts, &format!("{at}.serviceAccounts"), problems);
     for (index, block) in source.ip_blocks.iter().enumerate() {
         self::block(block, &format!("{at}.ipBlocks[{index}]"), problems);
+    }
+}
+
+/// Somebody whose tokens are known.
+fn issuer(issuer: &TokenIssuer, at: &str, problems: &mut Problems<'_>) {
+    if issuer.issuer.is_empty() {
+        problems.add(&format!("{at}.issuer"), "what its tokens have as iss", "");
+    }
+    let keys = &issuer.keys;
+    problems.exactly_one(&[keys.inline.is_some(), keys.service.is_some()], &format!("{at}.keys"), "inline and service");
+    if let Some(text) = &keys.inline {
+        let has_keys = serde_json::from_str::<serde_json::Value>(text).is_ok_and(|set| set["keys"].is_array());
+        if !has_keys {
+            // The keys may be secrets: they are not told.
+            let expected = r#"a set of keys as JSON: {"keys": [...]} (RFC 7517)"#;
+            problems.add_value(&format!("{at}.keys.inline"), "something else", expected, "");
+        }
+    }
+    if let Some(service) = &keys.service {
+        let field = |name: &str| format!("{at}.keys.service.{name}");
+        if let Err(rule) = name::dns_label(&service.name) {
+            problems.add(&field("name"), rule, "");
+        }
+        if !service.namespace.is_empty()
+            && let Err(rule) = name::dns_label(&service.namespace)
+        {
+            problems.add(&field("namespace"), rule, "");
+        }
+        if !service.path.starts_with('/') || !service.path.bytes().all(|byte| matches!(byte, b'!'..=b'~')) {
+            problems.add(&field("path"), "a path from / on, without blanks", "");
+        }
+    }
+    for (index, place) in issuer.places.iter().enumerate() {
+        let at = format!("{at}.places[{index}]");
+        let given = [place.header.is_some(), place.query_parameter.is_some(), place.cookie.is_some()];
+        problems.exactly_one(&given, &at, "header, queryParameter and cookie");
+        if let Some(name) = &place.header {
+            value::header_name(name, &format!("{at}.header"), problems);
+        }
+    }
+}
+
+/// Tokens must be of issuers that the policy knows.
+fn known(tokens: &[TokenMatch], issuers: &[TokenIssuer], at: &str, problems: &mut Problems<'_>) {
+    for (index, token) in tokens.iter().enumerate() {
+        let at = format!("{at}[{index}]");
+        if !issuers.iter().any(|issuer| issuer.issuer == token.issuer) {
+            problems.add(&format!("{at}.issuer"), "an issuer in spec.tokens", "");
+        }
+        for (index, claim) in token.claims.iter().enumerate() {
+            for (empty, field) in [(claim.path.is_empty(), "path"), (claim.values.is_empty(), "values")] {
+                if empty {
+                    problems.add(&format!("{at}.claims[{index}].{field}"), "at least one", "");
+                }
+            }
+            for (part, _) in claim.path.iter().enumerate().filter(|(_, part)| part.is_empty()) {
+                problems.add(&format!("{at}.claims[{index}].path[{part}]"), "a name", "");
+            }
+        }
     }
 }
 

@@ -1,7 +1,12 @@
 //! `policy.leno.dev/v1alpha1` AccessPolicy.
 
-use leno_model::policy::access::{
-    AccessAction, AccessOperation, AccessPolicyRule, AccessSource, AddressBlock, IdentityMatch, LabelRequirement,
+use leno_model::{
+    ServiceName,
+    policy::access::{
+        AccessAction, AccessOperation, AccessPolicyRule, AccessSource, AddressBlock, ClaimMatch as ClaimModel,
+        IdentityMatch, LabelRequirement, TokenIssuer as IssuerModel, TokenKeys as KeysModel, TokenMatch as TokenModel,
+        TokenPlace as PlaceModel,
+    },
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,6 +49,10 @@ pub struct AccessPolicySpec {
     /// false when not given.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
+    /// Whose tokens (JWT) its rules know. A request with a token that is not good is answered with 401 (403: for another
+    /// audience); one without a token goes on, and the rules say what it may.
+    #[serde(default)]
+    pub tokens: Vec<TokenIssuer>,
     /// What it is about: what fits one of these. Nothing when not given: a policy that allows nothing closes its targets.
     #[serde(default)]
     pub rules: Vec<Rule>,
@@ -91,6 +100,86 @@ pub struct Source {
     /// Addresses that the connection comes from.
     #[serde(default)]
     pub ip_blocks: Vec<IpBlock>,
+    /// Tokens that came with the request. Connections of bytes have none.
+    #[serde(default)]
+    pub tokens: Vec<TokenMatch>,
+}
+
+/// Somebody whose tokens are known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenIssuer {
+    /// What its tokens call it (`iss`).
+    pub issuer: String,
+    /// For whom its tokens must be (`aud`): one of these; anybody when not given.
+    #[serde(default)]
+    pub audiences: Vec<String>,
+    /// What they are signed with.
+    pub keys: TokenKeys,
+    /// Where they stand; in `authorization: Bearer …` and in the parameter `access_token` of the query when not given.
+    #[serde(default)]
+    pub places: Vec<TokenPlace>,
+    /// Whether the application gets them, too; true when not given.
+    pub forward: Option<bool>,
+}
+
+/// A set of keys (JWKS, RFC 7517): either `inline`, or from a `service`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenKeys {
+    /// The set itself.
+    pub inline: Option<String>,
+    /// The service that has it, fetched ahead and kept for ten minutes.
+    pub service: Option<KeyService>,
+}
+
+/// A service that has keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyService {
+    /// The Service's name.
+    pub name: String,
+    /// Its namespace; the policy's own when not given.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub namespace: String,
+    /// The number of its port.
+    #[schemars(range(min = 1))]
+    pub port: u16,
+    /// The path, e.g. `/.well-known/jwks.json`.
+    pub path: String,
+}
+
+/// Where a token stands: exactly one of these.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenPlace {
+    /// In the header of this name, as its whole value.
+    pub header: Option<String>,
+    /// In the parameter of the query of this name.
+    pub query_parameter: Option<String>,
+    /// In the cookie of this name.
+    pub cookie: Option<String>,
+}
+
+/// A token that somebody has, and that was found good.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenMatch {
+    /// Who made it: one of the issuers in `spec.tokens`.
+    pub issuer: String,
+    /// What it says; all of it must fit. Any token of the issuer when not given.
+    #[serde(default)]
+    pub claims: Vec<ClaimMatch>,
+}
+
+/// What a token says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimMatch {
+    /// Where: the claim's name, after those of the maps that it stands in, e.g. `[realm_access, roles]`.
+    pub path: Vec<String>,
+    /// It is one of these texts, or a list that has one of them (`scope` and `permission` are lists with blanks between).
+    pub values: Vec<String>,
 }
 
 /// Addresses.
@@ -133,6 +222,12 @@ impl AccessPolicySpec {
         }
     }
 
+    /// Whose tokens are known, for a policy in this namespace.
+    #[must_use]
+    pub fn tokens(&self, namespace: &str) -> Vec<IssuerModel> {
+        self.tokens.iter().filter_map(|issuer| issuer.to_model(namespace)).collect()
+    }
+
     /// What the rules mean, for a policy in this namespace.
     #[must_use]
     pub fn rules(&self, namespace: &str) -> Vec<AccessPolicyRule> {
@@ -151,7 +246,42 @@ impl Source {
             namespaces: self.namespaces.clone(),
             service_accounts: self.service_accounts.iter().map(|caller| caller.to_model(namespace)).collect(),
             blocks: self.ip_blocks.iter().filter_map(IpBlock::to_model).collect(),
+            tokens: self.tokens.iter().map(TokenMatch::to_model).collect(),
         }
+    }
+}
+
+impl TokenIssuer {
+    /// What it means; `None` without keys, which reading refuses.
+    fn to_model(&self, namespace: &str) -> Option<IssuerModel> {
+        let from_service = |service: &KeyService| {
+            let own = if service.namespace.is_empty() { namespace } else { &service.namespace };
+            KeysModel::Service(ServiceName::new(own, &service.name), service.port, service.path.clone())
+        };
+        let inline = self.keys.inline.clone().map(KeysModel::Inline);
+        Some(IssuerModel {
+            issuer: self.issuer.clone(),
+            audiences: self.audiences.clone(),
+            keys: inline.or_else(|| self.keys.service.as_ref().map(from_service))?,
+            places: self.places.iter().filter_map(TokenPlace::to_model).collect(),
+            forward: self.forward.unwrap_or(true),
+        })
+    }
+}
+
+impl TokenPlace {
+    /// What it means; `None` when nothing is given, which reading refuses.
+    fn to_model(&self) -> Option<PlaceModel> {
+        let header = self.header.as_ref().map(|name| PlaceModel::Header(name.to_ascii_lowercase()));
+        let query = || self.query_parameter.clone().map(PlaceModel::QueryParameter);
+        header.or_else(query).or_else(|| self.cookie.clone().map(PlaceModel::Cookie))
+    }
+}
+
+impl TokenMatch {
+    fn to_model(&self) -> TokenModel {
+        let claim = |claim: &ClaimMatch| ClaimModel { path: claim.path.clone(), values: claim.values.clone() };
+        TokenModel { issuer: self.issuer.clone(), claims: self.claims.iter().map(claim).collect() }
     }
 }
 

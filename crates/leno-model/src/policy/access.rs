@@ -16,8 +16,63 @@ pub struct AccessPolicy {
     pub action: AccessAction,
     /// Whether it is only tried out: what it would refuse is told, and passes.
     pub dry_run: bool,
+    /// Whose tokens its rules know.
+    pub tokens: Vec<TokenIssuer>,
     /// What it is about.
     pub rules: Vec<AccessPolicyRule>,
+}
+
+/// Somebody whose tokens (JWT, RFC 7519) are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenIssuer {
+    /// What its tokens call it (`iss`).
+    pub issuer: String,
+    /// For whom tokens must be (`aud`), one of these; anybody when empty.
+    pub audiences: Vec<String>,
+    /// What its tokens are signed with.
+    pub keys: TokenKeys,
+    /// Where tokens stand; in `authorization: Bearer` and the parameter `access_token` when empty.
+    pub places: Vec<TokenPlace>,
+    /// Whether the application gets them, too.
+    pub forward: bool,
+}
+
+/// Where the keys of tokens come from, as a set of keys (RFC 7517).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenKeys {
+    /// The set itself.
+    Inline(String),
+    /// It is fetched from this path of a service port.
+    Service(ServiceName, u16, String),
+}
+
+/// Where a token stands in a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenPlace {
+    /// In a header of this name, as its whole value.
+    Header(String),
+    /// In a parameter of the query.
+    QueryParameter(String),
+    /// In a cookie.
+    Cookie(String),
+}
+
+/// A token that somebody has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenMatch {
+    /// Who made it: one of the policy's issuers.
+    pub issuer: String,
+    /// What it says; all of it must fit.
+    pub claims: Vec<ClaimMatch>,
+}
+
+/// What a token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimMatch {
+    /// Where: the names of the maps that it stands in, then its own.
+    pub path: Vec<String>,
+    /// It is one of these, or a list that has one of them.
+    pub values: Vec<String>,
 }
 
 /// Whom a policy protects.
@@ -88,6 +143,8 @@ pub struct AccessSource {
     pub service_accounts: Vec<ServiceAccountName>,
     /// Addresses.
     pub blocks: Vec<AddressBlock>,
+    /// Tokens that came with the request and were found good.
+    pub tokens: Vec<TokenMatch>,
 }
 
 /// What an identity must be.

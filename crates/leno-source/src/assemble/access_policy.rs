@@ -39,6 +39,7 @@ pub(super) fn all(objects: &Objects, remarks: &mut Remarks) -> Vec<AccessPolicy>
             targets,
             action: spec.action(),
             dry_run: spec.dry_run,
+            tokens: spec.tokens(&object.metadata.namespace),
             rules: spec.rules(&object.metadata.namespace),
         });
     }

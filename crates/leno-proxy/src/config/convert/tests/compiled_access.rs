@@ -90,6 +90,7 @@ fn policy(name: &str, action: AccessAction, from: Vec<AccessSource>, to: Vec<Acc
         targets: vec![AccessTarget::Namespace("shop".into())],
         action,
         dry_run: false,
+        tokens: vec![],
         rules: vec![AccessPolicyRule { from, to }],
     }
 }
