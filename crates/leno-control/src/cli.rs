@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Parser};
-use leno_runtime::{LogFormat, signal::Stop};
+use leno_runtime::{LogArgs, signal::Stop};
 use tracing::info;
 
 use crate::wire;
@@ -60,12 +60,9 @@ pub struct Cli {
         value_delimiter = ','
     )]
     pub names: Vec<String>,
-    /// What is logged: a filter directive, e.g. info or leno_control=debug,info
-    #[arg(long, env = "LENO_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
-    pub log_level: String,
-    /// How it is logged: text or json
-    #[arg(long, env = "LENO_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
-    pub log_format: LogFormat,
+    /// What is logged, and how
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 /// Runs the control plane until SIGTERM or SIGINT.
@@ -74,7 +71,7 @@ pub struct Cli {
 /// When it cannot start: a directory that cannot be read, a port in use, an authority that cannot be opened.
 #[expect(clippy::needless_pass_by_value, reason = "the whole program's flags, given away by main")]
 pub fn run(cli: Cli) -> anyhow::Result<()> {
-    leno_runtime::init(&cli.log_level, cli.log_format)?;
+    cli.log.init()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("control")

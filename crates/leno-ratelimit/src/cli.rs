@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use clap::Args;
-use leno_runtime::{LogFormat, drain, signal::Stop, task};
+use leno_runtime::{LogArgs, drain, signal::Stop, task};
 use tokio::net::TcpListener;
 use tracing::info;
 
@@ -33,12 +33,9 @@ pub struct Cli {
     /// counts for itself
     #[arg(long, env = "LENO_REDIS_URL", value_name = "URL", hide_env_values = true)]
     pub redis: Option<String>,
-    /// What is logged: a filter directive, e.g. info or leno_ratelimit=debug,info
-    #[arg(long, env = "LENO_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
-    pub log_level: String,
-    /// How it is logged: text or json
-    #[arg(long, env = "LENO_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
-    pub log_format: LogFormat,
+    /// What is logged, and how
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 /// Runs the service until SIGTERM or SIGINT.
@@ -47,7 +44,7 @@ pub struct Cli {
 /// When it cannot start: limits that cannot be read or are wrong, a port in use, no Redis where one should be.
 #[expect(clippy::needless_pass_by_value, reason = "the whole program's flags, given away by main")]
 pub fn run(cli: Cli) -> anyhow::Result<()> {
-    leno_runtime::init(&cli.log_level, cli.log_format)?;
+    cli.log.init()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("ratelimit")

@@ -17,4 +17,4 @@ pub mod task;
 
 pub use drain::{Drain, Drained};
 pub use init::init;
-pub use log::{LogFormat, LogLevel};
+pub use log::{LogArgs, LogFormat, LogLevel};

@@ -2,6 +2,8 @@
 
 use std::{io, str::FromStr};
 
+use clap::Args;
+
 use tracing_subscriber::{EnvFilter, Registry, fmt, layer::SubscriberExt as _, reload, util::SubscriberInitExt as _};
 
 /// How log lines are written.
@@ -23,6 +25,27 @@ impl FromStr for LogFormat {
             "json" => Ok(Self::Json),
             _ => Err(format!("log format is {text:?}, expected text or json")),
         }
+    }
+}
+
+/// The flags of every process that logs.
+#[derive(Args, Clone, Debug)]
+pub struct LogArgs {
+    /// What is logged: off, error, warn, info, debug, trace, or a list such as leno_proxy=debug,info
+    #[arg(long, env = "LENO_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    pub log_level: String,
+    /// How it is logged: text or json
+    #[arg(long, env = "LENO_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+impl LogArgs {
+    /// [`init`](crate::init) as they say.
+    ///
+    /// # Errors
+    /// When the level is no filter directive.
+    pub fn init(&self) -> Result<LogLevel, LogError> {
+        crate::init(&self.log_level, self.log_format)
     }
 }
 

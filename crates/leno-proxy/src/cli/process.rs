@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::Args;
-use leno_runtime::{Drain, LogFormat, LogLevel, drain, signal::Stop};
+use leno_runtime::{Drain, LogArgs, LogLevel, drain, signal::Stop};
 
 use crate::{
     admin::Admin,
@@ -24,12 +24,9 @@ pub(super) struct ProcessArgs {
     /// How many worker threads
     #[arg(long, env = "LENO_CONCURRENCY", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) concurrency: u16,
-    /// What is logged: off, error, warn, info, debug, trace, or a list such as leno_proxy=debug,info
-    #[arg(long, env = "LENO_LOG_LEVEL", default_value = "info")]
-    log_level: String,
-    /// How it is logged: text or json
-    #[arg(long, env = "LENO_LOG_FORMAT", default_value = "text")]
-    log_format: LogFormat,
+    /// What is logged, and how
+    #[command(flatten)]
+    log: LogArgs,
     /// How long requests under way may take to end when the process is asked to
     #[arg(long, env = "LENO_DRAIN_SECONDS", default_value_t = 5)]
     drain_seconds: u64,
@@ -44,7 +41,7 @@ pub(super) fn run(
     args: &ProcessArgs,
     start: impl AsyncFnOnce(LogLevel, &Drain) -> anyhow::Result<Arc<Admin>>,
 ) -> anyhow::Result<()> {
-    let log = leno_runtime::init(&args.log_level, args.log_format)?;
+    let log = args.log.init()?;
     Limits::raise_descriptors();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(process(args, log, start));
