@@ -145,8 +145,8 @@ pub(crate) fn framed(message: &impl Message) -> Bytes {
 /// The message in a frame, which must be all there is.
 fn unframed(mut bytes: Bytes) -> Result<Bytes, AskError> {
     let length = bytes.get(1..5).and_then(|length| length.try_into().ok()).map(u32::from_be_bytes);
-    let plain = bytes.first() == Some(&0);
-    if !plain || length.and_then(|length| usize::try_from(length).ok()) != bytes.len().checked_sub(5) {
+    let message = length.and_then(|length| bytes.get(5..5_usize.checked_add(usize::try_from(length).ok()?)?));
+    if bytes.first() != Some(&0) || message.is_none_or(|message| message.len() + 5 != bytes.len()) {
         return Err(AskError::Broken("the answer is compressed, or not one message".to_owned()));
     }
     Ok(bytes.split_off(5))
@@ -171,6 +171,14 @@ mod tests {
         assert!(status(None, None).is_none());
         assert!(matches!(status(Some(b"0"), None), Some(Ok(()))));
         assert!(matches!(status(Some(b"x"), None), Some(Err(AskError::Status(2, _)))));
+    }
+
+    #[test]
+    fn half_a_frame_is_none() {
+        for length in 0..5 {
+            assert!(unframed(vec![0; length].into()).is_err(), "{length}");
+        }
+        assert!(unframed(vec![0; 5].into()).is_ok_and(|message| message.is_empty()));
     }
 
     proptest! {
