@@ -20,6 +20,8 @@ pub(crate) struct Differences {
     status_only: Vec<String>,
     /// Requests, by case and text, that may be answered otherwise: they must be.
     requests: Vec<String>,
+    /// Probes, by case and what is done, of which other things come: they must.
+    probes: Vec<String>,
 }
 
 impl Differences {
@@ -40,6 +42,7 @@ impl Differences {
             own_request_headers: names("own_request_headers"),
             status_only: names("status_only"),
             requests: names("requests"),
+            probes: names("probes"),
         }
     }
 
@@ -56,6 +59,15 @@ impl Differences {
             return (envoy == leno).then(stale);
         }
         (envoy != leno).then(|| format!("{name}\n  envoy: {envoy}\n  leno:  {leno}"))
+    }
+
+    /// Whether something else comes of a probe.
+    pub(crate) fn is_probe(&self, case: &str, probe: &Value) -> bool {
+        let mut done = probe.clone();
+        if let Some(fields) = done.as_object_mut() {
+            fields.remove("expect");
+        }
+        self.probes.contains(&format!("{case} / {done}"))
     }
 
     /// What is compared of an answer.

@@ -69,7 +69,7 @@ fn is_complete(bytes: &[u8], head: bool) -> bool {
     head || matches!(status, 204 | 304) || length.is_some_and(|length: usize| body.len() >= length)
 }
 
-fn parse(bytes: &[u8]) -> Answer {
+pub(crate) fn parse(bytes: &[u8]) -> Answer {
     let Some(end) = bytes.windows(4).position(|part| part == b"\r\n\r\n") else {
         return Answer::default();
     };

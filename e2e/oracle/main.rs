@@ -16,6 +16,7 @@ mod report;
 mod server_name;
 mod service;
 mod share;
+mod transport;
 mod upstream;
 
 use self::{

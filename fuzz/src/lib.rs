@@ -16,6 +16,7 @@ mod http2;
 mod manifest;
 mod path;
 mod pattern;
+mod proxy_protocol;
 mod token;
 mod xds;
 
@@ -27,6 +28,7 @@ pub use http2::{http2_client, http2_hpack, http2_server};
 pub use manifest::manifest;
 pub use path::path;
 pub use pattern::pattern;
+pub use proxy_protocol::proxy_protocol;
 pub use token::token;
 pub use xds::{xds_resources, xds_wire};
 
@@ -34,7 +36,7 @@ pub use xds::{xds_resources, xds_wire};
 pub type Target = fn(&[u8]);
 
 /// Every target by its name: that of its program and of its folder of seeds.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("bootstrap", bootstrap),
     ("client_hello", client_hello),
     ("detect", detect),
@@ -47,6 +49,7 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("manifest", manifest),
     ("path", path),
     ("pattern", pattern),
+    ("proxy_protocol", proxy_protocol),
     ("token", token),
     ("xds_resources", xds_resources),
 ];

@@ -137,7 +137,8 @@ fn decide_listener(listener: &Listener) {
     for protocols in [&[][..], &["leno-h2"], &["http/1.1"]] {
         for transport in [TransportProtocol::Raw, TransportProtocol::Tls] {
             let (destination, source) = (SocketAddr::from(([10, 0, 0, 1], 80)), SocketAddr::from(([10, 0, 0, 2], 1)));
-            black_box(listener.choose(&Met { destination, source, transport, server_name: "shop.example", protocols }));
+            let (direct_source, server_name) = (source, "shop.example");
+            black_box(listener.choose(&Met { destination, source, direct_source, transport, server_name, protocols }));
         }
     }
     for chain in listener.filter_chains.iter().chain(&listener.default_filter_chain) {
@@ -206,8 +207,16 @@ fn requests() -> [SimpleRequest; 3] {
 fn allow(rbac: &Rbac) {
     for address in ["10.0.0.1:80", "[fd00::1]:443"] {
         let Ok(address) = address.parse() else { continue };
-        let identity = Some("spiffe://cluster.local/ns/shop/sa/buyer");
-        let subject = Subject { identity, source: address, destination: address, server_name: "", metadata: None };
+        let subject = Subject {
+            secure: true,
+            names: &["spiffe://cluster.local/ns/shop/sa/buyer".into()],
+            direct: address,
+            source: address,
+            remote: address,
+            destination: address,
+            server_name: "",
+            metadata: None,
+        };
         for request in requests() {
             black_box(rbac.check(&subject, &request));
         }

@@ -27,6 +27,7 @@ pub mod label;
 pub mod matcher;
 pub mod metadata;
 pub mod normalize;
+pub mod proxy_protocol;
 pub mod query;
 pub mod request;
 pub mod resilience;

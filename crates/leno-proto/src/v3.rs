@@ -8,6 +8,7 @@ pub use crate::envoy::{
     },
     extensions::{
         access_loggers::{file::v3 as file_access_log, stream::v3 as stream_access_log},
+        clusters::{common::dns::v3 as common_dns, dns::v3 as dns_cluster},
         common::ratelimit::v3 as common_ratelimit,
         filters::{
             common::fault::v3 as common_fault,
@@ -27,12 +28,14 @@ pub use crate::envoy::{
                 rbac::v3 as network_rbac, tcp_proxy::v3 as tcp_proxy,
             },
         },
+        http::original_ip_detection::xff::v3 as xff,
         load_balancing_policies::{
             cluster_provided::v3 as lb_cluster_provided, common::v3 as lb_common,
             least_request::v3 as lb_least_request, maglev::v3 as lb_maglev, random::v3 as lb_random,
             ring_hash::v3 as lb_ring_hash, round_robin::v3 as lb_round_robin, subset::v3 as lb_subset,
             wrr_locality::v3 as lb_wrr_locality,
         },
+        network::dns_resolver::cares::v3 as cares,
         retry::{
             host::{
                 omit_canary_hosts::v3 as omit_canary_hosts, omit_host_metadata::v3 as omit_host_metadata,
@@ -40,7 +43,9 @@ pub use crate::envoy::{
             },
             priority::previous_priorities::v3 as previous_priorities,
         },
-        transport_sockets::{raw_buffer::v3 as raw_buffer, tls::v3 as tls},
+        transport_sockets::{
+            proxy_protocol::v3 as upstream_proxy_protocol, raw_buffer::v3 as raw_buffer, tls::v3 as tls,
+        },
         upstreams::http::v3 as upstream_http,
     },
     service::{auth::v3 as authorization, discovery::v3 as discovery, ratelimit::v3 as ratelimit},

@@ -8,9 +8,10 @@ use std::{
     time::Instant,
 };
 
+use leno_engine::proxy_protocol::Addition;
 use leno_model::SpiffeId;
 
-use crate::{config::WorkloadLabels, hash::HashMap, labelled::labelled, worker::Worker};
+use crate::{config::WorkloadLabels, hash::HashMap, labelled::labelled, tls::accept::TlsCaller, worker::Worker};
 
 labelled! {
     /// Which way a connection goes, seen from the workload: the metric label `direction`.
@@ -38,14 +39,22 @@ pub struct Connection {
     pub worker: Rc<Worker>,
     /// Which way it goes.
     pub direction: Direction,
-    /// Who dialled.
+    /// Who called: the other end of the connection, or whom its PROXY header names.
     pub peer: SocketAddr,
-    /// What they dialled before the redirection.
+    /// The other end of the connection, whatever it says.
+    pub direct_peer: SocketAddr,
+    /// What they dialled before the redirection, or what the PROXY header says that they dialled.
     pub original_destination: SocketAddr,
+    /// Whether that is another address than the one that it came to.
+    pub restored: bool,
+    /// What the PROXY header tells besides, as far as it is kept.
+    pub additions: Box<[Addition]>,
     /// The caller's verified identity; `None` without mesh TLS.
     pub identity: Option<SpiffeId>,
     /// Whether it came over mesh TLS.
     pub mtls: bool,
+    /// The caller over TLS of the configuration's own; `None` over mesh TLS and in plaintext.
+    pub tls: Option<Box<TlsCaller>>,
     /// The name that its ClientHello asks for (SNI); empty when there is none.
     pub server_name: Box<str>,
     /// Who the caller is, for telemetry: on the way out the workload itself, on the way in what its identity says.
@@ -66,6 +75,44 @@ impl Connection {
             let own = &self.worker.shared.settings.workload.identity;
             format!("By={own};URI={}", self.source.identity).into()
         })
+    }
+
+    /// Where an original-destination cluster leads: nowhere for who dialled the proxy itself.
+    #[must_use]
+    pub fn destination(&self) -> SocketAddr {
+        if self.restored { self.original_destination } else { SocketAddr::from(([0, 0, 0, 0], 0)) }
+    }
+
+    /// Whether it came over TLS of any kind.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.mtls || self.tls.is_some()
+    }
+
+    /// The name that the caller was shown, proved by this side's certificate; empty when there is none.
+    #[must_use]
+    pub fn own_name(&self) -> &str {
+        match &self.tls {
+            Some(tls) => tls.own_uri.as_deref().unwrap_or_default(),
+            None if self.mtls => &self.worker.shared.settings.workload.identity,
+            None => "",
+        }
+    }
+
+    /// The scheme of the URLs that lead here.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.is_secure() { "https" } else { "http" }
+    }
+
+    /// The names by which rules know the caller, proved by its certificate.
+    #[must_use]
+    pub fn names(&self) -> &[Box<str>] {
+        match &self.tls {
+            Some(tls) => &tls.names,
+            None if self.mtls => std::slice::from_ref(&self.source.identity),
+            None => &[],
+        }
     }
 }
 

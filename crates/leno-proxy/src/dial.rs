@@ -9,11 +9,11 @@ use std::{
 
 use leno_model::SpiffeId;
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
-use tokio::{net::TcpSocket, net::TcpStream, time::timeout};
+use tokio::{io::AsyncWriteExt as _, net::TcpSocket, net::TcpStream, time::timeout};
 
 use crate::{
-    config::{Cluster, Endpoint, Transport},
-    connection::{Direction, Payload},
+    config::{Cluster, DialSocket, Endpoint, Keepalive, ProxyHeader, Security},
+    connection::{Connection, Direction, Payload},
     error::{ErrorKind, ProxyError},
     io::{Io, Socket as Buffered},
     settings::Settings,
@@ -31,6 +31,35 @@ pub struct Dialed {
     pub identity: Option<SpiffeId>,
 }
 
+/// For whom an endpoint is dialled.
+#[derive(Clone, Copy, Debug)]
+pub enum OnBehalf<'a> {
+    /// For somebody's connection.
+    Caller(&'a Connection),
+    /// For the proxy itself.
+    Proxy(&'a Rc<Worker>),
+}
+
+impl<'a> OnBehalf<'a> {
+    /// The worker that dials.
+    #[must_use]
+    pub fn worker(self) -> &'a Rc<Worker> {
+        match self {
+            Self::Caller(caller) => &caller.worker,
+            Self::Proxy(worker) => worker,
+        }
+    }
+
+    /// The connection of the caller, if there is one.
+    #[must_use]
+    pub fn caller(self) -> Option<&'a Connection> {
+        match self {
+            Self::Caller(caller) => Some(caller),
+            Self::Proxy(_) => None,
+        }
+    }
+}
+
 /// The source address of dials to the application where redirection goes by uid and not by mark: the rules let it
 /// pass (as Istio's do).
 const INBOUND_SOURCE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 6);
@@ -40,13 +69,12 @@ const INBOUND_SOURCE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 6);
 /// # Errors
 /// `UpstreamConnect`, `UpstreamTls` or `UpstreamIdentity`.
 pub async fn dial(
-    worker: &Rc<Worker>,
-    direction: Direction,
+    for_whom: OnBehalf<'_>,
     cluster: &Cluster,
     endpoint: &Endpoint,
     payload: Payload,
 ) -> Result<Dialed, ProxyError> {
-    let all = reach(worker, direction, cluster, (endpoint, endpoint.address), payload);
+    let all = reach(for_whom, cluster, (endpoint, endpoint.address), payload);
     let to = endpoint.address;
     let (result, origin) = match timeout(cluster.connect_timeout, all).await {
         // Of bytes nothing more will be known.
@@ -58,7 +86,7 @@ pub async fn dial(
             (Err(ProxyError::new(ErrorKind::UpstreamConnect, text)), LocalOrigin::Timeout)
         }
     };
-    cluster.report(worker, endpoint, Outcome::LocalOrigin(origin));
+    cluster.report(for_whom.worker(), endpoint, Outcome::LocalOrigin(origin));
     result
 }
 
@@ -67,38 +95,77 @@ pub async fn dial(
 /// # Errors
 /// What went wrong.
 pub(crate) async fn reach(
-    worker: &Rc<Worker>,
-    direction: Direction,
+    for_whom: OnBehalf<'_>,
     cluster: &Cluster,
     at: (&Endpoint, SocketAddr),
     payload: Payload,
 ) -> Result<Dialed, ProxyError> {
     let (endpoint, to) = at;
-    let stream = tcp(&worker.shared.settings, direction, to)
-        .await
-        .map_err(|error| ProxyError::new(ErrorKind::UpstreamConnect, format!("connecting to {to}: {error}")))?;
-    match cluster.transport(endpoint) {
-        Transport::Plain => Ok(Dialed { io: Io::Plain(Buffered::new(stream)), identity: None }),
-        Transport::MeshTls(config) => {
-            let (io, identity) = tls::connect::connect(worker, config, payload, stream, to).await?;
+    let (worker, caller) = (for_whom.worker(), for_whom.caller());
+    let failed = |error: io::Error| ProxyError::new(ErrorKind::UpstreamConnect, format!("connecting to {to}: {error}"));
+    let direction = caller.map_or(Direction::Outbound, |caller| caller.direction);
+    let mut stream = tcp(&worker.shared.settings, direction, to, cluster.socket).await.map_err(failed)?;
+    let transport = cluster.transport(endpoint);
+    if let Some(header) = &transport.header {
+        introduce(&mut stream, header, caller).await.map_err(failed)?;
+    }
+    match &transport.security {
+        Security::Plain => Ok(Dialed { io: Io::Plain(Buffered::new(stream)), identity: None }),
+        Security::MeshTls(config) => {
+            let (io, identity) = tls::connect::mesh(worker, config, payload, stream, to).await?;
             Ok(Dialed { io, identity: Some(identity) })
+        }
+        Security::Tls(context) => {
+            let server = context.server(&endpoint.standing.hostname, to.ip());
+            let io = tls::connect::own(worker, context, payload, stream, (to, server)).await?;
+            Ok(Dialed { io, identity: None })
         }
     }
 }
 
+/// Says who called, before all else.
+async fn introduce(stream: &mut TcpStream, header: &ProxyHeader, caller: Option<&Connection>) -> io::Result<()> {
+    let bytes = match caller {
+        Some(caller) => header.told(caller),
+        None => header.own(stream.local_addr()?, stream.peer_addr()?),
+    };
+    stream.write_all(&bytes).await
+}
+
 /// Dials over TCP with the mark of its direction.
-async fn tcp(settings: &Settings, direction: Direction, to: SocketAddr) -> io::Result<TcpStream> {
-    match (settings.mark, direction) {
-        (mark, Direction::Outbound) => marked(mark, to).await,
-        (Some(mark), Direction::Inbound) => marked(Some(mark.wrapping_add(1)), to).await,
-        (None, Direction::Inbound) => {
-            let socket = open(to)?;
-            if to.is_ipv4() {
-                socket.bind(&SocketAddr::from((INBOUND_SOURCE, 0)).into())?;
-            }
-            connect(socket, to).await
-        }
+async fn tcp(settings: &Settings, direction: Direction, to: SocketAddr, own: DialSocket) -> io::Result<TcpStream> {
+    let socket = open(to)?;
+    let mark = match direction {
+        Direction::Outbound => settings.mark,
+        Direction::Inbound => settings.mark.map(|mark| mark.wrapping_add(1)),
+    };
+    if let Some(mark) = mark {
+        socket.set_mark(mark)?;
     }
+    let passed = (mark.is_none() && direction == Direction::Inbound && to.is_ipv4())
+        .then(|| SocketAddr::from((INBOUND_SOURCE, 0)));
+    // Of another family it is of no use.
+    if let Some(source) = own.source.filter(|source| source.is_ipv4() == to.is_ipv4()).or(passed) {
+        if own.freebind {
+            if source.is_ipv4() { socket.set_freebind_v4(true)? } else { socket.set_freebind_v6(true)? }
+        }
+        socket.bind(&source.into())?;
+    }
+    let stream = connect(socket, to).await?;
+    if let Some(keepalive) = own.keepalive {
+        probe(&stream, keepalive)?;
+    }
+    Ok(stream)
+}
+
+/// Sets keep-alive probes.
+fn probe(stream: &TcpStream, keepalive: Keepalive) -> io::Result<()> {
+    let Keepalive { time, interval, probes } = keepalive;
+    let mut set = TcpKeepalive::new();
+    set = time.map_or(set.clone(), |time| set.with_time(time));
+    set = interval.map_or(set.clone(), |interval| set.with_interval(interval));
+    set = probes.map_or(set.clone(), |probes| set.with_retries(probes));
+    SockRef::from(stream).set_tcp_keepalive(&set)
 }
 
 /// Dials over TCP with this mark.

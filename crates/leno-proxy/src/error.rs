@@ -101,6 +101,9 @@ error_kinds! {
     /// The TLS handshake with the caller failed.
     DownstreamTls: Downstream, 0, "-", "downstream_tls", false,
         "See `leno_tls_handshakes_total` and the log line `TLS handshake failed` for the reason.";
+    /// The connection did not begin with the PROXY header that is demanded, or with a broken one.
+    BadIntroduction: Downstream, 0, "-", "bad_introduction", false,
+        "Have the load balancer in front send the PROXY protocol, in a version that the listener accepts.";
     /// The caller spoke plaintext where mesh TLS is demanded.
     PlaintextRefused: Policy, 0, "-", "plaintext_refused", false,
         "Give the caller a sidecar (`leno.dev/inject: enabled`), or let plaintext in with `mtls: Permissive` in MeshConfig.";

@@ -120,6 +120,14 @@ impl Socket {
         self.poll_fill(cx)
     }
 
+    /// Takes bytes that were looked at.
+    pub fn skip(&mut self, count: usize) {
+        self.start = self.end.min(self.start + count);
+        if self.start == self.end {
+            (self.ahead, self.start, self.end) = (Vec::new(), 0, 0);
+        }
+    }
+
     /// Reads once into the free end of the buffer.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let free = self.ahead.get_mut(self.end..).unwrap_or_default();

@@ -24,6 +24,7 @@ pub mod connection;
 pub mod detect;
 pub mod dial;
 pub mod discovery;
+mod dns;
 pub mod error;
 mod h2;
 mod hash;

@@ -52,8 +52,29 @@ pub struct Bound {
     pub address: SocketAddr,
     /// Whether connections are redirected to it and meant for somewhere else.
     pub original_destination: bool,
+    /// How its socket is opened.
+    pub socket: ListenSocket,
     /// What happens to its connections.
     pub listener: Arc<Listener>,
+}
+
+/// How a listener's socket is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenSocket {
+    /// How many connections the kernel keeps until they are accepted.
+    pub backlog: i32,
+    /// Whether it may have an address that is not there (yet).
+    pub freebind: bool,
+    /// Whether it takes connections to any address that are led to it (TPROXY).
+    pub transparent: bool,
+    /// How many connections are accepted before others get their turn.
+    pub accepted_at_once: u32,
+}
+
+impl Default for ListenSocket {
+    fn default() -> Self {
+        Self { backlog: 4096, freebind: false, transparent: false, accepted_at_once: u32::MAX }
+    }
 }
 
 impl Entrance {

@@ -53,6 +53,12 @@ pub enum TlsError {
     /// The certificate is expired, not yet valid, or does not chain to the bundle.
     #[error("certificate is not trusted")]
     Chain(#[source] webpki::Error),
+    /// None of the peer's names is one that was asked for.
+    #[error("none of the names of the certificate is accepted: {}", if .0.is_empty() { "it has none".to_owned() } else { .0.join(", ") })]
+    Name(Vec<String>),
+    /// The certificate, or its key, is none of those that were asked for.
+    #[error("neither the certificate nor its key is one of those that are accepted")]
+    Fingerprint,
     /// rustls refuses the configuration.
     #[error("configuring TLS")]
     Config(#[source] rustls::Error),
@@ -80,6 +86,7 @@ impl From<TlsError> for rustls::Error {
             TlsError::Chain(webpki::Error::UnknownIssuer | webpki::Error::InvalidSignatureForPublicKey) => {
                 CertificateError::UnknownIssuer
             }
+            TlsError::Chain(webpki::Error::CertRevoked) => CertificateError::Revoked,
             TlsError::Malformed(_) => CertificateError::BadEncoding,
             TlsError::Key(_)
             | TlsError::Request(_)
@@ -91,6 +98,8 @@ impl From<TlsError> for rustls::Error {
             | TlsError::TrustDomain { .. }
             | TlsError::UnexpectedServer { .. }
             | TlsError::Chain(_)
+            | TlsError::Name(_)
+            | TlsError::Fingerprint
             | TlsError::Config(_) => CertificateError::Other(OtherError(Arc::new(error))),
         };
         Self::InvalidCertificate(reason)

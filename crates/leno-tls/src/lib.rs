@@ -16,6 +16,7 @@
 
 pub mod bundle;
 pub mod config;
+pub mod context;
 pub mod csr;
 pub mod error;
 pub mod identity;

@@ -100,7 +100,7 @@ fn algorithms() -> WebPkiSupportedAlgorithms {
     config::provider().signature_verification_algorithms
 }
 
-/// TLS 1.2 is not compiled in; rustls' traits ask all the same.
+/// TLS 1.2 is never offered within the mesh; rustls' traits ask all the same.
 fn no_tls12() -> rustls::Error {
     rustls::Error::General("TLS 1.2 is not spoken".to_owned())
 }

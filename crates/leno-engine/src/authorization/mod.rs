@@ -102,10 +102,13 @@ mod tests {
         request::SimpleRequest,
     };
 
-    fn subject(identity: Option<&str>) -> Subject<'_> {
+    fn subject(names: &[Box<str>]) -> Subject<'_> {
         Subject {
-            identity,
+            secure: !names.is_empty(),
+            names,
+            direct: "10.0.0.3:1000".parse().unwrap(),
             source: "10.0.0.1:1000".parse().unwrap(),
+            remote: "10.0.0.4:1000".parse().unwrap(),
             destination: "10.0.0.2:80".parse().unwrap(),
             server_name: "",
             metadata: None,
@@ -139,18 +142,18 @@ mod tests {
         let rules = Permission::And(vec![path("/buy/.*"), method("GET")]);
         let rbac = Rbac { action: Action::Allow, policies: vec![policy("p", rules, id("spiffe://a"))] };
         let get = SimpleRequest::new("GET", "/buy/1?x=/other", "a");
-        assert_eq!(rbac.check(&subject(Some("spiffe://a")), &get), Verdict::Allowed(Some("p")));
-        assert_eq!(rbac.check(&subject(Some("spiffe://b")), &get), Verdict::Denied(None));
-        assert_eq!(rbac.check(&subject(None), &get), Verdict::Denied(None));
+        assert_eq!(rbac.check(&subject(&["spiffe://a".into()]), &get), Verdict::Allowed(Some("p")));
+        assert_eq!(rbac.check(&subject(&["spiffe://b".into()]), &get), Verdict::Denied(None));
+        assert_eq!(rbac.check(&subject(&[]), &get), Verdict::Denied(None));
         let post = SimpleRequest::new("POST", "/buy/1", "a");
-        assert_eq!(rbac.check(&subject(Some("spiffe://a")), &post), Verdict::Denied(None));
+        assert_eq!(rbac.check(&subject(&["spiffe://a".into()]), &post), Verdict::Denied(None));
         let deny = Rbac { action: Action::Deny, ..rbac };
-        assert_eq!(deny.check(&subject(Some("spiffe://a")), &get), Verdict::Denied(Some("p")));
-        assert_eq!(deny.check(&subject(Some("spiffe://a")), &post), Verdict::Allowed(None));
+        assert_eq!(deny.check(&subject(&["spiffe://a".into()]), &get), Verdict::Denied(Some("p")));
+        assert_eq!(deny.check(&subject(&["spiffe://a".into()]), &post), Verdict::Allowed(None));
         let log = Rbac { action: Action::Log, ..deny };
-        assert_eq!(log.check(&subject(Some("spiffe://a")), &get), Verdict::Allowed(Some("p")));
-        assert_eq!(log.check(&subject(Some("spiffe://a")), &post), Verdict::Allowed(None));
-        assert_eq!(log.check(&subject(None), &get), Verdict::Allowed(None));
+        assert_eq!(log.check(&subject(&["spiffe://a".into()]), &get), Verdict::Allowed(Some("p")));
+        assert_eq!(log.check(&subject(&["spiffe://a".into()]), &post), Verdict::Allowed(None));
+        assert_eq!(log.check(&subject(&[]), &get), Verdict::Allowed(None));
     }
 
     #[test]
@@ -165,9 +168,9 @@ mod tests {
         let rbac = Rbac { action: Action::Allow, policies };
         let mut metadata = Metadata::default();
         fn with(metadata: &Metadata) -> Subject<'_> {
-            Subject { metadata: Some(metadata), ..subject(None) }
+            Subject { metadata: Some(metadata), ..subject(&[]) }
         }
-        assert!(!rbac.check_connection(&subject(None)).is_allowed());
+        assert!(!rbac.check_connection(&subject(&[])).is_allowed());
         assert!(!rbac.check_connection(&with(&metadata)).is_allowed());
         metadata.add("jwt", [("sub".to_owned(), "me".into())].into_iter().collect());
         assert!(rbac.check_connection(&with(&metadata)).is_allowed());
@@ -176,7 +179,7 @@ mod tests {
     #[test]
     fn nothing_is_allowed_without_policies() {
         let rbac = Rbac { action: Action::Allow, policies: vec![] };
-        assert!(!rbac.check_connection(&subject(Some("spiffe://a"))).is_allowed());
+        assert!(!rbac.check_connection(&subject(&["spiffe://a".into()])).is_allowed());
     }
 
     #[test]
@@ -194,7 +197,7 @@ mod tests {
             (Permission::Or(vec![path(".*"), Permission::DestinationPort(80)]), true),
         ] {
             let rbac = Rbac { action: Action::Allow, policies: vec![policy("p", permission.clone(), Principal::Any)] };
-            assert_eq!(rbac.check_connection(&subject(None)).is_allowed(), allowed, "{permission:?}");
+            assert_eq!(rbac.check_connection(&subject(&[])).is_allowed(), allowed, "{permission:?}");
         }
     }
 
@@ -207,16 +210,20 @@ mod tests {
             (id("spiffe://b"), false),
             (Principal::SourceIp("10.0.0.1/32".parse().unwrap()), true),
             (Principal::SourceIp("10.0.1.0/24".parse().unwrap()), false),
+            (Principal::DirectIp("10.0.0.3/32".parse().unwrap()), true),
+            (Principal::DirectIp("10.0.0.1/32".parse().unwrap()), false),
+            (Principal::RemoteIp("10.0.0.4/32".parse().unwrap()), true),
+            (Principal::RemoteIp("10.0.0.1/32".parse().unwrap()), false),
             (Principal::And(vec![id("spiffe://a"), Principal::SourceIp("10.0.0.0/8".parse().unwrap())]), true),
             (Principal::Not(Box::new(id("spiffe://a"))), false),
         ] {
             let rbac = Rbac { action: Action::Allow, policies: vec![policy("p", Permission::Any, principal.clone())] };
-            assert_eq!(rbac.check_connection(&subject(Some("spiffe://a"))).is_allowed(), allowed, "{principal:?}");
+            assert_eq!(rbac.check_connection(&subject(&["spiffe://a".into()])).is_allowed(), allowed, "{principal:?}");
         }
         let anybody = Rbac {
             action: Action::Allow,
             policies: vec![policy("p", Permission::Any, Principal::Authenticated(None))],
         };
-        assert!(!anybody.check_connection(&subject(None)).is_allowed());
+        assert!(!anybody.check_connection(&subject(&[])).is_allowed());
     }
 }

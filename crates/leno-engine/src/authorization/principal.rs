@@ -20,10 +20,14 @@ pub enum Principal {
     Or(Vec<Self>),
     /// Not this.
     Not(Box<Self>),
-    /// Somebody whose verified identity fits; `None`: whoever has one.
+    /// Somebody of whose verified names one fits; `None`: whoever came over TLS.
     Authenticated(Option<StringMatcher>),
-    /// Somebody at an address of this range: that of the connection, which no header can forge.
+    /// The other end of the connection is at an address of this range: nothing can forge that.
+    DirectIp(Cidr),
+    /// The same, unless a PROXY header says who is behind it.
     SourceIp(Cidr),
+    /// The same, unless the request's headers say who is behind it, as far as they are believed.
+    RemoteIp(Cidr),
     /// Somebody of whose request a filter found this out.
     Metadata(MetadataMatcher),
     /// Somebody whose request's header fits.
@@ -40,10 +44,12 @@ impl Principal {
             Self::And(all) => all.iter().all(|one| one.fits(subject, request)),
             Self::Or(any) => any.iter().any(|one| one.fits(subject, request)),
             Self::Not(one) => !one.fits(subject, request),
-            Self::Authenticated(None) => subject.identity.is_some(),
-            Self::Authenticated(Some(name)) => subject.identity.is_some_and(|id| name.matches(id.as_bytes())),
+            Self::Authenticated(None) => subject.secure,
+            Self::Authenticated(Some(wanted)) => subject.names.iter().any(|name| wanted.matches(name.as_bytes())),
             Self::Metadata(matcher) => subject.knows(matcher),
+            Self::DirectIp(range) => range.contains(subject.direct.ip()),
             Self::SourceIp(range) => range.contains(subject.source.ip()),
+            Self::RemoteIp(range) => range.contains(subject.remote.ip()),
             Self::Header(header) => header.matches(request),
             Self::UrlPath(path) => request.fields(":path").next().is_some() && path.matches(request.path().as_bytes()),
         }

@@ -13,10 +13,16 @@ use crate::{
 /// A connection that asks to be let in.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
-    /// The caller's verified SPIFFE identity.
-    pub identity: Option<&'a str>,
-    /// The caller's address.
+    /// Whether it came over TLS.
+    pub secure: bool,
+    /// The names that the caller proved to have, by which rules know it; empty without a certificate.
+    pub names: &'a [Box<str>],
+    /// The other end of the connection, which nothing that it says can forge.
+    pub direct: SocketAddr,
+    /// The caller's address: the other end of the connection, or what the PROXY header there says.
     pub source: SocketAddr,
+    /// The caller's address as far as proxies before this one are believed.
+    pub remote: SocketAddr,
     /// What it dialled.
     pub destination: SocketAddr,
     /// The name that it asked for in its ClientHello (SNI); empty without one.

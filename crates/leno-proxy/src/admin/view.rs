@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     config::{
-        Cluster, ClusterKind, Endpoint, EndpointSet, FilterChain, Listener, RouteSource, Slot, Terminal, Transport,
+        Cluster, ClusterKind, DownstreamTls, Endpoint, EndpointSet, FilterChain, Listener, RouteSource, Security, Slot,
+        Terminal, dns::DnsKind,
     },
     discovery::{Rejection, Snapshot},
     identity::Credentials,
@@ -122,7 +123,10 @@ fn filter_chain(chain: &FilterChain) -> Value {
             "transport": chain.matches.transport.map(|transport| format!("{transport:?}")),
             "application_protocols": chain.matches.application_protocols.iter().map(|p| &**p).collect::<Vec<_>>(),
         },
-        "tls": chain.tls.as_ref().map(|tls| tls.alpn.iter().map(|p| &**p).collect::<Vec<_>>()),
+        "tls": chain.tls.as_deref().map(|tls| match tls {
+            DownstreamTls::Mesh(tls) => json!({ "mesh": tls.alpn.iter().map(|p| &**p).collect::<Vec<_>>() }),
+            DownstreamTls::Own(context) => json!({ "own": context.slots().map(|slot| &**slot.name()).collect::<Vec<_>>() }),
+        }),
         "guards": chain.guards.iter().map(lines).collect::<Vec<_>>(),
         "terminal": terminal,
     })
@@ -132,7 +136,11 @@ fn cluster(cluster: &Cluster) -> Value {
     let (kind, endpoints) = match &cluster.kind {
         ClusterKind::Static(set) => ("static", Some(std::sync::Arc::clone(set))),
         ClusterKind::Eds(slot) => ("eds", slot.get()),
-        ClusterKind::OriginalDst => ("original_dst", None),
+        ClusterKind::Dns(dns) => match dns.kind {
+            DnsKind::Strict => ("strict_dns", dns.slot.get()),
+            DnsKind::Logical => ("logical_dns", dns.slot.get()),
+        },
+        ClusterKind::OriginalDst(_) => ("original_dst", None),
     };
     json!({
         "service": &*cluster.service,
@@ -151,9 +159,10 @@ fn endpoints(cluster: &Cluster, set: &EndpointSet) -> Value {
 }
 
 fn endpoint(cluster: &Cluster, endpoint: &Endpoint) -> Value {
-    let transport = match cluster.transport(endpoint) {
-        Transport::Plain => json!("plaintext"),
-        Transport::MeshTls(tls) => {
+    let transport = match &cluster.transport(endpoint).security {
+        Security::Plain => json!("plaintext"),
+        Security::Tls(_) => json!("tls"),
+        Security::MeshTls(tls) => {
             json!({ "mesh_tls": tls.identities.iter().map(ToString::to_string).collect::<Vec<_>>() })
         }
     };

@@ -20,7 +20,7 @@ use leno_xds::{
 use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue, MetadataMap};
 
 use super::{Fixed, read::invalid};
-use crate::config::{Cluster, ClusterKind, HttpProtocol, Slot, SlotState, Transport, convert};
+use crate::config::{Cluster, ClusterKind, HttpProtocol, Security, Slot, SlotState, Transport, convert};
 
 /// Where resources come from.
 #[derive(Debug, Default)]
@@ -72,12 +72,17 @@ const SERVERS: &str = "a cluster with endpoints of its own that are reached in p
 
 /// What keeps a cluster from being asked for resources.
 fn unfit(cluster: &Cluster) -> Option<&'static str> {
-    let plain = cluster.transports.iter().all(|one| matches!(one.transport, Transport::Plain));
+    let is_plain = |transport: &Transport| matches!(transport, Transport { header: None, security: Security::Plain });
+    let plain = cluster.transports.iter().all(|one| is_plain(&one.transport));
     match &cluster.kind {
-        ClusterKind::Eds(_) | ClusterKind::OriginalDst => Some("whose endpoints come from elsewhere"),
-        ClusterKind::Static(_) if !plain => Some("which is reached over TLS: Leno does not support it here"),
-        ClusterKind::Static(_) if cluster.protocol != HttpProtocol::Http2 => Some("which does not speak HTTP/2"),
-        ClusterKind::Static(_) => None,
+        ClusterKind::Eds(_) | ClusterKind::OriginalDst(_) => Some("whose endpoints come from elsewhere"),
+        ClusterKind::Static(_) | ClusterKind::Dns(_) if !plain => {
+            Some("which is reached over TLS or with a PROXY header: Leno does not support it here")
+        }
+        ClusterKind::Static(_) | ClusterKind::Dns(_) if cluster.protocol != HttpProtocol::Http2 => {
+            Some("which does not speak HTTP/2")
+        }
+        ClusterKind::Static(_) | ClusterKind::Dns(_) => None,
     }
 }
 

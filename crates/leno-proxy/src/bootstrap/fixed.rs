@@ -5,7 +5,7 @@ use std::sync::Arc;
 use leno_xds::ResourceType;
 
 use crate::{
-    config::{Cluster, Listener, Registry, Slot},
+    config::{Cluster, Listener, Registry, Secret, Slot},
     settings::Bound,
 };
 
@@ -16,6 +16,8 @@ pub struct Fixed {
     pub(super) registry: Registry,
     /// The clusters, by the order of the file.
     pub(super) clusters: Vec<Arc<Slot<Cluster>>>,
+    /// The secrets that the others refer to by name.
+    pub(super) secrets: Vec<Arc<Slot<Secret>>>,
     /// The listeners, for those who look.
     pub(super) listeners: Vec<Arc<Slot<Listener>>>,
     /// Their sockets.
@@ -33,7 +35,8 @@ impl Fixed {
         match resource_type {
             ResourceType::Cluster => self.clusters.iter().any(|slot| **slot.name() == *name),
             ResourceType::Listener => self.listeners.iter().any(|slot| **slot.name() == *name),
-            ResourceType::Secret | ResourceType::Endpoint | ResourceType::Route => false,
+            ResourceType::Secret => self.secrets.iter().any(|slot| **slot.name() == *name),
+            ResourceType::Endpoint | ResourceType::Route => false,
         }
     }
 

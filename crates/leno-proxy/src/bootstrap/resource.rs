@@ -17,7 +17,7 @@ use leno_proto::{
 use super::{Bootstrap, Dynamic, Fixed, dynamic::Reader, read::invalid, secret};
 use crate::{
     config::{Registry, Slot, SlotState, convert, registry},
-    settings::Bound,
+    settings::{Bound, ListenSocket},
 };
 
 /// What the message asks for, or everything that is wrong with it.
@@ -29,11 +29,11 @@ pub(super) fn convert(mut proto: Proto) -> Result<Bootstrap, Vec<Invalid>> {
     let local = proto.cluster_manager.take().map(|manager| local_cluster(manager, &mut wrong)).unwrap_or_default();
     let dynamic = proto.dynamic_resources.take();
     wrong.extend(convert::leftover(&proto));
-    let credentials = secret::convert(secrets).unwrap_or_else(|errors| {
+    let mut fixed = Fixed::default();
+    let credentials = secret::convert(secrets, &mut fixed).unwrap_or_else(|errors| {
         wrong.extend(errors);
         Default::default()
     });
-    let mut fixed = Fixed::default();
     fixed.registry.node = registry::Node {
         here: node.locality.clone().map(convert::locality).unwrap_or_default(),
         cluster: (!local.is_empty()).then(|| local.as_str().into()),
@@ -110,12 +110,22 @@ fn take_listener(index: usize, proto: listener::Listener, fixed: &mut Fixed) -> 
     Ok(())
 }
 
-/// A listener with its sockets.
+/// A listener with its sockets, one for each of its addresses.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub(crate) fn bound(mut proto: listener::Listener, registry: &mut Registry) -> Result<Vec<Arc<Bound>>, Vec<Invalid>> {
     let address = socket_address("address", proto.address.take())?;
+    let mut addresses = vec![address];
+    for (index, mut more) in std::mem::take(&mut proto.additional_addresses).into_iter().enumerate() {
+        let path = format!("additional_addresses[{index}]");
+        addresses.push(socket_address(&format!("{path}.address"), more.address.take())?);
+        let left = convert::leftover(&more);
+        if !left.is_empty() {
+            return Err(within(&path, left));
+        }
+    }
+    let socket = listen_socket(&mut proto).map_err(|error| vec![*error])?;
     let is_original_dst = |filter: &listener::ListenerFilter| match &filter.config_type {
         Some(listener::listener_filter::ConfigType::TypedConfig(config)) => any::is::<OriginalDst>(config),
         _ => false,
@@ -127,7 +137,29 @@ pub(crate) fn bound(mut proto: listener::Listener, registry: &mut Registry) -> R
         proto.name = address.to_string();
     }
     let listener = Arc::new(convert::listener(&proto, registry)?);
-    Ok(vec![Arc::new(Bound { address, original_destination, listener })])
+    let bound = |address| Arc::new(Bound { address, original_destination, socket, listener: Arc::clone(&listener) });
+    Ok(addresses.into_iter().map(bound).collect())
+}
+
+/// How a listener's socket is opened.
+fn listen_socket(proto: &mut listener::Listener) -> Result<ListenSocket, Box<Invalid>> {
+    let usual = ListenSocket::default();
+    let backlog = proto.tcp_backlog_size.take().map(|size| {
+        let wrong = || invalid("tcp_backlog_size", size.value.to_string(), "0 to 2147483647");
+        i32::try_from(size.value).map_err(|_| wrong())
+    });
+    // Each worker has a socket of its own, and the kernel shares connections out: there is nothing else to reuse.
+    if proto.enable_reuse_port.take().is_some_and(|it| !it.value) {
+        return Err(invalid("enable_reuse_port", "false", "true: each worker has a socket of its own"));
+    }
+    let transparent = proto.transparent.take().is_some_and(|it| it.value);
+    let at_once = proto.max_connections_to_accept_per_socket_event.take();
+    Ok(ListenSocket {
+        backlog: backlog.transpose()?.unwrap_or(usual.backlog),
+        freebind: proto.freebind.take().is_some_and(|it| it.value),
+        transparent,
+        accepted_at_once: at_once.map_or(usual.accepted_at_once, |count| count.value),
+    })
 }
 
 /// What is referred to, is not there, and cannot come from elsewhere.
@@ -142,7 +174,9 @@ fn unknown(fixed: &mut Fixed, dynamic: &Dynamic) -> Vec<Invalid> {
     let routes = routes.map(|slot| missing("route configuration", slot.name()));
     let endpoints = fixed.registry.all_endpoints().filter(|slot| pending(slot.state()));
     let endpoints = endpoints.map(|slot| missing("load assignment", slot.name()));
-    let by_name = routes.chain(endpoints).filter(|_| dynamic.aggregated.is_none());
+    let secrets = fixed.registry.secrets().filter(|slot| pending(slot.state()));
+    let secrets = secrets.map(|slot| missing("secret", slot.name()));
+    let by_name = routes.chain(endpoints).chain(secrets).filter(|_| dynamic.aggregated.is_none());
     clusters.chain(by_name).collect()
 }
 

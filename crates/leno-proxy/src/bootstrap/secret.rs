@@ -1,14 +1,18 @@
-//! The secrets of a file: the certificate `svid` and the roots `trust-bundle`, as mesh TLS refers to them.
+//! The secrets of a file: the certificate `svid` and the roots `trust-bundle`, as mesh TLS refers to them, and those of
+//! the file's own TLS.
 
 use leno_model::{Invalid, resource_name};
 use leno_proto::v3::tls::{Secret, TlsCertificate, secret::Type};
 use leno_tls::{PrivateKey, Svid, TrustBundle};
 
-use super::{data_source, read::invalid};
-use crate::identity::Credentials;
+use super::{Fixed, data_source, read::invalid, resource::within};
+use crate::{
+    config::{SlotState, convert},
+    identity::Credentials,
+};
 
-/// The certificate and roots that these secrets are.
-pub(super) fn convert(secrets: Vec<Secret>) -> Result<Credentials, Vec<Invalid>> {
+/// The certificate and roots of the mesh among these secrets; the others become known by their names.
+pub(super) fn convert(secrets: Vec<Secret>, fixed: &mut Fixed) -> Result<Credentials, Vec<Invalid>> {
     let (mut certificate, mut roots, mut wrong) = (None, None, Vec::new());
     for (index, secret) in secrets.into_iter().enumerate() {
         let path = format!("static_resources.secrets[{index}]");
@@ -20,9 +24,13 @@ pub(super) fn convert(secrets: Vec<Secret>) -> Result<Credentials, Vec<Invalid>>
                 let path = format!("{path}.validation_context.trusted_ca");
                 data_source::text(&path, context.trusted_ca).map(|pem| roots = Some((path, pem)))
             }
-            (name, _) => {
+            (resource_name::SVID | resource_name::TRUST_BUNDLE, _) => {
                 let expected = "svid with tls_certificate, or trust-bundle with validation_context";
-                Err(invalid(&format!("{path}.name"), format!("{name:?}"), expected))
+                Err(invalid(&format!("{path}.name"), "of another kind", expected))
+            }
+            (_, kind) => {
+                wrong.extend(take(&path, &Secret { r#type: kind, ..secret }, fixed));
+                continue;
             }
         };
         wrong.extend(taken.err().map(|error| *error));
@@ -40,6 +48,22 @@ pub(super) fn convert(secrets: Vec<Secret>) -> Result<Credentials, Vec<Invalid>>
         }
     }
     if wrong.is_empty() { Ok(credentials) } else { Err(wrong) }
+}
+
+/// A secret of the file's own TLS.
+fn take(path: &str, proto: &Secret, fixed: &mut Fixed) -> Vec<Invalid> {
+    let slot = fixed.registry.secret(&proto.name);
+    if proto.name.is_empty() || slot.state() != SlotState::Pending {
+        let expected = "a name that no other secret has";
+        return vec![*invalid(&format!("{path}.name"), format!("{:?}", proto.name), expected)];
+    }
+    let made = convert::secret(proto, &slot, &mut fixed.registry, convert::Watch::WhenAsked);
+    if made.is_err() {
+        // It is known, though not right: what refers to it is not wrong for that.
+        slot.set_absent();
+    }
+    fixed.secrets.push(slot);
+    made.err().map(|errors| within(path, errors)).unwrap_or_default()
 }
 
 /// The certificate with its key.

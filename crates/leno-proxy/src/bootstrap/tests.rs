@@ -61,7 +61,11 @@ fn what_is_wrong_is_named_with_its_line() {
             "alt_stat_name: x\n    load_assignment:\n",
             "static_resources.clusters[0].alt_stat_name is",
         ),
-        ("stat_prefix: t", "stat_prefix: t\n          max_connect_attempts: 7", "max_connect_attempts is 7"),
+        (
+            "stat_prefix: t",
+            "stat_prefix: t\n          flush_access_log_on_connected: true",
+            "flush_access_log_on_connected is",
+        ),
         ("static_resources:", "flags_path: /x\nstatic_resources:", "edge.yaml:4:"),
         ("node: {", "node: [", "edge.yaml:"),
     ];
@@ -101,7 +105,7 @@ fn certificates_come_from_files() {
     let missing = wrong(&text.replace("key.pem", "no.pem"));
     assert!(missing.contains("no.pem") && missing.contains("private_key.filename"), "{missing}");
     let half = text.replace("trust-bundle", "other");
-    assert!(wrong(&half).contains("svid with tls_certificate, or trust-bundle"), "{}", wrong(&half));
+    assert!(wrong(&half).contains("both svid and trust-bundle"), "{}", wrong(&half));
 }
 
 /// What a file asks a control plane for.

@@ -24,10 +24,26 @@ pub struct ChainMatch {
     pub transport: Option<TransportProtocol>,
     /// The protocols of ALPN, or of the first bytes (`http/1.0`, `http/1.1`, `h2c`).
     pub application_protocols: Vec<Box<str>>,
+    /// The address of whoever connected, whatever a PROXY header says.
+    pub direct_sources: Vec<Cidr>,
+    /// Where the caller is, seen from here.
+    pub source_type: SourceType,
     /// The caller's address.
     pub sources: Vec<Cidr>,
     /// The caller's port.
     pub source_ports: Vec<u16>,
+}
+
+/// Where a caller is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SourceType {
+    /// Anywhere.
+    #[default]
+    Any,
+    /// At the address that was dialled, or on the loopback.
+    Local,
+    /// Elsewhere.
+    External,
 }
 
 /// What carries the bytes of a connection.
@@ -55,6 +71,8 @@ pub struct Met<'a> {
     pub destination: SocketAddr,
     /// Who called.
     pub source: SocketAddr,
+    /// Who connected.
+    pub direct_source: SocketAddr,
     /// What carries the bytes.
     pub transport: TransportProtocol,
     /// The name that its ClientHello asks for; empty when there is none.
@@ -82,12 +100,14 @@ impl Listener {
     /// do not ask. As in Envoy there is no way back from a regard.
     #[must_use]
     pub fn choose(&self, met: &Met<'_>) -> Option<&Arc<FilterChain>> {
-        let regards: [Regard; 7] = [
+        let regards: [Regard; 9] = [
             |chain, met| chain.destination_port.map(|port| (port == met.destination.port()).then_some(0)),
             |chain, met| range(&chain.destinations, met.destination.ip()),
             |chain, met| name(&chain.server_names, met.server_name),
             |chain, met| chain.transport.map(|transport| (transport == met.transport).then_some(0)),
             |chain, met| protocol(&chain.application_protocols, met.protocols),
+            |chain, met| range(&chain.direct_sources, met.direct_source.ip()),
+            |chain, met| chain.source_type.fit(met),
             |chain, met| range(&chain.sources, met.source.ip()),
             |chain, met| {
                 let ports = &chain.source_ports;
@@ -100,6 +120,17 @@ impl Listener {
             chains = best(chains, |chain| regard(&chain.matches, met));
         }
         chains.first().copied().or(self.default_filter_chain.as_ref())
+    }
+}
+
+impl SourceType {
+    fn fit(self, met: &Met<'_>) -> Fit {
+        let local = met.source.ip() == met.destination.ip() || met.source.ip().is_loopback();
+        match self {
+            Self::Any => None,
+            Self::Local => Some(local.then_some(0)),
+            Self::External => Some((!local).then_some(0)),
+        }
     }
 }
 
@@ -134,8 +165,6 @@ fn protocol(wanted: &[Box<str>], protocols: &[&str]) -> Fit {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::{
         super::{Inspect, TcpProxy, Terminal},
         *,
@@ -147,12 +176,7 @@ mod tests {
             matches,
             tls: None,
             guards: vec![],
-            terminal: Terminal::Tcp(Arc::new(TcpProxy {
-                stat_prefix: name.into(),
-                clusters: vec![],
-                idle_timeout: Duration::ZERO,
-                access_log: false,
-            })),
+            terminal: Terminal::Tcp(Arc::new(TcpProxy::new(name.into(), vec![]))),
         })
     }
 
@@ -161,6 +185,7 @@ mod tests {
             name: "inbound".into(),
             filter_chains: chains,
             default_filter_chain: None,
+            introduction: None,
             inspect: Inspect::default(),
         }
     }
@@ -172,6 +197,7 @@ mod tests {
     const NOBODY: Met<'_> = Met {
         destination: SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)), 80),
         source: SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 1, 1)), 5000),
+        direct_source: SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 1, 1)), 5000),
         transport: TransportProtocol::Raw,
         server_name: "",
         protocols: &[],

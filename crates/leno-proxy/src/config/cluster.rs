@@ -5,8 +5,8 @@ use std::{
     num::NonZeroU32,
     rc::Rc,
     sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc,
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
@@ -15,15 +15,14 @@ use leno_engine::{
     balance::{Balancing, LoadBalancer, Locality, Target as _},
     resilience::outlier::Outcome,
 };
-use leno_model::SpiffeId;
-use leno_tls::{Identity, TlsError};
 
 use super::{
-    CircuitBreaker, Endpoint, EndpointSet, HealthChecker, OutlierDetector, Slot,
-    endpoint::MatchLabels,
+    CircuitBreaker, DialSocket, Endpoint, EndpointSet, HealthChecker, OutlierDetector, Security, SetRules, Slot,
+    Transport, TransportMatch,
+    dns::DnsEndpoints,
     hosts::{Choice, Wanted},
 };
-use crate::{clock, connection::Payload, health, telemetry::event::Protocol, worker::Worker};
+use crate::{clock, dns, health, telemetry::event::Protocol, worker::Worker};
 
 /// Endpoints that are reached alike.
 #[derive(Debug)]
@@ -42,6 +41,8 @@ pub struct Cluster {
     pub caller: Caller,
     /// How connections to its endpoints are protected, by endpoint metadata: the first match counts, none is plaintext.
     pub transports: Vec<TransportMatch>,
+    /// How sockets to its endpoints are opened.
+    pub socket: DialSocket,
     /// What HTTP is spoken with its endpoints.
     pub protocol: HttpProtocol,
     /// After how many requests a connection is not used any more; `None`: never.
@@ -90,77 +91,37 @@ pub enum ClusterKind {
     Static(Arc<EndpointSet>),
     /// A load assignment by name.
     Eds(Arc<Slot<EndpointSet>>),
+    /// They are known by name.
+    Dns(Box<DnsEndpoints>),
     /// The original destination of each connection.
-    OriginalDst,
+    OriginalDst(OriginalDst),
 }
 
-/// A transport for the endpoints whose metadata matches.
-#[derive(Debug)]
-pub struct TransportMatch {
-    /// Its name.
-    pub name: Box<str>,
-    /// All of these must be in the endpoint's `envoy.transport_socket_match` metadata; empty: every endpoint.
-    pub labels: MatchLabels,
-    /// What protects the connection.
-    pub transport: Transport,
+/// How the endpoint of an original-destination cluster is found ([`OriginalDstLbConfig`]).
+///
+/// [`OriginalDstLbConfig`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/cluster/v3/cluster.proto#config-cluster-v3-cluster-originaldstlbconfig
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OriginalDst {
+    /// The request's header that may name it; `None`: only the connection does.
+    pub header: Option<Box<str>>,
+    /// The port in place of its own.
+    pub port: Option<u16>,
 }
 
-/// What protects a connection to an endpoint.
-#[derive(Clone, Debug)]
-pub enum Transport {
-    /// Nothing.
-    Plain,
-    /// Mutual TLS between workloads.
-    MeshTls(Arc<UpstreamTls>),
-}
-
-/// Mutual TLS towards an endpoint.
-#[derive(Debug)]
-pub struct UpstreamTls {
-    /// The identities that are accepted; never empty.
-    pub identities: Vec<SpiffeId>,
-    /// No other in this process has the same: a pooled connection is used again only under the settings it was made with.
-    id: u64,
-    /// The rustls configurations by payload, made at the first handshake. They follow rotation by themselves.
-    configs: [OnceLock<Arc<rustls::ClientConfig>>; 3],
-}
-
-impl UpstreamTls {
-    /// TLS towards one of these.
-    #[must_use]
-    pub fn new(identities: Vec<SpiffeId>) -> Self {
-        static LAST: AtomicU64 = AtomicU64::new(0);
-        let id = LAST.fetch_add(1, Ordering::Relaxed) + 1;
-        Self { identities, id, configs: Default::default() }
-    }
-
-    /// A number that no other settings in this process have; never 0.
-    #[must_use]
-    pub fn id(&self) -> u64 {
-        self.id
-    }
-
-    /// The rustls configuration for a handshake as this workload.
-    ///
-    /// # Errors
-    /// When rustls refuses it.
-    pub fn config(&self, identity: &Identity, payload: Payload) -> Result<Arc<rustls::ClientConfig>, TlsError> {
-        let [http1, http2, tcp] = &self.configs;
-        let place = match payload {
-            Payload::Http1 => http1,
-            Payload::Http2 => http2,
-            Payload::Tcp => tcp,
-        };
-        if let Some(config) = place.get() {
-            return Ok(Arc::clone(config));
+impl OriginalDst {
+    /// The endpoint, if there is one.
+    fn endpoint(&self, mut address: SocketAddr) -> Option<Endpoint> {
+        if let Some(port) = self.port {
+            address.set_port(port);
         }
-        let config = identity.client_config(&self.identities, payload.alpn())?;
-        Ok(Arc::clone(place.get_or_init(|| config)))
+        // Who dialled the proxy itself was not on the way to anywhere.
+        let known = !address.ip().is_unspecified() && address.port() != 0;
+        known.then(|| Endpoint::new(address, 1, Vec::new(), Arc::default()))
     }
 }
 
 /// Stands for endpoints whose cluster says nothing of transports.
-static PLAIN: Transport = Transport::Plain;
+static PLAIN: Transport = Transport { header: None, security: Security::Plain };
 
 /// How long a request waits for the endpoints of a cluster that has just become known.
 pub(crate) const ENDPOINTS: Duration = Duration::from_secs(5);
@@ -172,9 +133,10 @@ impl Cluster {
         match &self.kind {
             ClusterKind::Static(set) => Arc::clone(set),
             ClusterKind::Eds(slot) => slot.known(ENDPOINTS).await.ok().flatten().unwrap_or_default(),
-            ClusterKind::OriginalDst => {
-                let only = Endpoint::new(original_destination, 1, Vec::new(), Arc::default());
-                Arc::new(EndpointSet::new(None, vec![only], 100))
+            ClusterKind::Dns(dns) => dns.slot.known(ENDPOINTS).await.ok().flatten().unwrap_or_default(),
+            ClusterKind::OriginalDst(by) => {
+                let only = by.endpoint(original_destination).into_iter().collect();
+                Arc::new(EndpointSet::new(None, only, SetRules::default()))
             }
         }
     }
@@ -186,10 +148,11 @@ impl Cluster {
         original_destination: SocketAddr,
         wanted: &Wanted<'_>,
     ) -> Option<Arc<Endpoint>> {
-        if let ClusterKind::OriginalDst = self.kind {
-            let only = || Endpoint::new(original_destination, 1, Vec::new(), Arc::default());
-            return wanted.may_reach(original_destination).then(only).map(Arc::new);
+        if let ClusterKind::OriginalDst(by) = &self.kind {
+            let only = by.endpoint(original_destination);
+            return only.filter(|only| wanted.may_reach(only.address)).map(Arc::new);
         }
+        dns::watch(worker, self);
         let set = self.endpoints(original_destination).await;
         if let Some(checker) = &self.health {
             health::watch(worker, self);
@@ -212,7 +175,8 @@ impl Cluster {
         match &self.kind {
             ClusterKind::Static(set) => Some(Arc::clone(set)),
             ClusterKind::Eds(slot) => slot.get(),
-            ClusterKind::OriginalDst => None,
+            ClusterKind::Dns(dns) => dns.slot.get(),
+            ClusterKind::OriginalDst(_) => None,
         }
     }
 
@@ -224,9 +188,10 @@ impl Cluster {
     /// Whether this request is refused to spare the endpoints.
     pub(crate) fn drops(&self) -> bool {
         let dropped = match &self.kind {
-            ClusterKind::Static(set) => set.dropped,
-            ClusterKind::Eds(slot) => slot.get().and_then(|set| set.dropped),
-            ClusterKind::OriginalDst => None,
+            ClusterKind::Static(set) => set.rules.dropped,
+            ClusterKind::Eds(slot) => slot.get().and_then(|set| set.rules.dropped),
+            ClusterKind::Dns(dns) => dns.rules.dropped,
+            ClusterKind::OriginalDst(_) => None,
         };
         dropped.is_some_and(|share| share.hits(&mut rand::rng()))
     }

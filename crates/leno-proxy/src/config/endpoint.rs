@@ -11,7 +11,7 @@ use std::{
 };
 
 use leno_engine::{
-    balance::{HashKey, Latency, Locality, Target, TargetHealth},
+    balance::{HashKey, HealthRules, Latency, Locality, Target, TargetHealth},
     fraction::Fraction,
     label::{Labels, Value},
     resilience::outlier::OutlierState,
@@ -37,12 +37,26 @@ pub type MatchLabels = Vec<(Box<str>, Box<str>)>;
 pub struct EndpointSet {
     /// All of them, as they are listed.
     pub endpoints: Vec<Arc<Endpoint>>,
+    /// What is said of all of them together.
+    pub rules: SetRules,
+}
+
+/// What is said of all endpoints of a set together.
+#[derive(Clone, Copy, Debug)]
+pub struct SetRules {
     /// By how many per cent the healthy ones are thought to be more than they are (`policy.overprovisioning_factor`).
     pub overprovisioning: u32,
     /// Whether what a priority can take goes by weights (`policy.weighted_priority_health`).
     pub weighted_health: bool,
     /// The share of requests that is refused to spare the endpoints (`policy.drop_overloads`).
     pub dropped: Option<Fraction>,
+}
+
+impl Default for SetRules {
+    fn default() -> Self {
+        let overprovisioning = HealthRules::default().overprovisioning;
+        Self { overprovisioning, weighted_health: false, dropped: None }
+    }
 }
 
 /// What who listed an endpoint thinks of it ([`HealthStatus`]).
@@ -150,6 +164,14 @@ impl Endpoint {
             well_since: AtomicU64::new(0),
             latency: Latency::default(),
         }
+    }
+
+    /// The same endpoint, without load, at another address.
+    #[must_use]
+    pub fn at(&self, address: SocketAddr) -> Self {
+        let (standing, health) = (self.standing.clone(), self.health.clone());
+        let new = Self::new(address, self.weight, self.transport_labels.clone(), Arc::clone(&self.workload));
+        Self { standing, health, ..new }
     }
 
     /// Counts a request or connection until the guard is dropped.
@@ -295,7 +317,7 @@ impl EndpointSet {
     /// The set of these endpoints. Those that were in the previous set unchanged are kept, so that their load counts
     /// and pooled connections survive; one that was listed otherwise is no newcomer for that.
     #[must_use]
-    pub fn new(previous: Option<&Self>, endpoints: Vec<Endpoint>, overprovisioning: u32) -> Self {
+    pub fn new(previous: Option<&Self>, endpoints: Vec<Endpoint>, rules: SetRules) -> Self {
         let known: HashMap<SocketAddr, &Arc<Endpoint>> =
             previous.iter().flat_map(|set| &set.endpoints).map(|endpoint| (endpoint.address, endpoint)).collect();
         let keep = |endpoint: Endpoint| match known.get(&endpoint.address) {
@@ -307,7 +329,7 @@ impl EndpointSet {
             None => Arc::new(endpoint),
         };
         let endpoints = endpoints.into_iter().map(keep).collect();
-        Self { endpoints, overprovisioning, weighted_health: false, dropped: None }
+        Self { endpoints, rules }
     }
 }
 
@@ -321,10 +343,10 @@ mod tests {
 
     #[test]
     fn unchanged_endpoints_keep_their_load() {
-        let before = EndpointSet::new(None, vec![endpoint(1, 1), endpoint(2, 1)], 140);
+        let before = EndpointSet::new(None, vec![endpoint(1, 1), endpoint(2, 1)], SetRules::default());
         let _active = before.endpoints[0].enter();
         let _other = before.endpoints[1].enter();
-        let after = EndpointSet::new(Some(&before), vec![endpoint(2, 5), endpoint(1, 1)], 140);
+        let after = EndpointSet::new(Some(&before), vec![endpoint(2, 5), endpoint(1, 1)], SetRules::default());
         assert_eq!(after.endpoints[1].active(), 1);
         assert_eq!(after.endpoints[0].active(), 0);
     }

@@ -1,8 +1,11 @@
 //! What a connection has to pass before anything is done with its bytes: network filters.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use leno_engine::filter::{AccessControl, TokenBucket};
@@ -25,6 +28,8 @@ pub enum Guard {
         stat_prefix: Box<str>,
         /// The limit.
         limit: ConnectionLimit,
+        /// How long those beyond it are held before they are closed.
+        delay: Duration,
     },
 }
 

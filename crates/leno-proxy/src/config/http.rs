@@ -25,8 +25,80 @@ pub struct HttpConnectionManager {
     pub limits: HttpLimits,
     /// The values of `Upgrade` that are passed on, in lower case (`websocket`); `CONNECT` counts as `connect`.
     pub upgrades: Vec<Box<str>>,
+    /// What is said of who called.
+    pub forwarding: Forwarding,
     /// Whether requests are logged.
     pub access_log: bool,
+}
+
+/// What is said of who called, to endpoints and to the caller.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forwarding {
+    /// Whether the connection's address is the caller's (`use_remote_address`): nobody before this proxy is to be believed,
+    /// but for `trusted_hops`.
+    pub is_edge: bool,
+    /// How many proxies before this one are trusted.
+    pub trusted_hops: u32,
+    /// Whether the caller's address is added to `x-forwarded-for`.
+    pub append: bool,
+    /// Our name in `via`.
+    pub via: Option<Box<str>>,
+    /// Our name in answers.
+    pub server: ServerHeader,
+    /// What becomes of `x-forwarded-client-cert`.
+    pub certificate: CertificateHeader,
+    /// What it tells of a certificate.
+    pub told: ToldCertificate,
+    /// Whether an edge keeps `x-request-id` of callers.
+    pub keep_request_id: bool,
+    /// Whether answers have `x-request-id`.
+    pub answers_request_id: bool,
+}
+
+/// Our name in answers (`server_header_transformation`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ServerHeader {
+    /// The endpoint's stays.
+    #[default]
+    Keep,
+    /// This one.
+    Set(Box<str>),
+    /// This one where the endpoint has none.
+    SetIfAbsent(Box<str>),
+}
+
+/// What becomes of `x-forwarded-client-cert` ([`ForwardClientCertDetails`]).
+///
+/// [`ForwardClientCertDetails`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto#enum-extensions-filters-network-http-connection-manager-v3-httpconnectionmanager-forwardclientcertdetails
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CertificateHeader {
+    /// It goes.
+    #[default]
+    Remove,
+    /// It stays where the caller showed a certificate.
+    Pass,
+    /// The caller's is added.
+    Append,
+    /// It is the caller's.
+    Set,
+    /// It stays.
+    AlwaysPass,
+}
+
+/// What `x-forwarded-client-cert` tells besides the certificate's sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of its own")]
+pub struct ToldCertificate {
+    /// The certificate itself.
+    pub certificate: bool,
+    /// Its chain.
+    pub chain: bool,
+    /// Its subject.
+    pub subject: bool,
+    /// Its first URI.
+    pub uri: bool,
+    /// Its hosts.
+    pub hosts: bool,
 }
 
 /// What is spoken on a connection.

@@ -5,9 +5,10 @@ use std::{
     time::Duration,
 };
 
+use leno_engine::proxy_protocol::Version;
 use leno_tls::{Identity, TlsError};
 
-use super::{ChainMatch, Guard, HttpConnectionManager, TcpProxy};
+use super::{ChainMatch, Guard, HttpConnectionManager, Passed, TcpProxy, tls::ServerContext};
 
 /// What happens to connections to one original destination, or to all that reaches the workload.
 #[derive(Debug)]
@@ -18,8 +19,23 @@ pub struct Listener {
     pub filter_chains: Vec<Arc<FilterChain>>,
     /// The chain for what matches none of them.
     pub default_filter_chain: Option<Arc<FilterChain>>,
+    /// The PROXY header that connections begin with; `None`: they have none.
+    pub introduction: Option<Introduction>,
     /// What must be looked at before a chain can be chosen.
     pub inspect: Inspect,
+}
+
+/// The PROXY header that connections begin with ([`envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol`]).
+///
+/// [`envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.proto
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Introduction {
+    /// Whether connections without one are served all the same.
+    pub optional: bool,
+    /// The versions that are refused.
+    pub refused: Vec<Version>,
+    /// What is kept of its additions, to be passed on.
+    pub keep: Passed,
 }
 
 /// What a listener looks at in the first bytes.
@@ -68,17 +84,26 @@ pub enum Terminal {
     Tcp(Arc<TcpProxy>),
 }
 
-/// TLS towards the caller: the workload's own certificate, and callers verified against the trust bundle; a caller
-/// without a certificate is always refused.
+/// TLS towards the caller.
 #[derive(Debug)]
-pub struct DownstreamTls {
+pub enum DownstreamTls {
+    /// The mesh's.
+    Mesh(MeshTls),
+    /// Of the configuration's own.
+    Own(Box<ServerContext>),
+}
+
+/// TLS of the mesh: the workload's own certificate, and callers verified against the trust bundle; a caller without a
+/// certificate is always refused.
+#[derive(Debug)]
+pub struct MeshTls {
     /// The protocols offered, most wanted first.
     pub alpn: Vec<Box<str>>,
     /// The rustls configuration, made at the first handshake. It follows rotation by itself.
     config: OnceLock<Arc<rustls::ServerConfig>>,
 }
 
-impl DownstreamTls {
+impl MeshTls {
     /// TLS that offers these protocols.
     #[must_use]
     pub fn new(alpn: Vec<Box<str>>) -> Self {

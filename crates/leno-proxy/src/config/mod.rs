@@ -12,6 +12,7 @@ pub mod breaker;
 pub mod chain_match;
 pub mod cluster;
 pub mod convert;
+pub mod dns;
 pub mod endpoint;
 pub mod guard;
 pub mod health_check;
@@ -20,19 +21,28 @@ pub mod http;
 pub mod listener;
 mod outlier;
 pub mod registry;
+pub mod secret;
 pub mod slot;
 pub mod tcp;
+pub mod tls;
+pub mod transport;
+mod watch;
 
 pub use breaker::{CircuitBreaker, Counted, RetryLimit, Thresholds};
-pub use chain_match::{ChainMatch, Met, ServerName, TransportProtocol};
-pub use cluster::{Caller, Cluster, ClusterKind, HttpProtocol, Transport, TransportMatch, UpstreamTls};
-pub use endpoint::{Endpoint, EndpointSet, HealthEndpoint, ListedHealth, Standing, WorkloadLabels};
+pub use chain_match::{ChainMatch, Met, ServerName, SourceType, TransportProtocol};
+pub use cluster::{Caller, Cluster, ClusterKind, HttpProtocol, OriginalDst};
+pub use endpoint::{Endpoint, EndpointSet, HealthEndpoint, ListedHealth, SetRules, Standing, WorkloadLabels};
 pub use guard::{ConnectionLimit, Guard, Permit};
 pub use health_check::{HealthChecker, Question};
 pub use hosts::{Balancers, Choice, Tried, Wanted};
-pub use http::{Codec, HttpConnectionManager, HttpLimits, RouteSource, Routes};
-pub use listener::{DownstreamTls, FilterChain, Inspect, Listener, Terminal};
+pub use http::{
+    CertificateHeader, Codec, Forwarding, HttpConnectionManager, HttpLimits, RouteSource, Routes, ServerHeader,
+    ToldCertificate,
+};
+pub use listener::{DownstreamTls, FilterChain, Inspect, Introduction, Listener, MeshTls, Terminal};
 pub use outlier::OutlierDetector;
 pub use registry::{Registry, ResourceKind};
+pub use secret::Secret;
 pub use slot::{Slot, SlotState};
-pub use tcp::{TcpProxy, WeightedCluster};
+pub use tcp::{Longest, TcpProxy, WeightedCluster};
+pub use transport::{DialSocket, Keepalive, Passed, ProxyHeader, Security, Transport, TransportMatch, UpstreamTls};

@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use leno_engine::balance::Locality;
 
-use super::{Cluster, EndpointSet, Listener, Routes, Slot, SlotState};
+use super::{Cluster, EndpointSet, Listener, Routes, Secret, Slot, SlotState, watch::Files};
 
 /// The kinds of resources that are fetched by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,6 +20,8 @@ pub enum ResourceKind {
     Cluster,
     /// Cluster load assignments.
     Endpoints,
+    /// Secrets.
+    Secret,
 }
 
 /// The slots of one kind.
@@ -45,6 +47,10 @@ pub struct Registry {
     clusters: Table<Cluster>,
     /// Endpoints.
     endpoints: Table<EndpointSet>,
+    /// Secrets.
+    secrets: Table<Secret>,
+    /// Files that secrets come from.
+    files: Files,
     /// Where this process is, and what it is one of.
     pub node: Node,
     /// Slots made since [`Self::take_wanted`] was last called.
@@ -70,6 +76,27 @@ impl Registry {
     /// The slot of a cluster's endpoints, made (and so subscribed) if there is none.
     pub fn endpoints(&mut self, name: &str) -> Arc<Slot<EndpointSet>> {
         slot(&mut self.endpoints, &mut self.wanted, ResourceKind::Endpoints, name)
+    }
+
+    /// The slot of a secret, made (and so subscribed) if there is none.
+    pub fn secret(&mut self, name: &str) -> Arc<Slot<Secret>> {
+        slot(&mut self.secrets, &mut self.wanted, ResourceKind::Secret, name)
+    }
+
+    /// The files that secrets come from.
+    pub(super) fn files(&mut self) -> &mut Files {
+        &mut self.files
+    }
+
+    /// The slot of a secret that is wanted.
+    #[must_use]
+    pub fn find_secret(&self, name: &str) -> Option<Arc<Slot<Secret>>> {
+        self.secrets.get(name).cloned()
+    }
+
+    /// Every secret in use.
+    pub fn secrets(&self) -> impl Iterator<Item = Arc<Slot<Secret>>> + '_ {
+        self.secrets.values().cloned()
     }
 
     /// The slot of a listener that is wanted.
@@ -124,6 +151,7 @@ impl Registry {
             ResourceKind::Routes => serves(&self.routes, name),
             ResourceKind::Cluster => serves(&self.clusters, name),
             ResourceKind::Endpoints => serves(&self.endpoints, name),
+            ResourceKind::Secret => serves(&self.secrets, name),
         }
     }
 
@@ -139,6 +167,7 @@ impl Registry {
         sweep(&mut self.routes, ResourceKind::Routes, &mut gone);
         sweep(&mut self.clusters, ResourceKind::Cluster, &mut gone);
         sweep(&mut self.endpoints, ResourceKind::Endpoints, &mut gone);
+        sweep(&mut self.secrets, ResourceKind::Secret, &mut gone);
         gone
     }
 }

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use leno_model::resource_name;
 use leno_proto::{google::protobuf::Any, resource};
 use leno_xds::ResourceType;
 use prost::Message as _;
@@ -96,8 +97,10 @@ impl Cache {
         }
     }
 
-    /// The file of a resource: its name with all but the harmless characters written as `%XX`.
+    /// The file of a resource: its name with all but the harmless characters written as `%XX`. Secrets have none: they may
+    /// be keys. The mesh's roots are not.
     fn path(&self, kind: ResourceType, name: &str) -> Option<PathBuf> {
+        (kind != ResourceType::Secret || name == resource_name::TRUST_BUNDLE).then_some(())?;
         let mut file = String::with_capacity(name.len());
         for byte in name.bytes() {
             if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') {
@@ -148,6 +151,16 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         cache.forget(ResourceType::Cluster, name);
         assert_eq!(cache.read(ResourceType::Cluster, name), None);
+    }
+
+    #[test]
+    fn keys_are_never_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(Some(folder.path())).unwrap();
+        for (name, kept) in [("key", false), (resource_name::TRUST_BUNDLE, true)] {
+            cache.write(ResourceType::Secret, name, &Known::Is(Any::default()));
+            assert_eq!(cache.read(ResourceType::Secret, name).is_some(), kept, "{name}");
+        }
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use crate::{
     config::{
-        Cluster, ClusterKind, EndpointSet, Listener, ResourceKind, RouteSource, Routes, Slot, SlotState, Terminal,
+        Cluster, ClusterKind, DownstreamTls, EndpointSet, FilterChain, Listener, ResourceKind, RouteSource, Routes,
+        Secret, Security, Slot, SlotState, Terminal,
     },
     settings::Bound,
 };
@@ -87,25 +88,47 @@ impl Staged {
             Value::Listener(_, listener) => self.listener_waits(listener),
             Value::Bound(_, bound) => bound.iter().any(|one| self.listener_waits(&one.listener)),
             Value::Routes(_, routes) => self.routes_wait(routes),
-            Value::Cluster(_, cluster) => match &cluster.kind {
-                ClusterKind::Eds(slot) => self.is_to_come(ResourceKind::Endpoints, slot),
-                ClusterKind::Static(_) | ClusterKind::OriginalDst => false,
-            },
+            Value::Cluster(_, cluster) => self.cluster_waits(cluster),
             Value::Endpoints(..) => false,
         }
     }
 
     fn listener_waits(&self, listener: &Listener) -> bool {
-        let chains = listener.filter_chains.iter().chain(&listener.default_filter_chain);
-        chains.into_iter().any(|chain| match &chain.terminal {
-            Terminal::Http(manager) => match &manager.routes {
-                RouteSource::Inline(routes) => self.routes_wait(routes),
-                RouteSource::Named(slot) => self.is_to_come(ResourceKind::Routes, slot),
-            },
-            Terminal::Tcp(proxy) => {
-                proxy.clusters.iter().any(|cluster| self.is_to_come(ResourceKind::Cluster, &cluster.cluster))
+        let mut chains = listener.filter_chains.iter().chain(&listener.default_filter_chain);
+        chains.any(|chain| self.chain_waits(chain))
+    }
+
+    fn chain_waits(&self, chain: &FilterChain) -> bool {
+        let for_secrets = match chain.tls.as_deref() {
+            Some(DownstreamTls::Own(context)) => self.secrets_wait(context.slots()),
+            Some(DownstreamTls::Mesh(_)) | None => false,
+        };
+        for_secrets
+            || match &chain.terminal {
+                Terminal::Http(manager) => match &manager.routes {
+                    RouteSource::Inline(routes) => self.routes_wait(routes),
+                    RouteSource::Named(slot) => self.is_to_come(ResourceKind::Routes, slot),
+                },
+                Terminal::Tcp(proxy) => {
+                    proxy.clusters.iter().any(|cluster| self.is_to_come(ResourceKind::Cluster, &cluster.cluster))
+                }
             }
-        })
+    }
+
+    fn cluster_waits(&self, cluster: &Cluster) -> bool {
+        let for_secrets = cluster.transports.iter().any(|one| match &one.transport.security {
+            Security::Tls(context) => self.secrets_wait(context.slots()),
+            Security::MeshTls(_) | Security::Plain => false,
+        });
+        for_secrets
+            || match &cluster.kind {
+                ClusterKind::Eds(slot) => self.is_to_come(ResourceKind::Endpoints, slot),
+                ClusterKind::Static(_) | ClusterKind::Dns(_) | ClusterKind::OriginalDst(_) => false,
+            }
+    }
+
+    fn secrets_wait<'a>(&self, mut slots: impl Iterator<Item = &'a Arc<Slot<Secret>>>) -> bool {
+        slots.any(|slot| self.is_to_come(ResourceKind::Secret, slot))
     }
 
     fn routes_wait(&self, routes: &Routes) -> bool {

@@ -224,7 +224,13 @@ impl Store {
                 if secret.name == resource_name::TRUST_BUNDLE {
                     trust::install(&self.credentials, &secret).map_err(Rejected::Bundle)?;
                     self.counts.updates += 1;
+                    return Ok(None);
                 }
+                let Some(slot) = self.registry.find_secret(name) else { return Ok(None) };
+                self.leaving.remove(&(ResourceKind::Secret, name.into()));
+                let watch = convert::Watch::Always;
+                convert::secret(&secret, &slot, &mut self.registry, watch).map_err(Rejected::Invalid)?;
+                self.counts.updates += 1;
                 None
             }
             ResourceType::Listener if self.takes(kind) => Some(self.bound(body)?),
@@ -277,9 +283,7 @@ impl Store {
     /// Takes away a resource, or learns that there is none. One that something in use refers to serves on for a while: the
     /// change that does not refer to it may come after this one.
     pub fn remove(&mut self, kind: ResourceType, name: &str, now: Instant) {
-        let Some(of) = registry_kind(kind) else {
-            return;
-        };
+        let of = registry_kind(kind);
         if let Some(whole) = &mut self.whole {
             // What the file has is not taken away by who never brought it.
             if whole.is_fixed(kind, name) {
@@ -301,6 +305,7 @@ impl Store {
             ResourceKind::Routes => self.registry.find_routes(name).iter().for_each(|slot| slot.set_absent()),
             ResourceKind::Cluster => self.registry.find_cluster(name).iter().for_each(|slot| slot.set_absent()),
             ResourceKind::Endpoints => self.registry.find_endpoints(name).iter().for_each(|slot| slot.set_absent()),
+            ResourceKind::Secret => self.registry.find_secret(name).iter().for_each(|slot| slot.set_absent()),
         }
     }
 
@@ -373,21 +378,23 @@ impl Store {
         let routes = registry.all_routes().filter_map(|slot| pending(ResourceKind::Routes, &slot));
         let clusters = registry.clusters().filter_map(|slot| pending(ResourceKind::Cluster, &slot));
         let endpoints = registry.all_endpoints().filter_map(|slot| pending(ResourceKind::Endpoints, &slot));
-        let all = listeners.chain(routes).chain(clusters).chain(endpoints);
+        let secrets = registry.secrets().filter_map(|slot| pending(ResourceKind::Secret, &slot));
+        let all = listeners.chain(routes).chain(clusters).chain(endpoints).chain(secrets);
         all.filter(|key| !self.staged.has(key)).map(resource_type).collect()
     }
 
     /// Whether this is wanted and nothing is known of it, not even that it is on its way into use.
     #[must_use]
     pub fn is_pending(&self, kind: ResourceType, name: &str) -> bool {
-        let registry = &self.registry;
-        let waits = |of| match of {
+        let (registry, of) = (&self.registry, registry_kind(kind));
+        let waits = match of {
             ResourceKind::Listener => registry.find_listener(name).is_some_and(|slot| is_pending(&slot)),
             ResourceKind::Routes => registry.find_routes(name).is_some_and(|slot| is_pending(&slot)),
             ResourceKind::Cluster => registry.find_cluster(name).is_some_and(|slot| is_pending(&slot)),
             ResourceKind::Endpoints => registry.find_endpoints(name).is_some_and(|slot| is_pending(&slot)),
+            ResourceKind::Secret => registry.find_secret(name).is_some_and(|slot| is_pending(&slot)),
         };
-        registry_kind(kind).is_some_and(|of| waits(of) && !self.staged.has(&(of, name.into())))
+        waits && !self.staged.has(&(of, name.into()))
     }
 }
 
@@ -396,14 +403,14 @@ fn pending<T>(kind: ResourceKind, slot: &Slot<T>) -> Option<(ResourceKind, Arc<s
     is_pending(slot).then(|| (kind, Arc::clone(slot.name())))
 }
 
-/// The registry's kind of a resource type; secrets are not in it.
-fn registry_kind(kind: ResourceType) -> Option<ResourceKind> {
+/// The registry's kind of a resource type.
+fn registry_kind(kind: ResourceType) -> ResourceKind {
     match kind {
-        ResourceType::Secret => None,
-        ResourceType::Cluster => Some(ResourceKind::Cluster),
-        ResourceType::Endpoint => Some(ResourceKind::Endpoints),
-        ResourceType::Listener => Some(ResourceKind::Listener),
-        ResourceType::Route => Some(ResourceKind::Routes),
+        ResourceType::Secret => ResourceKind::Secret,
+        ResourceType::Cluster => ResourceKind::Cluster,
+        ResourceType::Endpoint => ResourceKind::Endpoints,
+        ResourceType::Listener => ResourceKind::Listener,
+        ResourceType::Route => ResourceKind::Routes,
     }
 }
 
@@ -414,6 +421,7 @@ fn resource_type((kind, name): (ResourceKind, Arc<str>)) -> Key {
         ResourceKind::Routes => ResourceType::Route,
         ResourceKind::Cluster => ResourceType::Cluster,
         ResourceKind::Endpoints => ResourceType::Endpoint,
+        ResourceKind::Secret => ResourceType::Secret,
     };
     (kind, name)
 }

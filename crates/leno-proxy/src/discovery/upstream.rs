@@ -4,7 +4,6 @@ use std::{
     future::{Ready, ready},
     io,
     net::SocketAddr,
-    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -23,8 +22,8 @@ use tonic::{
 
 use crate::{
     bootstrap::Upstream,
-    config::{Cluster, ClusterKind, Transport},
-    dial,
+    config::{Cluster, ClusterKind, Security, Transport},
+    dial, dns,
 };
 
 /// A channel to the first of these that can be reached.
@@ -46,16 +45,17 @@ pub async fn connect(upstreams: &[Upstream]) -> Result<Channel, ConnectError> {
 async fn to(upstream: &Upstream) -> Result<Channel, ConnectError> {
     let cluster = upstream.cluster.get().ok_or("the cluster is not there")?;
     let mut last: ConnectError = "the cluster has no endpoints".into();
-    let set = match &cluster.kind {
-        ClusterKind::Static(set) => Arc::clone(set),
-        ClusterKind::Eds(_) | ClusterKind::OriginalDst => {
+    let endpoints = match &cluster.kind {
+        ClusterKind::Static(set) => set.endpoints.clone(),
+        ClusterKind::Dns(names) => dns::endpoints(names).await?,
+        ClusterKind::Eds(_) | ClusterKind::OriginalDst(_) => {
             return Err("expected a cluster with its own endpoints".into());
         }
     };
-    for endpoint in set.endpoints.iter().filter(|endpoint| endpoint.is_healthy()) {
+    for endpoint in endpoints.iter().filter(|endpoint| endpoint.is_healthy()) {
         match cluster.transport(endpoint) {
-            Transport::Plain => {}
-            Transport::MeshTls(_) => return Err("expected plaintext: this channel has no mesh identity".into()),
+            Transport { header: None, security: Security::Plain } => {}
+            Transport { .. } => return Err("expected plaintext: this channel has no mesh identity".into()),
         }
         match channel(&cluster, endpoint.address, &upstream.authority).await {
             Ok(channel) => return Ok(channel),

@@ -11,8 +11,8 @@ use tokio::{
 use super::{grpc, http};
 use crate::{
     config::{Cluster, Endpoint, HealthChecker, Question},
-    connection::{Direction, Payload},
-    dial,
+    connection::Payload,
+    dial::{self, OnBehalf},
     io::Io,
     worker::Worker,
 };
@@ -37,7 +37,7 @@ pub(super) async fn ask(
         let mut to = endpoint.address;
         to.set_port(endpoint.health.port.unwrap_or(to.port()));
         let host = endpoint.health.host.as_deref();
-        let Ok(dialed) = dial::reach(worker, Direction::Outbound, cluster, (endpoint, to), payload).await else {
+        let Ok(dialed) = dial::reach(OnBehalf::Proxy(worker), cluster, (endpoint, to), payload).await else {
             return CheckResult::Failed;
         };
         match &checker.question {

@@ -46,6 +46,7 @@ impl Current {
             let met = Met {
                 destination: self.connection.original_destination,
                 source: self.connection.peer,
+                direct_source: self.connection.direct_peer,
                 transport,
                 server_name: &self.connection.server_name,
                 protocols,

@@ -1,18 +1,24 @@
 //! What is to be done with a request: all decisions, no I/O.
 
-use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
+    sync::Arc,
+    time::Duration,
+};
 
 use leno_engine::{
     balance::{self, Criteria},
     filter::ActiveFault,
     request::RequestHead,
     resilience::RetryPolicy,
-    route::{Action, Facts, Forward, HashPolicy, Hashed, HeaderAppend, HeaderEdits, HeaderText, HeaderWrite},
+    route::{Action, Facts, Forward, HashPolicy, Hashed, HeaderAppend, HeaderEdits, HeaderText, HeaderWrite, Route},
 };
 use rand::RngExt as _;
 
 use super::{
     filter::{Filtered, Setting, edited::Edited},
+    forwarded::{self, Told},
     header,
     held::Incoming,
     judged::Judged,
@@ -21,7 +27,7 @@ use super::{
     selected::Selected,
 };
 use crate::{
-    config::{Cluster, HttpConnectionManager, RouteSource, Routes, Slot, Tried, Wanted},
+    config::{Cluster, ClusterKind, HttpConnectionManager, OriginalDst, RouteSource, Routes, Slot, Tried, Wanted},
     connection::{Admission, Callee, Connection},
     error::{ErrorKind, ProxyError},
     telemetry::event::Protocol,
@@ -35,6 +41,8 @@ pub(super) const CONFIG: Duration = Duration::from_secs(5);
 pub(super) struct Routed {
     /// Where to.
     pub(super) cluster: Arc<Cluster>,
+    /// Where an original-destination cluster leads.
+    pub(super) destination: SocketAddr,
     /// The route's name; may be empty.
     pub(super) route: Arc<str>,
     /// The new target, when it changes.
@@ -47,6 +55,8 @@ pub(super) struct Routed {
     pub(super) criteria: Option<Arc<Criteria>>,
     /// What was there before a rewrite, for the callee.
     pub(super) originals: Vec<(&'static str, String)>,
+    /// What is said of who called.
+    pub(super) told: Told,
     /// How long the answer may take once the request is there.
     pub(super) timeout: Option<Duration>,
     /// How long the request may take to arrive.
@@ -78,9 +88,32 @@ pub(super) enum Decision {
     Answer(Reply),
 }
 
+/// Decides on a request, and has it and its answer say which way they went.
+pub(super) async fn decide<R: RequestHead, B: Incoming>(
+    connection: &Connection,
+    manager: &HttpConnectionManager,
+    callee: &Callee,
+    protocol: Protocol,
+    request: &R,
+    body: &mut B,
+) -> Decision {
+    let (told, way) = forwarded::both(connection, &manager.forwarding, request);
+    match judge(connection, manager, callee, protocol, request, body).await {
+        Decision::Forward(mut routed) => {
+            routed.told = told;
+            routed.response_edits.extend(way);
+            Decision::Forward(routed)
+        }
+        Decision::Answer(reply) => Decision::Answer(match way {
+            Some(way) => reply.edited(&[way]),
+            None => reply,
+        }),
+    }
+}
+
 /// Decides on a request: the route is looked up first, because it may have something to say for filters, but what the
 /// filters refuse does not learn which routes there are.
-pub(super) async fn decide<R: RequestHead, B: Incoming>(
+async fn judge<R: RequestHead, B: Incoming>(
     connection: &Connection,
     manager: &HttpConnectionManager,
     callee: &Callee,
@@ -98,7 +131,8 @@ pub(super) async fn decide<R: RequestHead, B: Incoming>(
     let routes = routes(manager).await;
     let known = routes.as_deref().ok();
     let selected = known.and_then(|routes| Selected::of(routes, &request));
-    let mut setting = Setting { connection, manager, callee, protocol, routes: known, selected };
+    let remote = forwarded::source(connection, &manager.forwarding, &request);
+    let mut setting = Setting { connection, manager, callee, protocol, remote, routes: known, selected };
     let mut filtered = Filtered::default();
     let reply = match filtered.apply(&mut setting, &request, body).await {
         Some(reply) => {
@@ -153,18 +187,9 @@ async fn onward<R: RequestHead>(
     }
     let Selected { route, .. } = &selected;
     let facts = setting.facts(request);
-    let forward = match &route.action {
-        Action::Forward(forward) => forward,
-        Action::Redirect(redirect) => {
-            let (authority, target) = (request.authority(), request.target());
-            let location = redirect.location(&route.matches.path, "http", authority, target);
-            let reply = Reply::redirect(redirect.status, location);
-            return Ok(Onward::Answer(reply.edited(&selected.response_edits(&facts))));
-        }
-        Action::DirectResponse(direct) => {
-            let reply = Reply::direct(direct.status, direct.body.to_string());
-            return Ok(Onward::Answer(reply.edited(&selected.response_edits(&facts))));
-        }
+    let forward = match forward(route, setting.connection, request) {
+        Ok(forward) => forward,
+        Err(reply) => return Ok(Onward::Answer(reply.edited(&selected.response_edits(&facts)))),
     };
     let (name, weight) = selected
         .cluster
@@ -184,12 +209,15 @@ async fn onward<R: RequestHead>(
     let request_edits: Vec<_> = selected.request_edits(&facts);
     // What counts is what the endpoint sees, as with Envoy.
     let sent = Edited::over(request, &request_edits, target.as_deref(), host.as_deref());
-    let hashed = hashed(forward, &sent, setting.connection.peer.ip());
+    let hashed = hashed(forward, &sent, setting.remote.ip());
+    let destination = destination(&cluster, setting.connection, request);
     Ok(Onward::Forward(Box::new(Routed {
+        destination,
         cluster,
         route: route.name.clone(),
         target: target.or_else(|| request.changed_target()),
         originals,
+        told: Told::default(),
         host: host.or_else(|| request.changed_host()),
         hash: hashed.hash,
         criteria: weight.and_then(|weight| weight.criteria.as_ref()).or(forward.criteria.as_ref()).cloned(),
@@ -222,6 +250,19 @@ fn admits(cluster: &Cluster, protocol: Protocol, connect: bool) -> Result<(), Pr
         return Err(ProxyError::new(ErrorKind::UpstreamProtocol, text));
     }
     Ok(())
+}
+
+/// Where a route leads, or the answer that it gives itself.
+fn forward<'a, R: RequestHead>(route: &'a Route, connection: &Connection, request: &R) -> Result<&'a Forward, Reply> {
+    match &route.action {
+        Action::Forward(forward) => Ok(forward),
+        Action::Redirect(redirect) => {
+            let (scheme, authority, target) = (connection.scheme(), request.authority(), request.target());
+            let location = redirect.location(&route.matches.path, scheme, authority, target);
+            Err(Reply::redirect(redirect.status, location))
+        }
+        Action::DirectResponse(direct) => Err(Reply::direct(direct.status, direct.body.to_string())),
+    }
 }
 
 impl Routed {
@@ -271,6 +312,15 @@ fn originals<R: RequestHead>(forward: &Forward, host: bool, request: &R) -> Vec<
         (header::FORWARDED_HOST, hosts)
     });
     path.into_iter().chain(original).chain(forwarded).collect()
+}
+
+/// Where an original-destination cluster leads.
+fn destination<R: RequestHead>(cluster: &Cluster, connection: &Connection, request: &R) -> SocketAddr {
+    let ClusterKind::OriginalDst(OriginalDst { header: Some(header), .. }) = &cluster.kind else {
+        return connection.destination();
+    };
+    let named = request.header(header).and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+    named.unwrap_or_else(|| connection.destination())
 }
 
 /// Gives the caller cookies.

@@ -39,7 +39,7 @@ pub(super) enum Change<'a> {
 /// Changes in their order. Those that the proxy itself makes find room without an allocation.
 pub(super) type Changes<'a> = SmallVec<[Change<'a>; 4]>;
 
-/// What tells a request from others, where the caller did not say so itself: for the callee and for the log.
+/// What tells a request from others, where it is not what the caller said: for the callee and for the log.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ids {
     /// `x-request-id`.
@@ -49,10 +49,11 @@ pub(super) struct Ids {
 }
 
 impl Ids {
-    /// Makes those that are missing. `header` tells a header's value.
-    pub(super) fn missing<'v>(header: impl Fn(&str) -> Option<&'v [u8]>) -> Self {
+    /// Those that are decided, and new ones where they are missing. `header` tells a header's value.
+    pub(super) fn of<'v>(routed: &Routed, header: impl Fn(&str) -> Option<&'v [u8]>) -> Self {
         let mut random = rand::rng();
-        let request = header(REQUEST_ID).is_none().then(|| RequestId::new(random.random()));
+        let missing = || header(REQUEST_ID).is_none().then(|| RequestId::new(random.random()));
+        let request = routed.told.request_id.or_else(missing);
         let legal = header(TRACEPARENT).is_some_and(trace::is_legal);
         let trace = (!legal).then(|| Traceparent::start(random.random(), random.random()));
         Self { request, trace }
@@ -67,15 +68,12 @@ pub(super) fn request<'a, 'v>(
     header: impl Fn(&str) -> Option<&'v [u8]>,
 ) -> Changes<'a> {
     let mut changes = Changes::new();
-    match (connection.direction, connection.mtls) {
-        (Direction::Inbound, true) => {
-            changes.push(Change::Set(CLIENT_CERTIFICATE, connection.client_certificate().into()));
-        }
-        (Direction::Inbound, false) | (Direction::Outbound, _) => {
-            if header(CLIENT_CERTIFICATE).is_some() {
-                changes.push(Change::Remove(CLIENT_CERTIFICATE));
-            }
-        }
+    match connection.direction {
+        // Without TLS of the mesh, what is told says what becomes of it.
+        _ if !connection.mtls || routed.told.certificate => {}
+        Direction::Inbound => changes.push(Change::Set(CLIENT_CERTIFICATE, connection.client_certificate().into())),
+        Direction::Outbound if header(CLIENT_CERTIFICATE).is_some() => changes.push(Change::Remove(CLIENT_CERTIFICATE)),
+        Direction::Outbound => {}
     }
     if let Some(id) = &ids.request {
         changes.push(Change::Set(REQUEST_ID, id.as_str().into()));
@@ -83,9 +81,10 @@ pub(super) fn request<'a, 'v>(
     if let Some(trace) = &ids.trace {
         changes.push(Change::Set(TRACEPARENT, trace.as_str().into()));
     }
-    if header(FORWARDED_PROTO).is_none() {
-        changes.push(Change::Set(FORWARDED_PROTO, "http".into()));
-    }
+    changes.extend(routed.told.headers.iter().map(|(name, value)| match value {
+        Some(value) => Change::Set(name, Cow::Borrowed(&**value)),
+        None => Change::Remove(name),
+    }));
     changes.extend(routed.originals.iter().map(|(name, value)| Change::Set(name, value.as_str().into())));
     edits(&mut changes, &routed.request_edits, 0, header);
     changes
@@ -179,8 +178,8 @@ impl RequestId {
 }
 
 /// A new request id.
-pub(super) fn request_id() -> String {
-    RequestId::new(rand::rng().random()).as_str().to_owned()
+pub(super) fn request_id() -> RequestId {
+    RequestId::new(rand::rng().random())
 }
 
 #[cfg(test)]

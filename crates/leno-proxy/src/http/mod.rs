@@ -15,6 +15,7 @@ mod access_log;
 mod current;
 mod decide;
 mod filter;
+mod forwarded;
 mod h1;
 mod h2;
 mod header;

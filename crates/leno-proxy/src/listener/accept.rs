@@ -21,13 +21,10 @@ use crate::{
     connection::{Admission, Direction},
     dial,
     error::ErrorKind,
-    settings::Bound,
+    settings::{Bound, ListenSocket},
     telemetry::event::ConnectionRefused,
     worker::{Shared, Worker},
 };
-
-/// How many connections the kernel keeps for us.
-const BACKLOG: i32 = 4096;
 
 /// Opens the sockets of a port, for IPv4 and, where the system has it, IPv6; each worker has its own and the kernel
 /// shares connections out.
@@ -35,18 +32,18 @@ const BACKLOG: i32 = 4096;
 /// # Errors
 /// When the IPv4 socket cannot be had.
 pub fn listen(port: u16) -> io::Result<Vec<TcpListener>> {
-    let mut listeners = vec![open(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))?];
+    let mut listeners = vec![open(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)), ListenSocket::default())?];
     let port = listeners.first().and_then(|listener| listener.local_addr().ok()).map_or(port, |address| address.port());
     // Without IPv6 in the kernel there is nothing to accept.
-    listeners.extend(open(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))));
+    listeners.extend(open(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)), ListenSocket::default()));
     Ok(listeners)
 }
 
 /// Opens one socket.
 ///
 /// # Errors
-/// When the address is taken or not ours.
-pub fn open(address: SocketAddr) -> io::Result<TcpListener> {
+/// When the address is taken or not ours, or the process may not do what is asked for.
+pub fn open(address: SocketAddr, settings: ListenSocket) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
@@ -55,8 +52,17 @@ pub fn open(address: SocketAddr) -> io::Result<TcpListener> {
     }
     // What is accepted has these from the socket that it was accepted from.
     dial::tune(&socket);
+    match address {
+        SocketAddr::V4(_) => {
+            socket.set_freebind_v4(settings.freebind)?;
+            if settings.transparent {
+                socket.set_ip_transparent_v4(true)?;
+            }
+        }
+        SocketAddr::V6(_) => socket.set_freebind_v6(settings.freebind)?,
+    }
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    socket.listen(settings.backlog)?;
     TcpListener::from_std(socket.into())
 }
 
@@ -72,6 +78,14 @@ pub enum Door {
 }
 
 impl Door {
+    /// How many connections are accepted before others get their turn.
+    fn at_once(&self) -> u32 {
+        match self {
+            Self::Bound(bound) => bound.borrow().socket.accepted_at_once,
+            Self::Outbound | Self::Inbound => u32::MAX,
+        }
+    }
+
     /// Which way its connections count as.
     fn direction(&self) -> Direction {
         match self {
@@ -84,9 +98,17 @@ impl Door {
 /// Accepts for ever.
 pub async fn run(worker: Rc<Worker>, listener: TcpListener, door: Door) {
     let direction = door.direction();
+    let mut accepted = 0;
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => take(&worker, stream, peer, &door),
+            Ok((stream, peer)) => {
+                take(&worker, stream, peer, &door);
+                accepted += 1;
+                if accepted >= door.at_once() {
+                    accepted = 0;
+                    tokio::task::yield_now().await;
+                }
+            }
             // The caller went away while it waited.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {

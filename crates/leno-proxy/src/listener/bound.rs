@@ -2,9 +2,13 @@
 
 use std::{cell::OnceCell, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
 
+use leno_engine::proxy_protocol::{Addition, Addresses};
 use tokio::net::TcpStream;
 
-use super::original_dst;
+use super::{
+    introduction::{self, Introduced},
+    original_dst,
+};
 use crate::{
     config::{FilterChain, Listener, Met, TransportProtocol},
     connection::{Admission, Connection, Direction, Payload},
@@ -13,7 +17,7 @@ use crate::{
     io::{Io, Socket},
     settings::Bound,
     telemetry::event::ConnectionRefused,
-    tls::{self, hello::Offer},
+    tls::{self, accept::Proved, hello::Offer},
     worker::Worker,
 };
 
@@ -27,30 +31,60 @@ pub(super) async fn serve(
 ) {
     let redirected = || original_dst::of(&stream, [bound.address.port(); 2]);
     let destination = if bound.original_destination { redirected() } else { None };
+    let restored = destination.is_some();
     let Some(destination) = destination.or_else(|| stream.local_addr().ok()) else {
         return;
     };
-    let meeting = Meeting { worker, peer, destination, opened: Instant::now(), admission };
-    meeting.serve(&bound.listener, Socket::new(stream)).await;
+    let (direct_peer, additions, opened) = (peer, Box::default(), Instant::now());
+    let mut meeting = Meeting { worker, peer, direct_peer, destination, restored, additions, opened, admission };
+    let mut socket = Socket::new(stream);
+    let until = tokio::time::Instant::now() + bound.listener.inspect.time();
+    if let Some(rules) = &bound.listener.introduction {
+        match introduction::read(&mut socket, rules, until).await {
+            Introduced::As(addresses, additions) => meeting.introduce(addresses, additions),
+            Introduced::Not => {}
+            Introduced::Silent if bound.listener.inspect.continue_on_timeout => {}
+            Introduced::Silent => return meeting.refuse(ErrorKind::RequestTimeout),
+            Introduced::Refused(why) => {
+                tracing::debug!(%peer, why, "connection refused");
+                return meeting.refuse(ErrorKind::BadIntroduction);
+            }
+            Introduced::Closed => return,
+        }
+    }
+    meeting.serve(&bound.listener, socket, until).await;
 }
 
 /// A connection of which it is not known yet what it is.
 struct Meeting {
     worker: Rc<Worker>,
     peer: SocketAddr,
+    direct_peer: SocketAddr,
     destination: SocketAddr,
+    restored: bool,
+    additions: Box<[Addition]>,
     opened: Instant,
     admission: Admission,
 }
 
 impl Meeting {
+    /// Believes a PROXY header.
+    fn introduce(&mut self, addresses: Option<Addresses>, additions: Box<[Addition]>) {
+        if let Some(Addresses { source, destination }) = addresses {
+            self.restored |= destination != self.destination;
+            (self.peer, self.destination) = (source, destination);
+        }
+        self.additions = additions;
+    }
+
     /// Looks at the first bytes as far as the listener asks for it, chooses a chain and serves.
-    async fn serve(self, listener: &Listener, mut socket: Socket) {
+    async fn serve(self, listener: &Listener, mut socket: Socket, until: tokio::time::Instant) {
         let inspect = listener.inspect;
         let mut transport = TransportProtocol::Raw;
         let mut offer = Offer::default();
         if inspect.tls {
-            match detect::hello(&mut socket, inspect.time()).await {
+            let left = until.saturating_duration_since(tokio::time::Instant::now());
+            match detect::hello(&mut socket, left).await {
                 First::Tls(offered) => (transport, offer) = (TransportProtocol::Tls, offered),
                 First::Other => {}
                 First::Silent if inspect.continue_on_timeout => {}
@@ -60,7 +94,8 @@ impl Meeting {
         }
         let mut payload = None;
         if inspect.http && transport == TransportProtocol::Raw {
-            payload = detect::payload(&mut socket, inspect.timeout).await;
+            let left = until.saturating_duration_since(tokio::time::Instant::now());
+            payload = detect::payload(&mut socket, left).await;
             if payload.is_none() && !inspect.continue_on_timeout {
                 return;
             }
@@ -71,6 +106,7 @@ impl Meeting {
         let met = Met {
             destination: self.destination,
             source: self.peer,
+            direct_source: self.direct_peer,
             transport,
             server_name: &offer.server_name,
             protocols: &protocols,
@@ -95,17 +131,22 @@ impl Meeting {
 
     /// Counts and logs a connection that goes nowhere.
     fn refuse(self, reason: ErrorKind) {
-        let (worker, direction, peer) = (&*self.worker, Direction::Outbound, self.peer);
+        let (worker, direction, peer) = (&*self.worker, Direction::Outbound, self.direct_peer);
         ConnectionRefused { worker, direction, peer, reason }.emit();
     }
 
     /// The connection, now that it is known what it is.
-    fn connection(&self, caller: Option<tls::accept::Caller>, server_name: &str) -> Rc<Connection> {
+    fn connection(self, caller: Option<Proved>, server_name: &str) -> Rc<Connection> {
+        let (caller, tls) = caller.map_or((None, None), Proved::parts);
         Rc::new(Connection {
             worker: Rc::clone(&self.worker),
+            additions: self.additions,
+            direct_peer: self.direct_peer,
+            tls,
             direction: Direction::Outbound,
             peer: self.peer,
             original_destination: self.destination,
+            restored: self.restored,
             mtls: caller.is_some(),
             server_name: server_name.into(),
             source: self.worker.callers.labels(caller.as_ref()),

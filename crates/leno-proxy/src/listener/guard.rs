@@ -1,5 +1,7 @@
 //! What a connection has to pass before its chain serves it.
 
+use std::time::Duration;
+
 use leno_engine::{
     authorization::{Rbac, Subject, Verdict},
     filter::AccessControl,
@@ -16,11 +18,12 @@ use crate::{
 /// What rules may ask of a connection.
 #[must_use]
 pub fn subject(connection: &Connection) -> Subject<'_> {
-    let identity = &*connection.source.identity;
     Subject {
-        // On the way in the labels are those of the verified identity; on the way out nobody has one.
-        identity: connection.identity.as_ref().map(|_| identity),
+        secure: connection.is_secure(),
+        names: connection.names(),
+        direct: connection.direct_peer,
         source: connection.peer,
+        remote: connection.peer,
         destination: connection.original_destination,
         server_name: &connection.server_name,
         metadata: None,
@@ -28,10 +31,23 @@ pub fn subject(connection: &Connection) -> Subject<'_> {
 }
 
 /// Lets a connection pass all guards of a chain, and gives what it holds while it lives; `None` when one of them does not
-/// let it: counted and logged.
-#[must_use]
-pub fn admit(chain: &FilterChain, connection: &Connection) -> Option<Vec<Permit>> {
-    let mut permits = Vec::new();
+/// let it: counted and logged, and held as long as that one says.
+pub async fn admit(chain: &FilterChain, connection: &Connection) -> Option<Vec<Permit>> {
+    match judge(chain, connection) {
+        Ok(permits) => Some(permits),
+        Err(held) => {
+            if !held.is_zero() {
+                // Boxed: most connections are let in.
+                Box::pin(tokio::time::sleep(held)).await;
+            }
+            None
+        }
+    }
+}
+
+/// What a connection holds, or how long it is held.
+fn judge(chain: &FilterChain, connection: &Connection) -> Result<Vec<Permit>, Duration> {
+    let (mut permits, mut held) = (Vec::new(), Duration::ZERO);
     for guard in &chain.guards {
         let refused = match guard {
             Guard::Access(control) => {
@@ -42,23 +58,24 @@ pub fn admit(chain: &FilterChain, connection: &Connection) -> Option<Vec<Permit>
                 let detail = || format!("more connections than {stat_prefix} allows in this time");
                 (!bucket.take(clock::now())).then(|| (ErrorKind::RateLimited, detail()))
             }
-            Guard::Connections { stat_prefix, limit } => match limit.admit() {
+            Guard::Connections { stat_prefix, limit, delay } => match limit.admit() {
                 Some(permit) => {
                     permits.push(permit);
                     None
                 }
                 None => {
                     let detail = format!("{stat_prefix} allows {} connections at the same time", limit.max());
+                    held = *delay;
                     Some((ErrorKind::RateLimited, detail))
                 }
             },
         };
         if let Some((reason, detail)) = refused {
             emit(chain, connection, reason, &detail, true);
-            return None;
+            return Err(held);
         }
     }
-    Some(permits)
+    Ok(permits)
 }
 
 /// Whether the access rules of a chain let a connection pass. Nothing is counted.
@@ -105,7 +122,7 @@ fn callee(chain: &FilterChain, connection: &Connection) -> Callee {
 
 /// A denial in words: who, where to, and by which policy.
 fn describe(connection: &Connection, policy: Option<&str>) -> String {
-    let who = connection.identity.as_ref().map_or_else(|| "a caller without identity".to_owned(), ToString::to_string);
+    let who = connection.names().first().map_or("a caller without identity", |name| name);
     let me = &connection.worker.shared.settings.workload.identity;
     let to = connection.original_destination;
     match policy {

@@ -19,7 +19,7 @@ use crate::{
     io::{Io, Socket},
     tcp,
     telemetry::event::{ConnectionRefused, Denied, Protocol},
-    tls::{self, accept::Caller, hello::Offer},
+    tls::{self, accept::Proved, hello::Offer},
     worker::Worker,
 };
 
@@ -114,12 +114,12 @@ impl Meeting {
         };
         let Some(config) = &chain.tls else {
             // TLS of the application's own, let through as bytes.
-            let connection = self.connection(None, false, &offer.server_name);
+            let connection = self.connection(None, &offer.server_name);
             return super::serve(connection, &chain, Io::Plain(socket), Some(Payload::Tcp)).await;
         };
         if let Ok((io, caller)) = Box::pin(tls::accept::accept(&self.worker, config, socket, self.peer)).await {
             let payload = tls::payload(io.alpn());
-            let connection = self.connection(Some(caller), true, &offer.server_name);
+            let connection = self.connection(Some(caller), &offer.server_name);
             super::serve(connection, &chain, io, payload).await;
         }
     }
@@ -138,7 +138,7 @@ impl Meeting {
         if chain.tls.is_some() {
             return self.refuse_plaintext("plaintext");
         }
-        let connection = self.connection(None, false, "");
+        let connection = self.connection(None, "");
         super::serve(connection, &chain, Io::Plain(socket), payload).await;
     }
 
@@ -147,7 +147,7 @@ impl Meeting {
         let Terminal::Tcp(proxy) = &chain.terminal else {
             return;
         };
-        let connection = self.connection(None, false, "");
+        let connection = self.connection(None, "");
         if !guard::may_connect(chain, &connection) {
             // Not even dialled; what the caller says decides how it is refused.
             return self.late(socket).await;
@@ -159,20 +159,21 @@ impl Meeting {
         };
         if heard.upstream.is_some() && heard.socket.buffered().is_empty() {
             // Held for as long as the connection lives.
-            let Some(_permits) = guard::admit(chain, &connection) else { return };
+            let Some(_permits) = guard::admit(chain, &connection).await else { return };
             return tcp::exchange::run(&connection, proxy, Io::Plain(heard.socket), heard.upstream).await;
         }
         self.late(heard.socket).await;
     }
 
     fn choose(&self, transport: TransportProtocol, server_name: &str, protocols: &[&str]) -> Option<Arc<FilterChain>> {
-        let met = Met { destination: self.destination, source: self.peer, transport, server_name, protocols };
+        let (destination, source, direct_source) = (self.destination, self.peer, self.peer);
+        let met = Met { destination, source, direct_source, transport, server_name, protocols };
         self.listener.choose(&met).map(Arc::clone)
     }
 
     /// Refuses what is not mesh TLS: counted and logged.
     fn refuse_plaintext(self, what: &str) {
-        let connection = self.connection(None, false, "");
+        let connection = self.connection(None, "");
         let callee = Callee::of(&connection, &self.listener.name);
         let detail = format!("{what} from {} to {} where mesh TLS is demanded", self.peer, self.destination);
         let reason = ErrorKind::PlaintextRefused;
@@ -189,15 +190,20 @@ impl Meeting {
     }
 
     /// The connection, now that it is known what it is.
-    fn connection(&self, caller: Option<Caller>, mtls: bool, server_name: &str) -> Rc<Connection> {
+    fn connection(&self, caller: Option<Proved>, server_name: &str) -> Rc<Connection> {
+        let (caller, tls) = caller.map_or((None, None), Proved::parts);
         Rc::new(Connection {
             worker: Rc::clone(&self.worker),
             direction: Direction::Inbound,
             peer: self.peer,
+            direct_peer: self.peer,
             original_destination: self.destination,
+            restored: true,
+            additions: Box::default(),
             source: self.worker.callers.labels(caller.as_ref()),
+            mtls: caller.is_some(),
+            tls,
             identity: caller.map(|caller| caller.identity),
-            mtls,
             server_name: server_name.into(),
             opened: self.opened,
             admission: self.admission,

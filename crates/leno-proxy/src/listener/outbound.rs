@@ -47,9 +47,13 @@ pub async fn serve_to(
     let connection = Rc::new(Connection {
         direction: Direction::Outbound,
         peer,
+        direct_peer: peer,
         original_destination: address,
+        restored: true,
+        additions: Box::default(),
         identity: None,
         mtls: false,
+        tls: None,
         server_name: Box::default(),
         source: Arc::clone(&worker.shared.settings.workload),
         opened: Instant::now(),
@@ -98,6 +102,7 @@ async fn route(connection: &Rc<Connection>, destination: &Destination, listener:
         listener.choose(&Met {
             destination: connection.original_destination,
             source: connection.peer,
+            direct_source: connection.direct_peer,
             transport: TransportProtocol::Raw,
             server_name: "",
             protocols,
@@ -132,6 +137,7 @@ async fn route_by_name(connection: &Rc<Connection>, listener: &Listener, mut soc
     let met = Met {
         destination: connection.original_destination,
         source: connection.peer,
+        direct_source: connection.direct_peer,
         transport,
         server_name: &name,
         protocols: &[],

@@ -55,6 +55,8 @@ pub(crate) struct Check<'a> {
     pub(crate) target: &'a str,
     /// The host.
     pub(crate) host: &'a str,
+    /// `http` or `https`.
+    pub(crate) scheme: &'a str,
     /// `HTTP/1.1` or `HTTP/2`.
     pub(crate) protocol: &'a str,
     /// The headers that it sees, in lower case.
@@ -127,7 +129,7 @@ impl Check<'_> {
             method: self.method.to_owned(),
             path: self.target.to_owned(),
             host: self.host.to_owned(),
-            scheme: "http".to_owned(),
+            scheme: self.scheme.to_owned(),
             protocol: self.protocol.to_owned(),
             size: i64::try_from(self.size).unwrap_or(i64::MAX),
             ..HttpRequest::default()

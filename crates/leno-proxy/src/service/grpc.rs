@@ -17,7 +17,7 @@ use prost::Message;
 use super::{ANSWER, AskError, Asked, Failed, choose, cluster, within};
 use crate::{
     config::{Cluster, Slot},
-    connection::Direction,
+    dial::OnBehalf,
     h2::{self, Answered, Over, Unanswered},
     upstream::Http2,
     worker::Worker,
@@ -70,7 +70,7 @@ pub(crate) async fn unary<A: Message + Default>(
 /// Asks one endpoint.
 async fn ask(worker: &Rc<Worker>, asked: &Asked, call: &Call<'_>, question: Bytes) -> Result<Bytes, Failed> {
     let Asked { cluster, endpoint, .. } = asked;
-    let connected = Http2::to(worker, Direction::Outbound, cluster, endpoint).await;
+    let connected = Http2::to(OnBehalf::Proxy(worker), cluster, endpoint).await;
     let lease = connected.map_err(|error| match error.retryable {
         true => Failed::Unread(error.into()),
         false => Failed::Read(error.into()),

@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::{ANSWER, AskError, Asked, Failed, choose, cluster, within};
 use crate::{
     config::{Cluster, HttpProtocol, Slot},
-    connection::Direction,
+    dial::OnBehalf,
     h2::{self, Unanswered},
     upstream::{Http1, Http2, Key},
     worker::Worker,
@@ -79,12 +79,13 @@ fn broken(why: impl std::fmt::Display) -> Failed {
 
 async fn http1(worker: &Rc<Worker>, asked: &Asked, question: &Question, fresh: bool) -> Result<Answer, Failed> {
     let Asked { cluster, endpoint, .. } = asked;
-    let key = Key::new(cluster, endpoint);
+    let for_whom = OnBehalf::Proxy(worker);
+    let key = Key::new(for_whom, cluster, endpoint);
     let waited = if fresh { None } else { Http1::waited(worker, &key) };
     let mut upstream = match waited {
         Some(waited) => waited,
         None => {
-            let dialed = Http1::dial(worker, Direction::Outbound, cluster, endpoint, key).await;
+            let dialed = Http1::dial(for_whom, cluster, endpoint, key).await;
             dialed.map_err(|error| Failed::Unread(error.into()))?
         }
     };
@@ -157,7 +158,7 @@ async fn read(upstream: &mut Http1, head: &ResponseHead, mut answer: Answer) -> 
 
 async fn http2(worker: &Rc<Worker>, asked: &Asked, question: &Question) -> Result<Answer, Failed> {
     let Asked { cluster, endpoint, .. } = asked;
-    let connected = Http2::to(worker, Direction::Outbound, cluster, endpoint).await;
+    let connected = Http2::to(OnBehalf::Proxy(worker), cluster, endpoint).await;
     let lease = connected.map_err(|error| Failed::Unread(error.into()))?;
     let request = question.http2().ok_or(Failed::Read(AskError::Question))?;
     let answered = h2::ask(lease.link(), &request, question.body.clone(), ANSWER).await;

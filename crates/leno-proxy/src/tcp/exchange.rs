@@ -2,15 +2,15 @@
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
-use leno_engine::{resilience::Failure, split};
+use leno_engine::{balance, resilience::Failure, split};
 use rand::RngExt as _;
 use tokio::{io::AsyncReadExt as _, sync::OwnedSemaphorePermit};
 
-use super::relay::{self, End, Relayed};
+use super::relay::{self, End, Relayed, Times};
 use crate::{
-    config::{Cluster, Slot, TcpProxy, Tried, Wanted, endpoint::Active},
+    config::{Cluster, Endpoint, Slot, TcpProxy, Tried, Wanted, endpoint::Active},
     connection::{Admission, Callee, Connection, Direction, Payload},
-    dial,
+    dial::{self, OnBehalf},
     error::{ErrorKind, ProxyError},
     io::Io,
     telemetry::event::{TcpFinished, TcpOpened},
@@ -94,12 +94,19 @@ pub async fn run(connection: &Rc<Connection>, proxy: &TcpProxy, io: Io, ready: O
 async fn relay(connection: &Rc<Connection>, proxy: &TcpProxy, io: Io, opened: Opened) {
     let Opened { io: upstream, greeting, callee, cluster, active, place } = opened;
     let cells = TcpOpened { connection, callee: &callee }.emit();
+    let longest = proxy.longest.map(|longest| {
+        let share: f64 = rand::rng().random();
+        longest.time.mul_f64(1.0 + longest.jitter / 100.0 * share)
+    });
+    let until = longest.map(|longest| tokio::time::Instant::from_std(connection.opened) + longest);
+    let times = Times { idle: proxy.idle_timeout, until };
     let Relayed { sent, received, end } =
-        relay::run(io, upstream, greeting, proxy.idle_timeout, &connection.worker.buffers, &cells).await;
+        relay::run(io, upstream, greeting, times, &connection.worker.buffers, &cells).await;
     drop((active, place));
     let (flags, detail) = match &end {
         End::Complete => ("-", String::new()),
         End::Idle => ("SI", format!("nothing moved for {:?}", proxy.idle_timeout)),
+        End::Expired => ("DT", "it has lived as long as it may".to_owned()),
         End::Downstream(error) => (ErrorKind::DownstreamClosed.flag(), error.to_string()),
         End::Upstream(error) => (ErrorKind::UpstreamClosed.flag(), error.to_string()),
     };
@@ -128,7 +135,7 @@ pub async fn open(connection: &Rc<Connection>, proxy: &TcpProxy) -> Attempt {
         Direction::Inbound => Callee::of(connection, &proxy.stat_prefix),
         Direction::Outbound => Callee::of(connection, name),
     };
-    let dialed = admitted(connection, slot, &mut callee).await;
+    let dialed = admitted(connection, proxy, slot, &mut callee).await;
     let cluster = Arc::clone(name);
     match dialed {
         Ok((io, active, place)) => Ok(Opened { io, greeting: Vec::new(), callee, cluster, active, place }),
@@ -139,6 +146,7 @@ pub async fn open(connection: &Rc<Connection>, proxy: &TcpProxy) -> Attempt {
 /// Dials an endpoint when there is room for one more connection.
 async fn admitted(
     connection: &Rc<Connection>,
+    proxy: &TcpProxy,
     slot: Option<&Arc<Slot<Cluster>>>,
     callee: &mut Callee,
 ) -> Result<(Io, Active, OwnedSemaphorePermit), ProxyError> {
@@ -147,24 +155,33 @@ async fn admitted(
     }
     let cluster = cluster(slot).await?;
     let place = cluster.breaker.connection()?;
-    let (io, active) = dial(connection, &cluster, callee).await?;
+    let (io, active) = dial(connection, proxy, &cluster, callee).await?;
     Ok((io, active, place))
 }
 
 /// Dials an endpoint, another if that fails; notes in `callee` who it is.
 async fn dial(
     connection: &Rc<Connection>,
+    proxy: &TcpProxy,
     cluster: &Arc<Cluster>,
     callee: &mut Callee,
 ) -> Result<(Io, Active), ProxyError> {
-    let worker = &connection.worker;
     let mut tried = Tried::default();
     let mut last = ProxyError::from(ErrorKind::NoHealthyUpstream);
-    for _ in 0..ATTEMPTS {
-        let wanted = Wanted { tried: Some(&tried), ..Wanted::default() };
-        let Some(endpoint) = cluster.pick(worker, connection.original_destination, &wanted).await else {
-            break;
-        };
+    let hash = proxy.by_source.then(|| balance::hash(connection.peer.ip().to_canonical().to_string().as_bytes(), 0));
+    let attempts = proxy.attempts.map_or(ATTEMPTS, |attempts| attempts as usize);
+    for attempt in 0..attempts {
+        if let Some(backoff) = proxy.backoff.filter(|_| attempt > 0) {
+            let retry = u32::try_from(attempt - 1).unwrap_or(u32::MAX);
+            tokio::time::sleep(backoff.wait(retry, &mut rand::rng())).await;
+        }
+        let mut picked = pick(connection, cluster, hash, &tried).await;
+        if picked.is_none() && proxy.attempts.is_some() {
+            // Who says how often wants those tried again that were.
+            tried = Tried::default();
+            picked = pick(connection, cluster, hash, &tried).await;
+        }
+        let Some(endpoint) = picked else { break };
         tried.note(&endpoint, Some(Failure::Connect));
         let active = endpoint.enter();
         if connection.direction == Direction::Outbound {
@@ -172,7 +189,7 @@ async fn dial(
         }
         callee.address = Some(endpoint.address);
         // Boxed, as it is over before the long part of a connection's life.
-        let dialing = Box::pin(dial::dial(worker, connection.direction, cluster, &endpoint, Payload::Tcp));
+        let dialing = Box::pin(dial::dial(OnBehalf::Caller(connection), cluster, &endpoint, Payload::Tcp));
         match dialing.await {
             Ok(dialed) => {
                 callee.mtls = dialed.identity.is_some();
@@ -182,6 +199,17 @@ async fn dial(
         }
     }
     Err(last)
+}
+
+/// An endpoint that was not tried.
+async fn pick(
+    connection: &Connection,
+    cluster: &Arc<Cluster>,
+    hash: Option<u64>,
+    tried: &Tried,
+) -> Option<Arc<Endpoint>> {
+    let wanted = Wanted { hash, tried: Some(tried), ..Wanted::default() };
+    cluster.pick(&connection.worker, connection.destination(), &wanted).await
 }
 
 /// The cluster for a new connection, by lot according to the weights.
@@ -210,12 +238,8 @@ mod tests {
     #[test]
     fn clusters_get_connections_by_weight() {
         let weighted = |name: &str, weight| WeightedCluster { weight, cluster: Slot::pending(name) };
-        let proxy = TcpProxy {
-            stat_prefix: "split".into(),
-            clusters: vec![weighted("none", 0), weighted("many", 9), weighted("few", 1)],
-            idle_timeout: Duration::ZERO,
-            access_log: false,
-        };
+        let clusters = vec![weighted("none", 0), weighted("many", 9), weighted("few", 1)];
+        let proxy = TcpProxy::new("split".into(), clusters);
         let mut hits = std::collections::HashMap::new();
         for _ in 0..2000 {
             *hits.entry(choose(&proxy).unwrap().name().to_string()).or_insert(0) += 1;

@@ -32,6 +32,8 @@ pub enum End {
     Complete,
     /// Nothing moved for too long.
     Idle,
+    /// It has lived as long as it may.
+    Expired,
     /// The caller's connection broke.
     Downstream(io::Error),
     /// The callee's connection broke.
@@ -49,6 +51,15 @@ pub struct Relayed {
     pub end: End,
 }
 
+/// How long a relay may take.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Times {
+    /// How long nothing may move; zero: for ever.
+    pub idle: Duration,
+    /// When it ends, whatever moves.
+    pub until: Option<Instant>,
+}
+
 /// On which side something failed.
 enum Broken {
     Reading(io::Error),
@@ -61,13 +72,14 @@ pub async fn run(
     mut downstream: Io,
     mut upstream: Io,
     greeting: Vec<u8>,
-    idle: Duration,
+    Times { idle, until }: Times,
     buffers: &Buffers,
     cells: &TcpCells,
 ) -> Relayed {
     let mut request = Direction::new(Vec::new());
     let mut response = Direction::new(greeting);
     let mut watch = Watch::new(idle);
+    let mut deadline = until.map(|until| Box::pin(sleep_until(until)));
     let end = poll_fn(|cx| {
         let before = request.moved + response.moved;
         let sent = request.poll(cx, &mut downstream, &mut upstream, buffers, |n| cells.add_sent(n));
@@ -81,7 +93,12 @@ pub async fn run(
                 Poll::Ready(End::Upstream(error))
             }
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(End::Complete),
-            (Poll::Pending, _) | (_, Poll::Pending) => watch.poll(cx, moved).map(|()| End::Idle),
+            (Poll::Pending, _) | (_, Poll::Pending) => {
+                match deadline.as_mut().map(|deadline| deadline.as_mut().poll(cx)) {
+                    Some(Poll::Ready(())) => Poll::Ready(End::Expired),
+                    Some(Poll::Pending) | None => watch.poll(cx, moved).map(|()| End::Idle),
+                }
+            }
         }
     })
     .await;

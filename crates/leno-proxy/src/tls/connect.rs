@@ -7,9 +7,9 @@ use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::{Failure, failure, is_resumed, peer};
+use super::{Failure, failure, is_resumed, kind_of, peer};
 use crate::{
-    config::UpstreamTls,
+    config::{UpstreamTls, tls::ClientContext},
     connection::{Direction, Payload},
     error::{ErrorKind, ProxyError},
     io::{Io, Socket},
@@ -17,23 +17,43 @@ use crate::{
     worker::Worker,
 };
 
-/// Shakes hands with an endpoint and says who it is. Its time is bounded by the caller.
+/// Shakes hands with an endpoint of the mesh and says who it is. Its time is bounded by the caller.
 ///
 /// # Errors
 /// `UpstreamTls` or `UpstreamIdentity`; it has been counted and logged.
-pub async fn connect(
+pub async fn mesh(
     worker: &Rc<Worker>,
     tls: &Arc<UpstreamTls>,
     payload: Payload,
     stream: TcpStream,
     to: SocketAddr,
 ) -> Result<(Io, SpiffeId), ProxyError> {
-    let result = handshake(worker, tls, payload, stream, to).await;
+    finish(worker, to, handshake(worker, tls, payload, stream, to).await)
+}
+
+/// Shakes hands with an endpoint as a configuration asks for it; `to` is where it is and who it should be. Its time is
+/// bounded by the caller.
+///
+/// # Errors
+/// `UpstreamTls` or `UpstreamIdentity`; it has been counted and logged.
+pub async fn own(
+    worker: &Rc<Worker>,
+    context: &ClientContext,
+    payload: Payload,
+    stream: TcpStream,
+    to: (SocketAddr, ServerName<'static>),
+) -> Result<Io, ProxyError> {
+    let (address, server) = to;
+    finish(worker, address, own_handshake(context, payload, stream, server).await).map(|(io, ())| io)
+}
+
+/// Counts and logs what a handshake came to.
+fn finish<T>(worker: &Worker, peer: SocketAddr, result: Result<(Io, T, bool), Failure>) -> Result<(Io, T), ProxyError> {
     let resumed = matches!(&result, Ok((_, _, true)));
     let error = result.as_ref().err().map(|failure| (failure.kind, failure.detail.as_str()));
-    HandshakeFinished { worker, direction: Direction::Outbound, peer: to, error, resumed }.emit();
+    HandshakeFinished { worker, direction: Direction::Outbound, peer, error, resumed }.emit();
     match result {
-        Ok((io, identity, _)) => Ok((io, identity)),
+        Ok((io, server, _)) => Ok((io, server)),
         Err(failure) => {
             let kind = match failure.kind {
                 HandshakeError::WrongIdentity | HandshakeError::BadCertificate | HandshakeError::NoCertificate => {
@@ -44,6 +64,25 @@ pub async fn connect(
             Err(ProxyError::new(kind, failure.detail))
         }
     }
+}
+
+/// Shakes hands; also says whether a session was resumed.
+async fn own_handshake(
+    context: &ClientContext,
+    payload: Payload,
+    stream: TcpStream,
+    server: ServerName<'static>,
+) -> Result<(Io, (), bool), Failure> {
+    let ready = context.ready().map_err(|error| Failure { kind: HandshakeError::Io, detail: error.to_string() })?;
+    let connector = TlsConnector::from(ready.config(payload));
+    let stream = connector.connect(server.clone(), Socket::new(stream)).await.map_err(|error| failure(&error))?;
+    let state = stream.get_ref().1;
+    let resumed = is_resumed(state);
+    if resumed {
+        let verified = ready.dialling.verify(state.peer_certificates().unwrap_or_default(), &server);
+        verified.map_err(|error| Failure { kind: kind_of(&error), detail: error.to_string() })?;
+    }
+    Ok((Io::Dialed(Box::new(stream)), (), resumed))
 }
 
 /// Shakes hands; also says whether a session was resumed.

@@ -1,4 +1,4 @@
-//! Mesh TLS on the wire: both ways, with both sides verified.
+//! TLS on the wire, both ways: the mesh's with both sides verified, and the configuration's own.
 
 pub mod accept;
 pub mod connect;
@@ -36,7 +36,7 @@ fn failure(error: &std::io::Error) -> Failure {
     let kind = match tls {
         Some(Error::NoCertificatesPresented) => HandshakeError::NoCertificate,
         Some(Error::InvalidCertificate(CertificateError::Other(other))) => match other.0.downcast_ref::<TlsError>() {
-            Some(TlsError::UnexpectedServer { .. }) => HandshakeError::WrongIdentity,
+            Some(TlsError::UnexpectedServer { .. } | TlsError::Name(_)) => HandshakeError::WrongIdentity,
             _ => HandshakeError::BadCertificate,
         },
         Some(Error::InvalidCertificate(_)) => HandshakeError::BadCertificate,
@@ -87,21 +87,24 @@ fn peer(
 ) -> Result<SpiffeId, Failure> {
     let chain = state.peer_certificates().unwrap_or_default();
     let identity = if is_resumed(state) { verify_again(chain) } else { leno_tls::peer_identity(chain) };
-    identity.map_err(|error| {
-        let kind = match error {
-            TlsError::NoCertificate => HandshakeError::NoCertificate,
-            TlsError::UnexpectedServer { .. } => HandshakeError::WrongIdentity,
-            TlsError::Key(_)
-            | TlsError::Request(_)
-            | TlsError::Pem(_)
-            | TlsError::Malformed(_)
-            | TlsError::KeyMismatch(_)
-            | TlsError::UriCount(_)
-            | TlsError::Identity(_)
-            | TlsError::TrustDomain { .. }
-            | TlsError::Chain(_)
-            | TlsError::Config(_) => HandshakeError::BadCertificate,
-        };
-        Failure { kind, detail: error.to_string() }
-    })
+    identity.map_err(|error| Failure { kind: kind_of(&error), detail: error.to_string() })
+}
+
+/// What is wrong with a peer, for the metric.
+fn kind_of(error: &TlsError) -> HandshakeError {
+    match error {
+        TlsError::NoCertificate => HandshakeError::NoCertificate,
+        TlsError::UnexpectedServer { .. } | TlsError::Name(_) => HandshakeError::WrongIdentity,
+        TlsError::Key(_)
+        | TlsError::Request(_)
+        | TlsError::Pem(_)
+        | TlsError::Malformed(_)
+        | TlsError::KeyMismatch(_)
+        | TlsError::UriCount(_)
+        | TlsError::Identity(_)
+        | TlsError::TrustDomain { .. }
+        | TlsError::Chain(_)
+        | TlsError::Fingerprint
+        | TlsError::Config(_) => HandshakeError::BadCertificate,
+    }
 }

@@ -9,8 +9,8 @@ use std::{
 use super::Key;
 use crate::{
     config::{Cluster, Endpoint},
-    connection::{Direction, Payload},
-    dial,
+    connection::Payload,
+    dial::{self, OnBehalf},
     error::ProxyError,
     http_buffer::Buffer,
     io::Io,
@@ -50,13 +50,12 @@ impl Http1 {
     /// # Errors
     /// As [`dial::dial`].
     pub(crate) async fn dial(
-        worker: &Rc<Worker>,
-        direction: Direction,
+        for_whom: OnBehalf<'_>,
         cluster: &Cluster,
         endpoint: &Endpoint,
         key: Key,
     ) -> Result<Self, ProxyError> {
-        let dialed = dial::dial(worker, direction, cluster, endpoint, Payload::Http1).await?;
+        let dialed = dial::dial(for_whom, cluster, endpoint, Payload::Http1).await?;
         let left = cluster.max_requests_per_connection.map(NonZeroU32::get);
         Ok(Self { io: dialed.io, input: Buffer::default(), reused: false, left, mtls: dialed.identity.is_some(), key })
     }

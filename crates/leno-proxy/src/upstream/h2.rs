@@ -13,11 +13,10 @@ use leno_http2::{Code, Role, Settings};
 use super::Key;
 use crate::{
     config::{Cluster, Endpoint},
-    connection::{Direction, Payload},
-    dial,
+    connection::Payload,
+    dial::{self, OnBehalf},
     error::ProxyError,
     h2::{Driver, Link},
-    worker::Worker,
 };
 
 /// The most connections to one endpoint, per worker: each has a hundred streams or more.
@@ -134,24 +133,14 @@ impl Http2 {
     ///
     /// # Errors
     /// As [`dial::dial`].
-    pub async fn to(
-        worker: &Rc<Worker>,
-        direction: Direction,
-        cluster: &Cluster,
-        endpoint: &Endpoint,
-    ) -> Result<Lease, ProxyError> {
-        let lease = Self::place(worker, direction, cluster, endpoint).await?;
+    pub async fn to(for_whom: OnBehalf<'_>, cluster: &Cluster, endpoint: &Endpoint) -> Result<Lease, ProxyError> {
+        let lease = Self::place(for_whom, cluster, endpoint).await?;
         lease.count(cluster.max_requests_per_connection);
         Ok(lease)
     }
 
-    async fn place(
-        worker: &Rc<Worker>,
-        direction: Direction,
-        cluster: &Cluster,
-        endpoint: &Endpoint,
-    ) -> Result<Lease, ProxyError> {
-        let key = Key::new(cluster, endpoint);
+    async fn place(for_whom: OnBehalf<'_>, cluster: &Cluster, endpoint: &Endpoint) -> Result<Lease, ProxyError> {
+        let (worker, key) = (for_whom.worker(), Key::new(for_whom, cluster, endpoint));
         let shared = Rc::clone(worker.pools.shared.borrow_mut().entry(key).or_default());
         worker.pools.sweep(worker);
         if let Some(lease) = shared.lease() {
@@ -161,7 +150,7 @@ impl Http2 {
         if let Some(lease) = shared.lease() {
             return Ok(lease);
         }
-        let dialed = dial::dial(worker, direction, cluster, endpoint, Payload::Http2).await?;
+        let dialed = dial::dial(for_whom, cluster, endpoint, Payload::Http2).await?;
         let mtls = dialed.identity.is_some();
         let settings = Settings {
             stream_window: STREAM_WINDOW,

@@ -16,7 +16,8 @@ pub(crate) use h2::{CONNECTION_WINDOW, MAX_CONNECTIONS as MAX_HTTP2, STREAM_WIND
 pub use h2::{Http2, Lease};
 
 use crate::{
-    config::{Cluster, Endpoint, Transport},
+    config::{Cluster, Endpoint},
+    dial::OnBehalf,
     hash::HashMap,
     worker::Worker,
 };
@@ -49,16 +50,21 @@ pub(crate) struct Key {
     address: SocketAddr,
     /// The identity of the TLS settings: after a change of the accepted identities, old connections are not used.
     transport: u64,
+    /// What was told of who called: connections with a PROXY header serve no other caller.
+    header: Box<[u8]>,
 }
 
 impl Key {
     /// That of a cluster's endpoint.
-    pub(crate) fn new(cluster: &Cluster, endpoint: &Endpoint) -> Self {
-        let transport = match cluster.transport(endpoint) {
-            Transport::Plain => 0,
-            Transport::MeshTls(tls) => tls.id(),
-        };
-        Self { cluster: Arc::clone(&cluster.name), address: endpoint.address, transport }
+    pub(crate) fn new(for_whom: OnBehalf<'_>, cluster: &Cluster, endpoint: &Endpoint) -> Self {
+        let transport = cluster.transport(endpoint);
+        let told = transport.header.as_ref().zip(for_whom.caller());
+        Self {
+            cluster: Arc::clone(&cluster.name),
+            address: endpoint.address,
+            transport: transport.security.id(),
+            header: told.map(|(header, caller)| header.told(caller).into()).unwrap_or_default(),
+        }
     }
 }
 

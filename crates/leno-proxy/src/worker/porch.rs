@@ -58,7 +58,7 @@ impl Porch {
         let cannot = |error: io::Error| {
             io::Error::new(error.kind(), format!("listener {:?}, {}: {error}", bound.listener.name, bound.address))
         };
-        let listener = accept::open(bound.address).map_err(cannot)?;
+        let listener = accept::open(bound.address, bound.socket).map_err(cannot)?;
         let address = bound.address;
         let bound = Rc::new(RefCell::new(Arc::clone(bound)));
         let accepting = accept::run(Rc::clone(&self.worker), listener, Door::Bound(Rc::clone(&bound)));

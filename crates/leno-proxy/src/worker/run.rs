@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{Shared, Worker, porch::Porch};
 use crate::{
-    health,
+    dns, health,
     listener::{
         accept::{self, Door},
         destination,
@@ -91,6 +91,7 @@ fn listen(worker: &Rc<Worker>) -> io::Result<()> {
         Entrance::Bound(doors) => {
             if worker.id == 0 {
                 drop(tokio::task::spawn_local(health::watch_all(Rc::clone(worker))));
+                drop(tokio::task::spawn_local(dns::watch_all(Rc::clone(worker))));
             }
             let mut porch = Porch::new(worker, doors);
             porch.follow()?;

@@ -27,6 +27,7 @@ fn detecting(server: std::net::SocketAddr) -> Listener {
         name: "detect".into(),
         filter_chains: vec![Arc::new(http)],
         default_filter_chain: Some(Arc::new(tcp_chain(tcp_proxy(plain(&[server]))))),
+        introduction: None,
         inspect: Inspect { tls: false, http: true, timeout: Duration::from_secs(5), continue_on_timeout: true },
     }
 }

@@ -11,7 +11,8 @@ use leno_engine::{
 };
 use leno_proxy::{
     config::{
-        ChainMatch, Cluster, Codec, FilterChain, HttpConnectionManager, HttpLimits, RouteSource, Routes, Slot, Terminal,
+        ChainMatch, Cluster, Codec, FilterChain, Forwarding, HttpConnectionManager, HttpLimits, RouteSource, Routes,
+        Slot, Terminal,
     },
     connection::Direction,
 };
@@ -46,6 +47,7 @@ pub fn manager(cluster: &Arc<Slot<Cluster>>, rbac: Option<Rbac>) -> HttpConnecti
         services: HashMap::new(),
         limits: HttpLimits { idle_timeout: Duration::from_secs(5), ..HttpLimits::default() },
         paths: PathRules { normalize: true, ..PathRules::default() },
+        forwarding: Forwarding::default(),
         upgrades: vec!["websocket".into()],
         access_log: true,
     }

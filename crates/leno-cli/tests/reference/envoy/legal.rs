@@ -1,5 +1,5 @@
 //! Legal values that a type alone does not tell: `legal.json`. In it a text `=NAME` stands for the message of that name,
-//! and `=secrets` for the secrets of a workload.
+//! `=secrets` for the secrets of a workload, `=certificate` for its certificate with the key and `=roots` for its roots.
 
 use std::sync::LazyLock;
 
@@ -45,6 +45,8 @@ fn filled(value: &Value) -> Value {
     match value {
         Value::String(text) => match text.strip_prefix('=') {
             Some("secrets") => SECRETS.clone(),
+            Some("certificate") => SECRETS[0]["tls_certificate"].clone(),
+            Some("roots") => SECRETS[1]["validation_context"]["trusted_ca"].clone(),
             Some(name) => {
                 assert!(LEGAL["messages"].get(name).is_some(), "nothing is known of {name}");
                 message(name)

@@ -10,13 +10,16 @@ use leno_proto::{
     v3::{
         core::CidrRange,
         http_connection_manager::HttpConnectionManager,
-        listener::{Filter, FilterChain as Proto, FilterChainMatch, filter::ConfigType},
+        listener::{
+            Filter, FilterChain as Proto, FilterChainMatch, filter::ConfigType,
+            filter_chain_match::ConnectionSourceType,
+        },
         tcp_proxy,
     },
 };
 
 use super::{
-    super::{ChainMatch, FilterChain, Guard, Registry, ServerName, Terminal, TransportProtocol},
+    super::{ChainMatch, FilterChain, Guard, Registry, ServerName, SourceType, Terminal, TransportProtocol},
     check::{Check, at, join},
     guard, manager, rbac, tcp, tls,
 };
@@ -26,7 +29,8 @@ pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto, registry:
     let matches = proto.filter_chain_match.take();
     let matches = matches.map(|proto| chain_match(check, &join(path, "filter_chain_match"), proto)).unwrap_or_default();
     let socket = proto.transport_socket.take();
-    let tls = socket.and_then(|socket| tls::downstream(check, &join(path, "transport_socket"), socket)).map(Arc::new);
+    let tls = socket.and_then(|socket| tls::downstream(check, &join(path, "transport_socket"), socket, registry));
+    let tls = tls.map(Arc::new);
     let mut guards = Vec::new();
     let mut terminal = None;
     let mut complete = true;
@@ -127,14 +131,19 @@ fn chain_match(check: &mut Check, path: &str, mut proto: FilterChainMatch) -> Ch
     };
     let application_protocols = std::mem::take(&mut proto.application_protocols);
     let destinations = ranges(check, path, "prefix_ranges", std::mem::take(&mut proto.prefix_ranges));
-    let mut sources = ranges(check, path, "source_prefix_ranges", std::mem::take(&mut proto.source_prefix_ranges));
-    // Who called is who connected: nobody speaks for others.
+    let sources = ranges(check, path, "source_prefix_ranges", std::mem::take(&mut proto.source_prefix_ranges));
     let direct = std::mem::take(&mut proto.direct_source_prefix_ranges);
-    if !direct.is_empty() && !sources.is_empty() {
-        let field = join(path, "direct_source_prefix_ranges");
-        check.wrong(&field, "set", "either this or source_prefix_ranges: they mean the same here");
-    }
-    sources.extend(ranges(check, path, "direct_source_prefix_ranges", direct));
+    let direct_sources = ranges(check, path, "direct_source_prefix_ranges", direct);
+    let number = std::mem::take(&mut proto.source_type);
+    let source_type = match ConnectionSourceType::try_from(number) {
+        Ok(ConnectionSourceType::Any) => SourceType::Any,
+        Ok(ConnectionSourceType::SameIpOrLoopback) => SourceType::Local,
+        Ok(ConnectionSourceType::External) => SourceType::External,
+        Err(_) => {
+            check.wrong(&join(path, "source_type"), number.to_string(), "one of its values");
+            SourceType::Any
+        }
+    };
     let source_ports = std::mem::take(&mut proto.source_ports).into_iter().enumerate().filter_map(|(index, port)| {
         let made = u16::try_from(port).ok();
         if made.is_none() {
@@ -153,6 +162,8 @@ fn chain_match(check: &mut Check, path: &str, mut proto: FilterChainMatch) -> Ch
         server_names,
         transport,
         application_protocols: application_protocols.into_iter().map(Into::into).collect(),
+        direct_sources,
+        source_type,
         sources,
         source_ports,
     }

@@ -52,6 +52,11 @@ impl Check {
         name.is_some_and(|name| name == &*self.object.name)
     }
 
+    /// Whether nothing wrong is known yet.
+    pub(super) fn is_clean(&self) -> bool {
+        self.wrong.is_empty()
+    }
+
     /// Notes that a field is not as it should be.
     pub(super) fn wrong(&mut self, field: &str, value: impl Into<String>, expected: impl Into<String>) {
         self.wrong.push(Invalid {

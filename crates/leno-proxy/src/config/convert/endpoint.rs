@@ -2,14 +2,17 @@
 //!
 //! [`envoy.config.endpoint.v3.ClusterLoadAssignment`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/endpoint/v3/endpoint.proto
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
 
-use leno_engine::balance::{HealthRules, Locality as Place};
+use leno_engine::balance::Locality as Place;
 use leno_model::resource_name;
 use leno_proto::{
     google::protobuf::{Struct, value::Kind},
     v3::{
-        core::{Address, HealthStatus, Locality, Metadata, address, socket_address},
+        core::{Address, HealthStatus, Locality, Metadata, SocketAddress, address, socket_address},
         endpoint::{
             ClusterLoadAssignment, Endpoint as EndpointProto, LbEndpoint, cluster_load_assignment::Policy,
             endpoint::HealthCheckConfig, lb_endpoint::HostIdentifier,
@@ -18,7 +21,7 @@ use leno_proto::{
 };
 
 use super::{
-    super::{Endpoint, EndpointSet, HealthEndpoint, ListedHealth, Standing, WorkloadLabels},
+    super::{Endpoint, EndpointSet, HealthEndpoint, ListedHealth, SetRules, Standing, WorkloadLabels, dns::Named},
     check::{Check, at, join},
     fraction, label,
 };
@@ -32,9 +35,41 @@ const TRANSPORT: &str = "envoy.transport_socket_match";
 pub(super) fn convert(
     check: &mut Check,
     path: &str,
-    mut proto: ClusterLoadAssignment,
+    proto: ClusterLoadAssignment,
     previous: Option<&EndpointSet>,
 ) -> Option<EndpointSet> {
+    let (endpoints, rules) = all(check, path, proto, Hosts::Addresses);
+    let endpoints = endpoints.into_iter().map(|(endpoint, _)| endpoint).collect();
+    Some(EndpointSet::new(previous, endpoints, rules))
+}
+
+/// Endpoints that are known by name.
+pub(super) fn named(check: &mut Check, path: &str, proto: ClusterLoadAssignment) -> (Vec<Named>, SetRules) {
+    let (endpoints, rules) = all(check, path, proto, Hosts::Names);
+    let named = endpoints.into_iter().map(|(mut endpoint, host)| {
+        let hostname = &mut endpoint.standing.hostname;
+        if hostname.is_empty() {
+            hostname.clone_from(&host);
+        }
+        Named { host, port: endpoint.address.port(), endpoint }
+    });
+    (named.collect(), rules)
+}
+
+/// What an endpoint's address may be.
+#[derive(Clone, Copy)]
+enum Hosts {
+    /// An IP address.
+    Addresses,
+    /// A name as well.
+    Names,
+}
+
+/// An endpoint and its host as it is written.
+type Hosted = (Endpoint, Box<str>);
+
+/// All endpoints with their hosts, and what is said of all of them.
+fn all(check: &mut Check, path: &str, mut proto: ClusterLoadAssignment, hosts: Hosts) -> (Vec<Hosted>, SetRules) {
     proto.cluster_name.clear();
     let mut endpoints = Vec::new();
     for (index, mut locality) in std::mem::take(&mut proto.endpoints).into_iter().enumerate() {
@@ -46,31 +81,30 @@ pub(super) fn convert(
             check.wrong(&join(&path, "priority"), priority.to_string(), format!("0 to {MAX_PRIORITY}"));
         }
         for (index, proto) in std::mem::take(&mut locality.lb_endpoints).into_iter().enumerate() {
-            if let Some(mut endpoint) = endpoint(check, &at(&path, "lb_endpoints", index), proto) {
+            if let Some((mut endpoint, host)) = endpoint(check, &at(&path, "lb_endpoints", index), proto, hosts) {
                 let standing = &mut endpoint.standing;
                 (standing.priority, standing.locality, standing.locality_weight) = (priority, place.clone(), weight);
-                endpoints.push(endpoint);
+                endpoints.push((endpoint, host));
             }
         }
         check.rest(&path, &locality);
     }
-    let mut set = EndpointSet::new(previous, endpoints, HealthRules::default().overprovisioning);
-    if let Some(policy) = proto.policy.take() {
-        self::policy(check, &join(path, "policy"), policy, &mut set);
-    }
+    let policy = proto.policy.take();
+    let rules = policy.map(|policy| self::policy(check, &join(path, "policy"), policy)).unwrap_or_default();
     check.rest(path, &proto);
-    Some(set)
+    (endpoints, rules)
 }
 
 /// What is said of all endpoints together.
-fn policy(check: &mut Check, path: &str, mut policy: Policy, set: &mut EndpointSet) {
+fn policy(check: &mut Check, path: &str, mut policy: Policy) -> SetRules {
+    let mut rules = SetRules::default();
     if let Some(factor) = policy.overprovisioning_factor.take() {
-        set.overprovisioning = factor.value;
+        rules.overprovisioning = factor.value;
         if factor.value == 0 {
             check.wrong(&join(path, "overprovisioning_factor"), "0", "at least 1");
         }
     }
-    set.weighted_health = std::mem::take(&mut policy.weighted_priority_health);
+    rules.weighted_health = std::mem::take(&mut policy.weighted_priority_health);
     let drops = std::mem::take(&mut policy.drop_overloads);
     if drops.len() > 1 {
         check.wrong(&join(path, "drop_overloads"), format!("{} categories", drops.len()), "one category");
@@ -80,9 +114,10 @@ fn policy(check: &mut Check, path: &str, mut policy: Policy, set: &mut EndpointS
         check.name(&join(&path, "category"), std::mem::take(&mut drop.category));
         let part =
             fraction::convert(check, &join(&path, "drop_percentage"), drop.drop_percentage.take().unwrap_or_default());
-        set.dropped = Some(part);
+        rules.dropped = Some(part);
     }
     check.rest(path, &policy);
+    rules
 }
 
 /// A place.
@@ -91,7 +126,7 @@ pub(crate) fn locality(proto: Locality) -> Place {
 }
 
 /// An endpoint; `None` when it is wrong.
-fn endpoint(check: &mut Check, path: &str, mut proto: LbEndpoint) -> Option<Endpoint> {
+fn endpoint(check: &mut Check, path: &str, mut proto: LbEndpoint, hosts: Hosts) -> Option<Hosted> {
     let weight = proto.load_balancing_weight.take().map_or(1, |weight| weight.value.max(1));
     let number = std::mem::take(&mut proto.health_status);
     let status = HealthStatus::try_from(number);
@@ -108,7 +143,7 @@ fn endpoint(check: &mut Check, path: &str, mut proto: LbEndpoint) -> Option<Endp
                 health = self::health(check, &join(path, "endpoint.health_check_config"), config);
             }
             let address =
-                host.address.take().and_then(|address| socket(check, &join(path, "endpoint.address"), address));
+                host.address.take().and_then(|address| place(check, &join(path, "endpoint.address"), address, hosts));
             hostname = std::mem::take(&mut host.hostname);
             check.rest::<EndpointProto>(&join(path, "endpoint"), &host);
             address
@@ -126,10 +161,11 @@ fn endpoint(check: &mut Check, path: &str, mut proto: LbEndpoint) -> Option<Endp
         Ok(HealthStatus::Degraded) => ListedHealth::Degraded,
         Ok(HealthStatus::Unhealthy | HealthStatus::Draining | HealthStatus::Timeout) => ListedHealth::Unhealthy,
     };
-    let mut endpoint = Endpoint::new(host?, weight, transport, Arc::new(workload));
+    let (address, host) = host?;
+    let mut endpoint = Endpoint::new(address, weight, transport, Arc::new(workload));
     endpoint.standing = Standing { health: listed, hostname: hostname.into(), labels, ..Standing::default() };
     endpoint.health = health;
-    Some(endpoint)
+    Some((endpoint, host))
 }
 
 fn health(check: &mut Check, path: &str, mut proto: HealthCheckConfig) -> HealthEndpoint {
@@ -145,24 +181,16 @@ fn health(check: &mut Check, path: &str, mut proto: HealthCheckConfig) -> Health
     HealthEndpoint { port: port.filter(|port| *port != 0), host, disabled }
 }
 
-fn socket(check: &mut Check, path: &str, proto: Address) -> Option<SocketAddr> {
+/// An address of IP and port.
+pub(super) fn socket(check: &mut Check, path: &str, proto: Address) -> Option<SocketAddr> {
+    place(check, path, proto, Hosts::Addresses).map(|(address, _)| address)
+}
+
+/// An address and the host as it is written; a name stands at no address.
+fn place(check: &mut Check, path: &str, proto: Address, hosts: Hosts) -> Option<(SocketAddr, Box<str>)> {
     match proto.address {
-        Some(address::Address::SocketAddress(mut socket)) => {
-            let path = join(path, "socket_address");
-            let port = match socket.port_specifier.take() {
-                Some(socket_address::PortSpecifier::PortValue(port)) => u16::try_from(port).ok(),
-                Some(socket_address::PortSpecifier::NamedPort(_)) => {
-                    return check.unsupported(&path, "named_port", "port_value");
-                }
-                None => None,
-            };
-            let ip = std::mem::take(&mut socket.address);
-            check.rest(&path, &socket);
-            let address = ip.parse::<std::net::IpAddr>().ok().zip(port).map(SocketAddr::from);
-            if address.is_none() {
-                check.wrong(&path, format!("{ip}:{port:?}"), "an IP address and a port");
-            }
-            address
+        Some(address::Address::SocketAddress(socket)) => {
+            host_and_port(check, &join(path, "socket_address"), socket, hosts)
         }
         Some(address::Address::Pipe(_)) => check.unsupported(path, "pipe", "socket_address"),
         Some(address::Address::EnvoyInternalAddress(_)) => {
@@ -173,6 +201,42 @@ fn socket(check: &mut Check, path: &str, proto: Address) -> Option<SocketAddr> {
             None
         }
     }
+}
+
+/// An IP address and a port.
+pub(super) fn ip_and_port(check: &mut Check, path: &str, socket: SocketAddress) -> Option<SocketAddr> {
+    host_and_port(check, path, socket, Hosts::Addresses).map(|(address, _)| address)
+}
+
+fn host_and_port(
+    check: &mut Check,
+    path: &str,
+    mut socket: SocketAddress,
+    hosts: Hosts,
+) -> Option<(SocketAddr, Box<str>)> {
+    let port = match socket.port_specifier.take() {
+        Some(socket_address::PortSpecifier::PortValue(port)) => u16::try_from(port).ok(),
+        Some(socket_address::PortSpecifier::NamedPort(_)) => {
+            return check.unsupported(path, "named_port", "port_value");
+        }
+        None => None,
+    };
+    let ip = std::mem::take(&mut socket.address);
+    check.rest(path, &socket);
+    let address = match (ip.parse::<std::net::IpAddr>(), hosts) {
+        (Ok(address), _) => Some(address),
+        (Err(_), Hosts::Names) if !ip.is_empty() => Some(Ipv4Addr::UNSPECIFIED.into()),
+        (Err(_), _) => None,
+    };
+    let address = address.zip(port).map(SocketAddr::from);
+    if address.is_none() {
+        let expected = match hosts {
+            Hosts::Addresses => "an IP address and a port",
+            Hosts::Names => "a name or an IP address, and a port",
+        };
+        check.wrong(path, format!("{ip}:{port:?}"), expected);
+    }
+    address.map(|address| (address, ip.into()))
 }
 
 type Labels = Vec<(Box<str>, Box<str>)>;

@@ -4,6 +4,8 @@
 //! [local rate limit]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/network/local_ratelimit/v3/local_rate_limit.proto
 //! [connection limit]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/network/connection_limit/v3/connection_limit.proto
 
+use std::time::Duration;
+
 use leno_engine::filter::AccessControl;
 use leno_proto::v3::{
     connection_limit::ConnectionLimit as LimitProto, network_local_ratelimit::LocalRateLimit, network_rbac::Rbac,
@@ -55,6 +57,7 @@ pub(super) fn connections(check: &mut Check, path: &str, mut proto: LimitProto) 
     if max == 0 {
         check.wrong(&join(path, "max_connections"), "0", "at least 1");
     }
+    let delay = check.duration_or(&join(path, "delay"), proto.delay.take(), Duration::ZERO);
     check.rest(path, &proto);
-    Some(Guard::Connections { stat_prefix: stat_prefix?.into(), limit: ConnectionLimit::new(max) })
+    Some(Guard::Connections { stat_prefix: stat_prefix?.into(), limit: ConnectionLimit::new(max), delay })
 }

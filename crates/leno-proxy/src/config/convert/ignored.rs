@@ -19,6 +19,12 @@ const fn ignored(message: &'static str, field: &'static str, why: &'static str) 
 /// All of them.
 pub const IGNORED: &[Ignored] = &[
     ignored("envoy.config.accesslog.v3.AccessLog", "name", "the type decides which log it is"),
+    ignored("envoy.config.cluster.v3.Cluster.CustomClusterType", "name", "the type decides which kind it is"),
+    ignored(
+        "envoy.config.cluster.v3.Cluster",
+        "cleanup_interval",
+        "endpoints live as long as something goes to them: there is nothing to clean up",
+    ),
     ignored(
         "envoy.config.cluster.v3.Cluster.CommonLbConfig",
         "update_merge_window",
@@ -77,6 +83,11 @@ pub const IGNORED: &[Ignored] = &[
     ignored("envoy.config.listener.v3.Listener", "traffic_direction", "where connections come in decides"),
     ignored("envoy.config.listener.v3.ListenerFilter", "name", "the type decides which filter it is"),
     ignored(
+        "envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol",
+        "stat_prefix",
+        "refused connections are counted by the reason",
+    ),
+    ignored(
         "envoy.config.route.v3.RateLimit",
         "disable_key",
         "there are no layers that would set it (`layered_runtime` is refused)",
@@ -131,11 +142,6 @@ pub const IGNORED: &[Ignored] = &[
         "envoy.extensions.filters.http.rbac.v3.RBAC",
         "shadow_rules_stat_prefix",
         "denials are counted by who called whom",
-    ),
-    ignored(
-        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "set_current_client_cert_details",
-        "the caller's identity is what mutual TLS proved",
     ),
     ignored(
         "envoy.extensions.filters.network.rbac.v3.RBAC",

@@ -3,8 +3,11 @@
 use leno_engine::resilience::{Backoff, MAX_SAFE_RESENDS};
 
 use super::{
-    super::breaker::{RetryLimit, Thresholds},
-    action, cluster, listener, tcp,
+    super::{
+        breaker::{RetryLimit, Thresholds},
+        tcp::IDLE_TIMEOUT,
+    },
+    action, cluster, listener,
 };
 use crate::limit::{Limit, count, time};
 
@@ -55,12 +58,7 @@ pub(crate) fn limits() -> Vec<Limit> {
             "`circuit_breakers.thresholds.max_retries` or `retry_budget`",
             "not sent again",
         ),
-        time(
-            "connection of bytes on which nothing moves",
-            tcp::IDLE_TIMEOUT,
-            "`tcp_proxy.idle_timeout`",
-            "closed: `SI`",
-        ),
+        time("connection of bytes on which nothing moves", IDLE_TIMEOUT, "`tcp_proxy.idle_timeout`", "closed: `SI`"),
         time(
             "first bytes, where the protocol has to be found out",
             listener::LISTENER_FILTERS_TIMEOUT,

@@ -4,21 +4,25 @@
 
 use std::{sync::Arc, time::Duration};
 
+use leno_engine::proxy_protocol::Version;
 use leno_proto::{
     any,
     google::protobuf::Any,
     v3::{
+        core::proxy_protocol_config::Version as VersionProto,
         http_inspector::HttpInspector,
         listener::{Listener as Proto, ListenerFilter, listener_filter::ConfigType},
         original_dst::OriginalDst,
+        proxy_protocol::ProxyProtocol,
         tls_inspector::TlsInspector,
     },
 };
 
 use super::{
-    super::{Inspect, Listener, Registry},
+    super::{Inspect, Introduction, Listener, Passed, Registry},
     chain,
     check::{Check, at, join},
+    tls,
 };
 
 /// Envoy's default for the time that listener filters may take.
@@ -41,8 +45,9 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
         continue_on_timeout: std::mem::take(&mut proto.continue_on_listener_filters_timeout),
         ..Inspect::default()
     };
+    let mut introduction = None;
     for (index, filter) in std::mem::take(&mut proto.listener_filters).into_iter().enumerate() {
-        listener_filter(check, &at("", "listener_filters", index), filter, &mut inspect);
+        listener_filter(check, &at("", "listener_filters", index), filter, (&mut inspect, &mut introduction));
     }
     let chains = std::mem::take(&mut proto.filter_chains).into_iter().enumerate();
     let filter_chains: Vec<_> = chains
@@ -61,11 +66,16 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
         }
     }
     check.rest("", &proto);
-    Some(Listener { name, filter_chains, default_filter_chain, inspect })
+    Some(Listener { name, filter_chains, default_filter_chain, introduction, inspect })
 }
 
 /// What is looked at before a chain is chosen.
-fn listener_filter(check: &mut Check, path: &str, mut filter: ListenerFilter, inspect: &mut Inspect) {
+fn listener_filter(
+    check: &mut Check,
+    path: &str,
+    mut filter: ListenerFilter,
+    (inspect, introduction): (&mut Inspect, &mut Option<Introduction>),
+) {
     let name = std::mem::take(&mut filter.name);
     let config = filter.config_type.take();
     check.rest(path, &filter);
@@ -90,9 +100,39 @@ fn listener_filter(check: &mut Check, path: &str, mut filter: ListenerFilter, in
     } else if any::is::<HttpInspector>(&config) {
         rest::<HttpInspector>(check, &path, &config);
         inspect.http = true;
+    } else if any::is::<ProxyProtocol>(&config) {
+        if inspect.tls || inspect.http || introduction.is_some() {
+            check.wrong(
+                &path,
+                "after a filter that looks at the bytes behind the header",
+                "the first of those filters",
+            );
+        }
+        *introduction = check.unpack::<ProxyProtocol>(&path, &config).map(|proto| introduced(check, &path, proto));
     } else {
-        check.wrong(&path, config.type_url, "OriginalDst, TlsInspector or HttpInspector");
+        check.wrong(&path, config.type_url, "OriginalDst, TlsInspector, HttpInspector or ProxyProtocol");
     }
+}
+
+/// The header that connections begin with.
+fn introduced(check: &mut Check, path: &str, mut proto: ProxyProtocol) -> Introduction {
+    proto.stat_prefix.clear();
+    let optional = std::mem::take(&mut proto.allow_requests_without_proxy_protocol);
+    let versions = std::mem::take(&mut proto.disallowed_versions).into_iter().enumerate();
+    let refused = versions.filter_map(|(index, number)| match VersionProto::try_from(number) {
+        Ok(VersionProto::V1) => Some(Version::V1),
+        Ok(VersionProto::V2) => Some(Version::V2),
+        Err(_) => {
+            check.wrong(&at(path, "disallowed_versions", index), number.to_string(), "V1 or V2");
+            None
+        }
+    });
+    let refused = refused.collect();
+    let keep = proto.pass_through_tlvs.take();
+    let keep =
+        keep.map_or(Passed::Types(Vec::new()), |proto| tls::passed(check, &join(path, "pass_through_tlvs"), proto));
+    check.rest(path, &proto);
+    Introduction { optional, refused, keep }
 }
 
 /// A filter's configuration, of which no field is supported.

@@ -9,9 +9,7 @@ use leno_proto::v3::{
     core::Http2ProtocolOptions,
     http_connection_manager::{
         HttpConnectionManager as Proto,
-        http_connection_manager::{
-            CodecType, ForwardClientCertDetails, PathWithEscapedSlashesAction, RouteSpecifier, UpgradeConfig,
-        },
+        http_connection_manager::{CodecType, PathWithEscapedSlashesAction, RouteSpecifier, UpgradeConfig},
     },
 };
 
@@ -19,7 +17,7 @@ use super::{
     super::{Codec, HttpConnectionManager, HttpLimits, Registry, RouteSource},
     access_log,
     check::{Check, at, join},
-    filter, route,
+    filter, forwarding, route,
 };
 
 /// The most header fields that can be allowed: the HTTP/1 parser has room for so many.
@@ -62,15 +60,20 @@ pub(super) fn convert(
             None
         }
     };
-    // What these say is what Leno always does: the caller's identity is what mutual TLS proved, nothing else.
-    let details = [ForwardClientCertDetails::Sanitize as i32, ForwardClientCertDetails::SanitizeSet as i32];
-    if details.contains(&proto.forward_client_cert_details) {
-        proto.forward_client_cert_details = 0;
-        proto.set_current_client_cert_details = None;
-    }
+    let forwarding = forwarding::convert(check, path, &mut proto);
     check.rest(path, &proto);
-    let routes = routes?;
-    Some(HttpConnectionManager { stat_prefix, codec, routes, filters, services, paths, limits, upgrades, access_log })
+    Some(HttpConnectionManager {
+        stat_prefix,
+        codec,
+        routes: routes?,
+        filters,
+        services,
+        paths,
+        limits,
+        upgrades,
+        forwarding,
+        access_log,
+    })
 }
 
 fn codec(check: &mut Check, path: &str, codec: i32) -> Codec {

@@ -6,8 +6,10 @@ mod breaker;
 mod chain;
 mod check;
 mod cluster;
+mod dns;
 mod endpoint;
 mod filter;
+mod forwarding;
 mod fraction;
 mod guard;
 mod hash_policy;
@@ -34,16 +36,18 @@ mod tcp;
 mod tests;
 mod tls;
 
+use std::sync::Arc;
+
 use leno_model::Invalid;
 use leno_proto::v3::{
     cluster::Cluster as ClusterProto, endpoint::ClusterLoadAssignment, listener::Listener as ListenerProto,
-    route::RouteConfiguration,
+    route::RouteConfiguration, tls::Secret as SecretProto,
 };
 
 use self::check::Check;
 pub(crate) use self::endpoint::locality;
 pub use self::ignored::{IGNORED, Ignored};
-use super::{Cluster, EndpointSet, Listener, Registry, Routes};
+use super::{Cluster, EndpointSet, Listener, Registry, Routes, Secret, Slot};
 
 /// What every refusal of a field says that Leno does not have; other refusals are about values.
 pub const UNSUPPORTED: &str = "Leno does not support it";
@@ -89,6 +93,40 @@ pub fn endpoints(
     let mut check = Check::new("ClusterLoadAssignment", &resource.cluster_name);
     let made = endpoint::convert(&mut check, "", resource.clone(), previous);
     check.finish(made)
+}
+
+/// Puts a secret into its slot, and again whenever its files change: those in the folder that it asks to be watched, or
+/// all of them where that is usual.
+///
+/// # Errors
+/// Every field that is not supported or not legal, and what is wrong with the files; the slot stays as it is.
+pub fn secret(
+    resource: &SecretProto,
+    slot: &Arc<Slot<Secret>>,
+    registry: &mut Registry,
+    watch: Watch,
+) -> Result<(), Vec<Invalid>> {
+    let mut check = Check::new("Secret", &resource.name);
+    let recipe = tls::secret::Recipe::of(&mut check, "", resource.clone());
+    let clean = check.is_clean();
+    let made = recipe.filter(|_| clean).map(|recipe| {
+        let folders = match (recipe.watched(), watch) {
+            (Some(folder), _) => vec![folder],
+            (None, Watch::Always) => recipe.folders(),
+            (None, Watch::WhenAsked) => Vec::new(),
+        };
+        recipe.keep(&mut check, &resource.name, slot, &folders, registry);
+    });
+    check.finish(made)
+}
+
+/// When the files of a secret are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// Where it says so: secrets of a file.
+    WhenAsked,
+    /// Always: secrets of a stream.
+    Always,
 }
 
 /// What is left of a message from which everything supported was taken: each field of it is refused.

@@ -137,10 +137,9 @@ fn principal(check: &mut Check, path: &str, mut proto: PrincipalProto) -> Option
             None => Principal::Authenticated(None),
         },
         Some(Identifier::DirectRemoteIp(range)) => {
-            Principal::SourceIp(cidr(check, &join(path, "direct_remote_ip"), &range)?)
+            Principal::DirectIp(cidr(check, &join(path, "direct_remote_ip"), &range)?)
         }
-        // Nobody speaks for others: these are the same address here.
-        Some(Identifier::RemoteIp(range)) => Principal::SourceIp(cidr(check, &join(path, "remote_ip"), &range)?),
+        Some(Identifier::RemoteIp(range)) => Principal::RemoteIp(cidr(check, &join(path, "remote_ip"), &range)?),
         #[expect(deprecated, reason = "older control planes write it")]
         Some(Identifier::SourceIp(range)) => Principal::SourceIp(cidr(check, &join(path, "source_ip"), &range)?),
         #[expect(deprecated, reason = "older control planes write it")]

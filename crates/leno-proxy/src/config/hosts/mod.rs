@@ -165,8 +165,8 @@ impl Subsets {
 fn known<'a>(set: &'a EndpointSet, callers: Option<&'a Arc<EndpointSet>>, caller: &'a Caller) -> Known<'a, Endpoint> {
     Known {
         targets: &set.endpoints,
-        overprovisioning: set.overprovisioning,
-        weighted_health: set.weighted_health,
+        overprovisioning: set.rules.overprovisioning,
+        weighted_health: set.rules.weighted_health,
         here: &caller.here,
         callers: callers.map(|callers| callers.endpoints.as_slice()),
     }

@@ -4,7 +4,8 @@ use leno_engine::balance::{Balancing, LoadBalancer, RingSettings, TABLE_SIZE};
 
 use super::*;
 use crate::config::{
-    Choice, CircuitBreaker, ClusterKind, HttpProtocol, ListedHealth, Standing, Thresholds, cluster::Caller,
+    Choice, CircuitBreaker, ClusterKind, DialSocket, HttpProtocol, ListedHealth, OriginalDst, SetRules, Standing,
+    Thresholds, cluster::Caller,
 };
 
 fn endpoint(port: u16, priority: u32, healthy: bool) -> Endpoint {
@@ -18,11 +19,12 @@ fn cluster(policy: LoadBalancer) -> Cluster {
     Cluster {
         name: "test".into(),
         service: "".into(),
-        kind: ClusterKind::OriginalDst,
+        kind: ClusterKind::OriginalDst(OriginalDst::default()),
         connect_timeout: std::time::Duration::from_secs(1),
         balancing: Balancing { policy, ..Balancing::default() },
         caller: Caller::default(),
         transports: vec![],
+        socket: DialSocket::default(),
         protocol: HttpProtocol::AsCaller,
         max_requests_per_connection: None,
         breaker: CircuitBreaker::new(Thresholds::default()),
@@ -34,7 +36,7 @@ fn cluster(policy: LoadBalancer) -> Cluster {
 }
 
 fn set(endpoints: Vec<Endpoint>) -> Arc<EndpointSet> {
-    Arc::new(EndpointSet::new(None, endpoints, 140))
+    Arc::new(EndpointSet::new(None, endpoints, SetRules::default()))
 }
 
 /// The ports that are chosen for two hundred hashes.

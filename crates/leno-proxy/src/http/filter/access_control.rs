@@ -11,6 +11,7 @@ use super::{super::reply::Reply, Setting};
 use crate::{
     connection::Direction,
     error::{ErrorKind, ProxyError},
+    listener::guard,
     telemetry::{
         decision::{FilterDecided, FilterDecision, FilterName},
         event::{Audited, Denied},
@@ -55,17 +56,9 @@ pub(super) fn refused<R: RequestHead>(
     Some(Reply::denied(&detail, policy.unwrap_or("default deny").to_owned()))
 }
 
-/// What rules may ask of the connection.
-fn subject<'a>(setting: &'a Setting<'_>, metadata: &'a Metadata) -> Subject<'a> {
-    let connection = setting.connection;
-    let identity = (!connection.source.identity.is_empty()).then_some(&*connection.source.identity);
-    Subject {
-        identity: if connection.mtls { identity } else { None },
-        source: connection.peer,
-        destination: connection.original_destination,
-        server_name: &connection.server_name,
-        metadata: Some(metadata),
-    }
+/// What rules may ask of the connection, with what the request says of it.
+fn subject<'a>(setting: &Setting<'a>, metadata: &'a Metadata) -> Subject<'a> {
+    Subject { remote: setting.remote, metadata: Some(metadata), ..guard::subject(setting.connection) }
 }
 
 /// What the rules have against a request, in words, and the policy that says so.
@@ -82,8 +75,9 @@ fn denied<'r, R: RequestHead>(
         Verdict::Denied(policy) => policy,
     };
     let connection = setting.connection;
+    let unknown = "a caller without identity";
     let (caller, elsewhere) = match connection.direction {
-        Direction::Inbound => (subject.identity.unwrap_or("a caller without identity"), "this workload".to_owned()),
+        Direction::Inbound => (subject.names.first().map_or(unknown, |name| name), "this workload".to_owned()),
         Direction::Outbound => (&*connection.source.identity, connection.original_destination.to_string()),
     };
     let because = match policy {

@@ -19,6 +19,7 @@ use super::{
     Filtered, Setting, answered,
 };
 use crate::{
+    connection::Connection,
     error::ErrorKind,
     http::header::{FORWARDED_PROTO, REQUEST_ID, request_id},
     service::{AskError, authorization, grpc, http},
@@ -82,7 +83,7 @@ impl Filtered {
             decided(Decision::Denied);
             return Some(reply);
         }
-        self.tell(request);
+        self.tell(setting.connection, request);
         let most = settings.map_or(0, |settings| settings.max_bytes.get());
         let question = Question {
             authz,
@@ -116,12 +117,13 @@ impl Filtered {
     }
 
     /// Gives the request what the service is to see of it, and what goes on then.
-    fn tell<R: RequestHead>(&mut self, request: &Judged<'_, R>) {
+    fn tell<R: RequestHead>(&mut self, connection: &Connection, request: &Judged<'_, R>) {
         let mut missing = HeaderEdits::default();
-        for (name, value) in [(REQUEST_ID, request_id as fn() -> String), (FORWARDED_PROTO, || "http".to_owned())] {
-            if self.seen(request).header(name).is_none() {
-                missing.add.push(write(name, value()));
-            }
+        if self.seen(request).header(REQUEST_ID).is_none() {
+            missing.add.push(write(REQUEST_ID, request_id().as_str().to_owned()));
+        }
+        if self.seen(request).header(FORWARDED_PROTO).is_none() {
+            missing.add.push(write(FORWARDED_PROTO, connection.scheme().to_owned()));
         }
         if !missing.is_empty() {
             self.request_edits.push(missing);
@@ -194,22 +196,22 @@ impl<R: RequestHead> Question<'_, '_, R> {
                 (":method", self.request.method()),
                 (":path", self.request.target()),
                 (":authority", self.request.authority()),
-                (":scheme", "http"),
+                (":scheme", connection.scheme()),
             ]
             .into_iter()
             .filter(|(name, _)| self.authz.headers.sees(name, true))
             .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())),
         );
-        let own = &connection.worker.shared.settings.workload.identity;
         let check = authorization::Check {
-            source: connection.peer,
-            principal: if connection.mtls { &connection.source.identity } else { "" },
+            source: self.setting.remote,
+            principal: connection.names().first().map_or("", |name| name),
             destination: connection.original_destination,
-            own_principal: if connection.mtls { own } else { "" },
+            own_principal: connection.own_name(),
             server_name: self.authz.tells_server_name.then_some(&*connection.server_name),
             method: self.request.method(),
             target: self.request.target(),
             host: self.request.authority(),
+            scheme: connection.scheme(),
             protocol: facts.protocol,
             headers,
             raw_headers: self.authz.raw_headers,

@@ -9,7 +9,7 @@ mod jwt;
 mod rate_limit;
 mod rate_limit_service;
 
-use std::{borrow::Cow, num::NonZeroU32, sync::Arc};
+use std::{borrow::Cow, net::SocketAddr, num::NonZeroU32, sync::Arc};
 
 use bytes::Bytes;
 use leno_engine::{
@@ -35,6 +35,8 @@ pub(super) struct Setting<'a> {
     pub(super) manager: &'a HttpConnectionManager,
     pub(super) callee: &'a Callee,
     pub(super) protocol: Protocol,
+    /// Who called, as far as proxies before this one are believed.
+    pub(super) remote: SocketAddr,
     /// The routes, if they are known.
     pub(super) routes: Option<&'a Routes>,
     /// The route that was chosen, if one fits. A filter may have it chosen anew.
@@ -61,9 +63,9 @@ impl<'a> Setting<'a> {
     pub(super) fn facts<'b, R>(&'b self, request: &'b R) -> Facts<'b, R> {
         Facts {
             request,
-            source: self.connection.peer,
+            source: self.remote,
             destination: self.connection.original_destination,
-            identity: if self.connection.mtls { &self.connection.source.identity } else { "" },
+            identity: self.connection.names().first().map_or("", |name| name),
             server_name: &self.connection.server_name,
             protocol: match self.protocol {
                 Protocol::Http2 | Protocol::Grpc => "HTTP/2",

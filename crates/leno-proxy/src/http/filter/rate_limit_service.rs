@@ -88,7 +88,7 @@ impl Filtered {
         let seen = self.seen(request);
         let facts = RateLimitFacts {
             request: &seen,
-            source: setting.connection.peer.ip(),
+            source: setting.remote.ip(),
             own_cluster: &setting.connection.worker.shared.settings.workload.workload,
             cluster: setting.cluster().unwrap_or_default(),
             metadata: &self.metadata,

@@ -43,7 +43,7 @@ pub(super) fn request(
 ) -> Ids {
     let Http1 { head, bytes } = view;
     let value = |name: &str| head.field(bytes, name).map(|place| place.of_bytes(bytes));
-    let ids = Ids::missing(value);
+    let ids = Ids::of(routed, value);
     let changes = header::request(connection, routed, &ids, value);
     let target = if head.connect { view.authority() } else { routed.target.as_deref().unwrap_or(view.target()) };
     write::request_line(out, view.method().as_bytes(), target.as_bytes());

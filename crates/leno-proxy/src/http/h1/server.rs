@@ -34,6 +34,7 @@ use super::{
 use crate::{
     config::{Counted, Endpoint, HttpConnectionManager, Tried},
     connection::{Admission, Callee, Connection, Direction},
+    dial::OnBehalf,
     error::{ErrorKind, ProxyError},
     io::Io,
     telemetry::event::{Protocol, Retried},
@@ -249,13 +250,13 @@ impl Server {
         outcome.callee.address = Some(endpoint.address);
         let per_try = routed.retry.as_ref().and_then(|retry| retry.per_try_timeout);
         let try_until = per_try.map(|time| tokio::time::Instant::now() + time);
-        let (worker, direction) = (&self.connection.worker, self.connection.direction);
-        let key = Key::new(&routed.cluster, endpoint);
+        let (worker, for_whom) = (&self.connection.worker, OnBehalf::Caller(&self.connection));
+        let key = Key::new(for_whom, &routed.cluster, endpoint);
         let waited = if request.fresh { None } else { Http1::waited(worker, &key) };
         let mut upstream = match (waited, due(routed, upload)) {
             (Some(waited), _) => waited,
             (None, due) => {
-                let dial = Box::pin(Http1::dial(worker, direction, &routed.cluster, endpoint, key));
+                let dial = Box::pin(Http1::dial(for_whom, &routed.cluster, endpoint, key));
                 let dialed = match due {
                     Some(due) => tokio::time::timeout_at(due, dial).await.map_err(|_| (None, late()))?,
                     None => dial.await,
@@ -291,7 +292,7 @@ impl Server {
 
     /// An endpoint, if possible one that was not tried. When all were tried, those tried first are tried again.
     async fn pick(&self, routed: &Routed, tried: &mut Tried) -> Option<Arc<Endpoint>> {
-        let (worker, to) = (&self.connection.worker, self.connection.original_destination);
+        let (worker, to) = (&self.connection.worker, routed.destination);
         let found = routed.cluster.pick(worker, to, &routed.wanted(tried)).await;
         if found.is_some() || !tried.leaves_out() {
             return found;

@@ -8,7 +8,7 @@ use super::client::Client;
 use crate::{
     connection::{Callee, Connection},
     error::ErrorKind,
-    tcp::relay::{self, End},
+    tcp::relay::{self, End, Times},
     telemetry::event::TcpOpened,
     upstream::Http1,
 };
@@ -35,11 +35,13 @@ pub(super) async fn run(
         return Carried { sent: 0, received: 0, flags: ErrorKind::UpstreamClosed.flag() };
     }
     let greeting = upstream.input.filled().to_vec();
-    let relayed = relay::run(client.io, upstream.io, greeting, idle, &connection.worker.buffers, &cells).await;
+    let times = Times { idle, until: None };
+    let relayed = relay::run(client.io, upstream.io, greeting, times, &connection.worker.buffers, &cells).await;
     cells.add_closed();
     let flags = match relayed.end {
         End::Complete => "-",
         End::Idle => "SI",
+        End::Expired => "DT",
         End::Downstream(_) => ErrorKind::DownstreamClosed.flag(),
         End::Upstream(_) => ErrorKind::UpstreamClosed.flag(),
     };

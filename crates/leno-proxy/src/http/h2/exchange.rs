@@ -29,6 +29,7 @@ use super::{
 use crate::{
     config::{Endpoint, HttpConnectionManager, HttpProtocol, Tried},
     connection::{Callee, Connection, Direction},
+    dial::OnBehalf,
     error::{ErrorKind, ProxyError},
     h2::{Request, Stream},
     telemetry::event::{Protocol, Retried},
@@ -168,7 +169,7 @@ impl Exchange<'_> {
             return None;
         }
         let header = |name: &str| self.head.value(name);
-        let ids = Ids::missing(header);
+        let ids = Ids::of(routed, header);
         let changes = header::request(&self.connection, routed, &ids, header);
         let question = mirror::question_of_request(self.head, routed, &changes)?;
         Some(Mirroring::new(&self.connection.worker, &routed.mirrors, question, routed.timeout))
@@ -190,7 +191,7 @@ impl Exchange<'_> {
         progress: &Progress,
         retries: &mut Retries<'_>,
     ) -> Result<(), Failed> {
-        let to = self.connection.original_destination;
+        let to = routed.destination;
         let mut endpoint = routed.cluster.pick(&self.connection.worker, to, &routed.wanted(tried)).await;
         if endpoint.is_none() && tried.leaves_out() {
             tried.forget();
@@ -235,23 +236,23 @@ impl Exchange<'_> {
         if !message::is_legal(routed) {
             return Err((None, ProxyError::new(ErrorKind::BadRequest, "the rewritten target is not legal")));
         }
-        self.outcome.ids = Ids::missing(|name| self.head.value(name));
+        self.outcome.ids = Ids::of(routed, |name| self.head.value(name));
         let ids = self.outcome.ids;
         let changes = header::request(&self.connection, routed, &ids, |name| self.head.value(name));
-        let (worker, direction, head) = (&self.connection.worker, self.connection.direction, self.head);
+        let (worker, for_whom, head) = (&self.connection.worker, OnBehalf::Caller(&self.connection), self.head);
         let unreachable = |error| (Some(Failure::Connect), error);
         if routed.cluster.protocol == HttpProtocol::Http1 {
-            let key = Key::new(&routed.cluster, endpoint);
+            let key = Key::new(for_whom, &routed.cluster, endpoint);
             let waited = if resent { None } else { Http1::waited(worker, &key) };
             let upstream = match waited {
                 Some(waited) => waited,
-                None => Http1::dial(worker, direction, &routed.cluster, endpoint, key).await.map_err(unreachable)?,
+                None => Http1::dial(for_whom, &routed.cluster, endpoint, key).await.map_err(unreachable)?,
             };
             self.outcome.callee.mtls = upstream.mtls;
             let translated = Translated::new(worker, routed, upstream, (head, changes.as_slice(), ends));
             return Ok(Sent { callee: Called::Http1(Box::new(translated)), ended: ends, until });
         }
-        let lease = Http2::to(worker, direction, &routed.cluster, endpoint).await.map_err(unreachable)?;
+        let lease = Http2::to(for_whom, &routed.cluster, endpoint).await.map_err(unreachable)?;
         self.outcome.callee.mtls = lease.connection().mtls;
         let kind = (ends, head.method() == "HEAD");
         let opened = poll_fn(|cx| {

@@ -14,9 +14,10 @@ use leno_engine::{authorization::Rbac, balance::Balancing, filter::AccessControl
 use leno_model::{ServiceAccountName, SpiffeId, TrustDomain};
 use leno_proxy::{
     config::{
-        Caller, ChainMatch, CircuitBreaker, Cluster, ClusterKind, DownstreamTls, Endpoint, EndpointSet, FilterChain,
-        Guard, HealthChecker, HttpProtocol, Inspect, Listener, Slot, TcpProxy, Terminal, Thresholds, Transport,
-        TransportMatch, TransportProtocol, UpstreamTls, WeightedCluster, WorkloadLabels,
+        Caller, ChainMatch, CircuitBreaker, Cluster, ClusterKind, DialSocket, DownstreamTls, Endpoint, EndpointSet,
+        FilterChain, Guard, HealthChecker, HttpProtocol, Inspect, Listener, MeshTls, OriginalDst, Security, SetRules,
+        Slot, TcpProxy, Terminal, Thresholds, Transport, TransportMatch, TransportProtocol, UpstreamTls,
+        WeightedCluster, WorkloadLabels,
     },
     connection::{Admission, Direction},
     discovery::{Lookup, Question},
@@ -197,6 +198,7 @@ fn unnamed(kind: ClusterKind, transports: Vec<TransportMatch>) -> Cluster {
         balancing: Balancing::default(),
         caller: Caller::default(),
         transports,
+        socket: DialSocket::default(),
         protocol: HttpProtocol::AsCaller,
         max_requests_per_connection: None,
         breaker: CircuitBreaker::new(Thresholds::default()),
@@ -233,7 +235,7 @@ pub fn speaking(address: SocketAddr, protocol: HttpProtocol) -> Arc<Slot<Cluster
 }
 
 pub fn original_dst() -> Arc<Slot<Cluster>> {
-    cluster("inbound", ClusterKind::OriginalDst, vec![])
+    cluster("inbound", ClusterKind::OriginalDst(OriginalDst::default()), vec![])
 }
 
 pub fn plain(addresses: &[SocketAddr]) -> Arc<Slot<Cluster>> {
@@ -243,8 +245,11 @@ pub fn plain(addresses: &[SocketAddr]) -> Arc<Slot<Cluster>> {
 /// A cluster reached by mesh TLS whose endpoints are these accounts.
 pub fn meshed(addresses: &[SocketAddr], accounts: &[&str]) -> Arc<Slot<Cluster>> {
     let tls = UpstreamTls::new(accounts.iter().map(|account| id(account)).collect());
-    let transport =
-        TransportMatch { name: "mesh".into(), labels: vec![], transport: Transport::MeshTls(Arc::new(tls)) };
+    let transport = TransportMatch {
+        name: "mesh".into(),
+        labels: vec![],
+        transport: Transport { header: None, security: Security::MeshTls(Arc::new(tls)) },
+    };
     let set = endpoints(addresses, accounts[0]);
     cluster("outbound/test/meshed:1", ClusterKind::Static(Arc::new(set)), vec![transport])
 }
@@ -256,16 +261,13 @@ fn endpoints(addresses: &[SocketAddr], account: &str) -> EndpointSet {
         ..WorkloadLabels::default()
     });
     let endpoint = |address: &SocketAddr| Endpoint::new(*address, 1, vec![], Arc::clone(&labels));
-    EndpointSet::new(None, addresses.iter().map(endpoint).collect(), 140)
+    EndpointSet::new(None, addresses.iter().map(endpoint).collect(), SetRules::default())
 }
 
 pub fn tcp_proxy(cluster: Arc<Slot<Cluster>>) -> TcpProxy {
-    TcpProxy {
-        stat_prefix: Arc::clone(cluster.name()),
-        clusters: vec![WeightedCluster { weight: 1, cluster }],
-        idle_timeout: Duration::ZERO,
-        access_log: true,
-    }
+    let prefix = Arc::clone(cluster.name());
+    let proxy = TcpProxy::new(prefix, vec![WeightedCluster { weight: 1, cluster }]);
+    TcpProxy { idle_timeout: Duration::ZERO, access_log: true, ..proxy }
 }
 
 pub fn tcp_chain(proxy: TcpProxy) -> FilterChain {
@@ -284,6 +286,7 @@ pub fn listener(chain: FilterChain) -> Listener {
         name: "test".into(),
         filter_chains: vec![],
         default_filter_chain: Some(Arc::new(chain)),
+        introduction: None,
         inspect: Inspect::default(),
     }
 }
@@ -302,7 +305,11 @@ pub fn strict_inbound(rbac: Option<Rbac>) -> Listener {
             application_protocols: vec!["leno-tcp".into()],
             ..ChainMatch::default()
         },
-        tls: Some(Arc::new(DownstreamTls::new(vec!["leno-http/1.1".into(), "leno-h2".into(), "leno-tcp".into()]))),
+        tls: Some(Arc::new(DownstreamTls::Mesh(MeshTls::new(vec![
+            "leno-http/1.1".into(),
+            "leno-h2".into(),
+            "leno-tcp".into(),
+        ])))),
         guards: rbac.map(access).into_iter().collect(),
         ..tcp_chain(tcp_proxy(original_dst()))
     };
@@ -310,6 +317,7 @@ pub fn strict_inbound(rbac: Option<Rbac>) -> Listener {
         name: "inbound".into(),
         filter_chains: vec![Arc::new(chain)],
         default_filter_chain: None,
+        introduction: None,
         inspect: Inspect { tls: true, ..Inspect::default() },
     }
 }

@@ -39,7 +39,7 @@ use leno_proto::v3::{
 
 use super::{
     super::{
-        super::{ClusterKind, HttpLimits, HttpProtocol, Registry, RetryLimit, Terminal, Thresholds, Transport},
+        super::{ClusterKind, HttpLimits, HttpProtocol, Registry, RetryLimit, Security, Terminal, Thresholds},
         cluster, endpoints, listener, routes,
     },
     sample,
@@ -286,7 +286,17 @@ fn rules_of_connections_keep_their_meaning() {
         let message = sample::listener(vec![filter(&network), filter(&sample::tcp())]);
         let made = listener(&message, &mut Registry::default()).unwrap();
         let destination = std::net::SocketAddr::from(([10, 0, 0, 2], port));
-        let subject = Subject { identity: Some(id), source: destination, destination, server_name: "", metadata: None };
+        let names = [id.into()];
+        let subject = Subject {
+            secure: true,
+            names: &names,
+            direct: destination,
+            source: destination,
+            remote: destination,
+            destination,
+            server_name: "",
+            metadata: None,
+        };
         sample::access(&made.filter_chains[0]).check_connection(&subject).is_allowed()
     };
     let (allow, deny) = (RbacAction::Allow, RbacAction::Deny);
@@ -327,7 +337,7 @@ fn priorities_and_places_of_endpoints() {
     let set = endpoints(&message, None).unwrap();
     let standing = &set.endpoints[0].standing;
     assert_eq!((standing.priority, &*standing.locality.zone, standing.locality_weight), (2, "z", 7));
-    assert_eq!(set.overprovisioning, 200);
+    assert_eq!(set.rules.overprovisioning, 200);
 }
 
 #[test]
@@ -374,10 +384,10 @@ fn kinds_and_balancers_of_clusters() {
     let eds = of(sample::cluster(DiscoveryType::Eds));
     assert_eq!((&*eds.service, eds.connect_timeout), ("shop/cart", Duration::from_secs(5)));
     assert!(matches!(eds.kind, ClusterKind::Eds(_)) && eds.transports.is_empty());
-    assert!(matches!(of(sample::cluster(DiscoveryType::OriginalDst)).kind, ClusterKind::OriginalDst));
+    assert!(matches!(of(sample::cluster(DiscoveryType::OriginalDst)).kind, ClusterKind::OriginalDst(_)));
     assert!(matches!(of(sample::cluster(DiscoveryType::Static)).kind, ClusterKind::Static(_)));
     let mut tls = sample::cluster(DiscoveryType::Eds);
     let id = "spiffe://cluster.local/ns/shop/sa/cart";
     tls.transport_socket = Some(sample::socket(&sample::upstream_tls(vec![sample::san(id)])));
-    assert!(matches!(&of(tls).transports[0].transport, Transport::MeshTls(tls) if tls.identities.len() == 1));
+    assert!(matches!(&of(tls).transports[0].transport.security, Security::MeshTls(tls) if tls.identities.len() == 1));
 }

@@ -179,7 +179,11 @@ fn standing_and_metadata_of_endpoints() {
     });
     let set = endpoints(&json::read::<ClusterLoadAssignment>(&assignment).unwrap(), None).unwrap();
     let endpoint = &set.endpoints[0];
-    assert!(set.weighted_health && endpoint.is_canary() && set.dropped.is_some_and(|share| share.numerator == 5));
+    assert!(
+        set.rules.weighted_health
+            && endpoint.is_canary()
+            && set.rules.dropped.is_some_and(|share| share.numerator == 5)
+    );
     assert_eq!((&*endpoint.standing.hostname, endpoint.standing.labels.len()), ("h", 2));
     let mut two = assignment.clone();
     let drop = assignment["policy"]["drop_overloads"][0].clone();

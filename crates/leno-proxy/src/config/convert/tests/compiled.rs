@@ -20,8 +20,8 @@ use leno_proto::{any, google::protobuf::Any};
 
 use super::super::{
     super::{
-        Cluster, ClusterKind, HttpConnectionManager, Listener, Met, Registry, RouteSource, Routes, Terminal, Transport,
-        TransportProtocol,
+        Cluster, ClusterKind, DownstreamTls, HttpConnectionManager, Listener, Met, Registry, RouteSource, Routes,
+        Security, Terminal, TransportProtocol,
     },
     cluster, endpoints, listener, routes,
 };
@@ -141,7 +141,8 @@ fn clusters_of(table: &Routes, request: &SimpleRequest) -> Option<Clusters> {
 /// A connection to this port.
 pub(super) fn met<'a>(port: u16, transport: TransportProtocol, protocols: &'a [&'a str]) -> Met<'a> {
     let address = |port| SocketAddr::from(([10, 0, 0, 1], port));
-    Met { destination: address(port), source: address(1), transport, server_name: "", protocols }
+    let source = address(1);
+    Met { destination: address(port), source, direct_source: source, transport, server_name: "", protocols }
 }
 
 #[test]
@@ -236,7 +237,7 @@ fn access_rules_decide_on_requests() {
     let inbound = listener_of(&mesh(|_| ()), "store-1", "inbound");
     assert!(inbound.inspect.tls && !inbound.inspect.continue_on_timeout);
     let chain = inbound.choose(&met(8080, TransportProtocol::Tls, &["leno-h2"])).unwrap();
-    assert_eq!(chain.tls.as_ref().unwrap().alpn.len(), 3);
+    assert!(matches!(chain.tls.as_deref(), Some(DownstreamTls::Mesh(tls)) if tls.alpn.len() == 3));
     let [HttpFilter { config: FilterConfig::AccessControl(control), .. }] = &http(&chain.terminal).filters[..] else {
         panic!("access rules and nothing else")
     };
@@ -255,7 +256,8 @@ fn access_rules_decide_on_requests() {
         (None, "GET", "/books", no),
     ] {
         let request = SimpleRequest::new(method, path, "store").with("user-agent", "x");
-        assert_eq!(rbac.check(&subject(who, 8080), &request), expected, "{who:?} {method} {path}");
+        let names: Vec<Box<str>> = who.into_iter().map(Into::into).collect();
+        assert_eq!(rbac.check(&subject(&names, 8080), &request), expected, "{who:?} {method} {path}");
     }
     // Nobody sends bytes to a port of HTTP, and nothing comes in plaintext.
     assert!(inbound.choose(&met(8080, TransportProtocol::Tls, &["leno-tcp"])).is_none());
@@ -267,11 +269,12 @@ fn access_rules_decide_on_connections() {
     let inbound = listener_of(&mesh(|_| ()), "ledger-1", "inbound");
     let chain = inbound.choose(&met(8080, TransportProtocol::Tls, &["leno-tcp"])).unwrap();
     let rbac = super::sample::access(chain);
-    let buyer = Some("spiffe://cluster.local/ns/shop/sa/buyer");
+    let buyer = &["spiffe://cluster.local/ns/shop/sa/buyer".into()];
+    let store = &["spiffe://cluster.local/ns/shop/sa/store".into()];
     assert!(rbac.check_connection(&subject(buyer, 8080)).is_allowed());
     assert!(!rbac.check_connection(&subject(buyer, 8081)).is_allowed());
-    assert!(!rbac.check_connection(&subject(Some("spiffe://cluster.local/ns/shop/sa/store"), 8080)).is_allowed());
-    assert!(!rbac.check_connection(&subject(None, 8080)).is_allowed());
+    assert!(!rbac.check_connection(&subject(store, 8080)).is_allowed());
+    assert!(!rbac.check_connection(&subject(&[], 8080)).is_allowed());
 }
 
 #[test]
@@ -301,17 +304,17 @@ fn meshed_endpoints_are_reached_by_mesh_tls_and_others_in_plaintext() {
         let set = endpoints(&any::unpack(&packed).unwrap(), None).unwrap();
         let endpoint = &set.endpoints[0];
         assert_eq!((&*endpoint.workload.workload, &*endpoint.workload.namespace), (service, "shop"));
-        match cluster.transport(endpoint) {
-            Transport::MeshTls(tls) => {
+        match &cluster.transport(endpoint).security {
+            Security::MeshTls(tls) => {
                 assert!(meshed, "{name}");
                 let ids: Vec<_> = tls.identities.iter().map(ToString::to_string).collect();
                 assert_eq!(ids, [format!("spiffe://cluster.local/ns/shop/sa/{service}")]);
             }
-            Transport::Plain => assert!(!meshed, "{name}"),
+            Security::Plain | Security::Tls(_) => assert!(!meshed, "{name}"),
         }
     }
     for name in ["inbound", "passthrough"] {
-        assert!(matches!(cluster_named(&snapshot, name).kind, ClusterKind::OriginalDst));
+        assert!(matches!(cluster_named(&snapshot, name).kind, ClusterKind::OriginalDst(_)));
     }
 }
 
@@ -323,11 +326,14 @@ fn unknown_destinations_follow_the_policy() {
     assert!(listener_of(&only, "buyer-1", "outbound").choose(&met(1, TransportProtocol::Raw, &[])).is_none());
 }
 
-pub(super) fn subject(identity: Option<&str>, port: u16) -> Subject<'_> {
+pub(super) fn subject(names: &[Box<str>], port: u16) -> Subject<'_> {
     let source = SocketAddr::from(([10, 244, 0, 2], 4000));
     Subject {
-        identity,
+        secure: !names.is_empty(),
+        names,
+        direct: source,
         source,
+        remote: source,
         destination: SocketAddr::from(([10, 244, 0, 3], port)),
         server_name: "",
         metadata: None,

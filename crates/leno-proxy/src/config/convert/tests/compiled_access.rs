@@ -70,7 +70,8 @@ fn request(snapshot: &Snapshot, who: Option<&str>, request: &SimpleRequest) -> D
         FilterConfig::AccessControl(control) => Some(&**control),
         _ => None,
     });
-    decide(controls, |rules| rules.check(&subject(who, 8080), request))
+    let names = who.map(Box::from);
+    decide(controls, |rules| rules.check(&subject(names.as_slice(), 8080), request))
 }
 
 /// What becomes of a connection of bytes to a port of a pod.
@@ -81,7 +82,8 @@ fn bytes(snapshot: &Snapshot, pod: &str, port: u16, who: Option<&str>) -> Decisi
         Guard::Access(control) => Some(control),
         Guard::Rate { .. } | Guard::Connections { .. } => None,
     });
-    decide(controls, |rules| rules.check_connection(&subject(who, port)))
+    let names = who.map(Box::from);
+    decide(controls, |rules| rules.check_connection(&subject(names.as_slice(), port)))
 }
 
 fn policy(name: &str, action: AccessAction, from: Vec<AccessSource>, to: Vec<AccessOperation>) -> AccessPolicy {

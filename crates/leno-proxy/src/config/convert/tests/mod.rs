@@ -11,6 +11,7 @@ mod refused_cluster;
 mod refused_filter;
 mod refused_route;
 mod sample;
+mod tls;
 
 use leno_model::Invalid;
 

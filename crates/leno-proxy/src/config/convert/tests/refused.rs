@@ -188,14 +188,16 @@ fn network_rules_follow_each_other_and_limits_are_whole() {
     wrong(filter(&LocalRateLimit { token_bucket: None, ..rate.clone() }), "token_bucket", "missing");
     wrong(filter(&LocalRateLimit { stat_prefix: String::new(), ..rate }), "stat_prefix", "empty");
     wrong(filter(&ConnectionLimit { max_connections: None, ..limit.clone() }), "max_connections", "0");
-    wrong(filter(&ConnectionLimit { delay: Some(Duration { seconds: 1, nanos: 0 }), ..limit }), "delay", "1");
+    wrong(filter(&ConnectionLimit { delay: Some(Duration { seconds: -1, nanos: 0 }), ..limit }), "delay", "-1");
 }
 
 #[test]
 fn fields_of_connection_managers() {
     refused_manager(|m| m.path_with_escaped_slashes_action = 9, "path_with_escaped_slashes_action", "9");
-    refused_manager(|m| m.xff_num_trusted_hops = 2, "xff_num_trusted_hops", "2");
-    refused_manager(|m| m.server_name = "me".into(), "server_name", "me");
+    refused_manager(|m| m.generate_request_id = bool(false), "generate_request_id", "false");
+    refused_manager(|m| m.server_header_transformation = 9, "server_header_transformation", "9");
+    refused_manager(|m| m.forward_client_cert_details = 9, "forward_client_cert_details", "9");
+    refused_manager(|m| m.proxy_100_continue = true, "proxy_100_continue", "true");
     refused_manager(|m| m.codec_type = CodecType::Http3.into(), "codec_type", "3");
     refused_manager(|m| m.codec_type = 99, "codec_type", "99");
     refused_manager(|m| m.max_request_headers_kb = uint32(0), "max_request_headers_kb", "0");
@@ -249,7 +251,7 @@ fn access_logs() {
 
 #[test]
 fn fields_of_the_tcp_proxy() {
-    refused_tcp(|t| t.max_connect_attempts = uint32(3), "max_connect_attempts", "3");
+    refused_tcp(|t| t.max_connect_attempts = uint32(0), "max_connect_attempts", "0");
     refused_tcp(|t| t.cluster_specifier = None, "cluster", "missing");
     let of = |name: &str| Some(tcp_proxy::ClusterSpecifier::Cluster(name.into()));
     refused_tcp(|t| t.cluster_specifier = of(""), "cluster", "empty");
@@ -319,12 +321,12 @@ fn tls_of_listeners() {
     refused_tls(params(old), "tls_params.tls_minimum_protocol_version", "3");
     let suites = TlsParameters { cipher_suites: vec!["AES".into()], ..TlsParameters::default() };
     refused_tls(params(suites), "tls_params.cipher_suites", "AES");
+    // The mesh's own secrets are for the mesh's own TLS.
     refused_tls(
         |c| c.tls_certificate_sds_secret_configs[0].name = "other".into(),
-        "tls_certificate_sds_secret_configs",
-        "other",
+        "validation_context_sds_secret_config.name",
+        "trust-bundle",
     );
-    refused_tls(|c| c.tls_certificate_sds_secret_configs.clear(), "tls_certificate_sds_secret_configs", "[]");
     let file = |c: &mut CommonTlsContext| c.tls_certificate_sds_secret_configs[0].sds_config = from_file();
     refused_tls(file, "tls_certificate_sds_secret_configs[0].sds_config.path_config_source", "/etc/x");
     refused_tls(|c| c.tls_certificates = vec![Default::default()], "tls_certificates", "");
@@ -352,6 +354,9 @@ fn everything_that_is_wrong_is_told_at_once() {
 
 #[test]
 fn long_values_are_cut() {
-    let wrong = take(&listener(vec![filter(&HttpConnectionManager { server_name: "x".repeat(5000), ..manager() })]));
+    let mut message = listener(vec![filter(&tcp())]);
+    let long = FilterChainMatch { transport_protocol: "x".repeat(5000), ..FilterChainMatch::default() };
+    message.filter_chains[0].filter_chain_match = Some(long);
+    let wrong = take(&message);
     assert!(wrong.unwrap_err()[0].to_string().len() < 600);
 }

@@ -101,10 +101,8 @@ fn fields_of_clusters() {
 
 #[test]
 fn where_endpoints_come_from() {
-    for kind in [DiscoveryType::StrictDns, DiscoveryType::LogicalDns] {
-        let of = Some(ClusterDiscoveryType::Type(kind.into()));
-        refused_cluster(|c| c.cluster_discovery_type = of, "type", &format!("{kind:?}"));
-    }
+    let logical = Some(ClusterDiscoveryType::Type(DiscoveryType::LogicalDns.into()));
+    refused_cluster(|c| c.cluster_discovery_type = logical, "load_assignment", "0 endpoints");
     refused_cluster(|c| c.cluster_discovery_type = Some(ClusterDiscoveryType::Type(99)), "type", "None");
     for kind in [DiscoveryType::Eds, DiscoveryType::OriginalDst] {
         let mut message = cluster(kind);
@@ -188,6 +186,37 @@ fn load_assignments() {
     refused_set(|s| s.policy = Some(stale), "policy.endpoint_stale_after", "1s");
     refused_set(|s| s.endpoints[0].priority = 129, "endpoints[0].priority", "129");
     refused_set(|s| s.endpoints[0].proximity = uint32(2), "endpoints[0].proximity", "2");
+}
+
+#[test]
+#[expect(deprecated, reason = "Envoy prefers the typed kind, and most configurations have this one")]
+fn endpoints_by_name() {
+    let dns = |change: fn(&mut Cluster), field: &str, value: &str| {
+        let mut message = cluster(DiscoveryType::LogicalDns);
+        message.load_assignment = Some(assignment(vec![endpoint(socket_address("cart.example", 80))]));
+        assert!(take(&message).is_ok());
+        change(&mut message);
+        refused(take(&message), field, value);
+    };
+    dns(|c| c.dns_refresh_rate = seconds(0), "dns_refresh_rate", "0ns");
+    dns(|c| c.dns_lookup_family = 9, "dns_lookup_family", "9");
+    dns(
+        |c| {
+            let rate = RefreshRate { base_interval: seconds(2), max_interval: seconds(1) };
+            c.dns_failure_refresh_rate = Some(rate);
+        },
+        "dns_failure_refresh_rate.max_interval",
+        "1s",
+    );
+    dns(
+        |c| {
+            let twice = ["a.example", "b.example"].map(|name| endpoint(socket_address(name, 80)));
+            c.load_assignment = Some(assignment(twice.to_vec()));
+        },
+        "load_assignment",
+        "2 endpoints",
+    );
+    dns(|c| c.load_assignment = None, "load_assignment", "0 endpoints");
 }
 
 #[test]

@@ -1,15 +1,8 @@
-//! Transport sockets ([`envoy.extensions.transport_sockets.tls.v3`]): mesh TLS on both sides, whose certificate and roots
-//! are the workload's own (secrets `svid` and `trust-bundle`), or nothing.
-//!
-//! [`envoy.extensions.transport_sockets.tls.v3`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/transport_sockets/tls/v3/tls.proto
-
-use std::sync::Arc;
+//! TLS of the mesh: the workload's own certificate and roots (secrets `svid` and `trust-bundle`), mutual, TLS 1.3 alone.
 
 use leno_model::{SpiffeId, resource_name};
 use leno_proto::v3::{
-    core::{TransportSocket, transport_socket::ConfigType},
     matcher::string_matcher::MatchPattern,
-    raw_buffer::RawBuffer,
     tls::{
         CertificateValidationContext, CommonTlsContext, DownstreamTlsContext, SdsSecretConfig, SubjectAltNameMatcher,
         TlsParameters, UpstreamTlsContext,
@@ -19,66 +12,44 @@ use leno_proto::v3::{
     },
 };
 
-use super::{
-    super::{DownstreamTls, Transport, UpstreamTls},
+use super::super::{
+    super::{MeshTls, UpstreamTls},
     check::{Check, at, join},
 };
 
-/// The transport of a listener's chain; `None` for plaintext.
-pub(super) fn downstream(check: &mut Check, path: &str, mut socket: TransportSocket) -> Option<DownstreamTls> {
-    socket.name.clear();
-    let Some(ConfigType::TypedConfig(config)) = socket.config_type.take() else {
-        check.wrong(path, "missing", "typed_config");
-        return None;
-    };
-    check.rest(path, &socket);
-    let path = join(path, "typed_config");
-    if leno_proto::any::is::<RawBuffer>(&config) {
-        return None;
-    }
-    let mut context = check.unpack::<DownstreamTlsContext>(&path, &config)?;
-    if context.require_client_certificate.take().is_none_or(|required| !required.value) {
-        check.wrong(&join(&path, "require_client_certificate"), "false", "true: mesh TLS is mutual");
-    }
-    let common = context.common_tls_context.take().unwrap_or_default();
-    check.rest(&path, &context);
-    let common = convert(check, &join(&path, "common_tls_context"), common);
-    if !common.identities.is_empty() {
-        check.wrong(&path, "names of callers", "none: access rules say who may call");
-    }
-    Some(DownstreamTls::new(common.alpn))
+/// Whether a context shows the workload's own certificate.
+pub(super) fn is(common: &CommonTlsContext) -> bool {
+    common.tls_certificate_sds_secret_configs.iter().any(|secret| secret.name == resource_name::SVID)
 }
 
-/// The transport of a cluster.
-pub(super) fn upstream(check: &mut Check, path: &str, mut socket: TransportSocket) -> Option<Transport> {
-    socket.name.clear();
-    let Some(ConfigType::TypedConfig(config)) = socket.config_type.take() else {
-        check.wrong(path, "missing", "typed_config");
-        return None;
-    };
-    check.rest(path, &socket);
-    let path = join(path, "typed_config");
-    if leno_proto::any::is::<RawBuffer>(&config) {
-        return Some(Transport::Plain);
+pub(super) fn downstream(check: &mut Check, path: &str, mut context: DownstreamTlsContext) -> MeshTls {
+    if context.require_client_certificate.take().is_none_or(|required| !required.value) {
+        check.wrong(&join(path, "require_client_certificate"), "false", "true: mesh TLS is mutual");
     }
-    let mut context = check.unpack::<UpstreamTlsContext>(&path, &config)?;
     let common = context.common_tls_context.take().unwrap_or_default();
-    check.rest(&path, &context);
-    let common = convert(check, &join(&path, "common_tls_context"), common);
+    check.rest(path, &context);
+    let common = convert(check, &join(path, "common_tls_context"), common);
+    if !common.identities.is_empty() {
+        check.wrong(path, "names of callers", "none: access rules say who may call");
+    }
+    MeshTls::new(common.alpn)
+}
+
+pub(super) fn upstream(check: &mut Check, path: &str, mut context: UpstreamTlsContext) -> Option<UpstreamTls> {
+    let common = context.common_tls_context.take().unwrap_or_default();
+    check.rest(path, &context);
+    let common = convert(check, &join(path, "common_tls_context"), common);
     for payload in [resource_name::alpn::HTTP1, resource_name::alpn::HTTP2, resource_name::alpn::TCP] {
         if !common.alpn.iter().any(|protocol| **protocol == *payload) {
-            check.wrong(
-                &join(&path, "common_tls_context.alpn_protocols"),
-                "incomplete",
-                format!("{payload} among them"),
-            );
+            let field = join(path, "common_tls_context.alpn_protocols");
+            check.wrong(&field, "incomplete", format!("{payload} among them"));
         }
     }
     if common.identities.is_empty() {
-        check.wrong(&path, "no identity", "match_typed_subject_alt_names with at least one SPIFFE id");
+        check.wrong(path, "no identity", "match_typed_subject_alt_names with at least one SPIFFE id");
         return None;
     }
-    Some(Transport::MeshTls(Arc::new(UpstreamTls::new(common.identities))))
+    Some(UpstreamTls::new(common.identities))
 }
 
 /// What both sides have in common.
