@@ -262,6 +262,8 @@ impl World {
         if let Some(least) = case["retries"]["at_least"].as_u64() {
             let script = "curl -s http://127.0.0.1:15020/stats/prometheus | grep '^leno_retries_total'";
             let count = || {
+                // Without the route the answer may be the same: what was asked too early was not tried again.
+                list("requests").for_each(|request| self.ask(name, request));
                 let text = self.shell("mesh", script);
                 let counts = text.lines().filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
                 counts.sum::<f64>()
