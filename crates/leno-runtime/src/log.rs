@@ -40,7 +40,7 @@ pub struct LogArgs {
 }
 
 impl LogArgs {
-    /// [`init`](crate::init) as they say.
+    /// [`init`](fn@crate::init) as they say.
     ///
     /// # Errors
     /// When the level is no filter directive.

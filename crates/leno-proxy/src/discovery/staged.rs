@@ -66,9 +66,9 @@ impl Staged {
         self.values.values().map(|waiting| waiting.until).min()
     }
 
-    /// Takes out what need not wait any longer.
-    pub(super) fn take_ready(&mut self, now: Instant) -> Ready {
-        let is_complete = |waiting: &Waiting| !self.waits(&waiting.value);
+    /// Takes out what need not wait any longer. `unasked`: clusters come without being asked for.
+    pub(super) fn take_ready(&mut self, now: Instant, unasked: bool) -> Ready {
+        let is_complete = |waiting: &Waiting| !self.waits(&waiting.value, unasked);
         let complete: Vec<_> = self.keys(is_complete).collect();
         let late: Vec<_> = self.keys(|waiting| waiting.until <= now && !is_complete(waiting)).collect();
         Ready { complete: self.take(&complete), late: self.take(&late) }
@@ -83,11 +83,14 @@ impl Staged {
     }
 
     /// Whether something that a value refers to is still to come.
-    fn waits(&self, value: &Value) -> bool {
+    fn waits(&self, value: &Value, unasked: bool) -> bool {
         match value {
             Value::Listener(_, listener) => self.listener_waits(listener),
             Value::Bound(_, bound) => bound.iter().any(|one| self.listener_waits(&one.listener)),
-            Value::Routes(_, routes) => self.routes_wait(routes),
+            Value::Routes(slot, routes) => {
+                self.routes_wait(routes)
+                    || (unasked && new_clusters(slot, routes).any(|it| it.state() == SlotState::Absent))
+            }
             Value::Cluster(_, cluster) => self.cluster_waits(cluster),
             Value::Endpoints(..) => false,
         }
@@ -143,6 +146,14 @@ impl Staged {
             SlotState::Absent => self.has(&(kind, Arc::clone(slot.name()))),
         }
     }
+}
+
+/// The clusters that routes name for the first time. One of them that is not there may be on its way: servers do not always
+/// say clusters before the routes that name them, and those before are as good meanwhile.
+fn new_clusters<'a>(slot: &Slot<Routes>, routes: &'a Routes) -> impl Iterator<Item = &'a Arc<Slot<Cluster>>> {
+    let before = slot.get();
+    let known = move |name: &str| before.as_ref().is_some_and(|before| before.clusters.contains_key(name));
+    routes.clusters.values().filter(move |cluster| !known(cluster.name()))
 }
 
 impl Value {

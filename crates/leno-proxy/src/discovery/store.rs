@@ -312,7 +312,7 @@ impl Store {
     /// Puts into use what waits for nothing any more; says when to look again.
     pub fn settle(&mut self, now: Instant) -> Option<Instant> {
         loop {
-            let Ready { complete, late } = self.staged.take_ready(now);
+            let Ready { complete, late } = self.staged.take_ready(now, self.takes(ResourceType::Cluster));
             if complete.is_empty() && late.is_empty() {
                 break;
             }
