@@ -133,6 +133,19 @@ fn tokens_say_who_may_call() {
     assert_eq!(call("/read", Some(tokens[1])).status, 200, "a word of a list");
     assert_eq!(call("/admin", None).status, 403, "no token");
     assert_eq!(call("/other", Some(tokens[0])).status, 403, "another path");
+    // `leno explain` verifies them, too.
+    let explained = |token: &str| {
+        let header = format!("authorization: Bearer {token}");
+        let from_to = ["explain", "--from", "shop/web", "--to", "server.shop:80", "--path", "/admin"];
+        let output = mesh.leno(&[&from_to[..], &["-H", &header]].concat());
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    for (token, code, says) in
+        [(tokens[0], 0, "AccessPolicy shop/tokens"), (tokens[1], 1, "403 (UAEX access_denied)"), (tokens[3], 1, "401")]
+    {
+        let (ended, said) = explained(token);
+        assert!(ended == Some(code) && said.contains(says), "{says}: {said}");
+    }
     let elsewhere = call("/admin", Some(tokens[2]));
     assert_eq!(elsewhere.status, 403, "for another audience: {elsewhere:?}");
     for (token, what) in [(tokens[3], "too old"), ("a.b.c", "no token at all")] {

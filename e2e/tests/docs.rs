@@ -104,6 +104,7 @@ fn the_pages_on_routes_and_policies_hold() {
         "access-policies.md",
         "tokens.md",
         "rollout.md",
+        "explain.md",
     ] {
         run(&mesh, page);
     }

@@ -11,6 +11,7 @@ mod dns;
 mod docs;
 mod edit;
 mod egress;
+mod explain;
 mod from_file;
 mod gateway;
 mod h2spec;

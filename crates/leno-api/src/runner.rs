@@ -13,9 +13,11 @@
 //! | `POST /v1/exec/{namespace}/{pod}?container=` | 101, then an [`ExecContext`] line with the namespaces' file descriptors |
 //! | `GET /v1/control/{path}` | what the control plane's own API says |
 //! | `GET /v1/admin/{namespace}/{pod}/{path}` | what that pod's sidecar says |
+//! | `POST /v1/explain/{namespace}/{pod}` [`Question`](crate::explain::Question) | [`Explanation`](crate::explain::Explanation) by that pod's sidecar |
+//! | `GET /v1/resolve/{namespace}/{host}` | [`Resolved`] |
 //! | `POST /v1/shutdown` | 202; the mesh stops in order |
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use leno_model::{Invalid, ObjectRef};
 use serde::{Deserialize, Serialize};
@@ -137,6 +139,15 @@ pub struct DurationBucket {
     pub at_most: Option<f64>,
     /// How many there were.
     pub requests: f64,
+}
+
+/// What a host's name means to the pods of a namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolved {
+    /// The whole name, without the final dot.
+    pub name: String,
+    /// Its addresses; none: there is no such name.
+    pub addresses: Vec<Ipv4Addr>,
 }
 
 /// Manifests to apply.

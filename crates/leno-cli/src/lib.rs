@@ -6,12 +6,14 @@
 //!                                          └─► runner (inside): api, store, controllers, pods
 //! ```
 //!
-//! `rollout` is what `leno rollout` does: it is a client of a running mesh as the other commands are.
+//! `rollout` is what `leno rollout` does, `explain` what `leno explain` does: clients of a running mesh as the other commands
+//! are.
 //! Everything that people read is written by `output`; everything that runs is in the sandbox.
 
 pub mod cli;
 mod client;
 mod cmd;
+mod explain;
 mod front;
 mod output;
 mod rollout;

@@ -118,7 +118,8 @@ fn protects(snapshot: &Snapshot, policy: &AccessPolicy, workload: &Workload, por
         AccessTarget::Service(name, own) => {
             let mut ports = snapshot.ports_of(&workload.name);
             ports.any(|(service, number, leads_to)| {
-                service.name == *name && own.is_none_or(|own| own == number) && Some(leads_to) == port
+                let is_port = service.port(number).is_some() && own.is_none_or(|own| own == number);
+                service.name == *name && is_port && Some(leads_to) == port
             })
         }
         AccessTarget::Namespace(_) | AccessTarget::Labels(..) => selects(snapshot, target, workload),

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, net::SocketAddr};
 
 use leno_model::{
-    Protocol, Service, ServiceAccountName, Snapshot, SpiffeId, Workload, policy::TrafficSettings, resource_name,
+    Protocol, Service, ServiceAccountName, Snapshot, SpiffeId, Workload, policy::EgressPolicy, resource_name,
 };
 use leno_proto::{
     any,
@@ -28,7 +28,7 @@ use crate::{
     Client, Scope,
     endpoint::{self, strings},
     limit,
-    message::{ads, duration, mesh_tls, transport_socket, uint32},
+    message::{ads, duration, mesh_tls, origins, transport_socket, uint32},
     traffic,
 };
 
@@ -54,6 +54,7 @@ pub(crate) fn service_port(snapshot: &Snapshot, service: &Service, port: u16, sc
     let settings = traffic::settings(snapshot, scope, service, port);
     traffic::cluster::apply(&mut cluster, &settings, client);
     traffic::cluster::check(&mut cluster, &settings, &service.name, protocol);
+    cluster.metadata = origins(traffic::origins(snapshot, scope, &service.name, port, traffic::OF_CLUSTERS));
     Some(cluster)
 }
 
@@ -77,7 +78,9 @@ pub(crate) fn direct(snapshot: &Snapshot, workload: &Workload, destination: Sock
         let accounts: Vec<_> = workload.meshed.then_some(&workload.service_account).into_iter().collect();
         cluster.transport_socket_matches = transports(snapshot, &accounts);
     }
-    traffic::cluster::bound(&mut cluster, &traffic::of_port(snapshot, scope, workload, destination.port()));
+    let port = destination.port();
+    traffic::cluster::bound(&mut cluster, &traffic::of_port(snapshot, scope, workload, port));
+    cluster.metadata = origins(traffic::origins_of_port(snapshot, scope, workload, port, traffic::OF_CLUSTERS));
     cluster
 }
 
@@ -88,9 +91,10 @@ pub(crate) fn original_destination(name: &str) -> Cluster {
 }
 
 /// The cluster that is wherever a connection that an egress policy lets through was meant to go.
-pub(crate) fn egress(name: &str, settings: &TrafficSettings) -> Cluster {
+pub(crate) fn egress(name: &str, policy: &EgressPolicy) -> Cluster {
     let mut cluster = original_destination(name);
-    traffic::cluster::bound(&mut cluster, settings);
+    cluster.metadata = origins([policy.origin.to_string()]);
+    traffic::cluster::bound(&mut cluster, &policy.settings);
     cluster
 }
 

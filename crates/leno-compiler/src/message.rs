@@ -44,6 +44,20 @@ pub(crate) fn address(address: SocketAddr) -> core::Address {
     }
 }
 
+/// The objects that something was made of, as the sidecar tells people of them; `None`: there are none to tell.
+pub(crate) fn origins(objects: impl IntoIterator<Item = String>) -> Option<core::Metadata> {
+    let text = |object| protobuf::Value { kind: Some(protobuf::value::Kind::StringValue(object)) };
+    let values: Vec<_> = objects.into_iter().map(text).collect();
+    if values.is_empty() {
+        return None;
+    }
+    let list = protobuf::value::Kind::ListValue(protobuf::ListValue { values });
+    // One entry a map: their order cannot differ.
+    let fields = [(resource_name::ORIGIN_OBJECTS.to_owned(), protobuf::Value { kind: Some(list) })].into();
+    let said = [(resource_name::ORIGIN_METADATA.to_owned(), protobuf::Struct { fields })].into();
+    Some(core::Metadata { filter_metadata: said, ..Default::default() })
+}
+
 /// A regular expression that the whole text must fit.
 pub(crate) fn regex(regex: &str) -> matcher::RegexMatcher {
     matcher::RegexMatcher { regex: regex.to_owned(), ..Default::default() }

@@ -5,7 +5,7 @@
 //! the first without matches takes the rest.
 
 use leno_model::{
-    Service, ServiceName, Snapshot,
+    ObjectRef, Service, ServiceName, Snapshot,
     policy::{HttpMatch, TrafficSplit},
     resource_name,
     route::StreamRule,
@@ -29,6 +29,8 @@ pub(crate) enum Target<'a> {
 /// The requests that fit any of these go there.
 pub(crate) struct Branch<'a> {
     pub(crate) matches: &'a [HttpMatch],
+    /// The split that says so.
+    pub(crate) origin: &'a ObjectRef,
     pub(crate) target: Target<'a>,
 }
 
@@ -38,12 +40,14 @@ pub(crate) struct Split<'a> {
     pub(crate) branches: Vec<Branch<'a>>,
     /// For what fits none; also where bytes go.
     pub(crate) rest: Target<'a>,
+    /// The split that says so, if one does.
+    pub(crate) rest_origin: Option<&'a ObjectRef>,
 }
 
 /// What happens to the requests to a service port.
 pub(crate) fn split<'a>(snapshot: &'a Snapshot, root: &Service, port: u16) -> Split<'a> {
-    let mut split =
-        Split { branches: Vec::new(), rest: Target::Cluster(resource_name::service_port(&root.name, port)) };
+    let itself = Target::Cluster(resource_name::service_port(&root.name, port));
+    let mut split = Split { branches: Vec::new(), rest: itself, rest_origin: None };
     let of_root = |split: &&TrafficSplit| split.root == root.name;
     let mut splits = snapshot.traffic_splits.iter().map(|split| &**split).filter(of_root);
     let mut total = None;
@@ -51,11 +55,13 @@ pub(crate) fn split<'a>(snapshot: &'a Snapshot, root: &Service, port: u16) -> Sp
         if each.matches.is_empty() {
             total.get_or_insert(each);
         } else {
-            split.branches.push(Branch { matches: &each.matches, target: target(snapshot, each, port) });
+            let (matches, target) = (&each.matches[..], target(snapshot, each, port));
+            split.branches.push(Branch { matches, origin: &each.origin, target });
         }
     }
     if let Some(total) = total {
         split.rest = target(snapshot, total, port);
+        split.rest_origin = Some(&total.origin);
     }
     split
 }

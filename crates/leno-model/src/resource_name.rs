@@ -52,6 +52,14 @@ pub const MESH_TLS_KEY: &str = "leno.dev/mesh";
 /// (owner name), `pod`, `namespace`, `service_account`.
 pub const WORKLOAD_METADATA: &str = "leno.dev/workload";
 
+/// The filter name of metadata of routes, clusters and filter chains that says which objects they were made of, for people:
+/// the field [`ORIGIN_OBJECTS`].
+pub const ORIGIN_METADATA: &str = "leno.dev";
+
+/// The field of [`ORIGIN_METADATA`]: a list of texts such as `TrafficSplit shop/cart`, with the sections in brackets where
+/// an object has a say in some.
+pub const ORIGIN_OBJECTS: &str = "objects";
+
 /// The listener of one original destination.
 #[must_use]
 pub fn outbound_listener(destination: SocketAddr) -> String {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    MeshConfig, Route, Service, ServiceAccountName, ServiceName, Workload, WorkloadName,
+    MeshConfig, ObjectRef, Route, Service, ServiceAccountName, ServiceName, Workload, WorkloadName,
     policy::{AccessPolicy, AccessRule, EgressPolicy, TrafficPolicy, TrafficSettings, TrafficSplit, traffic::Nearness},
 };
 
@@ -77,6 +77,28 @@ impl Snapshot {
             settings.fill_from(&policy.settings);
         }
         settings
+    }
+
+    /// Whose word [`Self::traffic`] is: the policies, each with the sections that it decides.
+    #[must_use]
+    pub fn traffic_origins(
+        &self,
+        service: &ServiceName,
+        port: u16,
+        caller: Option<&ServiceAccountName>,
+    ) -> Vec<(&ObjectRef, Vec<&'static str>)> {
+        let mut settings = TrafficSettings::default();
+        let mut origins = Vec::new();
+        let policies = self.traffic_policies.get(service).map(|it| it.as_slice()).unwrap_or_default();
+        for policy in policies.iter().filter(|policy| policy.concerns(port, caller)) {
+            let taken = settings.sections();
+            settings.fill_from(&policy.settings);
+            let own: Vec<_> = policy.settings.sections().into_iter().filter(|it| !taken.contains(it)).collect();
+            if !own.is_empty() {
+                origins.push((&policy.origin, own));
+            }
+        }
+        origins
     }
 
     /// Whether the traffic to a service depends on who calls.

@@ -26,6 +26,7 @@ pub mod dial;
 pub mod discovery;
 mod dns;
 pub mod error;
+pub mod explain;
 mod h2;
 mod hash;
 mod health;

@@ -7,6 +7,7 @@ pub(crate) mod delete;
 pub(crate) mod demo;
 pub(crate) mod down;
 pub(crate) mod exec;
+pub(crate) mod explain;
 pub(crate) mod get;
 pub(crate) mod logs;
 pub(crate) mod proxy;
@@ -52,7 +53,7 @@ fn manifests(paths: &[PathBuf]) -> anyhow::Result<Vec<ManifestFile>> {
 
 /// The pod that is meant: by its name, by the beginning of its name, by what made it (`deploy/cart`), in a namespace or,
 /// when none is given, in whichever there is just one.
-async fn find_pod(client: &Client, namespace: Option<&str>, word: &str) -> anyhow::Result<WorkloadName> {
+pub(crate) async fn find_pod(client: &Client, namespace: Option<&str>, word: &str) -> anyhow::Result<WorkloadName> {
     let mesh: MeshView = client.get("/v1/mesh").await?;
     let (namespace, word) = match word.split_once('/') {
         Some((first, rest)) if leno_manifest::Kind::named(first).is_none() => (Some(first), rest),

@@ -122,7 +122,7 @@ async fn await_ready(runner: &Runner) {
 pub(crate) async fn ask(path: &str) -> Result<(StatusCode, Bytes), String> {
     let stream =
         TcpStream::connect(API).await.map_err(|error| format!("the control plane does not answer: {error}"))?;
-    request(stream, Method::GET, path).await
+    request(stream, Method::GET, path, Bytes::new()).await
 }
 
 /// One HTTP request over a connection of its own.
@@ -133,6 +133,7 @@ pub(crate) async fn request(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     method: Method,
     path: &str,
+    body: Bytes,
 ) -> Result<(StatusCode, Bytes), String> {
     let text = |error: hyper::Error| error.to_string();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(text)?;
@@ -142,7 +143,7 @@ pub(crate) async fn request(
         .uri(path)
         .header("host", "leno")
         .header("connection", "close")
-        .body(Full::<Bytes>::default())
+        .body(Full::new(body))
         .map_err(|error| error.to_string())?;
     let response = sender.send_request(request).await.map_err(text)?;
     let status = response.status();

@@ -7,9 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use http::{Method, StatusCode};
 use leno_api::runner::{CallCounts, Calls, DurationBucket, Traffic};
 use leno_model::{ServiceName, WorkloadName};
+use tokio::net::TcpStream;
 
 use super::{Runner, control, pod::sidecar::STATUS_PORT};
 use crate::sandbox;
@@ -284,7 +286,7 @@ pub(crate) async fn calls(runner: &Runner, service: &ServiceName) -> Calls {
 async fn metrics(place: &sandbox::Pod) -> Option<String> {
     let ask = async {
         let stream = place.connect((place.address(), STATUS_PORT).into()).await.ok()?;
-        let (status, body) = control::request(stream, Method::GET, "/stats/prometheus").await.ok()?;
+        let (status, body) = control::request(stream, Method::GET, "/stats/prometheus", Bytes::new()).await.ok()?;
         (status == StatusCode::OK).then(|| String::from_utf8_lossy(&body).into_owned())
     };
     tokio::time::timeout(Duration::from_secs(1), ask).await.ok().flatten()
@@ -298,15 +300,32 @@ pub(crate) async fn ask_sidecar(
     runner: &Runner,
     pod: &WorkloadName,
     path: &str,
-) -> Result<(StatusCode, bytes::Bytes), String> {
+) -> Result<(StatusCode, Bytes), String> {
+    let is_status = path.starts_with("/stats/prometheus") || path.starts_with("/healthz");
+    let stream = connect(runner, pod, is_status).await?;
+    control::request(stream, Method::GET, path, Bytes::new()).await
+}
+
+/// What a pod's sidecar says to a question about what would become of a request.
+///
+/// # Errors
+/// Why there is no answer.
+pub(crate) async fn explain(
+    runner: &Runner,
+    pod: &WorkloadName,
+    question: Bytes,
+) -> Result<(StatusCode, Bytes), String> {
+    let stream = connect(runner, pod, false).await?;
+    control::request(stream, Method::POST, "/explain", question).await
+}
+
+/// A connection to a sidecar: to what everyone may know, or to what its own pod may.
+async fn connect(runner: &Runner, pod: &WorkloadName, is_status: bool) -> Result<TcpStream, String> {
     let place = runner.with_pod(pod, |record| record.place.clone()).flatten();
     let place = place.ok_or_else(|| format!("pod {pod} not found"))?;
-    let is_status = path.starts_with("/stats/prometheus") || path.starts_with("/healthz");
     let address =
         if is_status { (place.address(), STATUS_PORT).into() } else { (std::net::Ipv4Addr::LOCALHOST, 15000).into() };
-    let stream =
-        place.connect(address).await.map_err(|error| format!("the sidecar of {pod} does not answer: {error}"))?;
-    control::request(stream, Method::GET, path).await
+    place.connect(address).await.map_err(|error| format!("the sidecar of {pod} does not answer: {error}"))
 }
 
 #[cfg(test)]

@@ -149,6 +149,17 @@ impl Sandbox {
         Ok(())
     }
 
+    /// What a host's name means to the pods of a namespace: the whole name, and its addresses.
+    pub async fn resolve(&self, namespace: &str, host: &str) -> (String, Vec<Ipv4Addr>) {
+        for name in pod::whole_names(namespace, host) {
+            let addresses = self.dns.resolve(&name).await;
+            if !addresses.is_empty() {
+                return (name, addresses);
+            }
+        }
+        (host.to_owned(), Vec::new())
+    }
+
     /// Opens `host` on the host (port 0: any free one, see [`Published::address`]) and relays its connections to `target`,
     /// a service's virtual address or a pod's, until the answer is dropped.
     ///

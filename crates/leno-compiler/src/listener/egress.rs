@@ -36,7 +36,7 @@ use crate::{
     Scope,
     authorization::{all, of, one_of},
     matcher,
-    message::{http_filter, uint32},
+    message::{http_filter, origins, uint32},
     route as routes, stable, traffic,
 };
 
@@ -69,7 +69,8 @@ pub(super) fn chains(snapshot: &Snapshot, scope: &Scope) -> Vec<FilterChain> {
             EgressProtocol::Http => chains.push(http(snapshot, port.number, block, &policies)),
             EgressProtocol::Tls => chains.extend(tls(snapshot, port.number, block, &policies)),
             EgressProtocol::Tcp => {
-                let first = policies.first().map(|policy| chain(fits(port.number, block), tcp(snapshot, policy)));
+                let first =
+                    policies.first().map(|policy| chain(fits(port.number, block), tcp(snapshot, policy), &[policy]));
                 chains.extend(first);
             }
         }
@@ -89,8 +90,9 @@ fn fits(port: u16, block: Option<(IpAddr, u8)>) -> FilterChainMatch {
     }
 }
 
-fn chain(fits: FilterChainMatch, filter: Filter) -> FilterChain {
-    FilterChain { filter_chain_match: Some(fits), filters: vec![filter], ..Default::default() }
+fn chain(fits: FilterChainMatch, filter: Filter, policies: &[&EgressPolicy]) -> FilterChain {
+    let from = policies.iter().map(|policy| policy.origin.to_string());
+    FilterChain { filter_chain_match: Some(fits), filters: vec![filter], metadata: origins(from), ..Default::default() }
 }
 
 fn tcp(snapshot: &Snapshot, policy: &EgressPolicy) -> Filter {
@@ -109,7 +111,7 @@ fn tls(snapshot: &Snapshot, port: u16, block: Option<(IpAddr, u8)>, policies: &[
             continue;
         }
         let fits = FilterChainMatch { server_names: names, transport_protocol: "tls".into(), ..fits(port, block) };
-        chains.push(chain(fits, tcp(snapshot, policy)));
+        chains.push(chain(fits, tcp(snapshot, policy), &[policy]));
     }
     chains
 }
@@ -150,7 +152,7 @@ fn http(snapshot: &Snapshot, port: u16, block: Option<(IpAddr, u8)>, policies: &
     });
     let manager = filter::http(&name, filter::inline(configuration), access, snapshot.mesh.access_log);
     let fits = FilterChainMatch { transport_protocol: "raw_buffer".into(), ..fits(port, block) };
-    chain(fits, filter::http_network_filter(&manager))
+    chain(fits, filter::http_network_filter(&manager), policies)
 }
 
 /// What is let through, by the names of the policies; all else is refused, logged and counted.

@@ -32,7 +32,7 @@ use crate::{
     access,
     authorization::Payload,
     limit,
-    message::{duration, http_filter, listener_filter, mesh_tls, network_filter, transport_socket, uint32},
+    message::{duration, http_filter, listener_filter, mesh_tls, network_filter, origins, transport_socket, uint32},
     port::{WorkloadPort, workload_ports},
     route,
     split::Target,
@@ -99,6 +99,7 @@ impl Inbound<'_> {
             Protocol::Udp => return Vec::new(),
         };
         let door = Door::new(self.snapshot, port);
+        let from = port.map(|(_, port)| traffic::limit_origins(self.snapshot, port)).unwrap_or_default();
         let number = door.number;
         let mut chains = Vec::new();
         if http {
@@ -119,6 +120,9 @@ impl Inbound<'_> {
                 let fits = chain_match(number, transport, &[]);
                 chains.push(chain(fits, self.bytes(&door, Payload::UndeclaredBytes)));
             }
+        }
+        for chain in &mut chains {
+            chain.metadata = origins(from.iter().cloned());
         }
         chains
     }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use leno_model::{
-    Protocol, Service, Snapshot, mesh::OutboundPolicy, policy::TrafficSettings, resource_name, route::TlsRule,
-    snapshot::Destination,
+    ObjectRef, Protocol, Service, Snapshot, mesh::OutboundPolicy, policy::TrafficSettings, resource_name,
+    route::TlsRule, snapshot::Destination,
 };
 use leno_proto::{
     any,
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     Client, Scope, limit,
-    message::{address, duration, http_filter, listener_filter},
+    message::{address, duration, http_filter, listener_filter, origins},
     port::workload_ports,
     route::{
         self,
@@ -39,7 +39,8 @@ const BIND: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr
 /// The listener of destinations that the mesh does not know.
 pub(crate) fn unknown(snapshot: &Snapshot, scope: &Scope) -> Listener {
     let log = snapshot.mesh.access_log;
-    let to = |cluster: &str| Some(chain(filter::tcp(cluster, &Target::Cluster(cluster.to_owned()), None, log)));
+    let tcp = |cluster: &str| filter::tcp(cluster, &Target::Cluster(cluster.to_owned()), None, log);
+    let to = |cluster: &str| Some(chain(tcp(cluster), Vec::new()));
     let default_filter_chain = match (snapshot.mesh.outbound_policy, scope.client) {
         (OutboundPolicy::AllowAny, _) => to(resource_name::PASSTHROUGH),
         (OutboundPolicy::RegistryOnly, Client::Leno) => None,
@@ -81,9 +82,13 @@ pub(crate) fn destination(snapshot: &Snapshot, scope: &Scope, original: SocketAd
             let stat_prefix = known
                 .map_or_else(|| cluster.clone(), |port| resource_name::service_port(&port.service.0, port.service.1));
             let settings = traffic::of_port(snapshot, scope, workload, port);
-            let routes = || filter::inline(route::to_endpoint(&cluster, &settings));
-            let http = || manager(&stat_prefix, routes(), &settings, log);
-            let tcp = || filter::tcp(&stat_prefix, &Target::Cluster(cluster.clone()), idle(&settings), log);
+            let from = |sections| traffic::origins_of_port(snapshot, scope, workload, port, sections);
+            let routes = || filter::inline(route::to_endpoint(&cluster, &settings, &from(traffic::OF_ROUTES)));
+            let http = || chain(manager(&stat_prefix, routes(), &settings, log), from(traffic::OF_REQUESTS));
+            let tcp = || {
+                let target = Target::Cluster(cluster.clone());
+                chain(filter::tcp(&stat_prefix, &target, idle(&settings), log), from(traffic::OF_BYTES))
+            };
             listener(original, protocol, http, tcp)
         }
     }
@@ -101,10 +106,20 @@ fn service_port(
     let protocol = service.port(port)?.protocol;
     let name = resource_name::service_port(&service.name, port);
     let settings = traffic::settings(snapshot, scope, service, port);
-    let itself = || filter::tcp(&name, &split::split(snapshot, service, port).rest, idle(&settings), log);
+    let from = |sections| traffic::origins(snapshot, scope, &service.name, port, sections);
+    let of = |object: &ObjectRef| std::iter::once(object.to_string()).chain(from(traffic::OF_BYTES)).collect();
+    let itself = || {
+        let split = split::split(snapshot, service, port);
+        let from = split.rest_origin.map_or_else(|| from(traffic::OF_BYTES), of);
+        chain(filter::tcp(&name, &split.rest, idle(&settings), log), from)
+    };
     match table::plan(snapshot, service, port, &scope.workload.namespace) {
         Plan::Free => {
-            listener(original, protocol, || manager(&name, filter::rds(name.clone()), &settings, log), itself)
+            let http = || {
+                let filter = manager(&name, filter::rds(name.clone()), &settings, log);
+                chain(filter, from(traffic::OF_REQUESTS))
+            };
+            listener(original, protocol, http, itself)
         }
         Plan::Requests(entries) => {
             let heeds_origins = entries.iter().any(|entry| entry.handling.cors.is_some());
@@ -113,15 +128,18 @@ fn service_port(
                 if heeds_origins {
                     filter::heed_origins(&mut manager);
                 }
-                filter::http_network_filter(&manager)
+                chain(filter::http_network_filter(&manager), from(traffic::OF_REQUESTS))
             };
             listener(original, protocol, http, itself)
         }
-        Plan::Streams(rule) => {
-            let chain = chain(filter::tcp(&name, &split::of_streams(rule), idle(&settings), log));
+        Plan::Streams(origin, rule) => {
+            let chain = chain(filter::tcp(&name, &split::of_streams(rule), idle(&settings), log), of(origin));
             Some(Listener { filter_chains: vec![chain], ..base(original) })
         }
-        Plan::Tls(rules) => Some(by_server_name(original, &name, &rules, &settings, log)),
+        Plan::Tls(rules) => {
+            let tcp = |rule: &TlsRule| filter::tcp(&name, &split::of_streams(&rule.rule), idle(&settings), log);
+            Some(by_server_name(original, &rules, |origin, rule| chain(tcp(rule), of(origin))))
+        }
     }
 }
 
@@ -129,21 +147,18 @@ fn service_port(
 /// the older has it.
 fn by_server_name(
     original: SocketAddr,
-    name: &str,
-    rules: &[&TlsRule],
-    settings: &TrafficSettings,
-    log: bool,
+    rules: &[(&ObjectRef, &TlsRule)],
+    chain: impl Fn(&ObjectRef, &TlsRule) -> FilterChain,
 ) -> Listener {
     let mut taken = BTreeSet::new();
     let mut chains = Vec::new();
-    for rule in rules {
+    for (origin, rule) in rules {
         let own: Vec<_> = rule.hostnames.iter().filter(|host| taken.insert(host.as_str())).cloned().collect();
         if own.is_empty() {
             continue;
         }
         let fits = FilterChainMatch { server_names: own, transport_protocol: "tls".into(), ..Default::default() };
-        let chain = chain(filter::tcp(name, &split::of_streams(&rule.rule), idle(settings), log));
-        chains.push(FilterChain { filter_chain_match: Some(fits), ..chain });
+        chains.push(FilterChain { filter_chain_match: Some(fits), ..chain(origin, rule) });
     }
     Listener {
         listener_filters: vec![filter::tls_inspector()],
@@ -186,8 +201,9 @@ fn idle(settings: &TrafficSettings) -> Option<Duration> {
     settings.timeouts.and_then(|timeouts| timeouts.idle)
 }
 
-fn chain(filter: Filter) -> FilterChain {
-    FilterChain { filters: vec![filter], ..Default::default() }
+/// A chain that was made of these objects.
+fn chain(filter: Filter, from: Vec<String>) -> FilterChain {
+    FilterChain { filters: vec![filter], metadata: origins(from), ..Default::default() }
 }
 
 fn base(original: SocketAddr) -> Listener {
@@ -203,25 +219,25 @@ fn base(original: SocketAddr) -> Listener {
 fn listener(
     original: SocketAddr,
     protocol: Protocol,
-    http: impl Fn() -> Filter,
-    tcp: impl Fn() -> Filter,
+    http: impl Fn() -> FilterChain,
+    tcp: impl Fn() -> FilterChain,
 ) -> Option<Listener> {
     let base = base(original);
     match protocol {
-        Protocol::Http | Protocol::Http2 => Some(Listener { filter_chains: vec![chain(http())], ..base }),
-        Protocol::Tcp => Some(Listener { filter_chains: vec![chain(tcp())], ..base }),
+        Protocol::Http | Protocol::Http2 => Some(Listener { filter_chains: vec![http()], ..base }),
+        Protocol::Tcp => Some(Listener { filter_chains: vec![tcp()], ..base }),
         Protocol::Detect => {
             let is_http = FilterChainMatch {
                 application_protocols: SNIFFED_HTTP.map(str::to_owned).to_vec(),
                 ..Default::default()
             };
-            let http = FilterChain { filter_chain_match: Some(is_http), ..chain(http()) };
+            let http = FilterChain { filter_chain_match: Some(is_http), ..http() };
             Some(Listener {
                 listener_filters: vec![filter::http_inspector()],
                 listener_filters_timeout: Some(duration(limit::FIRST_BYTES)),
                 continue_on_listener_filters_timeout: true,
                 filter_chains: vec![http],
-                default_filter_chain: Some(chain(tcp())),
+                default_filter_chain: Some(tcp()),
                 ..base
             })
         }

@@ -15,7 +15,7 @@ pub(crate) use rewrite::escaped;
 use std::collections::HashMap;
 
 use leno_model::{
-    Protocol, Service, Snapshot,
+    ObjectRef, Protocol, Service, Snapshot,
     policy::{
         HttpMatch, TrafficSettings,
         traffic::{HttpLimit, RateRoute},
@@ -36,7 +36,7 @@ use crate::{
     Client, Scope,
     authorization::headers,
     limit, matcher,
-    message::{duration, regex, uint32},
+    message::{duration, origins, regex, uint32},
     split::{self, Target},
     traffic,
 };
@@ -55,16 +55,26 @@ pub(crate) fn service_port(
     }
     let settings = traffic::settings(snapshot, scope, service, port);
     let govern = |action: &mut RouteAction| traffic::route::apply(snapshot, scope, action, &settings);
+    let policies = traffic::origins(snapshot, scope, &service.name, port, traffic::OF_ROUTES);
     let routes = match table::plan(snapshot, service, port, &scope.workload.namespace) {
         Plan::Requests(entries) => {
-            entries.iter().map(|entry| governed(entry, ruled(entry, port, scope.client), &govern)).collect()
+            let made = |entry: &Entry<'_>| {
+                let mut route = governed(entry, ruled(entry, port, scope.client), &govern);
+                tell(&mut route, Some(entry.origin), &policies);
+                route
+            };
+            entries.iter().map(made).collect()
         }
         Plan::Free => {
-            let mut routes = of_split(snapshot, service, port, scope.client);
-            routes.iter_mut().filter_map(forwarding).for_each(&govern);
-            routes
+            let routes = of_split(snapshot, service, port, scope.client).into_iter();
+            let made = |(origin, mut route): (Option<&ObjectRef>, route::Route)| {
+                forwarding(&mut route).into_iter().for_each(&govern);
+                tell(&mut route, origin, &policies);
+                route
+            };
+            routes.map(made).collect()
         }
-        Plan::Tls(_) | Plan::Streams(_) => return None,
+        Plan::Tls(_) | Plan::Streams(..) => return None,
     };
     Some(configuration(&resource_name::service_port(&service.name, port), routes))
 }
@@ -104,27 +114,38 @@ fn governed(entry: &Entry<'_>, mut route: route::Route, govern: &impl Fn(&mut Ro
     route
 }
 
-fn of_split(snapshot: &Snapshot, service: &Service, port: u16, client: Client) -> Vec<route::Route> {
+/// Tells of what a route was made. Policies have no say in what is answered at once.
+fn tell(route: &mut route::Route, origin: Option<&ObjectRef>, policies: &[String]) {
+    let policies = if forwarding(route).is_some() { policies } else { &[] };
+    route.metadata = origins(origin.map(ToString::to_string).into_iter().chain(policies.iter().cloned()));
+}
+
+/// Routes with the splits that they come from.
+type Told<'a> = Vec<(Option<&'a ObjectRef>, route::Route)>;
+
+fn of_split<'a>(snapshot: &'a Snapshot, service: &Service, port: u16, client: Client) -> Told<'a> {
     let split = split::split(snapshot, service, port);
     let mut routes = Vec::new();
     for branch in &split.branches {
         for fits in branch.matches {
-            routes.push(entry(listed(fits), &branch.target));
+            routes.push((Some(branch.origin), entry(listed(fits), &branch.target)));
         }
     }
     let [all, connect] = everything(&split.rest);
-    routes.push(all);
+    routes.push((split.rest_origin, all));
     match client {
-        Client::Leno | Client::Envoy => routes.push(connect),
+        Client::Leno | Client::Envoy => routes.push((split.rest_origin, connect)),
         // gRPC libraries refuse routes that have no path.
         Client::Grpc => {}
     }
     routes
 }
 
-/// The routes that send everything to one endpoint, for traffic of which this is said.
-pub(crate) fn to_endpoint(cluster: &str, settings: &TrafficSettings) -> RouteConfiguration {
-    configuration(cluster, to_one(cluster, settings))
+/// The routes that send everything to one endpoint, for traffic of which these policies say this.
+pub(crate) fn to_endpoint(cluster: &str, settings: &TrafficSettings, policies: &[String]) -> RouteConfiguration {
+    let mut routes = to_one(cluster, settings);
+    routes.iter_mut().for_each(|route| tell(route, None, policies));
+    configuration(cluster, routes)
 }
 
 /// Routes for everything to one cluster that has nothing to choose from, for traffic of which this is said.

@@ -9,7 +9,7 @@
 use std::cmp::Reverse;
 
 use leno_model::{
-    Route, Service, Snapshot,
+    ObjectRef, Route, Service, Snapshot,
     route::{
         GrpcMatch, Handling, RequestMatch, Rules, StreamRule, TlsRule,
         http::{PathMatch, TextMatch},
@@ -23,15 +23,17 @@ pub(crate) enum Plan<'a> {
     /// HTTP requests, gRPC calls among them.
     Requests(Vec<Entry<'a>>),
     /// TLS connections by the names that they ask for.
-    Tls(Vec<&'a TlsRule>),
+    Tls(Vec<(&'a ObjectRef, &'a TlsRule)>),
     /// Connections.
-    Streams(&'a StreamRule),
+    Streams(&'a ObjectRef, &'a StreamRule),
 }
 
 /// Some requests and what happens to them.
 pub(crate) struct Entry<'a> {
     /// The rule's name, for logs: `namespace/route/rule`.
     pub(crate) name: String,
+    /// The route that it is of.
+    pub(crate) origin: &'a ObjectRef,
     pub(crate) fits: RequestMatch,
     /// Whether only gRPC calls are meant.
     pub(crate) grpc: bool,
@@ -89,6 +91,7 @@ pub(crate) fn plan<'a>(snapshot: &'a Snapshot, service: &'a Service, port: u16, 
                 for rule in rules {
                     let entry = |fits: &RequestMatch| Entry {
                         name: name(&rule.name),
+                        origin: &route.origin,
                         fits: fits.clone(),
                         grpc: false,
                         handling: &rule.handling,
@@ -101,6 +104,7 @@ pub(crate) fn plan<'a>(snapshot: &'a Snapshot, service: &'a Service, port: u16, 
                 for rule in rules {
                     let entry = |fits: &GrpcMatch| Entry {
                         name: name(&rule.name),
+                        origin: &route.origin,
                         fits: as_request(fits),
                         grpc: true,
                         handling: &rule.handling,
@@ -109,10 +113,10 @@ pub(crate) fn plan<'a>(snapshot: &'a Snapshot, service: &'a Service, port: u16, 
                     entries.extend(rule.matches.iter().map(entry));
                 }
             }
-            Rules::Tls(rule) => tls.push(rule),
+            Rules::Tls(rule) => tls.push((&route.origin, rule)),
             Rules::Tcp(rules) => {
                 if let Some(rule) = rules.first() {
-                    return Plan::Streams(rule);
+                    return Plan::Streams(&route.origin, rule);
                 }
             }
         }

@@ -13,7 +13,7 @@ pub(crate) mod global_rate_limit;
 pub(crate) mod rate_limit;
 pub(crate) mod route;
 
-use leno_model::{Service, ServiceAccountName, Snapshot, Workload, policy::TrafficSettings};
+use leno_model::{ObjectRef, Service, ServiceAccountName, ServiceName, Snapshot, Workload, policy::TrafficSettings};
 
 use crate::{Scope, port::WorkloadPort, port::workload_ports};
 
@@ -39,6 +39,59 @@ pub(crate) fn limits(snapshot: &Snapshot, port: &WorkloadPort) -> TrafficSetting
         settings.fill_from(&snapshot.traffic(service, *number, None));
     }
     settings
+}
+
+/// The sections that routes are made of.
+pub(crate) const OF_ROUTES: &[&str] = &["retries", "timeouts", "mirror"];
+/// The sections that clusters are made of.
+pub(crate) const OF_CLUSTERS: &[&str] =
+    &["loadBalancer", "connections", "outlierDetection", "healthCheck", "retries", "timeouts"];
+/// The sections that the callers' chains of HTTP are made of.
+pub(crate) const OF_REQUESTS: &[&str] = &["fault"];
+/// The sections that the callers' chains of bytes are made of.
+pub(crate) const OF_BYTES: &[&str] = &["timeouts"];
+/// The sections that the servers' chains are made of.
+const OF_SERVERS: &[&str] = &["localRateLimit", "globalRateLimit", "maxInboundConnections"];
+
+/// The policies that decide these sections of the traffic of this client to a service port.
+pub(crate) fn origins(
+    snapshot: &Snapshot,
+    scope: &Scope,
+    service: &ServiceName,
+    port: u16,
+    sections: &[&str],
+) -> Vec<String> {
+    told(snapshot.traffic_origins(service, port, caller(snapshot, scope)), sections)
+}
+
+/// The same of a port of a workload, dialled by its own address.
+pub(crate) fn origins_of_port(
+    snapshot: &Snapshot,
+    scope: &Scope,
+    workload: &Workload,
+    port: u16,
+    sections: &[&str],
+) -> Vec<String> {
+    let ports = workload_ports(snapshot, &workload.name);
+    let service = ports.get(&port).map(|port| &port.service);
+    service.map(|(service, number)| origins(snapshot, scope, service, *number, sections)).unwrap_or_default()
+}
+
+/// The policies that limit how much a port of a workload takes.
+pub(crate) fn limit_origins(snapshot: &Snapshot, port: &WorkloadPort) -> Vec<String> {
+    let all = port.services.iter().map(|(service, number)| snapshot.traffic_origins(service, *number, None));
+    let mut told: Vec<_> = all.flat_map(|origins| told(origins, OF_SERVERS)).collect();
+    told.dedup();
+    told
+}
+
+/// Objects with those of their sections that count.
+fn told(origins: Vec<(&ObjectRef, Vec<&'static str>)>, sections: &[&str]) -> Vec<String> {
+    let own = origins.into_iter().filter_map(|(origin, said)| {
+        let counts: Vec<_> = said.into_iter().filter(|section| sections.contains(section)).collect();
+        (!counts.is_empty()).then(|| format!("{origin} ({})", counts.join(", ")))
+    });
+    own.collect()
 }
 
 /// The service account that a client calls as.

@@ -160,6 +160,17 @@ impl<T: Target> Plan<T> {
         shares
     }
 
+    /// The endpoints that may be chosen.
+    pub fn candidates(&self) -> impl Iterator<Item = &Arc<T>> {
+        let only = self.levels.len() == 1;
+        let pools = self.levels.iter().zip(&self.shares).flat_map(move |(level, share)| {
+            let healthy = (share.healthy > 0 || only).then(|| level.pool(Availability::Healthy));
+            let degraded = (share.degraded > 0).then(|| level.pool(Availability::Degraded));
+            healthy.into_iter().chain(degraded)
+        });
+        pools.flat_map(Pool::groups).flat_map(|group| &group.targets)
+    }
+
     /// The shares of priorities.
     #[must_use]
     pub fn shares(&self) -> &[Share] {

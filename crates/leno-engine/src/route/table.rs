@@ -76,6 +76,8 @@ pub struct Route {
     pub response_headers: HeaderEdits,
     /// What is said for filters.
     pub filters: Overrides,
+    /// The objects that it was made of, for people.
+    pub origins: Box<[Box<str>]>,
 }
 
 /// Which requests a route is for: all of it must fit.
@@ -232,6 +234,7 @@ mod tests {
             request_headers: HeaderEdits::default(),
             response_headers: HeaderEdits::default(),
             filters: Overrides::default(),
+            origins: Box::default(),
         }
     }
 

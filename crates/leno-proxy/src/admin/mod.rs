@@ -8,6 +8,7 @@
 //! | | `/stats` | metrics |
 //! | | `/ready` | whether the sidecar is ready |
 //! | | `/server_info` | version, state, how long it has run |
+//! | | `/explain` (POST) | what would become of a request (`leno_api::explain`) |
 //! | | `/logging?level=debug` (POST) | changes the log level |
 //! | | `/drain`, `/quitquitquit` (POST) | ends the process as SIGTERM does |
 //! | 0.0.0.0:15020 | `/stats/prometheus` | metrics, the application's own included |
@@ -27,7 +28,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header::CONTENT_TYPE};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use leno_runtime::LogLevel;
 use tokio::sync::Notify;
@@ -50,6 +51,9 @@ const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const JSON: &str = "application/json";
 /// Anything else.
 const TEXT: &str = "text/plain; charset=utf-8";
+
+/// How long a question may be, in bytes.
+const QUESTION: usize = 256 * 1024;
 
 /// An answer.
 pub(crate) type Answer = Response<Full<Bytes>>;
@@ -93,15 +97,18 @@ impl Admin {
             (&Method::GET, "/config_dump") => self.view(view::dump).await,
             (&Method::GET, "/clusters") => self.view(view::clusters).await,
             (&Method::GET, "/listeners") => self.view(view::listeners).await,
+            (&Method::POST, "/explain") => self.explain(request.into_body()).await,
             (&Method::POST, "/logging") => self.logging(request.uri().query().unwrap_or_default()),
             (&Method::POST, "/drain" | "/quitquitquit") => {
                 self.stop.notify_one();
                 text(StatusCode::OK, "draining\n")
             }
-            (_, "/drain" | "/quitquitquit" | "/logging") => text(StatusCode::METHOD_NOT_ALLOWED, "use POST\n"),
+            (_, "/drain" | "/quitquitquit" | "/logging" | "/explain") => {
+                text(StatusCode::METHOD_NOT_ALLOWED, "use POST\n")
+            }
             _ => text(
                 StatusCode::NOT_FOUND,
-                "paths: /config_dump, /listeners, /clusters, /certs, /stats, /ready, /server_info, /logging?level= (POST), /drain or /quitquitquit (POST)\n",
+                "paths: /config_dump, /listeners, /clusters, /certs, /stats, /ready, /server_info, /explain (POST), /logging?level= (POST), /drain or /quitquitquit (POST)\n",
             ),
         }
     }
@@ -200,6 +207,29 @@ impl Admin {
         match self.shared.config.snapshot().await {
             Some(snapshot) => json(&view(&snapshot)),
             None => text(StatusCode::SERVICE_UNAVAILABLE, "the control thread does not answer\n"),
+        }
+    }
+
+    /// What would become of a request.
+    async fn explain(&self, body: Incoming) -> Answer {
+        if let Entrance::Bound(_) = self.shared.settings.entrance {
+            return text(StatusCode::NOT_IMPLEMENTED, "only a sidecar explains: here connections come by listeners\n");
+        }
+        let body = match Limited::new(body, QUESTION).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) => return text(StatusCode::BAD_REQUEST, format!("the question cannot be read: {error}\n")),
+        };
+        let question = match serde_json::from_slice(&body) {
+            Ok(question) => question,
+            Err(error) => return text(StatusCode::BAD_REQUEST, format!("the question is not understood: {error}\n")),
+        };
+        let Some(worker) = self.workers.first() else {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "there is no worker\n");
+        };
+        match worker.explain(question).await {
+            Some(Ok(explanation)) => json(&serde_json::json!(explanation)),
+            Some(Err(wrong)) => text(StatusCode::BAD_REQUEST, format!("{wrong}\n")),
+            None => text(StatusCode::SERVICE_UNAVAILABLE, "the worker does not answer\n"),
         }
     }
 

@@ -2,10 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use leno_engine::{
-    balance::{Target as _, TargetHealth},
-    label,
-};
+use leno_engine::label;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -14,6 +11,7 @@ use crate::{
         Terminal, dns::DnsKind,
     },
     discovery::{Rejection, Snapshot},
+    explain,
     identity::Credentials,
 };
 
@@ -144,6 +142,7 @@ fn cluster(cluster: &Cluster) -> Value {
     };
     json!({
         "service": &*cluster.service,
+        "objects": cluster.origins.iter().map(|origin| &**origin).collect::<Vec<_>>(),
         "kind": kind,
         "connect_timeout_seconds": cluster.connect_timeout.as_secs_f64(),
         "load_balancer": format!("{:?}", cluster.balancing.policy),
@@ -181,12 +180,7 @@ fn endpoint(cluster: &Cluster, endpoint: &Endpoint) -> Value {
         "labels": standing.labels.iter().map(|(key, value)| (key.to_owned(), shown(value))).collect::<Map<_, _>>(),
         "canary": endpoint.is_canary(),
         "healthy": endpoint.is_healthy(),
-        "health": match endpoint.health() {
-            TargetHealth::Healthy => "healthy",
-            TargetHealth::Degraded => "degraded",
-            TargetHealth::Unhealthy => "unhealthy",
-            TargetHealth::Unknown => "unknown",
-        },
+        "health": explain::health(endpoint),
         "active": endpoint.active(),
         "workload": &*endpoint.workload.workload,
         "pod": &*endpoint.workload.pod,

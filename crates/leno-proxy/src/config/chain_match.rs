@@ -177,6 +177,7 @@ mod tests {
             tls: None,
             guards: vec![],
             terminal: Terminal::Tcp(Arc::new(TcpProxy::new(name.into(), vec![]))),
+            origins: Box::default(),
         })
     }
 

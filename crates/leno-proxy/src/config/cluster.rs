@@ -57,6 +57,8 @@ pub struct Cluster {
     pub used: AtomicBool,
     /// Those that there were to choose from the last time.
     pub choice: Choice,
+    /// The objects that its settings come from, for people.
+    pub origins: Box<[Box<str>]>,
 }
 
 /// Where requests come from.

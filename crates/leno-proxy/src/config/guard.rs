@@ -57,6 +57,12 @@ impl ConnectionLimit {
         self.max
     }
 
+    /// How many are open.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.open.load(Ordering::Relaxed)
+    }
+
     /// Counts a connection; `None` when it is one too many.
     #[must_use]
     pub fn admit(&self) -> Option<Permit> {
@@ -81,6 +87,7 @@ mod tests {
         let limit = ConnectionLimit::new(2);
         let one = limit.admit().unwrap();
         let _other = limit.admit().unwrap();
+        assert_eq!(limit.open(), 2);
         assert!(limit.admit().is_none());
         drop(one);
         assert!(limit.admit().is_some());

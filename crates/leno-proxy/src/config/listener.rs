@@ -73,6 +73,8 @@ pub struct FilterChain {
     pub guards: Vec<Guard>,
     /// What is done with the bytes.
     pub terminal: Terminal,
+    /// The objects that it was made of, for people.
+    pub origins: Box<[Box<str>]>,
 }
 
 /// What ends a filter chain.

@@ -166,7 +166,7 @@ fn not_upgraded<R: RequestHead>(manager: &HttpConnectionManager, request: &R) ->
 }
 
 /// What comes after the filters.
-enum Onward {
+pub(super) enum Onward {
     /// It goes on.
     Forward(Box<Routed>),
     /// Its route answers it.
@@ -174,7 +174,7 @@ enum Onward {
 }
 
 /// Where a request goes.
-async fn onward<R: RequestHead>(
+pub(super) async fn onward<R: RequestHead>(
     setting: &Setting<'_>,
     routes: Result<&Routes, &ProxyError>,
     request: &Edited<'_, Judged<'_, R>>,
@@ -335,7 +335,8 @@ fn cookies(values: Vec<String>) -> impl Iterator<Item = HeaderEdits> {
     })
 }
 
-async fn routes(manager: &HttpConnectionManager) -> Result<Arc<Routes>, ProxyError> {
+/// The routes of a connection manager.
+pub(super) async fn routes(manager: &HttpConnectionManager) -> Result<Arc<Routes>, ProxyError> {
     match &manager.routes {
         RouteSource::Inline(routes) => Ok(Arc::clone(routes)),
         RouteSource::Named(slot) => known(slot, "route configuration", ErrorKind::NoRoute).await,

@@ -14,6 +14,7 @@
 mod access_log;
 mod current;
 mod decide;
+mod explain;
 mod filter;
 mod forwarded;
 mod h1;
@@ -30,6 +31,7 @@ mod view;
 
 use std::{rc::Rc, sync::Arc, time::Duration};
 
+pub(crate) use self::explain::explain;
 use tokio::time::timeout;
 
 use self::current::Current;

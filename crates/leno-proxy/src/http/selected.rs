@@ -36,6 +36,28 @@ impl<'a> Selected<'a> {
         Some(Self { table, host, route, cluster })
     }
 
+    /// The same for each cluster that chance may choose, with its share in per cent; what does not go on is one of all.
+    pub(super) fn branches(&self) -> Vec<(Self, f64)> {
+        let weighted: Vec<_> = match &self.route.action {
+            Action::Forward(forward) => forward.clusters.weighted().filter(|weighted| weighted.weight > 0).collect(),
+            Action::Redirect(_) | Action::DirectResponse(_) => Vec::new(),
+        };
+        if weighted.is_empty() {
+            return vec![(*self, 100.0)];
+        }
+        let sum: f64 = weighted.iter().map(|weighted| f64::from(weighted.weight)).sum();
+        let branch = |weighted: &'a ClusterWeight| {
+            let selected = Self { cluster: Some((&weighted.cluster, Some(weighted))), ..*self };
+            (selected, f64::from(weighted.weight) * 100.0 / sum)
+        };
+        weighted.into_iter().map(branch).collect()
+    }
+
+    /// The name of its virtual host.
+    pub(super) fn host(&self) -> &'a str {
+        &self.host.name
+    }
+
     /// What it says for filters.
     pub(super) fn for_filters(&self) -> Levels<'a> {
         let weighted = self.weighted().map_or(Overrides::NONE, |weighted| &weighted.filters);

@@ -121,7 +121,7 @@ fn callee(chain: &FilterChain, connection: &Connection) -> Callee {
 }
 
 /// A denial in words: who, where to, and by which policy.
-fn describe(connection: &Connection, policy: Option<&str>) -> String {
+pub(crate) fn describe(connection: &Connection, policy: Option<&str>) -> String {
     let who = connection.names().first().map_or("a caller without identity", |name| name);
     let me = &connection.worker.shared.settings.workload.identity;
     let to = connection.original_destination;

@@ -62,6 +62,11 @@ fn refuse(worker: &Worker, peer: SocketAddr, reason: ErrorKind) {
     ConnectionRefused { worker, direction: Direction::Inbound, peer, reason }.emit();
 }
 
+/// Why what is not mesh TLS is refused.
+pub(crate) fn plaintext_detail(what: &str, peer: SocketAddr, destination: SocketAddr) -> String {
+    format!("{what} from {peer} to {destination} where mesh TLS is demanded")
+}
+
 /// A connection of which it is not known yet what it is.
 struct Meeting {
     worker: Rc<Worker>,
@@ -175,7 +180,7 @@ impl Meeting {
     fn refuse_plaintext(self, what: &str) {
         let connection = self.connection(None, "");
         let callee = Callee::of(&connection, &self.listener.name);
-        let detail = format!("{what} from {} to {} where mesh TLS is demanded", self.peer, self.destination);
+        let detail = plaintext_detail(what, self.peer, self.destination);
         let reason = ErrorKind::PlaintextRefused;
         Denied {
             connection: &connection,

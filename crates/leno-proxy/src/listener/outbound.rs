@@ -75,7 +75,7 @@ pub async fn serve_to(
 }
 
 /// The listener of a destination; of one that the mesh does not know, the listener for those.
-async fn listener(worker: &Worker, destination: &Destination) -> Result<Arc<Listener>, ErrorKind> {
+pub(crate) async fn listener(worker: &Worker, destination: &Destination) -> Result<Arc<Listener>, ErrorKind> {
     match destination.listener().known(CONFIG).await {
         Ok(Some(listener)) => Ok(listener),
         Ok(None) => match worker.shared.config.outbound().known(CONFIG).await {
@@ -159,10 +159,15 @@ async fn serve_heard(connection: &Rc<Connection>, chain: &FilterChain, heard: sp
     }
 }
 
+/// Why a connection that no chain is for is closed.
+pub(crate) fn unknown_detail(destination: SocketAddr) -> String {
+    format!("{destination} is no known destination and only those are allowed")
+}
+
 /// Closes a connection that no chain is for: counted and logged.
 fn unknown(connection: &Rc<Connection>, listener: &Listener) {
     let callee = Callee::of(connection, &listener.name);
-    let detail = format!("{} is no known destination and only those are allowed", connection.original_destination);
+    let detail = unknown_detail(connection.original_destination);
     let reason = ErrorKind::UnknownDestination;
     Denied {
         connection,

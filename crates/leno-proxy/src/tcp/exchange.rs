@@ -219,7 +219,7 @@ fn choose(proxy: &TcpProxy) -> Option<&Arc<Slot<Cluster>>> {
 }
 
 /// The cluster in a slot.
-async fn cluster(slot: Option<&Arc<Slot<Cluster>>>) -> Result<Arc<Cluster>, ProxyError> {
+pub(crate) async fn cluster(slot: Option<&Arc<Slot<Cluster>>>) -> Result<Arc<Cluster>, ProxyError> {
     let Some(slot) = slot else {
         return Err(ProxyError::new(ErrorKind::NoCluster, "every cluster has the weight 0"));
     };

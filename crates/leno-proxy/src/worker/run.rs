@@ -2,6 +2,7 @@
 
 use std::{io, rc::Rc, sync::Arc, thread, time::Duration};
 
+use leno_api::explain::{Explanation, Question};
 use leno_runtime::Drained;
 use tokio::{
     runtime::{Builder, LocalOptions},
@@ -11,7 +12,7 @@ use tokio::{
 
 use super::{Shared, Worker, porch::Porch};
 use crate::{
-    dns, health,
+    dns, explain, health,
     listener::{
         accept::{self, Door},
         destination,
@@ -25,6 +26,8 @@ use crate::{
 const LINGER: Duration = Duration::from_millis(500);
 /// How often idle destinations are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
+/// How long an explanation may take: it waits for configuration as a request does.
+const EXPLAINED: Duration = Duration::from_secs(30);
 /// Questions that may wait for an answer.
 const COMMANDS: usize = 16;
 
@@ -33,6 +36,8 @@ const COMMANDS: usize = 16;
 pub enum Command {
     /// What has it counted?
     Totals(oneshot::Sender<Totals>),
+    /// What would become of this?
+    Explain(Box<Question>, oneshot::Sender<Result<Explanation, String>>),
 }
 
 /// The control thread's handle on a worker.
@@ -50,6 +55,16 @@ impl Handle {
             receiver.await.ok()
         };
         tokio::time::timeout(Duration::from_secs(2), ask).await.ok().flatten()
+    }
+
+    /// What would become of a request; `None` when the worker does not answer in time.
+    pub async fn explain(&self, question: Question) -> Option<Result<Explanation, String>> {
+        let (sender, receiver) = oneshot::channel();
+        let ask = async {
+            self.commands.send(Command::Explain(Box::new(question), sender)).await.ok()?;
+            receiver.await.ok()
+        };
+        tokio::time::timeout(EXPLAINED, ask).await.ok().flatten()
     }
 }
 
@@ -126,10 +141,14 @@ async fn work(worker: Rc<Worker>, mut commands: mpsc::Receiver<Command>) {
 }
 
 /// Answers a question.
-fn answer(worker: &Worker, command: Command) {
+fn answer(worker: &Rc<Worker>, command: Command) {
     match command {
         // Who asked may have given up.
         Command::Totals(reply) => drop(reply.send(worker.telemetry.totals())),
+        Command::Explain(question, reply) => {
+            let asked = Rc::clone(worker);
+            worker.spawn(async move { drop(reply.send(explain::explain(asked, *question).await)) });
+        }
     }
 }
 

@@ -32,6 +32,7 @@ pub fn manager(cluster: &Arc<Slot<Cluster>>, rbac: Option<Rbac>) -> HttpConnecti
         request_headers: HeaderEdits::default(),
         response_headers: HeaderEdits::default(),
         filters: Overrides::default(),
+        origins: Box::default(),
     };
     let host = VirtualHost { domains: vec![Domain::Any], routes: vec![route], ..VirtualHost::default() };
     let routes = Routes {
@@ -73,6 +74,7 @@ pub fn chain(manager: HttpConnectionManager) -> FilterChain {
         tls: None,
         guards: vec![],
         terminal: Terminal::Http(Arc::new(manager)),
+        origins: Box::default(),
     }
 }
 

@@ -6,6 +6,7 @@ mod support;
 
 mod detect;
 mod discovery;
+mod explain;
 mod health;
 mod http1;
 mod http2;

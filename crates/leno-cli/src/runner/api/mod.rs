@@ -15,7 +15,7 @@ use axum::{
     routing::{get, post},
 };
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
-use leno_api::runner::{Calls, MeshView, Refused};
+use leno_api::runner::{Calls, MeshView, Refused, Resolved};
 use leno_model::{ServiceName, WorkloadName};
 use leno_runtime::task::spawn;
 
@@ -36,6 +36,8 @@ pub(crate) async fn serve(runner: Arc<Runner>, listener: ControlListener) {
         .route("/v1/exec/{namespace}/{pod}", post(exec::exec))
         .route("/v1/control/{*path}", get(ask_control))
         .route("/v1/admin/{namespace}/{pod}/{*path}", get(ask_sidecar))
+        .route("/v1/explain/{namespace}/{pod}", post(explain))
+        .route("/v1/resolve/{namespace}/{host}", get(resolve))
         .route("/v1/shutdown", post(shutdown))
         .layer(axum::extract::DefaultBodyLimit::max(64 << 20))
         .with_state(runner);
@@ -78,6 +80,22 @@ async fn ask_sidecar(
     Path((namespace, pod, path)): Path<(String, String, String)>,
 ) -> Response {
     passed_on(scrape::ask_sidecar(&runner, &WorkloadName::new(namespace, pod), &format!("/{path}")).await)
+}
+
+async fn explain(
+    State(runner): State<Arc<Runner>>,
+    Path((namespace, pod)): Path<(String, String)>,
+    question: bytes::Bytes,
+) -> Response {
+    match scrape::explain(&runner, &WorkloadName::new(namespace, pod), question).await {
+        Ok((status, body)) if !status.is_success() => refuse(status, String::from_utf8_lossy(&body).trim()),
+        answer => passed_on(answer),
+    }
+}
+
+async fn resolve(State(runner): State<Arc<Runner>>, Path((namespace, host)): Path<(String, String)>) -> Json<Resolved> {
+    let (name, addresses) = runner.sandbox.resolve(&namespace, &host).await;
+    Json(Resolved { name, addresses })
 }
 
 fn passed_on(answer: Result<(StatusCode, bytes::Bytes), String>) -> Response {

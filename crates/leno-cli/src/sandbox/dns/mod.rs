@@ -9,12 +9,15 @@ mod tests;
 
 use std::{
     fs,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
-use hickory_proto::op::{Message, ResponseCode};
+use hickory_proto::{
+    op::{Message, MessageType, OpCode, Query, ResponseCode},
+    rr::{Name, RData, Record, RecordType, rdata::A},
+};
 use leno_runtime::{Drained, task::spawn};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -89,6 +92,27 @@ impl Dns {
         let zone = Arc::new(Zone::new(services, self.host_loopback));
         *self.server.zone.write().unwrap_or_else(PoisonError::into_inner) = zone;
     }
+
+    /// The addresses of a whole name, as whoever asks the server gets them; none when there are none.
+    pub(super) async fn resolve(&self, name: &str) -> Vec<Ipv4Addr> {
+        let Ok(name) = Name::from_ascii(format!("{name}.")) else { return Vec::new() };
+        let mut request = Message::new(1, MessageType::Query, OpCode::Query);
+        request.metadata.recursion_desired = true;
+        request.add_query(Query::query(name, RecordType::A));
+        let answer = match self.server.respond(&request) {
+            Outcome::Answer(answer) => Some(answer),
+            Outcome::Ask { name, so_far } => {
+                let bytes = request.to_vec().unwrap_or_default();
+                let answer = self.server.forward(&request, &bytes, Carrier::Udp, Asked { name, so_far }).await;
+                answer.and_then(|answer| Message::from_vec(&answer).ok())
+            }
+        };
+        let address = |record: &Record| match record.data {
+            RData::A(A(address)) => Some(address),
+            _ => None,
+        };
+        answer.iter().flat_map(|answer| &answer.answers).filter_map(address).collect()
+    }
 }
 
 impl Server {
@@ -129,7 +153,7 @@ impl Server {
 
 /// A name to ask others about, and the answer up to there.
 struct Asked {
-    name: hickory_proto::rr::Name,
+    name: Name,
     so_far: Message,
 }
 

@@ -15,6 +15,8 @@ use crate::sandbox::{CLUSTER_DOMAIN, DNS, enter::OWN};
 const REQUIRED: [&str; 2] = ["hosts", "resolv.conf"];
 /// Those that are replaced where the host has them.
 const OPTIONAL: [&str; 2] = ["hostname", "nsswitch.conf"];
+/// A name with so many dots is first asked for as it is.
+const DOTS: usize = 5;
 /// Where a name service cache would answer in the place of our DNS.
 const CACHES: [&str; 2] = ["/run/nscd", "/var/run/nscd"];
 
@@ -72,9 +74,26 @@ fn hosts(settings: &PodSettings) -> String {
 }
 
 fn resolv_conf(namespace: &str) -> String {
-    format!(
-        "search {namespace}.svc.{CLUSTER_DOMAIN} svc.{CLUSTER_DOMAIN} {CLUSTER_DOMAIN}\nnameserver {DNS}\noptions ndots:5\n"
-    )
+    let search = search(namespace).join(" ");
+    format!("search {search}\nnameserver {DNS}\noptions ndots:{DOTS}\n")
+}
+
+/// Where a pod of a namespace looks for names.
+fn search(namespace: &str) -> [String; 3] {
+    [format!("{namespace}.svc.{CLUSTER_DOMAIN}"), format!("svc.{CLUSTER_DOMAIN}"), CLUSTER_DOMAIN.to_owned()]
+}
+
+/// The whole names that a pod of a namespace asks for, one after the other, when it means this host (resolv.conf(5)).
+pub(in crate::sandbox) fn whole_names(namespace: &str, host: &str) -> Vec<String> {
+    if let Some(whole) = host.strip_suffix('.') {
+        return vec![whole.to_owned()];
+    }
+    let searched = search(namespace).map(|domain| format!("{host}.{domain}"));
+    let itself = [host.to_owned()];
+    match host.matches('.').count() >= DOTS {
+        true => itself.into_iter().chain(searched).collect(),
+        false => searched.into_iter().chain(itself).collect(),
+    }
 }
 
 /// The host's, but names come from `/etc/hosts` and DNS: the host's other sources (systemd-resolved, mDNS) do not know
@@ -103,6 +122,10 @@ mod tests {
         assert!(hosts.ends_with("10.0.0.1\tdb\tdb.example\n"), "{hosts}");
         let resolv = resolv_conf("shop");
         assert!(resolv.starts_with("search shop.svc.cluster.local svc.cluster.local cluster.local\n"));
+        let names = whole_names("shop", "cart");
+        assert_eq!((names.len(), names[0].as_str(), names[3].as_str()), (4, "cart.shop.svc.cluster.local", "cart"));
+        assert_eq!(whole_names("shop", "a.b.c.d.e.f")[0], "a.b.c.d.e.f");
+        assert_eq!(whole_names("shop", "example.com."), ["example.com"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod etc;
 mod process;
 
+pub(super) use self::etc::whole_names;
 use std::{
     ffi::{CString, OsStr},
     io,

@@ -73,6 +73,13 @@ macro_rules! sections {
                 })*
             }
 
+            /// The sections that it has, as manifests call them.
+            #[must_use]
+            pub fn sections(&self) -> Vec<&'static str> {
+                let all = [$(self.$section.is_some().then_some(camel(stringify!($section))),)*];
+                all.into_iter().flatten().collect()
+            }
+
             /// The first section, as manifests call it, that both speak of.
             #[must_use]
             pub fn overlap(&self, other: &Self) -> Option<&'static str> {
@@ -160,6 +167,7 @@ mod tests {
         one.fill_from(&other);
         assert_eq!(one.timeouts, Some(timeouts(1)));
         assert_eq!(one.connections, Some(limits));
+        assert_eq!(one.sections(), ["connections", "timeouts"]);
         assert_eq!(one.overlap(&TrafficSettings::default()), None);
     }
 }

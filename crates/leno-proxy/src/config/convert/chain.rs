@@ -21,7 +21,7 @@ use leno_proto::{
 use super::{
     super::{ChainMatch, FilterChain, Guard, Registry, ServerName, SourceType, Terminal, TransportProtocol},
     check::{Check, at, join},
-    guard, manager, rbac, tcp, tls,
+    guard, manager, origin, rbac, tcp, tls,
 };
 
 pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto, registry: &mut Registry) -> Option<FilterChain> {
@@ -54,8 +54,9 @@ pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto, registry:
             "http_connection_manager or tcp_proxy as the last filter",
         );
     }
+    let origins = origin::convert(check, &join(path, "metadata"), &mut proto.metadata);
     check.rest(path, &proto);
-    Some(FilterChain { name, matches, tls, guards, terminal: terminal? })
+    Some(FilterChain { name, matches, tls, guards, terminal: terminal?, origins })
 }
 
 /// What a network filter is.

@@ -32,7 +32,7 @@ use super::{
     check::{Check, at, join},
     dns,
     endpoint::{self, texts},
-    health_check, load_balancer, outlier, tls,
+    health_check, load_balancer, origin, outlier, tls,
 };
 use crate::connection::service_of;
 
@@ -67,6 +67,7 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
     let outlier = proto.outlier_detection.take().map(|proto| OutlierDetector::new(outlier::convert(check, proto)));
     let health = health_check::convert(check, &name, std::mem::take(&mut proto.health_checks));
     let health = health.map(|checker| HealthChecker { ignores_new, ..checker });
+    let origins = origin::convert(check, "metadata", &mut proto.metadata);
     check.rest("", &proto);
     Some(Cluster {
         name,
@@ -84,6 +85,7 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
         health,
         used: AtomicBool::new(false),
         choice: Choice::default(),
+        origins,
     })
 }
 

@@ -24,6 +24,7 @@ mod manager;
 mod matcher;
 mod metadata;
 mod mirror;
+mod origin;
 mod outlier;
 mod rate_limit;
 mod rbac;

@@ -20,7 +20,7 @@ use super::{
     check::{Check, at, join},
     filter, fraction,
     header::edits,
-    matcher, mirror, rate_limit, retry,
+    matcher, mirror, origin, rate_limit, retry,
 };
 
 pub(super) fn convert(
@@ -99,8 +99,9 @@ fn route(check: &mut Check, path: &str, mut proto: RouteProto) -> Option<Route> 
     let action = proto.action.take();
     let action = action::convert(check, path, action);
     let filters = filter::overrides(check, path, &mut proto.typed_per_filter_config);
+    let origins = origin::convert(check, &join(path, "metadata"), &mut proto.metadata);
     check.rest(path, &proto);
-    Some(Route { name, matches: matches?, action: action?, request_headers, response_headers, filters })
+    Some(Route { name, matches: matches?, action: action?, request_headers, response_headers, filters, origins })
 }
 
 /// The ways to match a path that there are.

@@ -50,6 +50,35 @@ impl Balancers {
         clusters.retain(|_, known| known.alive.strong_count() > 0);
         chosen
     }
+
+    /// The endpoints of a cluster, which has these, that a request may get: one alone where its hash leads to it.
+    pub(crate) fn candidates(
+        &self,
+        cluster: &Cluster,
+        set: Arc<EndpointSet>,
+        wanted: &Wanted<'_>,
+    ) -> Vec<Arc<Endpoint>> {
+        let policy = &cluster.balancing.policy;
+        if policy.is_by_hash() && wanted.hash.is_some() {
+            return self.choose(cluster, set, wanted).into_iter().collect();
+        }
+        let hosts = cluster.choice.current(cluster, set);
+        let Some((rules, subsets)) = cluster.balancing.subsets.as_ref().zip(hosts.subsets.as_ref()) else {
+            return hosts.plan.candidates().cloned().collect();
+        };
+        let of_subset = |subset| {
+            // As in `Remembered::choose`: of one alone the health does not count.
+            if let Subset::Of(number) = subset
+                && subsets.index.is_single(number)
+            {
+                let only = subsets.index.members.get(number)?.first()?;
+                return hosts.set.endpoints.get(*only).map(|only| vec![Arc::clone(only)]);
+            }
+            let candidates: Vec<_> = hosts.subset(cluster, subset)?.candidates().cloned().collect();
+            (!candidates.is_empty()).then_some(candidates)
+        };
+        rules.choose(&subsets.index, wanted.criteria, of_subset).unwrap_or_default()
+    }
 }
 
 impl Remembered {

@@ -36,11 +36,10 @@ pub(super) fn refused<R: RequestHead>(
     }
     let rules = control.rules.as_ref()?;
     // What is left of these is encoded: some servers decode first.
-    if setting.manager.paths.normalize && request.path_is_ambiguous() {
-        let text = "the path has encoded dot segments or backslashes, so no rule can judge it; send it resolved";
-        return Some(Reply::from(ProxyError::new(ErrorKind::BadRequest, text)));
+    if let Some(error) = unjudged(setting, request) {
+        return Some(Reply::from(error));
     }
-    if let Some(policy) = rules.told(&rules.check(&subject(setting, metadata), request)) {
+    if let Some(policy) = rules.told(&check(setting, rules, request, metadata)) {
         let Setting { connection, callee, protocol, .. } = *setting;
         let request = Some((request.method(), request.path().as_bytes()));
         Audited { connection, callee, policy, protocol, request }.emit();
@@ -56,6 +55,23 @@ pub(super) fn refused<R: RequestHead>(
     Some(Reply::denied(&detail, policy.unwrap_or("default deny").to_owned()))
 }
 
+/// Why no rule can judge a request, if none can.
+pub(in super::super) fn unjudged<R: RequestHead>(setting: &Setting<'_>, request: &R) -> Option<ProxyError> {
+    let text = "the path has encoded dot segments or backslashes, so no rule can judge it; send it resolved";
+    let ambiguous = setting.manager.paths.normalize && request.path_is_ambiguous();
+    ambiguous.then(|| ProxyError::new(ErrorKind::BadRequest, text))
+}
+
+/// What rules say to a request.
+pub(in super::super) fn check<'r, R: RequestHead>(
+    setting: &Setting<'_>,
+    rules: &'r Rbac,
+    request: &R,
+    metadata: &Metadata,
+) -> Verdict<'r> {
+    rules.check(&subject(setting, metadata), request)
+}
+
 /// What rules may ask of the connection, with what the request says of it.
 fn subject<'a>(setting: &Setting<'a>, metadata: &'a Metadata) -> Subject<'a> {
     Subject { remote: setting.remote, metadata: Some(metadata), ..guard::subject(setting.connection) }
@@ -68,16 +84,23 @@ fn denied<'r, R: RequestHead>(
     request: &R,
     metadata: &Metadata,
 ) -> Option<(String, Option<&'r str>)> {
-    let callee = setting.callee;
-    let subject = subject(setting, metadata);
-    let policy = match rules.check(&subject, request) {
-        Verdict::Allowed(_) => return None,
-        Verdict::Denied(policy) => policy,
-    };
-    let connection = setting.connection;
+    match check(setting, rules, request, metadata) {
+        Verdict::Allowed(_) => None,
+        Verdict::Denied(policy) => Some((describe(setting, rules, request, policy), policy)),
+    }
+}
+
+/// A denial in words.
+pub(in super::super) fn describe<R: RequestHead>(
+    setting: &Setting<'_>,
+    rules: &Rbac,
+    request: &R,
+    policy: Option<&str>,
+) -> String {
+    let Setting { connection, callee, .. } = *setting;
     let unknown = "a caller without identity";
     let (caller, elsewhere) = match connection.direction {
-        Direction::Inbound => (subject.names.first().map_or(unknown, |name| name), "this workload".to_owned()),
+        Direction::Inbound => (connection.names().first().map_or(unknown, |name| name), "this workload".to_owned()),
         Direction::Outbound => (&*connection.source.identity, connection.original_destination.to_string()),
     };
     let because = match policy {
@@ -87,7 +110,7 @@ fn denied<'r, R: RequestHead>(
     };
     let (method, path) = (request.method(), request.path());
     let to = if callee.service.is_empty() { &*elsewhere } else { &*callee.service };
-    Some((format!("access denied: {caller} may not {method} {path} of {to}: {because}"), policy))
+    format!("access denied: {caller} may not {method} {path} of {to}: {because}")
 }
 
 fn emit<R: RequestHead>(setting: &Setting<'_>, request: &R, detail: &str, enforced: bool) {

@@ -38,6 +38,23 @@ impl Filtered {
         setting: &Setting<'_>,
         request: &Judged<'_, R>,
     ) -> Option<Reply> {
+        match self.judge_tokens(filter, setting, request).await? {
+            Ok(()) => {
+                count(setting, Decision::Allowed);
+                None
+            }
+            Err((decision, reply)) => Some(refused(setting, decision, reply)),
+        }
+    }
+
+    /// Looks at the tokens of a request and changes it by them; what it is answered when they do not hold. `None`: none is
+    /// demanded. Nothing is counted.
+    pub(in super::super) async fn judge_tokens<R: RequestHead>(
+        &mut self,
+        filter: &HttpFilter,
+        setting: &Setting<'_>,
+        request: &Judged<'_, R>,
+    ) -> Option<Result<(), (Decision, Reply)>> {
         let FilterConfig::JwtAuthn(authn) = &filter.config else { return None };
         let cleaned = authn.cleaned(&self.seen(request));
         if !cleaned.is_empty() {
@@ -46,22 +63,18 @@ impl Filtered {
         let demanded = match filter.config(&setting.levels()) {
             Some(FilterConfig::JwtRequirement(name)) => match authn.named(name) {
                 Some(requirement) => Some(requirement),
-                None => return Some(refused(setting, Decision::Error, unknown(name))),
+                None => return Some(Err((Decision::Error, unknown(name)))),
             },
             _ => authn.requirement(&self.seen(request), rand::rng().random()),
         };
         let demanded = demanded.filter(|_| !(authn.passes_preflight && is_preflight(&self.seen(request))));
-        match self.look(authn, demanded?, setting, request).await {
+        Some(match self.look(authn, demanded?, setting, request).await {
             Ok(verified) => {
-                count(setting, Decision::Allowed);
                 self.verified(verified);
-                None
+                Ok(())
             }
-            Err(failure) => {
-                let reply = reply(authn, &self.seen(request), failure);
-                Some(refused(setting, Decision::Denied, reply))
-            }
-        }
+            Err(failure) => Err((Decision::Denied, reply(authn, &self.seen(request), failure))),
+        })
     }
 
     /// Looks at the tokens; keys that are not known are fetched.

@@ -1,7 +1,7 @@
 //! The filters of a connection manager, applied to one request. What they decide is `leno_engine::filter`'s; here it is
 //! counted, logged, waited for, and turned into changes and answers.
 
-mod access_control;
+pub(super) mod access_control;
 mod authorize;
 pub(super) mod edited;
 mod fault;
@@ -45,12 +45,12 @@ pub(super) struct Setting<'a> {
 
 impl<'a> Setting<'a> {
     /// What its route says for filters.
-    fn levels(&self) -> Levels<'a> {
+    pub(super) fn levels(&self) -> Levels<'a> {
         self.selected.map_or([Overrides::NONE; 4], |selected| selected.for_filters())
     }
 
     /// The cluster that it goes to, if it goes on.
-    fn cluster(&self) -> Option<&'a str> {
+    pub(super) fn cluster(&self) -> Option<&'a str> {
         self.selected.and_then(|selected| selected.cluster).map(|(name, _)| name)
     }
 
@@ -108,6 +108,11 @@ impl Filtered {
         Edited::new(request, self)
     }
 
+    /// Whether the last filter wants the route to be chosen anew; that is then seen to.
+    pub(super) fn reroutes(&mut self) -> bool {
+        std::mem::take(&mut self.reroutes)
+    }
+
     /// Applies all filters; the answer, when one of them has it.
     pub(super) async fn apply<R: RequestHead, B: Incoming>(
         &mut self,
@@ -118,7 +123,7 @@ impl Filtered {
         let mut filters = setting.manager.filters.iter();
         while let Some(filter) = filters.next() {
             let passed = self.pass(filter, setting, request, body).await;
-            if std::mem::take(&mut self.reroutes) {
+            if self.reroutes() {
                 setting.selected = setting.routes.and_then(|routes| Selected::of(routes, &self.seen(request)));
             }
             let Some(reply) = passed else { continue };
@@ -135,7 +140,7 @@ impl Filtered {
     }
 
     /// Applies one filter.
-    async fn pass<R: RequestHead, B: Incoming>(
+    pub(super) async fn pass<R: RequestHead, B: Incoming>(
         &mut self,
         filter: &HttpFilter,
         setting: &Setting<'_>,

@@ -206,6 +206,7 @@ fn unnamed(kind: ClusterKind, transports: Vec<TransportMatch>) -> Cluster {
         health: None,
         used: Default::default(),
         choice: Default::default(),
+        origins: Box::default(),
     }
 }
 
@@ -277,6 +278,7 @@ pub fn tcp_chain(proxy: TcpProxy) -> FilterChain {
         tls: None,
         guards: vec![],
         terminal: Terminal::Tcp(Arc::new(proxy)),
+        origins: Box::default(),
     }
 }
 
