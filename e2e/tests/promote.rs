@@ -83,6 +83,14 @@ impl Load {
     }
 }
 
+/// The pods that answer thirty calls.
+fn callees(mesh: &Mesh, root: &str) -> Vec<String> {
+    let url = format!("http://{root}.shop/");
+    let output = mesh.exec("shop/client", &["leno", "demo", "echo", "load", &url, "--count", "30"]);
+    let seen: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    seen["pods"].as_object().into_iter().flatten().map(|(pod, _)| pod.clone()).collect()
+}
+
 fn terminate(child: &Child) {
     let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
     assert!(sent.is_ok_and(|status| status.success()), "it runs");
@@ -119,6 +127,11 @@ fn a_good_canary_is_promoted_step_by_step_without_a_lost_request() {
     let mesh = Mesh::up(&manifests());
     for kind in KINDS {
         mesh.apply(&kind.2(kind.1, &[("v1", 1), ("v2", 0)]));
+        wait::until(
+            "v1 alone is called",
+            || callees(&mesh, kind.1),
+            |pods| pods.iter().all(|pod| pod.starts_with("v1-")),
+        );
         let load = Load::start(&mesh, kind.1, &["--every", "5"]);
         let flags = ["--to", "v2", "--steps", "10,50,100", "--interval", "2s", "--max-p99", "5s"];
         let output = rollout(&mesh, kind, &flags).output().expect("leno starts");
