@@ -1,7 +1,8 @@
 //! Tokens (JWT): a filter that finds out whether they are good ([`jwt_authn`]), and rules of access on what they say.
 //!
 //! A token that is good is left for the access rules in the filter's metadata, under the name of its issuer in its policy
-//! ([`provider`]). One that is not is answered with 401; a request without any goes on.
+//! ([`provider`]). One that is not is answered with 401; a request without any goes on. Where only policies that refuse
+//! nothing (tried out, or auditing) know tokens, one that is not good goes on as none.
 //!
 //! [`jwt_authn`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/http/jwt_authn/v3/config.proto
 
@@ -11,7 +12,7 @@ use leno_model::{
     ObjectRef,
     policy::{
         AccessPolicy,
-        access::{ClaimMatch, TokenIssuer, TokenKeys, TokenMatch, TokenPlace},
+        access::{AccessAction, ClaimMatch, TokenIssuer, TokenKeys, TokenMatch, TokenPlace},
     },
     resource_name,
 };
@@ -54,7 +55,11 @@ const LISTS: [&str; 2] = ["scope", "permission"];
 
 /// The filter for these policies; `None` where none of them knows tokens.
 pub(crate) fn filter<'a>(policies: impl Iterator<Item = &'a AccessPolicy>) -> Option<HttpFilter> {
-    let issuers = policies.flat_map(|policy| policy.tokens.iter().map(|issuer| (&policy.origin, issuer)));
+    let mut refuses = false;
+    let issuers = policies.filter(|policy| !policy.tokens.is_empty()).flat_map(|policy| {
+        refuses |= !policy.dry_run && policy.action != AccessAction::Audit;
+        policy.tokens.iter().map(|issuer| (&policy.origin, issuer))
+    });
     // In the order of their names, so that the same policies make the same text.
     let providers: BTreeMap<_, _> =
         issuers.map(|(origin, issuer)| (provider(origin, &issuer.issuer), made(origin, issuer))).collect();
@@ -62,7 +67,12 @@ pub(crate) fn filter<'a>(policies: impl Iterator<Item = &'a AccessPolicy>) -> Op
         return None;
     }
     let of_provider = |name: &String| RequiresType::ProviderName(name.clone());
-    let any = providers.keys().map(of_provider).chain([RequiresType::AllowMissing(protobuf::Empty::default())]);
+    let otherwise = if refuses {
+        RequiresType::AllowMissing(protobuf::Empty::default())
+    } else {
+        RequiresType::AllowMissingOrFailed(protobuf::Empty::default())
+    };
+    let any = providers.keys().map(of_provider).chain([otherwise]);
     let any = any.map(|it| JwtRequirement { requires_type: Some(it) }).collect();
     let requires = RequiresType::RequiresAny(JwtRequirementOrList { requirements: any });
     let rule = RequirementRule {

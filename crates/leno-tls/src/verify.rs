@@ -201,6 +201,10 @@ impl ServerCertVerifier for ServerVerifier {
     }
 }
 
-fn chain<'a>(end_entity: &CertificateDer<'a>, intermediates: &[CertificateDer<'a>]) -> Vec<CertificateDer<'a>> {
+/// A peer's whole chain, the leaf first.
+pub(crate) fn chain<'a>(
+    end_entity: &CertificateDer<'a>,
+    intermediates: &[CertificateDer<'a>],
+) -> Vec<CertificateDer<'a>> {
     std::iter::once(end_entity).chain(intermediates).cloned().collect()
 }

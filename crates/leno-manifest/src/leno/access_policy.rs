@@ -50,7 +50,8 @@ pub struct AccessPolicySpec {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
     /// Whose tokens (JWT) its rules know. A request with a token that is not good is answered with 401 (403: for another
-    /// audience); one without a token goes on, and the rules say what it may.
+    /// audience), but not by a policy that refuses nothing (`dryRun`, `Audit`); one without a token goes on, and the rules say
+    /// what it may.
     #[serde(default)]
     pub tokens: Vec<TokenIssuer>,
     /// What it is about: what fits one of these. Nothing when not given: a policy that allows nothing closes its targets.

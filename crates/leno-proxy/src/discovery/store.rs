@@ -494,6 +494,31 @@ mod tests {
     }
 
     #[test]
+    fn routes_wait_for_a_cluster_that_they_did_not_name_before() {
+        let ((mut store, routes), now) = (store(), Instant::now());
+        for name in ["a", "b"] {
+            cluster(&mut store, name, now);
+        }
+        routes_to(&mut store, "a", now);
+        store.settle(now);
+        // Nobody names it, so it is gone at once; then it comes back, after the routes to it.
+        store.remove(ResourceType::Cluster, "b", now);
+        routes_to(&mut store, "b", now);
+        assert_eq!(store.settle(now), Some(now + SETTLE));
+        assert_eq!(state(&routes, "a"), SlotState::Ready, "those before are in use");
+        cluster(&mut store, "b", now);
+        assert_eq!(store.settle(now), None);
+        assert_eq!(state(&routes, "b"), SlotState::Ready);
+        // One that does not come back is not waited for longer, and not again.
+        store.remove(ResourceType::Cluster, "a", now);
+        routes_to(&mut store, "a", now);
+        store.settle(now + SETTLE);
+        assert_eq!(state(&routes, "a"), SlotState::Absent);
+        routes_to(&mut store, "a", now);
+        assert_eq!(store.settle(now), None);
+    }
+
+    #[test]
     fn routes_wait_for_their_cluster_for_a_while() {
         let ((mut store, routes), now) = (store(), Instant::now());
         routes_to(&mut store, "a", now);

@@ -15,7 +15,7 @@ use webpki::{
 };
 
 use super::{NameMatcher, Side, Trust, names, peer};
-use crate::{TlsError, svid};
+use crate::{TlsError, svid, verify::chain};
 
 /// What a peer is verified by.
 #[derive(Debug)]
@@ -123,10 +123,6 @@ fn in_time(leaf: &CertificateDer<'_>, now: UnixTime) -> Result<(), TlsError> {
     }
 }
 
-fn joined<'a>(end_entity: &CertificateDer<'a>, intermediates: &[CertificateDer<'a>]) -> Vec<CertificateDer<'a>> {
-    std::iter::once(end_entity).chain(intermediates).cloned().collect()
-}
-
 impl ClientCertVerifier for Verifier {
     fn offer_client_auth(&self) -> bool {
         self.trust.as_ref().is_some_and(Trust::asks)
@@ -147,7 +143,7 @@ impl ClientCertVerifier for Verifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.verify(&joined(end_entity, intermediates), None, now)?;
+        self.verify(&chain(end_entity, intermediates), None, now)?;
         Ok(ClientCertVerified::assertion())
     }
 
@@ -183,7 +179,7 @@ impl ServerCertVerifier for Verifier {
         _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.verify(&joined(end_entity, intermediates), Some(server), now)?;
+        self.verify(&chain(end_entity, intermediates), Some(server), now)?;
         Ok(ServerCertVerified::assertion())
     }
 
