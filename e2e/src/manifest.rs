@@ -173,3 +173,35 @@ pub fn traffic_split(namespace: &str, root: &str, backends: &[&str]) -> String {
 fn split(name: &str) -> (&str, &str) {
     name.split_once('/').unwrap_or(("default", name))
 }
+
+/// A rate limit service (`leno ratelimit`) without rules of its own, as a meshed Deployment and Service `limits`: it counts
+/// on 8081, its metrics are on 8080.
+#[must_use]
+pub fn rate_limit_service(namespace: &str) -> String {
+    format!(
+        "{}---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{ name: limits, namespace: {namespace} }}\n\
+         spec:\n  selector: {{ matchLabels: {{ app: limits }} }}\n  template:\n    \
+         metadata: {{ labels: {{ app: limits }} }}\n    spec:\n      serviceAccountName: limits\n      containers:\n        \
+         - name: limits\n          image: leno:latest\n          command: [leno, ratelimit]\n          \
+         args: [--address, 0.0.0.0:8081, --metrics-address, 0.0.0.0:8080]\n          \
+         readinessProbe: {{ tcpSocket: {{ port: 8081 }}, periodSeconds: 1 }}\n{}",
+        service_account(namespace, "limits"),
+        service(namespace, "limits", "limits", &["{ name: grpc, port: 8081 }"]),
+    )
+}
+
+/// The configuration of an nginx that keeps all of its files in a folder and serves on 8080; `server` is what stands in its
+/// `server` block besides.
+#[must_use]
+pub fn nginx_configuration(folder: &str, server: &str) -> String {
+    // SAFETY: it cannot fail.
+    let is_root = unsafe { libc::geteuid() } == 0;
+    // The folder is ours; as root nginx would change to somebody who may not write there.
+    let user = if is_root { "user root;" } else { "" };
+    format!(
+        "daemon off; {user} pid {folder}/nginx.pid; error_log stderr; events {{}}\n\
+         http {{ access_log off; client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; \
+         fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; \
+         server {{ listen 8080; {server} }} }}\n"
+    )
+}

@@ -4,8 +4,9 @@
 use e2e::{
     Mesh,
     manifest::{
-        Echo, HTTP, SERVER_FIRST, TCP, allow_http, allow_tcp, client, mesh_config, meshed_namespace, plain_namespace,
-        service, service_account, service_with, traffic_split,
+        Echo, HTTP, SERVER_FIRST, TCP, allow_http, allow_tcp, client, mesh_config, meshed_namespace,
+        nginx_configuration, plain_namespace, rate_limit_service, service, service_account, service_with,
+        traffic_split,
     },
     wait,
 };
@@ -447,11 +448,6 @@ fn trafficsplit() {
 /// not limited. The service says how often it was too much.
 #[test]
 fn global_ratelimit() {
-    let limits = Echo::new("destination", "limits").yaml();
-    let (start, rest) = limits.split_once("args:").expect("an echo has arguments");
-    let (_, rest) = rest.split_once('\n').expect("in a line");
-    let limits = format!("{start}args: [--address, 0.0.0.0:8081, --metrics-address, 0.0.0.0:8080]\n{rest}")
-        .replace("[\"leno\", \"demo\", \"echo\", \"serve\"]", "[leno, ratelimit]");
     // Windows of a day do not end while the test runs, or almost never.
     let limit = |name: &str, more: &str| format!("{{ name: {name}, requests: 2, per: Day, {more} }}");
     let policy = format!(
@@ -464,7 +460,7 @@ fn global_ratelimit() {
         limit("fits", "match: { path: { exact: /fits }, headers: [{ name: x-kind, exact: limited }] }"),
     );
     let mut manifests = pair();
-    manifests[1] += &(limits + &service("destination", "limits", "limits", &["{ name: grpc, port: 8081 }"]) + &policy);
+    manifests[1] += &(rate_limit_service("destination") + &policy);
     manifests.push(client("source", "other", ""));
     manifests.push(mesh_config("defaultAccess: Allow"));
     let mesh = Mesh::up(&manifests);
@@ -495,14 +491,10 @@ fn global_ratelimit() {
 fn ingressbackend() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().display().to_string();
-    // SAFETY: it cannot fail.
-    let user = if unsafe { libc::geteuid() } == 0 { "user root;" } else { "" };
-    let configuration = format!(
-        "daemon off; {user} pid {path}/nginx.pid; error_log stderr; events {{}}\n\
-         http {{ access_log off; client_body_temp_path {path}/b; proxy_temp_path {path}/p; fastcgi_temp_path {path}/f; \
-         uwsgi_temp_path {path}/u; scgi_temp_path {path}/s; server {{ listen 8080; location / {{ \
-         proxy_http_version 1.1; proxy_set_header Host server.destination; \
-         proxy_pass http://server.destination.svc.cluster.local; }} }} }}\n"
+    let configuration = nginx_configuration(
+        &path,
+        "location / { proxy_http_version 1.1; proxy_set_header Host server.destination; \
+         proxy_pass http://server.destination.svc.cluster.local; }",
     );
     std::fs::write(folder.path().join("nginx.conf"), configuration).expect("a configuration");
     let mut manifests = pair();

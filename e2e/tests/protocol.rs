@@ -2,7 +2,7 @@
 
 use e2e::{
     Mesh,
-    manifest::{Echo, HTTP, SERVER_FIRST, TCP, client, mesh_config, meshed_namespace, service},
+    manifest::{Echo, HTTP, SERVER_FIRST, TCP, client, mesh_config, meshed_namespace, nginx_configuration, service},
 };
 
 /// One service with declared protocols, one that declares nothing: everything works on both.
@@ -146,14 +146,7 @@ fn nginx_and_redis_serve() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().display().to_string();
     std::fs::write(folder.path().join("index.html"), "served by nginx").expect("a page");
-    // The folder is ours; as root nginx would change to somebody who may not write there.
-    // SAFETY: it cannot fail.
-    let user = if unsafe { libc::geteuid() } == 0 { "user root;" } else { "" };
-    let configuration = format!(
-        "daemon off; {user} pid {path}/nginx.pid; error_log stderr; events {{}}\n\
-         http {{ access_log off; client_body_temp_path {path}/b; proxy_temp_path {path}/p; fastcgi_temp_path {path}/f; \
-         uwsgi_temp_path {path}/u; scgi_temp_path {path}/s; server {{ listen 8080; root {path}; }} }}\n"
-    );
+    let configuration = nginx_configuration(&path, &format!("root {path};"));
     std::fs::write(folder.path().join("nginx.conf"), configuration).expect("a configuration");
     let pod = |name: &str, command: &str, port: u16| {
         format!(

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use e2e::{
     Mesh,
-    manifest::{Echo, HTTP, TCP, client, mesh_config, meshed_namespace, service, service_with},
+    manifest::{Echo, HTTP, TCP, client, mesh_config, meshed_namespace, rate_limit_service, service, service_with},
     wait,
 };
 use serde_json::Value;
@@ -229,13 +229,7 @@ fn rate_limits(mesh: &Mesh) {
 /// A rate limit service, and a service of three pods that asks it. Windows of a day do not end while the test runs, or
 /// almost never.
 fn counted() -> String {
-    let limits = Echo::new("shop", "limits").yaml();
-    let (start, rest) = limits.split_once("args:").expect("an echo has arguments");
-    let (_, rest) = rest.split_once('\n').expect("in a line");
-    let served = format!("{start}args: [--address, 0.0.0.0:8081, --metrics-address, 0.0.0.0:8080]\n{rest}");
-    let served = served.replace("[\"leno\", \"demo\", \"echo\", \"serve\"]", "[leno, ratelimit]");
-    served
-        + &service("shop", "limits", "limits", &["{ name: grpc, port: 8081 }"])
+    rate_limit_service("shop")
         + &service("shop", "counted", "server", &[HTTP])
         + &policy(
             "counted",
@@ -264,7 +258,7 @@ fn global_rate_limits(mesh: &Mesh) {
         200,
         "of other requests there is none"
     );
-    mesh.delete(&Echo::new("shop", "limits").yaml());
+    mesh.delete(&rate_limit_service("shop"));
     mesh.curl_until("shop/client", &["http://counted.shop/daily"], 200);
 }
 
