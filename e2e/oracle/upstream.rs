@@ -41,6 +41,8 @@ type Attempts = Mutex<HashMap<String, Vec<Value>>>;
 impl Upstream {
     /// Starts two backends for each cluster but `none`, which are not told apart, and five for `many`, which are.
     pub(crate) fn start() -> Self {
+        // Each backend holds a proxy's connections as long as that keeps them.
+        e2e::process::raise_descriptors();
         let attempts: Arc<Attempts> = Arc::default();
         let mut ports = HashMap::new();
         for (name, count) in [("one", 2), ("two", 2), ("three", 2), ("many", 5)] {

@@ -5,7 +5,19 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use crate::wait;
+
+/// Raises this process's limit of open files to the most that it may have. A login has 1,024 of them, and a test that
+/// plays many backends needs more.
+///
+/// # Panics
+/// When the system does not let it.
+pub fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("it is below the most");
+}
 
 /// A process that ends with the test.
 #[derive(Debug)]
