@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// How long memory is given to settle.
-const SETTLE: Duration = Duration::from_secs(1);
+const SETTLE: Duration = Duration::from_secs(2);
 
 /// One job without a data plane, where there is something to compare with.
 pub(crate) fn direct(job: Job, folder: &Path, seconds: u64, report: &mut Report) -> anyhow::Result<()> {

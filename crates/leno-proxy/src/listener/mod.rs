@@ -33,6 +33,6 @@ async fn serve(connection: Rc<Connection>, chain: &FilterChain, io: Io, payload:
     let Some(_permits) = guard::admit(chain, &connection).await else { return };
     match &chain.terminal {
         Terminal::Http(manager) => Box::pin(http::serve(connection, Arc::clone(manager), io, payload)).await,
-        Terminal::Tcp(proxy) => tcp::exchange::run(&connection, proxy, io, None).await,
+        Terminal::Tcp(proxy) => Box::pin(tcp::exchange::run(&connection, proxy, io, None)).await,
     }
 }

@@ -155,7 +155,7 @@ async fn serve_heard(connection: &Rc<Connection>, chain: &FilterChain, heard: sp
         Terminal::Http(manager) => {
             Box::pin(http::serve(Rc::clone(connection), Arc::clone(manager), io, heard.payload)).await
         }
-        Terminal::Tcp(proxy) => tcp::exchange::run(connection, proxy, io, heard.upstream).await,
+        Terminal::Tcp(proxy) => Box::pin(tcp::exchange::run(connection, proxy, io, heard.upstream)).await,
     }
 }
 

@@ -30,12 +30,27 @@ pub(super) struct Client {
 /// How much memory is kept for the next head.
 pub(super) const SPARE: usize = 4096;
 
+/// How long a connection may be silent before it gives back what only requests need.
+const REST: Duration = Duration::from_secs(1);
+
+/// What came of the wait for a request's first byte.
+enum First {
+    /// It came.
+    Byte,
+    /// None will come.
+    Nothing,
+    /// None came in time.
+    Silence,
+}
+
 /// What came instead of a request, or with it.
 pub(super) enum Arrived {
     /// A request's head.
     Request,
     /// The caller closed the connection, or it was idle for too long, or the process ends: nothing to answer.
     Nothing,
+    /// Not a byte for [`REST`].
+    Silence,
     /// Something that cannot be served.
     Refused(HeadError),
     /// The head did not come in time.
@@ -62,8 +77,14 @@ impl Client {
                 *memory = Vec::new();
             }
         }
-        if self.input.is_empty() && !self.first_byte(limits.idle_timeout, times).await {
-            return Arrived::Nothing;
+        if self.input.is_empty() {
+            let idle = limits.idle_timeout;
+            let rests = idle.is_zero() || idle > REST;
+            match self.first_byte(if rests { REST } else { idle }, times).await {
+                First::Byte => {}
+                First::Silence if rests => return Arrived::Silence,
+                First::Silence | First::Nothing => return Arrived::Nothing,
+            }
         }
         let bounds = Limits {
             bytes: usize::try_from(limits.max_headers_bytes).unwrap_or(usize::MAX),
@@ -97,21 +118,29 @@ impl Client {
         }
     }
 
-    /// Waits for the first byte of a request; `false` when none will come.
-    async fn first_byte(&mut self, idle: Duration, times: &mut Times) -> bool {
+    /// Gives back what only requests need, and waits for the first byte of the next; `false` when none will come.
+    pub(super) async fn rest(&mut self, limits: &HttpLimits, times: &mut Times) -> bool {
+        self.head = RequestHead::default();
+        (self.head_bytes, self.spare) = (Vec::new(), Vec::new());
+        let idle = limits.idle_timeout.saturating_sub(REST);
+        matches!(self.first_byte(idle, times).await, First::Byte)
+    }
+
+    /// Waits for the first byte of a request for so long; zero: without end.
+    async fn first_byte(&mut self, time: Duration, times: &mut Times) -> First {
         let mut due = None;
         poll_fn(|cx| {
             if let Poll::Ready(read) = self.input.poll_read(&mut self.io, cx) {
-                return Poll::Ready(matches!(read, Ok(1..)));
+                return Poll::Ready(if matches!(read, Ok(1..)) { First::Byte } else { First::Nothing });
             }
             if self.drained.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(false);
+                return Poll::Ready(First::Nothing);
             }
-            if idle.is_zero() {
+            if time.is_zero() {
                 return Poll::Pending;
             }
-            let due = *due.get_or_insert_with(|| Instant::now() + idle);
-            times.poll(cx, due).map(|()| false)
+            let due = *due.get_or_insert_with(|| Instant::now() + time);
+            times.poll(cx, due).map(|()| First::Silence)
         })
         .await
     }

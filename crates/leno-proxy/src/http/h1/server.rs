@@ -64,49 +64,70 @@ enum After {
 }
 
 /// Serves a connection. `first` was read from it already.
+///
+/// Boxed is what serves requests, and dropped while none come: most of a mesh's connections wait.
 pub(in crate::http) async fn run(connection: Rc<Connection>, mut current: Current, io: Io, first: Vec<u8>) {
     let Some(manager) = current.manager().map(Arc::clone) else { return };
     let callee = Callee::of(&connection, &manager.stat_prefix);
     let (response, times) = (ResponseHead::default(), Times::new());
     let mut client = Box::new(Client::new(&connection.worker, io, first));
     let mut server = Server { connection, manager, callee, response, times, spare: Vec::new() };
-    loop {
-        let arrived = client.request(&server.manager.limits, &mut server.times).await;
-        let after = match arrived {
-            Arrived::Request => {
-                match current.manager() {
-                    Some(manager) if Arc::ptr_eq(manager, &server.manager) => {}
-                    Some(manager) => server.manage(Arc::clone(manager)),
-                    None => return,
-                }
-                server.request(client).await
-            }
-            Arrived::Nothing => return,
-            Arrived::Refused(error) => {
-                let kind = match error.kind() {
-                    HeadErrorKind::TooLarge => ErrorKind::HeadersTooLarge,
-                    HeadErrorKind::Malformed | HeadErrorKind::NotImplemented | HeadErrorKind::Version => {
-                        ErrorKind::BadRequest
-                    }
-                };
-                let mut reply = Reply::from(ProxyError::new(kind, error.to_string()));
-                reply.status = error.status();
-                server.refuse(client, &reply).await
-            }
-            Arrived::Timeout => {
-                let error = ProxyError::new(ErrorKind::RequestTimeout, "the request's head did not come in time");
-                server.refuse(client, &Reply::from(error)).await
-            }
-        };
-        client = match after {
-            After::Next(client) => client,
-            After::Close(client) => return client.close().await,
-            After::Gone => return,
-        };
+    while let Some(silent) = Box::pin(server.busy(&mut current, client)).await {
+        client = silent;
+        server.rest();
+        if !client.rest(&server.manager.limits, &mut server.times).await {
+            return;
+        }
     }
 }
 
 impl Server {
+    /// Serves requests until none comes for a while, and gives the caller back, or until the connection ends.
+    async fn busy(&mut self, current: &mut Current, mut client: Box<Client>) -> Option<Box<Client>> {
+        loop {
+            let after = match client.request(&self.manager.limits, &mut self.times).await {
+                Arrived::Request => {
+                    match current.manager() {
+                        Some(manager) if Arc::ptr_eq(manager, &self.manager) => {}
+                        Some(manager) => self.manage(Arc::clone(manager)),
+                        None => return None,
+                    }
+                    self.request(client).await
+                }
+                Arrived::Nothing => return None,
+                Arrived::Silence => return Some(client),
+                Arrived::Refused(error) => {
+                    let kind = match error.kind() {
+                        HeadErrorKind::TooLarge => ErrorKind::HeadersTooLarge,
+                        HeadErrorKind::Malformed | HeadErrorKind::NotImplemented | HeadErrorKind::Version => {
+                            ErrorKind::BadRequest
+                        }
+                    };
+                    let mut reply = Reply::from(ProxyError::new(kind, error.to_string()));
+                    reply.status = error.status();
+                    self.refuse(client, &reply).await
+                }
+                Arrived::Timeout => {
+                    let error = ProxyError::new(ErrorKind::RequestTimeout, "the request's head did not come in time");
+                    self.refuse(client, &Reply::from(error)).await
+                }
+            };
+            client = match after {
+                After::Next(client) => client,
+                After::Close(client) => {
+                    client.close().await;
+                    return None;
+                }
+                After::Gone => return None,
+            };
+        }
+    }
+
+    /// Gives back what only requests need.
+    fn rest(&mut self) {
+        (self.response, self.spare) = (ResponseHead::default(), Vec::new());
+    }
+
     /// Goes on by another manager.
     fn manage(&mut self, manager: Arc<HttpConnectionManager>) {
         self.callee = Callee::of(&self.connection, &manager.stat_prefix);

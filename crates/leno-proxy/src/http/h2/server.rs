@@ -42,7 +42,9 @@ fn settings(limits: &HttpLimits) -> Settings {
 pub(in crate::http) async fn run(connection: Rc<Connection>, mut current: Current, io: Io, first: Vec<u8>) {
     let Some(limits) = current.manager().map(|manager| manager.limits) else { return };
     let time = if limits.headers_timeout.is_zero() { Duration::from_secs(60) } else { limits.headers_timeout };
-    let Some((io, first)) = timeout(time, preface(io, first)).await.ok().flatten() else { return };
+    // Boxed: it is over soon, and the connection stays.
+    let preface = Box::pin(timeout(time, preface(io, first)));
+    let Some((io, first)) = preface.await.ok().flatten() else { return };
     let link = Link::new(Role::Server, settings(&limits));
     let mut driver = Driver::new(Rc::clone(&link), io, first);
     let mut drained = connection.worker.drained.clone();
