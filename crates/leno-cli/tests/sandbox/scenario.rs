@@ -30,7 +30,7 @@ const INSIDE: &[OneSided] = &[
     ("processes_have_just_the_privilege_they_need", |inside| {
         Box::pin(mesh::processes_have_just_the_privilege_they_need(inside))
     }),
-    ("ten_pods_take_less_than_half_a_second", |inside| Box::pin(mesh::ten_pods_take_less_than_half_a_second(inside))),
+    ("ten_pods_do_not_take_seconds_each", |inside| Box::pin(mesh::ten_pods_do_not_take_seconds_each(inside))),
     ("destroying_a_pod_ends_all_of_it", |inside| Box::pin(mesh::destroying_a_pod_ends_all_of_it(inside))),
     ("the_private_directory_is_private", |inside| Box::pin(world::the_private_directory_is_private(inside))),
 ];
