@@ -27,6 +27,10 @@ pub(crate) enum Job {
     TcpConnections,
     /// HTTP/2: 10 connections of 10 streams.
     Streams,
+    /// gRPC over the same: a message of 1 KiB each way.
+    Unary,
+    /// gRPC over the same: 32 messages of 1 KiB each way in one call.
+    Messages,
     /// One TCP stream towards the application.
     Bytes,
     /// One TCP stream from the application.
@@ -56,7 +60,7 @@ pub(crate) enum Kind {
 
 impl Job {
     /// All of them.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Small,
         Self::SmallLogged,
         Self::Routes,
@@ -68,6 +72,8 @@ impl Job {
         Self::ResumedHandshakes,
         Self::TcpConnections,
         Self::Streams,
+        Self::Unary,
+        Self::Messages,
         Self::Bytes,
         Self::BytesBack,
         Self::IdlePlain,
@@ -89,6 +95,8 @@ impl Job {
             Self::ResumedHandshakes => "tls-resumed",
             Self::TcpConnections => "tcp-connections",
             Self::Streams => "http2",
+            Self::Unary => "grpc-unary",
+            Self::Messages => "grpc-stream",
             Self::Bytes => "tcp-up",
             Self::BytesBack => "tcp-down",
             Self::IdlePlain => "idle-plain",
@@ -118,6 +126,10 @@ impl Job {
                 "TCP, a new connection for every KiB, with one of mutual TLS between the hops (wrk)"
             }
             Self::Streams => "HTTP/2, GET 1 KiB, 10 connections of 10 streams (h2load)",
+            Self::Unary => {
+                "gRPC, a message of 1 KiB and one back, status in trailers, 10 connections of 10 streams (h2load)"
+            }
+            Self::Messages => "gRPC, 32 messages of 1 KiB in one call and as many back, otherwise the same",
             Self::Bytes => "TCP, one stream to the application (iperf3)",
             Self::BytesBack => "TCP, one stream from the application (iperf3)",
             Self::IdlePlain => "1,000 callers' connections that have asked once and wait, at the outbound hop",
@@ -129,7 +141,7 @@ impl Job {
     /// What passes through.
     pub(crate) fn carries(self) -> Carries {
         match self {
-            Self::Streams => Carries::Http2,
+            Self::Streams | Self::Unary | Self::Messages => Carries::Http2,
             Self::Bytes | Self::BytesBack => Carries::Tcp,
             Self::TcpConnections => Carries::TcpHttp,
             _ => Carries::Http,

@@ -8,7 +8,7 @@ mod tls;
 use std::path::Path;
 
 use self::{
-    program::{h2load, iperf, script, wrk},
+    program::{grpc, h2load, iperf, script, wrk},
     tls::Sessions,
 };
 use crate::{
@@ -59,6 +59,8 @@ pub(crate) fn run(job: Job, target: Target<'_>, folder: &Path, seconds: u64) -> 
         (Job::Rate, _) => open_loop::run(port, "1k", RATE.0, RATE.1, seconds)?,
         (Job::Connections | Job::TcpConnections, _) => wrk(&["-c32", "-H", "Connection: close"], &url("1k"), seconds)?,
         (Job::Streams, _) => h2load(&url("1k"), seconds)?,
+        (Job::Unary, _) => grpc(&url("bench.Bench/Unary"), &folder.join("unary"), seconds)?,
+        (Job::Messages, _) => grpc(&url("bench.Bench/Messages"), &folder.join("messages"), seconds)?,
         (Job::Bytes, _) => iperf(port, seconds, false)?,
         (Job::BytesBack, _) => iperf(port, seconds, true)?,
         (Job::FullHandshakes, Target::Hops { alpn }) => tls::run(folder, alpn, Sessions::Full, seconds)?,

@@ -1,6 +1,6 @@
 //! Other people's load generators, and what they say.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use anyhow::Context as _;
 
@@ -39,10 +39,20 @@ fn micros(text: &str) -> Option<f64> {
     units.iter().find_map(|(unit, scale)| Some(text.strip_suffix(unit)?.trim().parse::<f64>().ok()? * scale))
 }
 
-pub(super) fn h2load(url: &str, seconds: u64) -> anyhow::Result<Outcome> {
+/// Calls a method with these messages.
+pub(super) fn grpc(url: &str, messages: &Path, seconds: u64) -> anyhow::Result<Outcome> {
     let mut command = Command::new("h2load");
+    command.arg("-d").arg(messages).args(["-H", "content-type: application/grpc", "-H", "te: trailers"]);
+    streams(&mut command, url, seconds)
+}
+
+pub(super) fn h2load(url: &str, seconds: u64) -> anyhow::Result<Outcome> {
+    streams(&mut Command::new("h2load"), url, seconds)
+}
+
+fn streams(command: &mut Command, url: &str, seconds: u64) -> anyhow::Result<Outcome> {
     command.args(["-c10", "-m10", "-t1", &format!("-D{seconds}"), url]);
-    let text = output(&mut command)?;
+    let text = output(command)?;
     let line = |key: &str| text.lines().find(|line| line.starts_with(key)).unwrap_or_default();
     let number = |text: &str, word: &str| -> Option<f64> {
         let words: Vec<&str> = text.split([' ', ',']).filter(|word| !word.is_empty()).collect();
