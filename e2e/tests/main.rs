@@ -14,6 +14,7 @@ mod egress;
 mod explain;
 mod from_file;
 mod gateway;
+mod global_limit;
 mod h2spec;
 mod lifecycle;
 mod osm;

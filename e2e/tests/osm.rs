@@ -87,8 +87,14 @@ fn controller_restart() {
     mesh.curl_until("source/client", &[URL], 403);
 }
 
-/// Kills the control plane's process, found by its command line among the descendants of the test's own mesh.
+/// Kills the control plane's process.
 fn kill_control(mesh: &Mesh) {
+    // SAFETY: plain system call on a process that this test's own mesh started.
+    assert_eq!(unsafe { libc::kill(control_process(mesh), libc::SIGKILL) }, 0);
+}
+
+/// The control plane's process, found by its command line among the descendants of the test's own mesh.
+pub(crate) fn control_process(mesh: &Mesh) -> libc::pid_t {
     let listed = std::process::Command::new("ps").args(["-eo", "pid,ppid,args"]).output().expect("ps runs");
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     let mut parents = std::collections::HashMap::new();
@@ -119,9 +125,7 @@ fn kill_control(mesh: &Mesh) {
     };
     let control =
         candidates.into_iter().find(ours).unwrap_or_else(|| panic!("no control plane of this mesh in\n{listed}"));
-    let pid = libc::pid_t::try_from(control).expect("a process id");
-    // SAFETY: plain system call on a process that this test's own mesh started.
-    assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0);
+    libc::pid_t::try_from(control).expect("a process id")
 }
 
 /// 5 and 6, `deployment_client_headless_server` and `deployment_client_server`: every pod is seen.

@@ -56,6 +56,7 @@ const MAY_USE: [(&str, &[&str]); 23] = [
             "leno-manifest",
             "leno-model",
             "leno-proto",
+            "leno-ratelimit",
             "leno-runtime",
             "leno-source",
             "leno-tls",

@@ -39,7 +39,7 @@ pub struct Cli {
     /// Public keys (JWKS) that workload tokens are signed with
     #[arg(long, env = "LENO_WORKLOAD_JWKS", value_name = "FILE")]
     pub workload_jwks: PathBuf,
-    /// Where proxies connect: discovery and certificate signing over TLS
+    /// Where proxies connect: discovery, certificate signing and rate limits over TLS
     #[arg(long, env = "LENO_XDS_ADDRESS", value_name = "ADDRESS", default_value = "0.0.0.0:15012")]
     pub xds_address: SocketAddr,
     /// Discovery in plaintext, for development: whoever can connect is believed to be the node that it says it is
@@ -60,6 +60,10 @@ pub struct Cli {
         value_delimiter = ','
     )]
     pub names: Vec<String>,
+    /// Count the rate limits that policies leave to the control plane in this Redis, together with its other replicas, e.g.
+    /// redis://user:password@host:6379/0; without it each counts for itself
+    #[arg(long, env = "LENO_REDIS_URL", value_name = "URL", hide_env_values = true)]
+    pub redis: Option<String>,
     /// What is logged, and how
     #[command(flatten)]
     pub log: LogArgs,

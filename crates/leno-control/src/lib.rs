@@ -4,6 +4,7 @@
 //! source ─► push (gathers changes) ─► discovery (snapshot, compiled resources) ═► proxies     ports: 15012 TLS, 15010
 //!                                      ▲ roots                     │ who was told what
 //! authority ─► certificate (own, and for workloads' requests)      └─► api (15080), metric (15014)
+//! ratelimit (what sidecars count together) ═► proxies, on the port for TLS
 //! ```
 //!
 //! [`wire`] is the whole plot. It holds no state that a restart would miss: objects come from the source, keys from the
@@ -17,5 +18,6 @@ pub mod cli;
 mod discovery;
 pub mod metric;
 mod push;
+mod ratelimit;
 mod serve;
 pub mod wire;

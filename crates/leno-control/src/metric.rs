@@ -155,6 +155,12 @@ impl Metrics {
         }
     }
 
+    /// Those of the limits that are counted here, told beside the others.
+    pub(crate) fn rate_limits(&self) -> leno_ratelimit::metric::Metrics {
+        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        leno_ratelimit::metric::Metrics::register(&mut registry)
+    }
+
     pub(crate) fn certificate_issued(&self) {
         self.certificates.get_or_create(&[(RESULT.name, ISSUED)]).inc();
     }

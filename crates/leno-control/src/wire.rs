@@ -26,7 +26,9 @@ use crate::{
     cli::Cli,
     discovery::Mesh,
     metric::{self, Metrics},
-    push, serve,
+    push,
+    ratelimit::RateLimits,
+    serve,
 };
 
 /// How long streams and requests may take to end.
@@ -47,7 +49,7 @@ pub(crate) struct Control {
 /// Where a control plane listens.
 #[derive(Clone, Copy, Debug)]
 pub struct Ports {
-    /// Discovery and certificate signing over TLS.
+    /// Discovery, certificate signing and rate limits over TLS.
     pub xds: SocketAddr,
     /// Discovery in plaintext.
     pub plaintext_xds: SocketAddr,
@@ -98,7 +100,9 @@ pub async fn start(cli: &Cli) -> anyhow::Result<Running> {
     let push = push::Push { mesh: Arc::clone(&control.mesh), snapshots: source.snapshots(), settings: settings_in };
     task::spawn(push::run(push, drained.clone()));
     task::spawn(certificate::rotate(own, settings, drained.clone()));
+    let counting = RateLimits::new(cli.redis.as_deref(), control.metrics.rate_limits(), Arc::clone(&control.mesh))?;
     let router = serve::grpc().add_service(control.ads.service()).add_service(signing.into_server());
+    let router = router.add_service(counting.into_server());
     task::spawn(serve::over_tls(sockets.xds, tls, router, drained.clone()));
     let router = serve::grpc().add_service(control.ads.service());
     serve_plaintext(sockets.plaintext_xds, ports.plaintext_xds, router, drained.clone());

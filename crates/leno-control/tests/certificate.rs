@@ -54,7 +54,7 @@ async fn discovery_demands_the_certificate_of_the_very_workload() {
     let cart = world.certificate("cart-5", "cart").await;
     let thief = world.certificate("thief-1", "thief").await;
     for (node, identity, reason) in [
-        ("shop/cart-5", None, "discovery needs a client certificate"),
+        ("shop/cart-5", None, "a client certificate is needed"),
         ("shop/cart-5", Some(thief), "workload shop/cart-5 runs as shop/cart"),
         ("bank/vault-1", Some(cart.clone()), "cannot be workload bank/vault-1"),
         ("nonsense", Some(cart.clone()), "expected NAMESPACE/POD"),

@@ -3,5 +3,6 @@
 mod certificate;
 mod change;
 mod metric;
+mod ratelimit;
 mod stranger;
 mod world;

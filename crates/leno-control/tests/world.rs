@@ -51,6 +51,15 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// With further flags.
+    pub(crate) async fn with(flags: &[&str]) -> Self {
+        Self::try_with(flags).await.unwrap()
+    }
+
+    pub(crate) async fn try_with(more: &[&str]) -> anyhow::Result<Self> {
         leno_runtime::init::crypto();
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("source")).unwrap();
@@ -68,10 +77,11 @@ impl World {
             ("--api-address", any.into()),
         ];
         let flags = flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]);
+        let flags = flags.chain(more.iter().map(|flag| (*flag).to_owned()));
         let cli = Program::parse_from(std::iter::once("control".to_owned()).chain(flags)).cli;
         write(folder.path(), "base", BASE);
-        let running = wire::start(&cli).await.unwrap();
-        Self { folder, running, tokens, cli }
+        let running = wire::start(&cli).await?;
+        Ok(Self { folder, running, tokens, cli })
     }
 
     /// Stops it and starts it anew, on the same port.
@@ -96,7 +106,11 @@ impl World {
     }
 
     pub(crate) fn token(&self, pod: &str, account: &str) -> String {
-        let (pod, account) = (WorkloadName::new("shop", pod), ServiceAccountName::new("shop", account));
+        self.token_in("shop", pod, account)
+    }
+
+    fn token_in(&self, namespace: &str, pod: &str, account: &str) -> String {
+        let (pod, account) = (WorkloadName::new(namespace, pod), ServiceAccountName::new(namespace, account));
         self.tokens.sign(&pod, &account, Duration::from_secs(600), SystemTime::now()).unwrap()
     }
 
@@ -107,8 +121,12 @@ impl World {
 
     /// Asks for a certificate as a proxy does.
     pub(crate) async fn certificate(&self, pod: &str, account: &str) -> Identity {
+        self.certificate_in("shop", pod, account).await
+    }
+
+    pub(crate) async fn certificate_in(&self, namespace: &str, pod: &str, account: &str) -> Identity {
         let key = PrivateKey::generate().unwrap();
-        let chain = self.sign(&key, &self.token(pod, account)).await.unwrap();
+        let chain = self.sign(&key, &self.token_in(namespace, pod, account)).await.unwrap();
         let svid = Svid::new(&key, &chain.concat()).unwrap();
         Identity::new(svid, TrustBundle::from_pem(TrustDomain::default(), &chain[1]).unwrap()).unwrap()
     }

@@ -11,6 +11,7 @@
 //! | Cluster | `inbound` | the application: the original destination, in plaintext |
 //! | Cluster | `passthrough` | the original destination, as it is |
 //! | Cluster | `blackhole` | nothing: no endpoint, ever |
+//! | Cluster | `control-plane` | the control plane, as each sidecar knows it; made in the proxy, never sent over xDS |
 //! | Cluster | `unresolved` | what a route names and is not there: there is no such cluster, ever |
 //! | Secret | `svid` | the workload's own certificate; made in the proxy, never sent over xDS |
 //! | Secret | `trust-bundle` | the roots that peers are verified against |
@@ -27,6 +28,8 @@ pub const OUTBOUND: &str = "outbound";
 pub const PASSTHROUGH: &str = "passthrough";
 /// The cluster without endpoints, for connections that a split sends to nobody.
 pub const BLACKHOLE: &str = "blackhole";
+/// The cluster that is the control plane, for filters that ask it: each sidecar makes it of what it was told at its start.
+pub const CONTROL_PLANE: &str = "control-plane";
 /// The name of the cluster that there is not, for requests that a route sends to what is not there.
 pub const UNRESOLVED: &str = "unresolved";
 /// The secret that holds the workload's own certificate and key.

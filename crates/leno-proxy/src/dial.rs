@@ -120,6 +120,10 @@ pub(crate) async fn reach(
             let io = tls::connect::own(worker, context, payload, stream, (to, server)).await?;
             Ok(Dialed { io, identity: None })
         }
+        Security::Named(server) => {
+            let io = tls::connect::named(worker, server, stream, to).await?;
+            Ok(Dialed { io, identity: None })
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 use anyhow::Context as _;
 use clap::Args;
 use leno_runtime::{LogArgs, drain, signal::Stop, task};
+use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tracing::info;
 
@@ -62,7 +63,8 @@ async fn serve(cli: &Cli) -> anyhow::Result<()> {
         Some(url) => Counter::Redis(Redis::connect(url).await.context("connect to Redis (--redis)")?),
         None => Counter::Memory(Memory::default()),
     };
-    let metrics = Arc::new(Metrics::new());
+    let mut registry = Registry::default();
+    let metrics = Arc::new(Metrics::register(&mut registry));
     let service = Service::new(rules, counter, Arc::clone(&metrics));
     info!(
         address = %grpc.local_addr()?, metrics = %http.local_addr()?, domains = domains.join(","),
@@ -70,7 +72,7 @@ async fn serve(cli: &Cli) -> anyhow::Result<()> {
     );
     let (draining, drained) = drain::channel();
     let grpc = task::spawn(serve::grpc(grpc, service.clone(), drained.clone()));
-    let http = task::spawn(serve::http(http, Arc::clone(&metrics), drained));
+    let http = task::spawn(serve::http(http, registry, drained));
     let following = task::spawn(async move { files.follow(service, &metrics).await });
     let signal = stop.wait().await;
     info!(signal, "stopping");

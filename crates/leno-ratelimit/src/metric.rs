@@ -1,9 +1,6 @@
 //! What the service counts about itself.
 
-use std::fmt;
-
 use prometheus_client::{
-    encoding::text::encode,
     metrics::{counter::Counter, family::Family},
     registry::Registry,
 };
@@ -56,21 +53,18 @@ type Reloaded = [(&'static str, &'static str); 1];
 /// The metrics of a service.
 #[derive(Debug)]
 pub struct Metrics {
-    registry: Registry,
     decisions: Family<Decided, Counter>,
     errors: Counter,
     reloads: Family<Reloaded, Counter>,
 }
 
 impl Metrics {
-    /// All at zero.
-    #[must_use]
-    pub fn new() -> Self {
-        let mut registry = Registry::default();
-        let decisions = register(&mut registry, DECISIONS, Family::default());
-        let errors = register(&mut registry, ERRORS, Counter::default());
-        let reloads = register(&mut registry, RELOADS, Family::default());
-        Self { registry, decisions, errors, reloads }
+    /// All at zero, told by `registry`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let decisions = register(registry, DECISIONS, Family::default());
+        let errors = register(registry, ERRORS, Counter::default());
+        let reloads = register(registry, RELOADS, Family::default());
+        Self { decisions, errors, reloads }
     }
 
     /// A descriptor was decided. Rules are few: the label is bounded by the configuration, but the domain of an override
@@ -94,22 +88,6 @@ impl Metrics {
     /// The rules were read again.
     pub(crate) fn reloaded(&self, ok: bool) {
         self.reloads.get_or_create(&[("result", if ok { "ok" } else { "invalid" })]).inc();
-    }
-
-    /// In OpenMetrics' text format.
-    ///
-    /// # Errors
-    /// When formatting fails.
-    pub fn encode(&self) -> Result<String, fmt::Error> {
-        let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
-    }
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

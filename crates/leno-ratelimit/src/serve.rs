@@ -11,11 +11,12 @@ use axum::{
     routing::get,
 };
 use leno_runtime::Drained;
+use prometheus_client::{encoding::text::encode, registry::Registry};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 
-use crate::{metric::Metrics, service::Service};
+use crate::service::Service;
 
 /// Serves the protocol until the process stops. A silent client is noticed within 40 seconds.
 pub(crate) async fn grpc(listener: TcpListener, service: Service, mut drained: Drained) -> anyhow::Result<()> {
@@ -31,21 +32,22 @@ pub(crate) async fn grpc(listener: TcpListener, service: Service, mut drained: D
 }
 
 /// Serves metrics and health until the process stops.
-pub(crate) async fn http(listener: TcpListener, metrics: Arc<Metrics>, mut drained: Drained) -> anyhow::Result<()> {
+pub(crate) async fn http(listener: TcpListener, metrics: Registry, mut drained: Drained) -> anyhow::Result<()> {
     let router = Router::new()
         .route("/metrics", get(scrape))
         .route("/healthz/live", get(async || "live\n"))
         .route("/healthz/ready", get(async || "ready\n"))
-        .with_state(metrics);
+        .with_state(Arc::new(metrics));
     axum::serve(listener, router)
         .with_graceful_shutdown(async move { drained.wait().await })
         .await
         .context("serve metrics")
 }
 
-async fn scrape(State(metrics): State<Arc<Metrics>>) -> Response {
-    match metrics.encode() {
-        Ok(text) => {
+async fn scrape(State(metrics): State<Arc<Registry>>) -> Response {
+    let mut text = String::new();
+    match encode(&mut text, &metrics) {
+        Ok(()) => {
             let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(CONTENT_TYPE, content_type)], text).into_response()
         }

@@ -23,7 +23,7 @@ use crate::{
 /// How many descriptors a request may have.
 const DESCRIPTORS: usize = 100;
 /// How many bytes a request may have.
-const BYTES: usize = 1 << 20;
+pub const MAX_BYTES: usize = 1 << 20;
 
 /// The service. Clones share everything.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ impl Service {
     /// The gRPC service.
     #[must_use]
     pub fn into_server(self) -> RateLimitServiceServer<Self> {
-        RateLimitServiceServer::new(self).max_decoding_message_size(BYTES)
+        RateLimitServiceServer::new(self).max_decoding_message_size(MAX_BYTES)
     }
 
     /// Decides at `now` (seconds since the epoch).
@@ -115,6 +115,7 @@ impl RateLimitService for Service {
 #[cfg(test)]
 mod tests {
     use leno_proto::envoy::extensions::common::ratelimit::v3::{RateLimitDescriptor, rate_limit_descriptor::Entry};
+    use prometheus_client::{encoding::text::encode, registry::Registry};
 
     use super::*;
     use crate::{
@@ -130,8 +131,12 @@ descriptors:
 ";
 
     fn service() -> Service {
+        service_in(&mut Registry::default())
+    }
+
+    fn service_in(registry: &mut Registry) -> Service {
         let rules = read(&[Text { name: "f".into(), text: TEXT.into() }]).unwrap();
-        Service::new(rules, Counter::Memory(Memory::default()), Arc::new(Metrics::new()))
+        Service::new(rules, Counter::Memory(Memory::default()), Arc::new(Metrics::register(registry)))
     }
 
     fn request(paths: &[&str]) -> RateLimitRequest {
@@ -144,7 +149,8 @@ descriptors:
 
     #[tokio::test]
     async fn one_descriptor_over_its_limit_is_enough() {
-        let service = service();
+        let mut registry = Registry::default();
+        let service = service_in(&mut registry);
         let ask = async |paths: &[&str], now| service.decide(&request(paths), now).await.unwrap().overall_code();
         assert_eq!(ask(&["/buy"], 60).await, Code::Ok);
         assert_eq!(ask(&["/other", "/buy"], 61).await, Code::Ok);
@@ -154,7 +160,8 @@ descriptors:
         for _ in 0..3 {
             assert_eq!(ask(&["/try"], 60).await, Code::Ok, "only tried out");
         }
-        let text = service.metrics.encode().unwrap();
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
         assert!(text.contains("domain=\"shop\",rule=\"path=/buy\",outcome=\"over_limit\"} 1"), "{text}");
         assert!(text.contains("domain=\"shop\",rule=\"path=/try\",outcome=\"shadow_over_limit\"} 2"), "{text}");
     }

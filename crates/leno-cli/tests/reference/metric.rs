@@ -32,7 +32,8 @@ pub(crate) fn page() -> String {
          ### Labels of the control plane\n\n\
          {}\
          ## Rate limit service\n\n\
-         In OpenMetrics' text format at `:15014/metrics` of [`leno ratelimit`](cli.md#leno-ratelimit).\n\n\
+         In OpenMetrics' text format at `:15014/metrics` of [`leno ratelimit`](cli.md#leno-ratelimit), and of the control \
+         plane beside its own, for the limits that it counts itself.\n\n\
          {}\
          ### Labels of the rate limit service\n\n\
          {}",

@@ -1,4 +1,4 @@
-//! How much servers take together: a filter of their own sidecars that asks a service ([`ratelimit`]).
+//! How much servers take together: a filter of their own sidecars that asks the control plane, or a service ([`ratelimit`]).
 //!
 //! A limit is a descriptor: first its name, `("limit", NAME)`, where the request is one that it is of; then what is counted
 //! apart. How much is allowed goes along, unless the service knows it.
@@ -8,7 +8,7 @@
 use leno_model::{
     policy::{
         RequestMatch, TextMatch,
-        traffic::{CountBy, CountedLimit, CountedRate, CountedUnit, GlobalRateLimit},
+        traffic::{CountBy, CountedLimit, CountedRate, CountedUnit, GlobalRateLimit, RateCounter},
     },
     resource_name,
 };
@@ -70,11 +70,16 @@ fn caller() -> HttpFilter {
 }
 
 fn asking(limit: &GlobalRateLimit) -> HttpFilter {
-    let cluster = resource_name::service_port(&limit.service, limit.port);
+    let (cluster_name, authority) = match &limit.counter {
+        RateCounter::ControlPlane => (resource_name::CONTROL_PLANE.to_owned(), resource_name::CONTROL_PLANE.to_owned()),
+        RateCounter::Service { service, port } => {
+            (resource_name::service_port(service, *port), format!("{}.{}", service.name, service.namespace))
+        }
+    };
     let service = GrpcService {
         target_specifier: Some(grpc_service::TargetSpecifier::EnvoyGrpc(grpc_service::EnvoyGrpc {
-            cluster_name: cluster,
-            authority: format!("{}.{}", limit.service.name, limit.service.namespace),
+            cluster_name,
+            authority,
             ..Default::default()
         })),
         timeout: Some(duration(limit.timeout)),

@@ -10,8 +10,8 @@ use leno_model::{
         traffic::{
             Abort, Algorithm, Condition, ConnectionLimits, CountBy, CountedLimit, CountedRate, CountedUnit, Delay,
             Failure, FailureShare, Fault, GlobalRateLimit, HashBy, HashOn, HealthCheck, HttpLimit, HttpRate,
-            LoadBalancer, Mirror, Nearness, OutlierDetection, Probe, RateLimit, RateRoute, Retries, RetryLimit, Share,
-            SlowStart, SuccessRate, TcpLimit, Timeouts,
+            LoadBalancer, Mirror, Nearness, OutlierDetection, Probe, RateCounter, RateLimit, RateRoute, Retries,
+            RetryLimit, Share, SlowStart, SuccessRate, TcpLimit, Timeouts,
         },
     },
 };
@@ -131,8 +131,7 @@ pub(crate) fn server_settings() -> TrafficSettings {
         CountBy::Caller,
     ];
     let global = GlobalRateLimit {
-        service: crate::mesh::service_name("limits"),
-        port: 8081,
+        counter: RateCounter::Service { service: crate::mesh::service_name("limits"), port: 8081 },
         domain: "shop".into(),
         limits: vec![
             counted("all", RequestMatch::default(), vec![], Some(minute)),
@@ -183,6 +182,17 @@ fn cluster(snapshot: &Snapshot, scope: &Scope, name: &str) -> Cluster {
 
 fn routes(snapshot: &Snapshot, scope: &Scope, name: &str) -> RouteConfiguration {
     unpack(&resource(snapshot, scope, Kind::Route, name).unwrap()).unwrap()
+}
+
+#[test]
+fn limits_that_name_no_service_are_asked_of_the_control_plane() {
+    let mut snapshot = bookstore();
+    let mut settings = server_settings();
+    settings.global_rate_limit.as_mut().unwrap().counter = RateCounter::ControlPlane;
+    add_policy(&mut snapshot, "store", None, &[], settings);
+    let any = resource(&snapshot, &scope("store-v1-1"), Kind::Listener, "inbound").unwrap();
+    let text = crate::explain::explain(&any);
+    assert!(text.contains("cluster_name: \"control-plane\"") && !text.contains("shop/limits"), "{text}");
 }
 
 #[test]

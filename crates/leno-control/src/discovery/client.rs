@@ -44,11 +44,7 @@ pub(super) fn admit(snapshot: &Snapshot, node: &Node, extensions: &Extensions) -
     }
     let client = Agent::of_user_agent(&node.user_agent_name);
     let workload = workload_name(&node.id);
-    let identity = match extensions.get::<TlsConnectInfo<TcpConnectInfo>>() {
-        Some(tls) => Some(certified(tls)?),
-        None => None,
-    };
-    let Some(identity) = identity else {
+    let Some(identity) = identity(extensions)? else {
         let workload = workload.unwrap_or_else(|| WorkloadName::new("", &node.id));
         return Ok(Client { scope: Scope { workload, client }, identity: None });
     };
@@ -58,11 +54,19 @@ pub(super) fn admit(snapshot: &Snapshot, node: &Node, extensions: &Extensions) -
     Ok(Client { scope: Scope { workload, client }, identity: Some(identity.service_account) })
 }
 
+/// Who has proved to be at the other end of a connection; `None` where it is in plaintext.
+///
+/// # Errors
+/// When it is over TLS, and nobody has.
+pub(crate) fn identity(extensions: &Extensions) -> Result<Option<SpiffeId>, Status> {
+    extensions.get::<TlsConnectInfo<TcpConnectInfo>>().map(certified).transpose()
+}
+
 /// The identity in the certificate that the connection was made with. The handshake has verified it.
 fn certified(tls: &TlsConnectInfo<TcpConnectInfo>) -> Result<SpiffeId, Status> {
     let chain = tls.peer_certs().unwrap_or_default();
     if chain.is_empty() {
-        return Err(Status::unauthenticated("discovery needs a client certificate; ask the signing service for one"));
+        return Err(Status::unauthenticated("a client certificate is needed; ask the signing service for one"));
     }
     leno_tls::peer_identity(&chain).map_err(|error| Status::unauthenticated(error.to_string()))
 }

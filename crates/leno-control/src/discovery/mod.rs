@@ -25,7 +25,7 @@ use leno_xds::{
 use tonic::{Extensions, Status};
 use tracing::{debug, info};
 
-pub(crate) use client::{Client, workload_name};
+pub(crate) use client::{Client, identity, workload_name};
 
 use crate::certificate::Expiries;
 

@@ -160,7 +160,7 @@ fn endpoints(cluster: &Cluster, set: &EndpointSet) -> Value {
 fn endpoint(cluster: &Cluster, endpoint: &Endpoint) -> Value {
     let transport = match &cluster.transport(endpoint).security {
         Security::Plain => json!("plaintext"),
-        Security::Tls(_) => json!("tls"),
+        Security::Tls(_) | Security::Named(_) => json!("tls"),
         Security::MeshTls(tls) => {
             json!({ "mesh_tls": tls.identities.iter().map(ToString::to_string).collect::<Vec<_>>() })
         }

@@ -189,7 +189,7 @@ fn renew_certificate(args: &RunArgs, control: &ControlPlane, credentials: &Arc<C
 /// Starts to get configuration.
 fn discover(args: &RunArgs, control: ControlPlane, credentials: &Arc<Credentials>) -> anyhow::Result<Lookup> {
     let cache = Cache::open(args.state_dir.as_deref()).context("cannot use the state directory")?;
-    let store = Store::new(Arc::clone(credentials));
+    let store = Store::new(Arc::clone(credentials), control.clone());
     let (lookup, questions) = Lookup::new(Arc::clone(store.inbound()), Arc::clone(store.outbound()));
     let discovery = Discovery::new(store, cache);
     let credentials = Arc::clone(credentials);

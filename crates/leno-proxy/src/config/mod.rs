@@ -45,4 +45,6 @@ pub use registry::{Registry, ResourceKind};
 pub use secret::Secret;
 pub use slot::{Slot, SlotState};
 pub use tcp::{Longest, TcpProxy, WeightedCluster};
-pub use transport::{DialSocket, Keepalive, Passed, ProxyHeader, Security, Transport, TransportMatch, UpstreamTls};
+pub use transport::{
+    DialSocket, Keepalive, NamedServer, Passed, ProxyHeader, Security, Transport, TransportMatch, UpstreamTls,
+};

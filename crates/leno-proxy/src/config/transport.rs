@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    path::PathBuf,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -11,7 +12,7 @@ use std::{
 
 use leno_engine::proxy_protocol::{self, Addition, Addresses, Version};
 use leno_model::SpiffeId;
-use leno_tls::{Identity, TlsError};
+use leno_tls::{Identity, TlsError, config::dns_client};
 
 use super::{endpoint::MatchLabels, tls::ClientContext};
 use crate::connection::{Connection, Payload};
@@ -118,6 +119,8 @@ pub enum Security {
     MeshTls(Arc<UpstreamTls>),
     /// TLS of the configuration's own.
     Tls(Arc<ClientContext>),
+    /// TLS with the control plane.
+    Named(Arc<NamedServer>),
 }
 
 impl Security {
@@ -128,6 +131,7 @@ impl Security {
             Self::Plain => 0,
             Self::MeshTls(tls) => tls.id(),
             Self::Tls(context) => context.id(),
+            Self::Named(server) => server.id,
         }
     }
 }
@@ -173,6 +177,51 @@ impl UpstreamTls {
         let config = identity.client_config(&self.identities, payload.alpn())?;
         Ok(Arc::clone(place.get_or_init(|| config)))
     }
+}
+
+/// TLS with a server that is known by its DNS name and asks who the workload is.
+#[derive(Debug)]
+pub struct NamedServer {
+    /// The name that its certificate must have.
+    pub name: String,
+    /// The file (PEM) with the roots that it is verified against; read at each connection, so that it may be replaced.
+    ca_file: PathBuf,
+    /// No other in this process has the same.
+    id: u64,
+}
+
+impl NamedServer {
+    /// TLS with the server of this name.
+    #[must_use]
+    pub fn new(name: String, ca_file: PathBuf) -> Self {
+        Self { name, ca_file, id: transport_id() }
+    }
+
+    /// The rustls configuration for a handshake as this workload. HTTP/2 is spoken.
+    ///
+    /// # Errors
+    /// When the roots cannot be read or used.
+    pub fn config(&self, identity: &Identity) -> Result<Arc<rustls::ClientConfig>, RootsError> {
+        let pem = std::fs::read_to_string(&self.ca_file)
+            .map_err(|error| RootsError::Read { file: self.ca_file.clone(), error })?;
+        dns_client(&pem, Some(identity), &["h2"]).map_err(RootsError::Tls)
+    }
+}
+
+/// Why roots cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum RootsError {
+    /// They cannot be read.
+    #[error("read the roots {file}: {error}")]
+    Read {
+        /// Where they are.
+        file: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// They are none.
+    #[error(transparent)]
+    Tls(TlsError),
 }
 
 /// The next number for settings of a transport.

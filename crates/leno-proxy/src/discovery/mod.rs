@@ -8,6 +8,7 @@
 
 pub mod cache;
 pub mod control_plane;
+mod own_cluster;
 pub mod run;
 pub mod source;
 mod staged;

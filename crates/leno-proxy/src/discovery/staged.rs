@@ -121,7 +121,7 @@ impl Staged {
     fn cluster_waits(&self, cluster: &Cluster) -> bool {
         let for_secrets = cluster.transports.iter().any(|one| match &one.transport.security {
             Security::Tls(context) => self.secrets_wait(context.slots()),
-            Security::MeshTls(_) | Security::Plain => false,
+            Security::MeshTls(_) | Security::Named(_) | Security::Plain => false,
         });
         for_secrets
             || match &cluster.kind {

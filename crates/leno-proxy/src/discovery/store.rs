@@ -19,6 +19,8 @@ use leno_proto::{
 use leno_xds::ResourceType;
 
 use super::{
+    control_plane::ControlPlane,
+    own_cluster,
     staged::{Ready, SlotKey, Staged, Value},
     trust, who,
     whole::Whole,
@@ -81,6 +83,8 @@ pub struct Store {
     leaving: HashMap<SlotKey, Instant>,
     credentials: Arc<Credentials>,
     counts: Counts,
+    /// What the cluster of the control plane is made of; `None`: that name means nothing else than others.
+    control: Option<ControlPlane>,
     /// What is taken as it comes; `None`: everything is asked for by name.
     whole: Option<Whole>,
     /// Held for ever: both are subscribed from the start.
@@ -89,9 +93,9 @@ pub struct Store {
 }
 
 impl Store {
-    /// A store that wants the listeners `inbound` and `outbound`.
+    /// A store that wants the listeners `inbound` and `outbound`, of a sidecar that has this control plane.
     #[must_use]
-    pub fn new(credentials: Arc<Credentials>) -> Self {
+    pub fn new(credentials: Arc<Credentials>, control: ControlPlane) -> Self {
         let mut registry = Registry::default();
         let inbound = registry.listener(resource_name::INBOUND);
         let outbound = registry.listener(resource_name::OUTBOUND);
@@ -101,6 +105,7 @@ impl Store {
             leaving: HashMap::new(),
             credentials,
             counts: Counts::default(),
+            control: Some(control),
             whole: None,
             inbound,
             outbound,
@@ -113,7 +118,7 @@ impl Store {
         let registry = whole.take_registry();
         let (inbound, outbound) = (Slot::pending(resource_name::INBOUND), Slot::pending(resource_name::OUTBOUND));
         let (staged, leaving, counts) = (Staged::default(), HashMap::new(), Counts::default());
-        Self { registry, staged, leaving, credentials, counts, whole: Some(whole), inbound, outbound }
+        Self { registry, staged, leaving, credentials, counts, control: None, whole: Some(whole), inbound, outbound }
     }
 
     /// Whether resources of this type come without being asked for by name.
@@ -360,14 +365,31 @@ impl Store {
 
     /// What has been wanted since this was last called, and has to be asked for.
     pub fn take_wanted(&mut self) -> Vec<Key> {
-        let wanted = self.registry.take_wanted().into_iter().map(resource_type);
-        wanted.filter(|(kind, _)| !self.takes(*kind)).collect()
+        let mut wanted: Vec<_> = self.registry.take_wanted().into_iter().map(resource_type).collect();
+        wanted.retain(|key| !self.takes(key.0) && !self.is_own(key));
+        if let (Some(control), Some(slot)) = (&self.control, self.registry.find_cluster(resource_name::CONTROL_PLANE))
+            && is_pending(&slot)
+        {
+            match own_cluster::make(control, &mut self.registry) {
+                Ok(cluster) => slot.set(Arc::new(cluster)),
+                Err(invalid) => {
+                    tracing::warn!(error = list(&invalid), "the control plane cannot be asked by filters");
+                    slot.set_absent();
+                }
+            }
+        }
+        wanted
+    }
+
+    /// Whether this is the cluster that is made here.
+    fn is_own(&self, (kind, name): &Key) -> bool {
+        self.control.is_some() && *kind == ResourceType::Cluster && **name == *resource_name::CONTROL_PLANE
     }
 
     /// What nobody wants any more.
     pub fn sweep(&mut self) -> Vec<Key> {
         let gone = self.registry.sweep().into_iter().map(resource_type);
-        gone.filter(|(kind, _)| !self.takes(*kind)).collect()
+        gone.filter(|key| !self.takes(key.0) && !self.is_own(key)).collect()
     }
 
     /// What is wanted and of which nothing is known, not even that it is on its way into use.

@@ -52,7 +52,7 @@ fn told(cluster: &Cluster, endpoint: &Endpoint, candidate: bool) -> Told {
     let (identities, own_tls) = match &cluster.transport(endpoint).security {
         Security::Plain => (Vec::new(), false),
         Security::MeshTls(tls) => (tls.identities.iter().map(ToString::to_string).collect(), false),
-        Security::Tls(_) => (Vec::new(), true),
+        Security::Tls(_) | Security::Named(_) => (Vec::new(), true),
     };
     let places = [&locality.region, &locality.zone, &locality.sub_zone];
     let last = places.iter().rposition(|place| !place.is_empty()).map_or(0, |last| last + 1);

@@ -9,7 +9,7 @@ use tokio_rustls::TlsConnector;
 
 use super::{Failure, failure, is_resumed, kind_of, peer};
 use crate::{
-    config::{UpstreamTls, tls::ClientContext},
+    config::{NamedServer, UpstreamTls, tls::ClientContext},
     connection::{Direction, Payload},
     error::{ErrorKind, ProxyError},
     io::{Io, Socket},
@@ -47,6 +47,20 @@ pub async fn own(
     finish(worker, address, own_handshake(context, payload, stream, server).await).map(|(io, ())| io)
 }
 
+/// Shakes hands with the control plane and shows it who this workload is; `to` is where it is. Its time is bounded by the
+/// caller.
+///
+/// # Errors
+/// `UpstreamTls` or `UpstreamIdentity`; it has been counted and logged.
+pub async fn named(
+    worker: &Rc<Worker>,
+    server: &NamedServer,
+    stream: TcpStream,
+    to: SocketAddr,
+) -> Result<Io, ProxyError> {
+    finish(worker, to, named_handshake(worker, server, stream).await).map(|(io, ())| io)
+}
+
 /// Counts and logs what a handshake came to.
 fn finish<T>(worker: &Worker, peer: SocketAddr, result: Result<(Io, T, bool), Failure>) -> Result<(Io, T), ProxyError> {
     let resumed = matches!(&result, Ok((_, _, true)));
@@ -64,6 +78,22 @@ fn finish<T>(worker: &Worker, peer: SocketAddr, result: Result<(Io, T, bool), Fa
             Err(ProxyError::new(kind, failure.detail))
         }
     }
+}
+
+/// Shakes hands; no session is resumed.
+async fn named_handshake(
+    worker: &Rc<Worker>,
+    server: &NamedServer,
+    stream: TcpStream,
+) -> Result<(Io, (), bool), Failure> {
+    let broken = |detail: String| Failure { kind: HandshakeError::Io, detail };
+    let identity = worker.shared.credentials.identity();
+    let identity = identity.ok_or_else(|| broken("the proxy has no certificate yet".into()))?;
+    let config = server.config(identity).map_err(|error| broken(error.to_string()))?;
+    let name = ServerName::try_from(server.name.clone()).map_err(|error| broken(error.to_string()))?;
+    let connected = TlsConnector::from(config).connect(name, Socket::new(stream)).await;
+    let stream = connected.map_err(|error| failure(&error))?;
+    Ok((Io::Dialed(Box::new(stream)), (), false))
 }
 
 /// Shakes hands; also says whether a session was resumed.

@@ -43,7 +43,7 @@ fn agent(control: &Control, state: Option<&Path>) -> Agent {
         mark: None,
     };
     let credentials = Arc::<Credentials>::default();
-    let store = Store::new(Arc::clone(&credentials));
+    let store = Store::new(Arc::clone(&credentials), plane.clone());
     let (lookup, questions) = Lookup::new(Arc::clone(store.inbound()), Arc::clone(store.outbound()));
     let discovery = Discovery::new(store, Cache::open(state).unwrap());
     let (of, who) = (plane.clone(), Arc::clone(&credentials));

@@ -3,7 +3,10 @@
 use std::{fmt, time::Duration};
 
 pub use ::redis::RedisError;
-use ::redis::{Client, IntoConnectionInfo as _, Pipeline, aio::ConnectionManager};
+use ::redis::{
+    Client, IntoConnectionInfo as _, Pipeline,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
 use tokio::time::timeout;
 
 use super::{CounterError, Hits};
@@ -27,6 +30,15 @@ impl Redis {
     pub async fn connect(url: &str) -> Result<Self, RedisError> {
         let client = Client::open(url.into_connection_info()?)?;
         Ok(Self { connection: client.get_connection_manager().await? })
+    }
+
+    /// The same, connected when it is first asked: for a process that has other things to do while Redis is away.
+    ///
+    /// # Errors
+    /// When it is no such address.
+    pub fn later(url: &str) -> Result<Self, RedisError> {
+        let client = Client::open(url.into_connection_info()?)?;
+        Ok(Self { connection: ConnectionManager::new_lazy_with_config(client, ConnectionManagerConfig::default())? })
     }
 
     /// All of it in one round trip. Windows are forgotten a while after their end.

@@ -156,7 +156,8 @@ fn note_missing_services<'a>(
         let mirror = policy.settings.mirror.as_ref();
         let mirror = mirror.map(|it| ("spec.mirror copies nothing", &it.service, it.port));
         let limit = policy.settings.global_rate_limit.as_ref();
-        let limit = limit.map(|it| ("spec.globalRateLimit finds nobody who counts", &it.service, it.port));
+        let limit = limit.and_then(|it| it.counter.service());
+        let limit = limit.map(|(name, port)| ("spec.globalRateLimit finds nobody who counts", name, port));
         for (what, name, port) in mirror.into_iter().chain(limit) {
             let mut found = services.iter().filter(|service| service.name == *name);
             if found.any(|service| service.port(port).is_some()) {

@@ -5,22 +5,19 @@ use super::{
     value::{header_name, number, positive_time, request},
 };
 use crate::{
-    leno::traffic_policy::{GlobalRateLimit, global_rate_limit::CountedLimit},
+    leno::traffic_policy::{
+        GlobalRateLimit,
+        global_rate_limit::{CountedLimit, RateLimitService},
+    },
     problem::Problems,
     syntax::name,
 };
 
 pub(super) fn check(limit: &GlobalRateLimit, problems: &mut Problems<'_>) {
     let at = "spec.globalRateLimit";
-    if let Err(rule) = name::dns_label(&limit.service.name) {
-        problems.add(&format!("{at}.service.name"), rule, "");
+    if let Some(named) = &limit.service {
+        service(named, &format!("{at}.service"), problems);
     }
-    if !limit.service.namespace.is_empty()
-        && let Err(rule) = name::dns_label(&limit.service.namespace)
-    {
-        problems.add(&format!("{at}.service.namespace"), rule, "");
-    }
-    number(Some(limit.service.port.into()), 1..=65_535, &format!("{at}.service.port"), problems);
     if limit.domain.as_ref().is_some_and(String::is_empty) {
         problems.add(&format!("{at}.domain"), "a name", "leave it out for the policy's namespace");
     }
@@ -33,9 +30,25 @@ pub(super) fn check(limit: &GlobalRateLimit, problems: &mut Problems<'_>) {
             problems.add(&format!("{at}.name"), "a name that no other limit here has", "");
         }
         counted(one, &at, problems);
+        if limit.service.is_none() && one.requests.is_none() {
+            let hint = "the control plane, which counts as there is no service, has no rules of its own";
+            problems.add(&format!("{at}.requests"), "a number", hint);
+        }
     }
     positive_time(limit.timeout.as_ref(), &format!("{at}.timeout"), problems);
     answer(limit.response_status, &limit.response_headers, at, problems);
+}
+
+fn service(service: &RateLimitService, at: &str, problems: &mut Problems<'_>) {
+    if let Err(rule) = name::dns_label(&service.name) {
+        problems.add(&format!("{at}.name"), rule, "");
+    }
+    if !service.namespace.is_empty()
+        && let Err(rule) = name::dns_label(&service.namespace)
+    {
+        problems.add(&format!("{at}.namespace"), rule, "");
+    }
+    number(Some(service.port.into()), 1..=65_535, &format!("{at}.port"), problems);
 }
 
 fn counted(limit: &CountedLimit, at: &str, problems: &mut Problems<'_>) {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use leno_model::{
     ServiceName,
     policy::traffic::{
-        CountBy as ByModel, CountedLimit as LimitModel, CountedRate, CountedUnit, GlobalRateLimit as Model,
+        CountBy as ByModel, CountedLimit as LimitModel, CountedRate, CountedUnit, GlobalRateLimit as Model, RateCounter,
     },
 };
 use schemars::JsonSchema;
@@ -16,13 +16,14 @@ use crate::{leno::text_match::RequestMatch, syntax::duration};
 /// How long the service may take, when nothing is said.
 const TIMEOUT: Duration = Duration::from_millis(100);
 
-/// How many HTTP requests all instances take together: their sidecars ask a service that speaks Envoy's rate limit protocol,
-/// such as `leno ratelimit`, before they let one in.
+/// How many HTTP requests all instances take together: their sidecars ask who counts, the control plane or a service of your
+/// own, before they let one in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GlobalRateLimit {
-    /// Who counts.
-    pub service: RateLimitService,
+    /// Who counts: a service that speaks Envoy's rate limit protocol, such as `leno ratelimit`; the control plane when not
+    /// given, for each namespace by itself.
+    pub service: Option<RateLimitService>,
     /// The domain of the limits there; the policy's namespace when not given.
     pub domain: Option<String>,
     /// The limits; a request has to pass all that fit it. At least one.
@@ -73,7 +74,7 @@ pub struct CountedLimit {
     /// What is counted apart, all of it together; requests without it are not limited.
     #[serde(default)]
     pub by: Vec<CountBy>,
-    /// So many; what the service's own rules say when not given.
+    /// So many; what the service's own rules say when not given. The control plane has no rules of its own: it needs this.
     pub requests: Option<u32>,
     /// In this time; `Second` when not given.
     pub per: Option<Per>,
@@ -112,10 +113,8 @@ impl GlobalRateLimit {
     /// What it means in a policy of this namespace.
     #[must_use]
     pub fn to_model(&self, namespace: &str) -> Model {
-        let own = if self.service.namespace.is_empty() { namespace } else { &self.service.namespace };
         Model {
-            service: ServiceName::new(own, &self.service.name),
-            port: self.service.port,
+            counter: self.service.as_ref().map_or(RateCounter::ControlPlane, |service| service.to_model(namespace)),
             domain: self.domain.clone().unwrap_or_else(|| namespace.to_owned()),
             limits: self.limits.iter().map(CountedLimit::to_model).collect(),
             timeout: self.timeout.as_deref().and_then(duration::parse).unwrap_or(TIMEOUT),
@@ -123,6 +122,13 @@ impl GlobalRateLimit {
             status: self.response_status.and_then(|status| u16::try_from(status).ok()).unwrap_or(429),
             headers: self.response_headers.clone().into_iter().collect(),
         }
+    }
+}
+
+impl RateLimitService {
+    fn to_model(&self, namespace: &str) -> RateCounter {
+        let own = if self.namespace.is_empty() { namespace } else { &self.namespace };
+        RateCounter::Service { service: ServiceName::new(own, &self.name), port: self.port }
     }
 }
 

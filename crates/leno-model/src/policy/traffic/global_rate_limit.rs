@@ -7,10 +7,8 @@ use crate::{ServiceName, policy::RequestMatch};
 /// How much all instances of a server take together in a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GlobalRateLimit {
-    /// Who counts: the service that speaks Envoy's rate limit protocol.
-    pub service: ServiceName,
-    /// The number of its port.
-    pub port: u16,
+    /// Who counts.
+    pub counter: RateCounter,
     /// The domain of the limits there.
     pub domain: String,
     /// What is limited; a request has to pass all that fit it.
@@ -25,6 +23,31 @@ pub struct GlobalRateLimit {
     pub headers: Vec<(String, String)>,
 }
 
+/// Who counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RateCounter {
+    /// The control plane.
+    ControlPlane,
+    /// A service that speaks Envoy's rate limit protocol.
+    Service {
+        /// Its name.
+        service: ServiceName,
+        /// The number of its port.
+        port: u16,
+    },
+}
+
+impl RateCounter {
+    /// The service and its port, where it is one.
+    #[must_use]
+    pub fn service(&self) -> Option<(&ServiceName, u16)> {
+        match self {
+            Self::ControlPlane => None,
+            Self::Service { service, port } => Some((service, *port)),
+        }
+    }
+}
+
 /// One limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountedLimit {
@@ -34,7 +57,7 @@ pub struct CountedLimit {
     pub fits: RequestMatch,
     /// What is counted apart.
     pub by: Vec<CountBy>,
-    /// How much; what the service's own rules say when `None`.
+    /// How much; what the service's own rules say when `None`. The control plane has none.
     pub rate: Option<CountedRate>,
 }
 

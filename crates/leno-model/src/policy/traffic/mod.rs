@@ -18,7 +18,7 @@ use std::time::Duration;
 
 pub use connection::ConnectionLimits;
 pub use fault::{Abort, Delay, Failure, Fault};
-pub use global_rate_limit::{CountBy, CountedLimit, CountedRate, CountedUnit, GlobalRateLimit};
+pub use global_rate_limit::{CountBy, CountedLimit, CountedRate, CountedUnit, GlobalRateLimit, RateCounter};
 pub use health_check::{HealthCheck, Probe};
 pub use load_balancer::{Algorithm, HashBy, HashOn, LoadBalancer, Nearness, SlowStart};
 pub use mirror::Mirror;

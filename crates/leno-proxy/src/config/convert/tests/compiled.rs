@@ -310,7 +310,7 @@ fn meshed_endpoints_are_reached_by_mesh_tls_and_others_in_plaintext() {
                 let ids: Vec<_> = tls.identities.iter().map(ToString::to_string).collect();
                 assert_eq!(ids, [format!("spiffe://cluster.local/ns/shop/sa/{service}")]);
             }
-            Security::Plain | Security::Tls(_) => assert!(!meshed, "{name}"),
+            Security::Plain | Security::Tls(_) | Security::Named(_) => assert!(!meshed, "{name}"),
         }
     }
     for name in ["inbound", "passthrough"] {
