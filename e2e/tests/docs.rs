@@ -103,6 +103,7 @@ fn the_pages_on_routes_and_policies_hold() {
         "fault-injection.md",
         "access-policies.md",
         "tokens.md",
+        "external-authorization.md",
         "rollout.md",
         "explain.md",
     ] {

@@ -12,6 +12,7 @@ mod docs;
 mod edit;
 mod egress;
 mod explain;
+mod external;
 mod from_file;
 mod gateway;
 mod global_limit;

@@ -1,15 +1,16 @@
-//! AccessPolicies, as Envoy's RBAC.
+//! AccessPolicies, as Envoy's filters.
 //!
-//! | filter | action | what |
+//! | step | filter | what |
 //! |---|---|---|
-//! | 1 | DENY | policies that deny; those that are only tried out as shadow rules |
-//! | 2 | LOG | policies that audit |
-//! | 3 | ALLOW | SMI's rules and policies that allow, where the workload is closed; else, as shadow rules, policies that would close it |
+//! | 1 | RBAC, DENY | policies that deny; those that are only tried out as shadow rules |
+//! | 2 | RBAC, LOG | policies that audit |
+//! | 3 | `ext_authz`, one for each | policies that ask a service; what fits them a shadow rule before it says ([`external`]) |
+//! | 4 | RBAC, ALLOW | SMI's rules and policies that allow, where the workload is closed; else, as shadow rules, policies that would close it |
 //!
 //! A workload is closed where access is denied by default, or where a policy allows something.
 //!
-//! What is asked of requests is never met by bytes, so a policy that allows does not let them in. One that denies refuses
-//! them as a whole: a caller that may choose what it claims to send could walk around it otherwise.
+//! What is asked of requests is never met by bytes, so a policy that allows does not let them in. One that denies, or asks,
+//! refuses them as a whole: a caller that may choose what it claims to send could walk around it otherwise.
 
 use std::collections::HashMap;
 
@@ -24,45 +25,66 @@ use leno_model::{
 use leno_proto::v3::{
     core::CidrRange,
     http_connection_manager::HttpFilter,
+    http_rbac,
+    listener::Filter as NetworkFilter,
     matcher::{StringMatcher, string_matcher::MatchPattern},
+    network_rbac,
     rbac::{self, Permission, Principal, permission::Rule, principal, principal::Identifier, rbac::Action},
 };
 
 use crate::{
     authorization::{self, Payload, all, of, one_of},
-    matcher,
-    message::{string_exact, uint32},
-    token,
+    external, matcher,
+    message::{http_filter, network_filter, string_exact, uint32},
+    stable, token,
 };
 
 /// One filter: the rules that are enforced, and those whose verdict is only told.
-pub(crate) struct Filter {
+struct Filter {
     /// What it is called: routes and people name it.
-    pub(crate) name: &'static str,
-    pub(crate) rules: Option<rbac::Rbac>,
-    pub(crate) shadow: Option<rbac::Rbac>,
+    name: &'static str,
+    rules: Option<rbac::Rbac>,
+    shadow: Option<rbac::Rbac>,
 }
 
-/// The filters of a workload's port, in their order. `port` is its number; `None`: ports that no service leads to.
-pub(crate) fn filters(snapshot: &Snapshot, workload: &Workload, port: Option<u16>, payload: Payload) -> Vec<Filter> {
-    let here = |policy: &&AccessPolicy| protects(snapshot, policy, workload, port);
-    let policies = snapshot.access_policies.iter().map(|it| &**it).filter(here).collect();
-    let door = Door { snapshot, workload, payload, policies };
-    let deny = Filter {
-        name: "leno.access.deny",
-        rules: door.rules(AccessAction::Deny, false),
-        shadow: door.rules(AccessAction::Deny, true),
-    };
-    let audit = Filter { name: "leno.access.audit", rules: door.rules(AccessAction::Audit, false), shadow: None };
-    let open = snapshot.mesh.default_access == DefaultAccess::Allow;
-    let closed = !open || door.speaks(AccessAction::Allow, false);
-    let would_close = !closed && door.speaks(AccessAction::Allow, true);
-    let allow = Filter {
-        name: "envoy.filters.http.rbac",
-        rules: closed.then(|| door.allowed(false)),
-        shadow: would_close.then(|| door.allowed(true)),
-    };
-    [deny, audit, allow].into_iter().filter(|filter| filter.rules.is_some() || filter.shadow.is_some()).collect()
+impl Filter {
+    /// The filter of requests; `None` where it says nothing.
+    fn of_requests(self) -> Option<HttpFilter> {
+        let config = http_rbac::Rbac { rules: self.rules, shadow_rules: self.shadow, ..Default::default() };
+        let speaks = config.rules.is_some() || config.shadow_rules.is_some();
+        speaks.then(|| http_filter(self.name, stable::pack(&config, stable::RBAC)))
+    }
+
+    /// The filter of connections; `None` where it says nothing.
+    fn of_bytes(self, stat_prefix: &str) -> Option<NetworkFilter> {
+        let config = network_rbac::Rbac {
+            rules: self.rules,
+            shadow_rules: self.shadow,
+            stat_prefix: stat_prefix.to_owned(),
+            ..Default::default()
+        };
+        let speaks = config.rules.is_some() || config.shadow_rules.is_some();
+        speaks.then(|| network_filter("envoy.filters.network.rbac", stable::pack(&config, stable::RBAC)))
+    }
+}
+
+/// The filters of requests to a workload's port, in their order. `port` is its number; `None`: ports that no service leads to.
+pub(crate) fn of_requests(snapshot: &Snapshot, workload: &Workload, port: Option<u16>) -> Vec<HttpFilter> {
+    let door = Door::new(snapshot, workload, port, Payload::Http);
+    let before = [door.deny(), door.audit()].into_iter().filter_map(Filter::of_requests);
+    before.chain(door.external()).chain(door.allow().of_requests()).collect()
+}
+
+/// The filters of connections of bytes to a workload's port, in their order.
+pub(crate) fn of_bytes(
+    snapshot: &Snapshot,
+    workload: &Workload,
+    port: Option<u16>,
+    payload: Payload,
+    stat_prefix: &str,
+) -> Vec<NetworkFilter> {
+    let door = Door::new(snapshot, workload, port, payload);
+    [door.deny(), door.audit(), door.allow()].into_iter().filter_map(|it| it.of_bytes(stat_prefix)).collect()
 }
 
 /// The filter that looks at tokens, where a policy of this port knows some.
@@ -79,33 +101,73 @@ struct Door<'a> {
     policies: Vec<&'a AccessPolicy>,
 }
 
-impl Door<'_> {
-    fn those(&self, action: AccessAction, dry_run: bool) -> impl Iterator<Item = &AccessPolicy> {
-        self.policies.iter().copied().filter(move |policy| policy.action == action && policy.dry_run == dry_run)
+impl<'a> Door<'a> {
+    fn new(snapshot: &'a Snapshot, workload: &'a Workload, port: Option<u16>, payload: Payload) -> Self {
+        let here = |policy: &&AccessPolicy| protects(snapshot, policy, workload, port);
+        let policies = snapshot.access_policies.iter().map(|it| &**it).filter(here).collect();
+        Self { snapshot, workload, payload, policies }
     }
 
-    /// Whether a policy of this kind has a say.
-    fn speaks(&self, action: AccessAction, dry_run: bool) -> bool {
-        self.those(action, dry_run).next().is_some()
+    fn deny(&self) -> Filter {
+        Filter { name: "leno.access.deny", rules: self.denied(false), shadow: self.denied(true) }
     }
 
-    /// What the policies that deny, or audit, say; `None` when they say nothing.
-    fn rules(&self, action: AccessAction, dry_run: bool) -> Option<rbac::Rbac> {
-        let mut policies = HashMap::new();
-        self.those(action, dry_run).for_each(|policy| add(self.snapshot, policy, self.payload, &mut policies));
-        let action = match action {
-            AccessAction::Allow => Action::Allow,
-            AccessAction::Deny => Action::Deny,
-            AccessAction::Audit => Action::Log,
+    fn audit(&self) -> Filter {
+        let told = |policy: &AccessPolicy| policy.action == AccessAction::Audit;
+        Filter { name: "leno.access.audit", rules: self.rules(Action::Log, told), shadow: None }
+    }
+
+    fn allow(&self) -> Filter {
+        let allows = |dry_run: bool| self.allowing(dry_run).next().is_some();
+        let closed = self.snapshot.mesh.default_access != DefaultAccess::Allow || allows(false);
+        let would_close = !closed && allows(true);
+        Filter {
+            name: "envoy.filters.http.rbac",
+            rules: closed.then(|| self.allowed(false)),
+            shadow: would_close.then(|| self.allowed(true)),
+        }
+    }
+
+    fn allowing(&self, dry_run: bool) -> impl Iterator<Item = &AccessPolicy> {
+        let allows = move |policy: &&AccessPolicy| policy.action == AccessAction::Allow && policy.dry_run == dry_run;
+        self.policies.iter().copied().filter(allows)
+    }
+
+    /// What the policies that deny say; with bytes those that would have somebody asked, too.
+    fn denied(&self, dry_run: bool) -> Option<rbac::Rbac> {
+        let denies = |policy: &AccessPolicy| match policy.action {
+            AccessAction::Deny => policy.dry_run == dry_run,
+            AccessAction::External(_) => policy.dry_run == dry_run && self.payload != Payload::Http,
+            AccessAction::Allow | AccessAction::Audit => false,
         };
+        self.rules(Action::Deny, denies)
+    }
+
+    /// What some policies say; `None` when they say nothing.
+    fn rules(&self, action: Action, those: impl Fn(&AccessPolicy) -> bool) -> Option<rbac::Rbac> {
+        let mut policies = HashMap::new();
+        let those = self.policies.iter().filter(|policy| those(policy));
+        those.for_each(|policy| add(self.snapshot, policy, self.payload, &mut policies));
         (!policies.is_empty()).then(|| rbac::Rbac { action: action.into(), policies, ..Default::default() })
+    }
+
+    /// The filters that ask, for each policy one.
+    fn external(&self) -> impl Iterator<Item = HttpFilter> {
+        self.policies.iter().flat_map(|policy| match &policy.action {
+            AccessAction::External(authorizer) => {
+                let mut rules = HashMap::new();
+                add(self.snapshot, policy, self.payload, &mut rules);
+                external::of_policy(policy, authorizer, rules)
+            }
+            AccessAction::Allow | AccessAction::Deny | AccessAction::Audit => Vec::new(),
+        })
     }
 
     /// What SMI and the policies that allow let in; also those that are only tried out, when they are asked for.
     fn allowed(&self, tried_out: bool) -> rbac::Rbac {
         let mut policies = authorization::policies(self.snapshot, &self.workload.service_account, self.payload);
-        let tried_out = tried_out.then(|| self.those(AccessAction::Allow, true)).into_iter().flatten();
-        for policy in self.those(AccessAction::Allow, false).chain(tried_out) {
+        let tried_out = tried_out.then(|| self.allowing(true)).into_iter().flatten();
+        for policy in self.allowing(false).chain(tried_out) {
             add(self.snapshot, policy, self.payload, &mut policies);
         }
         rbac::Rbac { action: Action::Allow.into(), policies, ..Default::default() }
@@ -144,7 +206,7 @@ fn add(snapshot: &Snapshot, policy: &AccessPolicy, payload: Payload, rules: &mut
     for rule in &policy.rules {
         let permissions: Vec<_> = match rule.to.as_slice() {
             [] => vec![of(Rule::Any(true))],
-            operations => operations.iter().filter_map(|it| permission(it, policy.action, payload)).collect(),
+            operations => operations.iter().filter_map(|it| permission(it, &policy.action, payload)).collect(),
         };
         let principals: Vec<_> = match rule.from.as_slice() {
             [] => vec![who(Identifier::Any(true))],
@@ -158,14 +220,14 @@ fn add(snapshot: &Snapshot, policy: &AccessPolicy, payload: Payload, rules: &mut
 }
 
 /// What an operation is; `None` when bytes cannot be it.
-fn permission(operation: &AccessOperation, action: AccessAction, payload: Payload) -> Option<Permission> {
+fn permission(operation: &AccessOperation, action: &AccessAction, payload: Payload) -> Option<Permission> {
     let mut parts = Vec::new();
     let ports = operation.ports.iter().map(|port| of(Rule::DestinationPort((*port).into())));
     parts.extend(one_of(ports.collect()));
     if operation.is_of_requests() {
         match (payload, action) {
             (Payload::Http, _) => parts.extend(matcher::permission(&operation.request)),
-            (Payload::Bytes | Payload::UndeclaredBytes, AccessAction::Deny) => {}
+            (Payload::Bytes | Payload::UndeclaredBytes, AccessAction::Deny | AccessAction::External(_)) => {}
             (Payload::Bytes | Payload::UndeclaredBytes, AccessAction::Allow | AccessAction::Audit) => return None,
         }
     }
@@ -174,9 +236,9 @@ fn permission(operation: &AccessOperation, action: AccessAction, payload: Payloa
 
 /// Who a source is: of each list one; `None` when nobody can be it.
 fn principal(snapshot: &Snapshot, policy: &AccessPolicy, source: &AccessSource, payload: Payload) -> Option<Principal> {
-    let tokens: Vec<_> = match (payload, policy.action) {
+    let tokens: Vec<_> = match (payload, &policy.action) {
         (Payload::Http, _) => source.tokens.iter().map(|it| token::principal(&policy.origin, it)).collect(),
-        (Payload::Bytes | Payload::UndeclaredBytes, AccessAction::Deny) => Vec::new(),
+        (Payload::Bytes | Payload::UndeclaredBytes, AccessAction::Deny | AccessAction::External(_)) => Vec::new(),
         (Payload::Bytes | Payload::UndeclaredBytes, AccessAction::Allow | AccessAction::Audit) => {
             if !source.tokens.is_empty() {
                 return None;

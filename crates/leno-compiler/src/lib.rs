@@ -18,6 +18,7 @@ mod authorization;
 mod cluster;
 mod compile;
 mod endpoint;
+mod external;
 mod kind;
 pub mod limit;
 mod listener;

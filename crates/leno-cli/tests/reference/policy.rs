@@ -53,7 +53,7 @@ backends.
 
 const ACCESS_HEAD: &str = "# AccessPolicy
 
-Who may call whom, beyond what SMI's TrafficTarget can say: deny, audit, try out; by identity, namespace, service account,
+Who may call whom, beyond what SMI's TrafficTarget can say: deny, audit, ask a service, try out; by identity, namespace, service account,
 address, token (JWT); by port, method, path, header. It protects the pods behind Services (`targetRefs`), or those of a `selector`, or
 all pods of its namespace, and is enforced by their sidecars, at once.
 
@@ -76,7 +76,9 @@ const ACCESS_ORDER: &str = "
 
 1. What a policy with `action: Deny` fits is refused (403; connections of bytes are closed), whatever allows it.
 2. What a policy with `action: Audit` fits is told: the line `audited` in the sidecar's log, and `leno_audited_total`.
-3. Where the target is closed, what no TrafficTarget and no policy with `action: Allow` fits is refused. A target is closed
+3. About what a policy with `action: External` fits the service in `external` is asked, which may refuse it, or change it
+   ([how](../tasks/external-authorization.md)); connections of bytes are closed, as nobody can be asked about them.
+4. Where the target is closed, what no TrafficTarget and no policy with `action: Allow` fits is refused. A target is closed
    where `defaultAccess` of [MeshConfig](meshconfig.md) is `Deny`, and where a policy with `action: Allow` speaks of it.
    (TrafficTargets alone do not close anything while `defaultAccess` is `Allow`.)
 
@@ -84,7 +86,7 @@ const ACCESS_ORDER: &str = "
 `leno_shadow_denied_total`.
 
 Connections of bytes have no method, path or headers: a rule that asks for these does not fit them, except that one of
-`Deny` refuses them as a whole. The same holds for what claims to be bytes on a port whose protocol is found out.
+`Deny` or `External` refuses them as a whole. The same holds for what claims to be bytes on a port whose protocol is found out.
 
 The refused hear by whom (`x-leno-denied-by: AccessPolicy shop/no-admin`).
 ";

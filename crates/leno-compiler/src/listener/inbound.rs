@@ -19,9 +19,7 @@ use leno_proto::{
     google::protobuf::BoolValue,
     v3::{
         core::{TrafficDirection, TransportSocket},
-        http_rbac,
         listener::{Filter, FilterChain, FilterChainMatch, Listener, ListenerFilter},
-        network_rbac,
         original_dst::OriginalDst,
         tls,
     },
@@ -32,11 +30,11 @@ use crate::{
     access,
     authorization::Payload,
     limit,
-    message::{duration, http_filter, listener_filter, mesh_tls, network_filter, origins, transport_socket, uint32},
+    message::{duration, http_filter, listener_filter, mesh_tls, origins, transport_socket, uint32},
     port::{WorkloadPort, workload_ports},
     route,
     split::Target,
-    stable, traffic,
+    traffic,
 };
 
 /// The address that the inbound listener is bound to.
@@ -130,10 +128,7 @@ impl Inbound<'_> {
     fn http(&self, door: &Door) -> Vec<Filter> {
         let Door { name, number, limits } = door;
         let limit = limits.rate_limit.as_ref().and_then(|limit| limit.http.as_ref());
-        let access = access::filters(self.snapshot, self.workload, *number, Payload::Http).into_iter().map(|it| {
-            let config = http_rbac::Rbac { rules: it.rules, shadow_rules: it.shadow, ..Default::default() };
-            http_filter(it.name, stable::pack(&config, stable::RBAC))
-        });
+        let access = access::of_requests(self.snapshot, self.workload, *number);
         let tokens = access::tokens(self.snapshot, self.workload, *number);
         // Who may not call takes nothing of what others may.
         let limiter = limit.map(|limit| {
@@ -154,15 +149,7 @@ impl Inbound<'_> {
 
     fn bytes(&self, door: &Door, payload: Payload) -> Vec<Filter> {
         let Door { name, number, limits } = door;
-        let access = access::filters(self.snapshot, self.workload, *number, payload).into_iter().map(|it| {
-            let config = network_rbac::Rbac {
-                rules: it.rules,
-                shadow_rules: it.shadow,
-                stat_prefix: name.clone(),
-                ..Default::default()
-            };
-            network_filter("envoy.filters.network.rbac", stable::pack(&config, stable::RBAC))
-        });
+        let access = access::of_bytes(self.snapshot, self.workload, *number, payload, name).into_iter();
         let limits = traffic::rate_limit::connections(limits, name)
             .into_iter()
             .chain(traffic::rate_limit::connection_rate(limits, name));

@@ -143,8 +143,9 @@ prop_compose! {
             0 => AccessTarget::Namespace("shop".into()),
             _ => AccessTarget::Service(service_name(service), port),
         };
-        let action = [AccessAction::Deny, AccessAction::Audit, AccessAction::Allow][usize::from(kind % 3)];
-        access(name, action, kind > 2 && action != AccessAction::Audit, target)
+        let action = [AccessAction::Deny, AccessAction::Audit, AccessAction::Allow][usize::from(kind % 3)].clone();
+        let dry_run = kind > 2 && action != AccessAction::Audit;
+        access(name, action, dry_run, target)
     }
 }
 

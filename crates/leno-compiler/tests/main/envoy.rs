@@ -38,7 +38,7 @@ use prost::Message as _;
 
 use crate::{
     mesh::{add_policy, add_service, bookstore, configure, get, rule, scope, service_name, split},
-    policy::{with_access, with_egress},
+    policy::{with_access, with_authorizers, with_egress},
     route::{everything, forward, route, to},
     traffic::{client_settings, server_settings},
 };
@@ -162,6 +162,7 @@ fn envoy_takes_every_resource() {
         add_policy(&mut snapshot, service, None, &[], server_settings());
     }
     snapshot.access_policies = with_access().access_policies;
+    snapshot.access_policies.extend(with_authorizers().access_policies);
     snapshot.egress_policies = with_egress().egress_policies;
     let mut all = everything_static(&snapshot);
     all.push((Kind::Listener, "outbound".into()));

@@ -1,13 +1,14 @@
 //! Access and egress policies, in the words of Envoy. (What they let in is judged where they are taken, in the proxy.)
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use leno_compiler::{Client, Kind, Scope, affected, depends_on_caller, names, resource};
 use leno_model::{
     ObjectRef, ServiceName, Snapshot,
     mesh::OutboundPolicy,
     policy::{
-        AccessPolicy, EgressPolicy, RequestMatch, TextMatch, TrafficSettings,
+        AccessPolicy, AnswerHeaders, Authorizer, AuthorizerProtocol, EgressPolicy, RequestMatch, TextMatch,
+        TrafficSettings,
         access::{
             AccessAction, AccessOperation, AccessPolicyRule, AccessSource, AccessTarget, AddressBlock, ClaimMatch,
             IdentityMatch, LabelRequirement, TokenIssuer, TokenKeys, TokenMatch, TokenPlace,
@@ -116,6 +117,43 @@ pub(crate) fn with_access() -> Snapshot {
     snapshot
 }
 
+/// Policies that ask a service: about some requests, about all, and one that is only tried out.
+pub(crate) fn with_authorizers() -> Snapshot {
+    let authorizer = |protocol, body| {
+        let second = std::time::Duration::from_secs(1);
+        let service = crate::mesh::service_name("store-v1");
+        Authorizer {
+            service,
+            port: 80,
+            protocol,
+            body: NonZeroU32::new(body),
+            timeout: second,
+            open_on_error: body > 0,
+        }
+    };
+    let lists = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let grpc = authorizer(AuthorizerProtocol::Grpc { headers: lists(&["x-user", "cookie"]) }, 1024);
+    let http = |response_headers| AuthorizerProtocol::Http {
+        path: "/check".into(),
+        headers: lists(&["x-user"]),
+        response_headers,
+    };
+    let some = authorizer(http(AnswerHeaders::Only(lists(&["x-role"]))), 10);
+    let all = authorizer(http(AnswerHeaders::All), 0);
+    let mut snapshot = bookstore();
+    snapshot.access_policies = vec![
+        access("ask", AccessAction::External(Box::new(grpc)), false, shop()),
+        access("deny", AccessAction::Deny, false, shop()),
+        access("maybe", AccessAction::External(Box::new(some)), true, shop()),
+    ];
+    let everything = AccessPolicy {
+        rules: vec![AccessPolicyRule::default()],
+        ..(*access("whole", AccessAction::External(Box::new(all)), false, shop())).clone()
+    };
+    snapshot.access_policies.push(Arc::new(everything));
+    snapshot
+}
+
 pub(crate) fn with_egress() -> Snapshot {
     let mut snapshot = bookstore();
     snapshot.egress_policies = vec![
@@ -132,6 +170,8 @@ pub(crate) fn with_egress() -> Snapshot {
 fn access_policies_of_requests_and_of_bytes() {
     golden("access-policy-http", &with_access(), &scope("store-v1-1"), &[(Kind::Listener, "inbound")]);
     golden("access-policy-bytes", &with_access(), &scope("ledger-1"), &[(Kind::Listener, "inbound")]);
+    golden("access-external-http", &with_authorizers(), &scope("store-v1-1"), &[(Kind::Listener, "inbound")]);
+    golden("access-external-bytes", &with_authorizers(), &scope("ledger-1"), &[(Kind::Listener, "inbound")]);
 }
 
 #[test]

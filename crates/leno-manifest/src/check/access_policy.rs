@@ -1,6 +1,6 @@
 //! AccessPolicies.
 
-use super::{metadata, target, value};
+use super::{external_authorizer, metadata, target, value};
 use crate::{
     leno::{
         AccessPolicy,
@@ -25,6 +25,14 @@ pub(super) fn check(policy: &AccessPolicy, problems: &mut Problems<'_>) {
     let action = spec.action.unwrap_or_default();
     if action == Action::Audit && spec.dry_run {
         problems.add_value("spec.dryRun", "true for Audit", "false: it refuses nothing", "");
+    }
+    match (&spec.external, action) {
+        (None, Action::External) => problems.add("spec.external", "who is asked", ""),
+        (Some(external), Action::External) => external_authorizer::check(external, problems),
+        (Some(_), Action::Allow | Action::Deny | Action::Audit) => {
+            problems.add_value("spec.external", "given", "nothing: it is for the action External", "");
+        }
+        (None, Action::Allow | Action::Deny | Action::Audit) => {}
     }
     if action != Action::Allow && spec.rules.is_empty() {
         problems.add("spec.rules", "at least one rule", "[{}] is about everything");

@@ -6,6 +6,7 @@ mod config;
 mod egress_policy;
 mod endpoint_slice;
 mod environment;
+mod external_authorizer;
 mod gateway;
 mod mesh_config;
 mod metadata;

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    external_authorizer::ExternalAuthorizer,
     target::{Caller, TargetRef},
     text_match::{HeaderMatch, RequestMatch, TextMatch},
 };
@@ -45,8 +46,10 @@ pub struct AccessPolicySpec {
     pub selector: Option<LabelSelector>,
     /// What is done with what fits a rule; `Allow` when not given.
     pub action: Option<Action>,
+    /// Who is asked, where the action is `External`.
+    pub external: Option<ExternalAuthorizer>,
     /// Whether it is only tried out: what it would refuse is logged and counted (`leno_shadow_denied_total`), and passes;
-    /// false when not given.
+    /// false when not given. A service in `external` is asked all the same, and what it changes is changed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
     /// Whose tokens (JWT) its rules know. A request with a token that is not good is answered with 401 (403: for another
@@ -70,6 +73,9 @@ pub enum Action {
     Deny,
     /// It is logged and counted (`leno_audited_total`); whether it passes is for others to say.
     Audit,
+    /// The service in `external` is asked, which may refuse it; what the service lets in passes on to the other policies.
+    /// Connections of bytes cannot be asked about: those that fit are refused.
+    External,
 }
 
 /// One rule: fits when any source and any operation fits.
@@ -195,7 +201,7 @@ pub struct IpBlock {
 }
 
 /// What somebody calls for: all that is given must fit. What is asked of requests does not fit connections of bytes; a
-/// rule of `Deny` refuses these as a whole.
+/// rule of `Deny` or `External` refuses these as a whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Operation {
@@ -213,14 +219,16 @@ pub struct Operation {
 }
 
 impl AccessPolicySpec {
-    /// What is done with what fits.
+    /// What is done with what fits, for a policy in this namespace; `None` where nobody is there to ask, which reading
+    /// refuses.
     #[must_use]
-    pub fn action(&self) -> AccessAction {
-        match self.action.unwrap_or_default() {
+    pub fn action(&self, namespace: &str) -> Option<AccessAction> {
+        Some(match self.action.unwrap_or_default() {
             Action::Allow => AccessAction::Allow,
             Action::Deny => AccessAction::Deny,
             Action::Audit => AccessAction::Audit,
-        }
+            Action::External => AccessAction::External(Box::new(self.external.as_ref()?.to_model(namespace))),
+        })
     }
 
     /// Whose tokens are known, for a policy in this namespace.

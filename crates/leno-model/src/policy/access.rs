@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::RequestMatch;
+use super::{Authorizer, RequestMatch};
 use crate::{ObjectRef, ServiceAccountName, ServiceName};
 
 /// What one `AccessPolicy` says.
@@ -113,7 +113,7 @@ impl LabelRequirement {
 }
 
 /// What is done with what fits a policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccessAction {
     /// It is let in. What a policy of this kind protects is closed to everything that none lets in.
     Allow,
@@ -121,6 +121,16 @@ pub enum AccessAction {
     Deny,
     /// It is told of, and passes on to the others.
     Audit,
+    /// Somebody else is asked, who may refuse it; what he lets in passes on to the others.
+    External(Box<Authorizer>),
+}
+
+impl AccessPolicyRule {
+    /// Whether everything fits it.
+    #[must_use]
+    pub fn fits_everything(&self) -> bool {
+        self.from.is_empty() && self.to.is_empty()
+    }
 }
 
 /// One rule: fits when any source and any operation fits.

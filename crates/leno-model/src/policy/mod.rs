@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod authorization;
+pub mod authorizer;
 pub mod egress;
 pub mod http_match;
 pub mod request_match;
@@ -10,6 +11,7 @@ pub mod traffic_split;
 
 pub use access::AccessPolicy;
 pub use authorization::AccessRule;
+pub use authorizer::{AnswerHeaders, Authorizer, AuthorizerProtocol};
 pub use egress::EgressPolicy;
 pub use http_match::HttpMatch;
 pub use request_match::{HeaderMatch, RequestMatch, TextMatch};

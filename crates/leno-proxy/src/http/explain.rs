@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use leno_api::explain::{Branch, Decider, Explanation, Refusal, Request, Step};
 use leno_engine::{
-    filter::{Abort, AbortStatus, Delay, Fault, FilterConfig, HttpFilter, LocalRateLimit},
+    filter::{Abort, AbortStatus, Delay, Fault, FilterConfig, HttpFilter, LocalRateLimit, authorize::ExtAuthz},
     request::{RequestHead, SimpleRequest},
     route::Action,
 };
@@ -188,6 +188,7 @@ async fn consider<R: RequestHead>(
 ) -> Option<Refusal> {
     match filter.config(&setting.levels())? {
         FilterConfig::AccessControl(control) => {
+            filtered.note(setting, control, request);
             let seen = filtered.seen(request);
             if control.rules.is_some()
                 && let Some(error) = access_control::unjudged(setting, &seen)
@@ -225,6 +226,14 @@ async fn consider<R: RequestHead>(
         | FilterConfig::ExtAuthzRoute(_)
         | FilterConfig::RateLimit(_)
         | FilterConfig::RateLimitRoute(_)) => {
+            let asks = |own: &ExtAuthz| {
+                own.enabled_metadata.as_ref().is_none_or(|matcher| matcher.matches(&filtered.metadata))
+            };
+            if let FilterConfig::ExtAuthz(own) = &filter.config
+                && !asks(own)
+            {
+                return None;
+            }
             // What a route says does not name the service.
             let service = config.clusters().chain(filter.config.clusters()).next().unwrap_or("a service");
             let says = format!("{service} has a say, and is not asked here");

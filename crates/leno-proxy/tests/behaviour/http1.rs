@@ -56,7 +56,7 @@ pub fn manager(cluster: &Arc<Slot<Cluster>>, rbac: Option<Rbac>) -> HttpConnecti
 
 /// A filter with these rules.
 fn access(rules: Rbac) -> HttpFilter {
-    let config = FilterConfig::AccessControl(AccessControl { rules: Some(rules), shadow: None }.into());
+    let config = FilterConfig::AccessControl(AccessControl { rules: Some(rules), ..AccessControl::default() }.into());
     HttpFilter { name: "rbac".into(), disabled: false, config }
 }
 

@@ -8,13 +8,13 @@ use leno_manifest::{
     core::{Pod, Service},
     leno::{
         AccessPolicy as PolicyObject,
-        access_policy::{AccessPolicySpec, requirements},
+        access_policy::{AccessPolicySpec, Action, requirements},
     },
 };
 use leno_model::{
     ObjectRef, Protocol,
     policy::{
-        AccessPolicy,
+        AccessPolicy, Authorizer,
         access::{AccessAction, AccessTarget},
     },
 };
@@ -31,19 +31,33 @@ pub(super) fn all(objects: &Objects, remarks: &mut Remarks) -> Vec<AccessPolicy>
     for (manifest, object) in objects.all::<PolicyObject>() {
         let spec = &object.spec;
         let targets = targets(objects, manifest, object, remarks);
-        if targets.is_empty() {
+        let Some(action) = spec.action(&object.metadata.namespace).filter(|_| !targets.is_empty()) else {
             continue;
+        };
+        if let AccessAction::External(authorizer) = &action {
+            note_missing(objects, manifest, authorizer, remarks);
         }
         all.push(AccessPolicy {
             origin: ObjectRef::from(&manifest.key()),
             targets,
-            action: spec.action(),
+            action,
             dry_run: spec.dry_run,
             tokens: spec.tokens(&object.metadata.namespace),
             rules: spec.rules(&object.metadata.namespace),
         });
     }
     all
+}
+
+/// A remark on a service that is to be asked and is not there.
+fn note_missing(objects: &Objects, manifest: &Manifest, authorizer: &Authorizer, remarks: &mut Remarks) {
+    let Authorizer { service, port, .. } = authorizer;
+    let object = objects.find::<Service>(&service.namespace, &service.name);
+    let mut ports = object.into_iter().flat_map(|object| &object.spec.ports);
+    if !ports.any(|known| known.port == *port) {
+        let text = format!("spec.external finds nobody to ask: there is no Service {service} with a port {port}");
+        remarks.notes.push(Note::new(manifest, NoteReason::Unresolved, text));
+    }
 }
 
 fn targets(objects: &Objects, manifest: &Manifest, object: &PolicyObject, remarks: &mut Remarks) -> Vec<AccessTarget> {
@@ -71,9 +85,9 @@ fn service(objects: &Objects, spec: &AccessPolicySpec, target: Target<'_>, remar
     let only_bytes = ports.peek().is_some() && ports.all(|port| bytes(port.app_protocol.as_deref(), &port.name));
     let requests = spec.rules.iter().flat_map(|rule| &rule.to).any(|it| it.request() != Default::default());
     if only_bytes && requests {
-        let text = match spec.action() {
-            AccessAction::Deny => "its rules about requests refuse connections as a whole",
-            AccessAction::Allow | AccessAction::Audit => "its rules about requests never fit",
+        let text = match spec.action.unwrap_or_default() {
+            Action::Deny | Action::External => "its rules about requests refuse connections as a whole",
+            Action::Allow | Action::Audit => "its rules about requests never fit",
         };
         let text = format!("{} carries bytes: {text}", target.shown());
         remarks.notes.push(Note::new(target.manifest, NoteReason::NoEffect, text));

@@ -40,6 +40,8 @@ pub struct ExtAuthz {
     pub keeps_metadata: bool,
     /// How many bytes of its answer a refused caller gets; `None`: all.
     pub max_denied_body: Option<NonZeroU32>,
+    /// Whether nothing is refused: what the service has against a request, and that it gave no answer, is only told.
+    pub shadow: bool,
 }
 
 /// Who is asked.

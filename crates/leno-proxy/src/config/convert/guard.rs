@@ -37,7 +37,7 @@ pub(super) fn access(check: &mut Check, path: &str, mut proto: Rbac) -> Option<G
         Some(rules) => rbac::convert(check, &join(path, field), Some(rules)).map(Some),
     };
     let (rules, shadow) = (of("rules", rules), of("shadow_rules", shadow));
-    Some(Guard::Access(AccessControl { rules: rules?, shadow: shadow? }))
+    Some(Guard::Access(AccessControl { rules: rules?, shadow: shadow?, ..AccessControl::default() }))
 }
 
 pub(super) fn rate(check: &mut Check, path: &str, mut proto: LocalRateLimit) -> Option<Guard> {

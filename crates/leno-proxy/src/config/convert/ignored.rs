@@ -139,11 +139,6 @@ pub const IGNORED: &[Ignored] = &[
         "denials are counted by who called whom",
     ),
     ignored(
-        "envoy.extensions.filters.http.rbac.v3.RBAC",
-        "shadow_rules_stat_prefix",
-        "denials are counted by who called whom",
-    ),
-    ignored(
         "envoy.extensions.filters.network.rbac.v3.RBAC",
         "shadow_rules_stat_prefix",
         "denials are counted by who called whom",

@@ -7,7 +7,10 @@ use leno_engine::{
     request::RequestHead,
 };
 
-use super::{super::reply::Reply, Setting};
+use super::{
+    super::{judged::Judged, reply::Reply},
+    Filtered, Setting,
+};
 use crate::{
     connection::Direction,
     error::{ErrorKind, ProxyError},
@@ -18,6 +21,45 @@ use crate::{
     },
 };
 
+/// Under which other filters find what rules that are only tried out say: Envoy's name for the filter, whatever it is called.
+const NAMESPACE: &str = "envoy.filters.http.rbac";
+
+impl Filtered {
+    /// Tells what would be refused if the rules that are only tried out were in force, and leaves it for other filters.
+    pub(super) fn try_out<R: RequestHead>(
+        &mut self,
+        setting: &Setting<'_>,
+        control: &AccessControl,
+        request: &Judged<'_, R>,
+    ) {
+        let Some(rules) = &control.shadow else { return };
+        let seen = self.seen(request);
+        let verdict = check(setting, rules, &seen, &self.metadata);
+        if let Verdict::Denied(policy) = verdict {
+            decided(setting, FilterDecision::NotEnforced);
+            emit(setting, &seen, &describe(setting, rules, &seen, policy), false);
+        }
+        let found = control.found(&verdict);
+        self.metadata.add(NAMESPACE, found);
+    }
+
+    /// The same, where nothing is to be told.
+    pub(in super::super) fn note<R: RequestHead>(
+        &mut self,
+        setting: &Setting<'_>,
+        control: &AccessControl,
+        request: &Judged<'_, R>,
+    ) {
+        let Some(rules) = &control.shadow else { return };
+        let found = control.found(&check(setting, rules, &self.seen(request), &self.metadata));
+        self.metadata.add(NAMESPACE, found);
+    }
+}
+
+fn decided(setting: &Setting<'_>, decision: FilterDecision) {
+    FilterDecided { worker: &setting.connection.worker, filter: FilterName::AccessControl, decision }.emit();
+}
+
 /// The answer to who may not call.
 pub(super) fn refused<R: RequestHead>(
     setting: &Setting<'_>,
@@ -25,15 +67,6 @@ pub(super) fn refused<R: RequestHead>(
     request: &R,
     metadata: &Metadata,
 ) -> Option<Reply> {
-    let decided = |decision| {
-        FilterDecided { worker: &setting.connection.worker, filter: FilterName::AccessControl, decision }.emit();
-    };
-    if let Some(rules) = &control.shadow
-        && let Some((detail, _)) = denied(setting, rules, request, metadata)
-    {
-        decided(FilterDecision::NotEnforced);
-        emit(setting, request, &detail, false);
-    }
     let rules = control.rules.as_ref()?;
     // What is left of these is encoded: some servers decode first.
     if let Some(error) = unjudged(setting, request) {
@@ -43,14 +76,14 @@ pub(super) fn refused<R: RequestHead>(
         let Setting { connection, callee, protocol, .. } = *setting;
         let request = Some((request.method(), request.path().as_bytes()));
         Audited { connection, callee, policy, protocol, request }.emit();
-        decided(FilterDecision::Allowed);
+        decided(setting, FilterDecision::Allowed);
         return None;
     }
     let Some((detail, policy)) = denied(setting, rules, request, metadata) else {
-        decided(FilterDecision::Allowed);
+        decided(setting, FilterDecision::Allowed);
         return None;
     };
-    decided(FilterDecision::Denied);
+    decided(setting, FilterDecision::Denied);
     emit(setting, request, &detail, true);
     Some(Reply::denied(&detail, policy.unwrap_or("default deny").to_owned()))
 }

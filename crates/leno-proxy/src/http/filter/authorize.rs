@@ -101,16 +101,17 @@ impl Filtered {
                 self.allow(authz, *allowed, request)
             }
             Ok(AuthzAnswer::Denied(denied)) => {
-                decided(Decision::Denied);
-                emit(setting, request, ErrorKind::ExternallyDenied, "the authorization service refused it");
-                Some(refused(authz, denied))
+                decided(if authz.shadow { Decision::NotEnforced } else { Decision::Denied });
+                let kind = ErrorKind::ExternallyDenied;
+                emit(setting, request, kind, "the authorization service refused it", !authz.shadow);
+                (!authz.shadow).then(|| refused(authz, denied))
             }
             Ok(AuthzAnswer::Failed(denied)) => {
-                decided(if authz.failure_allows { Decision::FailureAllowed } else { Decision::Error });
+                decided(unanswered(authz));
                 self.fail(setting, request, authz, denied, "the authorization service failed")
             }
             Err(error) => {
-                decided(if authz.failure_allows { Decision::FailureAllowed } else { Decision::Error });
+                decided(unanswered(authz));
                 self.fail(setting, request, authz, None, &error.to_string())
             }
         }
@@ -172,8 +173,17 @@ impl Filtered {
             }
             return None;
         }
-        emit(setting, request, ErrorKind::AuthorizationFailed, why);
-        Some(failed(authz, denied))
+        emit(setting, request, ErrorKind::AuthorizationFailed, why, !authz.shadow);
+        (!authz.shadow).then(|| failed(authz, denied))
+    }
+}
+
+/// What it is called that there was no answer.
+fn unanswered(authz: &ExtAuthz) -> Decision {
+    match (authz.failure_allows, authz.shadow) {
+        (true, _) => Decision::FailureAllowed,
+        (false, true) => Decision::NotEnforced,
+        (false, false) => Decision::Error,
     }
 }
 
@@ -326,10 +336,10 @@ fn answer(authz: &ExtAuthz, denied: AuthzDenied, kind: ErrorKind, usual: u16) ->
     answered(kind, denied.status.unwrap_or(usual), body).edited(&[edits])
 }
 
-fn emit<R: RequestHead>(setting: &Setting<'_>, request: &R, reason: ErrorKind, detail: &str) {
+fn emit<R: RequestHead>(setting: &Setting<'_>, request: &R, reason: ErrorKind, detail: &str, enforced: bool) {
     let Setting { connection, callee, protocol, .. } = *setting;
     let request = Some((request.method(), request.path().as_bytes()));
-    Denied { connection, callee, reason, detail, protocol, request, enforced: true }.emit();
+    Denied { connection, callee, reason, detail, protocol, request, enforced }.emit();
 }
 
 fn write(name: &str, value: String) -> HeaderWrite {

@@ -150,6 +150,7 @@ impl Filtered {
         let levels = setting.levels();
         match filter.config(&levels)? {
             FilterConfig::AccessControl(control) => {
+                self.try_out(setting, control, request);
                 access_control::refused(setting, control, &self.seen(request), &self.metadata)
             }
             FilterConfig::Buffer(bytes) => {

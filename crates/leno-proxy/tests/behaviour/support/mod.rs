@@ -295,7 +295,7 @@ pub fn listener(chain: FilterChain) -> Listener {
 
 /// Rules of who may connect.
 fn access(rules: Rbac) -> Guard {
-    Guard::Access(AccessControl { rules: Some(rules), shadow: None })
+    Guard::Access(AccessControl { rules: Some(rules), ..AccessControl::default() })
 }
 
 /// What the compiler makes of a strict workload, for TCP.

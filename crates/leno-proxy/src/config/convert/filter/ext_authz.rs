@@ -73,6 +73,8 @@ pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto) -> Option
         raw_headers: std::mem::take(&mut proto.encode_raw_headers),
         keeps_metadata: proto.enable_dynamic_metadata_ingestion.take().is_none_or(|it| it.value),
         max_denied_body: NonZeroU32::new(std::mem::take(&mut proto.max_denied_response_body_bytes)),
+        // No filter of ours reads the decision that Envoy leaves for others.
+        shadow: std::mem::take(&mut proto.shadow_mode),
     };
     check.rest(path, &proto);
     Some(FilterConfig::ExtAuthz(authz.into()))

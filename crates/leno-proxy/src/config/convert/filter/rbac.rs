@@ -23,7 +23,7 @@ pub(super) fn convert(check: &mut Check, path: &str, mut proto: Rbac) -> FilterC
     let shadow = of("shadow_rules", proto.shadow_rules.take());
     // Denials are counted by who called whom, not under a prefix.
     proto.rules_stat_prefix.clear();
-    proto.shadow_rules_stat_prefix.clear();
+    let shadow_prefix = std::mem::take(&mut proto.shadow_rules_stat_prefix).into();
     check.rest(path, &proto);
-    FilterConfig::AccessControl(AccessControl { rules, shadow }.into())
+    FilterConfig::AccessControl(AccessControl { rules, shadow, shadow_prefix }.into())
 }

@@ -45,9 +45,6 @@ fn questions_that_cannot_be_asked() {
     let mut authz = with(Services::GrpcService(service()));
     authz.include_peer_certificate = true;
     refused_filter(&authz, "include_peer_certificate", "true");
-    authz.include_peer_certificate = false;
-    authz.shadow_mode = true;
-    refused_filter(&authz, "shadow_mode", "true");
 }
 
 #[test]
