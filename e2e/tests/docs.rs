@@ -96,6 +96,7 @@ fn the_pages_on_routes_and_policies_hold() {
         "blue-green.md",
         "timeouts-and-retries.md",
         "load-balancing.md",
+        "sessions.md",
         "mirroring.md",
         "circuit-breaking.md",
         "rate-limiting.md",

@@ -23,6 +23,7 @@ mod promote;
 mod protocol;
 mod ratelimit;
 mod rollout;
+mod session;
 mod split;
 mod telemetry;
 mod traffic;

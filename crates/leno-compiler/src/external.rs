@@ -133,10 +133,7 @@ fn host(authorizer: &Authorizer) -> String {
 
 /// Headers of these names.
 fn names(names: &[String]) -> ListStringMatcher {
-    let name = |name: &String| StringMatcher {
-        match_pattern: Some(MatchPattern::Exact(name.clone())),
-        ignore_case: true,
-        ..Default::default()
-    };
+    let name =
+        |name: &String| StringMatcher { match_pattern: Some(MatchPattern::Exact(name.clone())), ignore_case: true };
     ListStringMatcher { patterns: names.iter().map(name).collect() }
 }

@@ -16,7 +16,7 @@ pub use crate::envoy::{
                 buffer::v3 as buffer, cors::v3 as cors, ext_authz::v3 as ext_authz, fault::v3 as fault,
                 header_mutation::v3 as header_mutation, jwt_authn::v3 as jwt_authn,
                 local_ratelimit::v3 as local_ratelimit, ratelimit::v3 as http_ratelimit, rbac::v3 as http_rbac,
-                router::v3 as router,
+                router::v3 as router, stateful_session::v3 as stateful_session,
             },
             listener::{
                 http_inspector::v3 as http_inspector, original_dst::v3 as original_dst,
@@ -28,7 +28,10 @@ pub use crate::envoy::{
                 rbac::v3 as network_rbac, tcp_proxy::v3 as tcp_proxy,
             },
         },
-        http::original_ip_detection::xff::v3 as xff,
+        http::{
+            original_ip_detection::xff::v3 as xff,
+            stateful_session::{cookie::v3 as cookie_session, header::v3 as header_session},
+        },
         load_balancing_policies::{
             cluster_provided::v3 as lb_cluster_provided, common::v3 as lb_common,
             least_request::v3 as lb_least_request, maglev::v3 as lb_maglev, random::v3 as lb_random,
@@ -49,5 +52,5 @@ pub use crate::envoy::{
         upstreams::http::v3 as upstream_http,
     },
     service::{auth::v3 as authorization, discovery::v3 as discovery, ratelimit::v3 as ratelimit},
-    r#type::{matcher::v3 as matcher, v3 as r#type},
+    r#type::{http::v3 as http_type, matcher::v3 as matcher, v3 as r#type},
 };

@@ -2,7 +2,7 @@
 
 use leno_model::route::{
     Backend, Rules,
-    handling::{Outcome, PathRewrite},
+    handling::{Outcome, PathRewrite, SessionKind},
     http::PathMatch,
 };
 use leno_source::Assembly;
@@ -129,7 +129,12 @@ fn what_leno_does_not_do_keeps_a_route_from_being_in_force() {
     let parents = "parentRefs: [{group: '', kind: Service, name: cart, port: 80}]";
     let to = "backendRefs: [{name: cart-v2, port: 80}]";
     for (rule, field) in [
-        (format!("{{{to}, sessionPersistence: {{}}}}"), "sessionPersistence"),
+        (format!("{{{to}, sessionPersistence: {{idleTimeout: 1h}}}}"), "sessionPersistence.idleTimeout"),
+        (format!("{{{to}, sessionPersistence: {{absoluteTimeout: 1h}}}}"), "sessionPersistence.absoluteTimeout"),
+        (
+            "{backendRefs: [{name: cart-v2, port: 80}, {name: cart, port: 80}], sessionPersistence: {}}".into(),
+            "sessionPersistence",
+        ),
         (
             format!(
                 "{{{to}, filters: [{{type: RequestHeaderModifier, requestHeaderModifier: {{set: [{{name: Host, value: x}}]}}}}]}}"
@@ -159,6 +164,26 @@ fn what_leno_does_not_do_keeps_a_route_from_being_in_force() {
         assert!(wrong(&assembly)[0].contains(&format!("spec.rules[0].{field} is ")), "{:?}", wrong(&assembly));
         assert_eq!(conditions(&assembly, 0), ["False UnsupportedValue, True ResolvedRefs"], "{rule}");
     }
+}
+
+#[test]
+fn sessions_are_kept_by_a_cookie_or_a_header() {
+    let parents = "parentRefs: [{group: '', kind: Service, name: cart, port: 80}]";
+    let session = |said: &str| {
+        let rule = format!("{{backendRefs: [{{name: cart-v2, port: 80}}], sessionPersistence: {{{said}}}}}");
+        let assembly = http("r", &format!("{{{parents}, rules: [{rule}]}}"));
+        assert_eq!(conditions(&assembly, 0), [GOOD], "{said}");
+        let Rules::Http(rules) = &assembly.snapshot.routes[0].rules else { panic!("an HTTPRoute") };
+        let Outcome::Forward(forward) = &rules[0].handling.outcome else { panic!("it goes on") };
+        forward.session.clone().unwrap()
+    };
+    let plain = session("");
+    assert_eq!(plain.kind, SessionKind::Cookie(None));
+    assert!(plain.name.starts_with("leno-session-"), "{plain:?}");
+    let hour = session("sessionName: s, absoluteTimeout: 1h, cookieConfig: {lifetimeType: Permanent}");
+    assert_eq!(hour.kind, SessionKind::Cookie(Some(std::time::Duration::from_secs(3600))));
+    assert_eq!(hour.name, "s");
+    assert_eq!(session("sessionName: x-s, type: Header").kind, SessionKind::Header);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use leno_proto::{
         listener,
         route::RouteConfiguration,
         router::Router,
+        stateful_session::StatefulSession,
         tcp_proxy::{
             TcpProxy,
             tcp_proxy::{ClusterSpecifier, WeightedCluster, weighted_cluster::ClusterWeight},
@@ -27,7 +28,7 @@ use leno_proto::{
 
 use crate::{
     message::{access_log, ads, duration, http_filter, listener_filter, network_filter, uint32},
-    route::cors,
+    route::{cors, session},
     split::Target,
 };
 
@@ -82,6 +83,13 @@ pub(super) fn limit_bodies(manager: &mut HttpConnectionManager, bytes: NonZeroU3
 /// Answers for what pages of other origins may do, where routes say so.
 pub(super) fn heed_origins(manager: &mut HttpConnectionManager) {
     manager.http_filters.insert(0, http_filter(cors::FILTER, any::pack(&Cors::default())));
+}
+
+/// Keeps sessions with their endpoints, where routes say so.
+pub(super) fn keep_sessions(manager: &mut HttpConnectionManager) {
+    let before_router = manager.http_filters.len().saturating_sub(1);
+    let filter = http_filter(session::FILTER, any::pack(&StatefulSession::default()));
+    manager.http_filters.insert(before_router, filter);
 }
 
 fn upgrade(name: &str) -> UpgradeConfig {

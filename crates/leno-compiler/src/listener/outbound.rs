@@ -123,10 +123,14 @@ fn service_port(
         }
         Plan::Requests(entries) => {
             let heeds_origins = entries.iter().any(|entry| entry.handling.cors.is_some());
+            let keeps_sessions = entries.iter().any(|entry| entry.session().is_some());
             let http = || {
                 let mut manager = filter::http(&name, filter::rds(name.clone()), faults(&settings), log);
                 if heeds_origins {
                     filter::heed_origins(&mut manager);
+                }
+                if keeps_sessions {
+                    filter::keep_sessions(&mut manager);
                 }
                 chain(filter::http_network_filter(&manager), from(traffic::OF_REQUESTS))
             };

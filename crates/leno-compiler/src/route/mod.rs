@@ -7,6 +7,7 @@ mod action;
 pub(crate) mod cors;
 mod request;
 mod rewrite;
+pub(crate) mod session;
 pub(crate) mod table;
 
 pub(crate) use action::cluster;
@@ -95,6 +96,9 @@ fn ruled(entry: &Entry<'_>, port: u16, client: Client) -> route::Route {
     // gRPC libraries refuse what is said for filters that they do not know; no page calls through one.
     if let Some(cors) = handling.cors.as_ref().filter(|_| client != Client::Grpc) {
         made.typed_per_filter_config.insert(cors::FILTER.to_owned(), cors::of(cors));
+    }
+    if let Some(session) = entry.session().filter(|_| client != Client::Grpc) {
+        made.typed_per_filter_config.insert(session::FILTER.to_owned(), session::of(session));
     }
     made
 }

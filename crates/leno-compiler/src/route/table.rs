@@ -11,7 +11,8 @@ use std::cmp::Reverse;
 use leno_model::{
     ObjectRef, Route, Service, Snapshot,
     route::{
-        GrpcMatch, Handling, RequestMatch, Rules, StreamRule, TlsRule,
+        GrpcMatch, Handling, Outcome, RequestMatch, Rules, StreamRule, TlsRule,
+        handling::SessionPersistence,
         http::{PathMatch, TextMatch},
     },
 };
@@ -39,6 +40,16 @@ pub(crate) struct Entry<'a> {
     pub(crate) grpc: bool,
     pub(crate) handling: &'a Handling,
     specificity: Specificity,
+}
+
+impl Entry<'_> {
+    /// How its requests are kept together.
+    pub(crate) fn session(&self) -> Option<&SessionPersistence> {
+        match &self.handling.outcome {
+            Outcome::Forward(forward) => forward.session.as_ref(),
+            Outcome::Refuse(..) | Outcome::Redirect(_) => None,
+        }
+    }
 }
 
 /// How specific a match is; the greater the more.

@@ -9,6 +9,7 @@ use leno_model::{
         Backend, GrpcMatch, GrpcRule, Handling, HttpRule, Parent, RequestMatch, Rules, Share, StreamRule, TlsRule,
         handling::{
             Cors, Forward, HeaderChanges, HttpShare, Mirror, Origin, Outcome, PathRewrite, Redirect, Retry, Scheme,
+            SessionKind, SessionPersistence,
         },
         http::{PathMatch, TextMatch},
     },
@@ -309,11 +310,16 @@ pub(crate) fn everything() -> Arc<Route> {
     let mut strip = to(&[("store-v1", 1)]);
     strip.path = Some(PathRewrite::Prefix(String::new()));
     strip.try_timeout = Some(Duration::from_secs(1));
+    let cookie = SessionKind::Cookie(Some(Duration::from_secs(3600)));
+    strip.session = Some(SessionPersistence { name: "leno-session".into(), kind: cookie });
+    let mut sticky = to(&[("store-v2", 1)]);
+    sticky.session = Some(SessionPersistence { name: "x-session".into(), kind: SessionKind::Header });
     let of = |outcome| Handling { outcome, ..Handling::default() };
     let rules = vec![
         rule("all", vec![fits], handling),
         rule("redirect", vec![prefix("/old")], of(Outcome::Redirect(redirect))),
         rule("strip", vec![prefix("/strip")], forward(strip)),
+        rule("sticky", vec![prefix("/sticky")], forward(sticky)),
         rule("refused", vec![exact("/refused")], of(Outcome::Refuse(500, "no".into()))),
         rule("empty", vec![prefix("")], forward(to(&[("store-v1", 0)]))),
     ];

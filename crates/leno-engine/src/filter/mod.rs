@@ -17,6 +17,7 @@ mod local_rate_limit;
 mod overrides;
 pub mod rate_limit;
 mod service;
+mod stateful_session;
 mod token_bucket;
 
 use std::{num::NonZeroU32, sync::Arc};
@@ -30,6 +31,7 @@ pub use local_rate_limit::{LimitedStatus, LocalRateLimit, RateLimitVerdict};
 pub use overrides::{Levels, Override, Overrides};
 use rate_limit::{RateLimit, RateLimitRoute};
 pub use service::{GrpcService, HttpService};
+pub use stateful_session::{Session, SessionState, StatefulSession};
 pub use token_bucket::TokenBucket;
 
 use crate::jwt::{JwtAuthn, Provider};
@@ -90,6 +92,10 @@ pub enum FilterConfig {
     RateLimit(Arc<RateLimit>),
     /// What a route says of it.
     RateLimitRoute(Arc<RateLimitRoute>),
+    /// Sessions that stay with one endpoint ([`envoy.filters.http.stateful_session`]); `None`: there are none.
+    ///
+    /// [`envoy.filters.http.stateful_session`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/http/stateful_session/v3/stateful_session.proto
+    StatefulSession(Option<Arc<StatefulSession>>),
 }
 
 impl FilterConfig {
@@ -107,7 +113,8 @@ impl FilterConfig {
             | Self::JwtAuthn(_)
             | Self::JwtRequirement(_)
             | Self::LocalRateLimit(_)
-            | Self::RateLimitRoute(_) => None,
+            | Self::RateLimitRoute(_)
+            | Self::StatefulSession(_) => None,
         };
         let providers = match self {
             Self::JwtAuthn(authn) => &authn.providers[..],

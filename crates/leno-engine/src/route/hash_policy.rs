@@ -109,7 +109,7 @@ fn of_header<R: RequestHead>(
 }
 
 /// The value of a cookie of a request.
-fn cookie<'a, R: RequestHead>(request: &'a R, name: &str) -> Option<&'a [u8]> {
+pub(crate) fn cookie<'a, R: RequestHead>(request: &'a R, name: &str) -> Option<&'a [u8]> {
     let pairs = request.values("cookie").flat_map(|line| line.split(|byte| *byte == b';'));
     let mut values = pairs.filter_map(|pair| {
         let at = pair.iter().position(|byte| *byte == b'=')?;
@@ -122,7 +122,7 @@ fn cookie<'a, R: RequestHead>(request: &'a R, name: &str) -> Option<&'a [u8]> {
 
 impl CookieAttributes {
     /// The value of `set-cookie`.
-    fn set(&self, name: &str, value: &str) -> String {
+    pub(crate) fn set(&self, name: &str, value: &str) -> String {
         let mut cookie = format!("{name}=\"{value}\"");
         if !self.ttl.is_zero() {
             cookie += &format!("; Max-Age={}", self.ttl.as_secs());

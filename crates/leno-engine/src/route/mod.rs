@@ -14,6 +14,7 @@ pub use action::{
     PathRewrite, Redirect,
 };
 pub use format::{Facts, Format};
+pub(crate) use hash_policy::cookie;
 pub use hash_policy::{CookieAttribute, CookieAttributes, HashBy, HashPolicy, Hashed};
 pub use header_edit::{HeaderAppend, HeaderEdits, HeaderText, HeaderWrite};
 pub use path::PathMatch;

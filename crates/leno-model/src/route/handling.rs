@@ -54,6 +54,28 @@ pub struct Forward {
     pub try_timeout: Option<Duration>,
     /// When they are sent again.
     pub retry: Option<Retry>,
+    /// How the requests of one session are kept at one endpoint.
+    pub session: Option<SessionPersistence>,
+}
+
+/// How the requests of one session are kept at one endpoint ([GEP-1619]), as long as it is there.
+///
+/// [GEP-1619]: https://gateway-api.sigs.k8s.io/geps/gep-1619/
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionPersistence {
+    /// The name of the cookie or header.
+    pub name: String,
+    /// What tells the session.
+    pub kind: SessionKind,
+}
+
+/// What tells a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SessionKind {
+    /// A cookie: for so long, or until the browser is closed.
+    Cookie(Option<Duration>),
+    /// A header.
+    Header,
 }
 
 /// A share of the requests.

@@ -12,7 +12,7 @@ use std::{
 };
 
 use leno_engine::{
-    balance::{Balancing, LoadBalancer, Locality, Target as _},
+    balance::{Balancing, LoadBalancer, Locality, Target as _, TargetHealth},
     resilience::outlier::Outcome,
 };
 
@@ -168,6 +168,13 @@ impl Cluster {
         // Read first, so that workers do not fight for it.
         if !self.used.load(Ordering::Relaxed) {
             self.used.store(true, Ordering::Relaxed);
+        }
+        if let Some(preferred) = wanted.preferred {
+            let mut all = set.endpoints.iter();
+            let found = all.find(|one| one.address == preferred.address && one.health() != TargetHealth::Unhealthy);
+            if found.is_some() || preferred.strict {
+                return found.cloned();
+            }
         }
         worker.balancers.choose(self, set, wanted)
     }

@@ -34,7 +34,7 @@ pub use cluster::{Caller, Cluster, ClusterKind, HttpProtocol, OriginalDst};
 pub use endpoint::{Endpoint, EndpointSet, HealthEndpoint, ListedHealth, SetRules, Standing, WorkloadLabels};
 pub use guard::{ConnectionLimit, Guard, Permit};
 pub use health_check::{HealthChecker, Question};
-pub use hosts::{Balancers, Choice, Tried, Wanted};
+pub use hosts::{Balancers, Choice, Preferred, Tried, Wanted};
 pub use http::{
     CertificateHeader, Codec, Forwarding, HttpConnectionManager, HttpLimits, RouteSource, Routes, ServerHeader,
     ToldCertificate,

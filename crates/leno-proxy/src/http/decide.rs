@@ -1,6 +1,7 @@
 //! What is to be done with a request: all decisions, no I/O.
 
 use std::{
+    borrow::Cow,
     net::{IpAddr, SocketAddr},
     num::NonZeroU32,
     sync::Arc,
@@ -25,9 +26,12 @@ use super::{
     mirror::{self, Mirrored},
     reply::Reply,
     selected::Selected,
+    session::Sticky,
 };
 use crate::{
-    config::{Cluster, ClusterKind, HttpConnectionManager, OriginalDst, RouteSource, Routes, Slot, Tried, Wanted},
+    config::{
+        Cluster, ClusterKind, Endpoint, HttpConnectionManager, OriginalDst, RouteSource, Routes, Slot, Tried, Wanted,
+    },
     connection::{Admission, Callee, Connection},
     error::{ErrorKind, ProxyError},
     telemetry::event::Protocol,
@@ -69,6 +73,8 @@ pub(super) struct Routed {
     pub(super) request_edits: Vec<HeaderEdits>,
     /// Changes to the answer's headers, in their order.
     pub(super) response_edits: Vec<HeaderEdits>,
+    /// The session that it is of.
+    pub(super) session: Option<Box<Sticky>>,
     /// Who gets it as well.
     pub(super) mirrors: Vec<Mirrored>,
     /// How many bytes its body may have.
@@ -227,6 +233,7 @@ pub(super) async fn onward<R: RequestHead>(
         retry: forward.retry.as_ref().filter(|policy| policy.is_for(request)).cloned(),
         request_edits,
         response_edits: cookies(hashed.cookies).chain(selected.response_edits(&facts)).collect(),
+        session: None,
         mirrors: mirrors(&selected, routes, &facts),
         max_request_bytes: None,
         fault: None,
@@ -269,12 +276,30 @@ impl Routed {
     /// What it wants of an endpoint.
     pub(super) fn wanted<'a>(&'a self, tried: &'a Tried) -> Wanted<'a> {
         let selection = self.retry.as_ref().map(|policy| &policy.hosts);
-        Wanted { hash: self.hash, criteria: self.criteria.as_deref(), tried: Some(tried), selection }
+        // Who failed is not asked for again.
+        let preferred = self.session.as_ref().filter(|_| tried.is_empty()).and_then(|session| session.preferred());
+        Wanted { hash: self.hash, criteria: self.criteria.as_deref(), tried: Some(tried), selection, preferred }
+    }
+
+    /// Notes who was chosen, where the answer tells it.
+    pub(super) fn chose(&self, endpoint: &Endpoint) {
+        if let Some(session) = &self.session {
+            session.chose(endpoint);
+        }
+    }
+
+    /// Changes to the headers of the chosen endpoint's answer, in their order.
+    pub(super) fn answer_edits(&self) -> Cow<'_, [HeaderEdits]> {
+        match &self.session {
+            Some(session) => session.with(&self.response_edits),
+            None => Cow::Borrowed(&self.response_edits),
+        }
     }
 
     /// Takes over what filters did.
     fn take(&mut self, filtered: Filtered) {
-        let Filtered { request_edits, response_edits, max_request_bytes, fault, delayed, .. } = filtered;
+        let Filtered { request_edits, response_edits, max_request_bytes, session, fault, delayed, .. } = filtered;
+        self.session = session.map(|session| Box::new(Sticky::new(session)));
         // The filters saw the request before its route changes it, and see the answer after.
         self.request_edits.splice(0..0, request_edits);
         self.response_edits.extend(response_edits);

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use leno_api::explain::{Branch, Decider, Explanation, Refusal, Request, Step};
 use leno_engine::{
-    filter::{Abort, AbortStatus, Delay, Fault, FilterConfig, HttpFilter, LocalRateLimit, authorize::ExtAuthz},
+    filter::{Abort, AbortStatus, Delay, Fault, FilterConfig, HttpFilter, LocalRateLimit},
     request::{RequestHead, SimpleRequest},
     route::Action,
 };
@@ -208,6 +208,11 @@ async fn consider<R: RequestHead>(
             // These do nothing but to the request, and to what is noted of it here.
             filtered.pass(filter, setting, request, &mut Nothing).await.map(|reply| answer(&reply))
         }
+        FilterConfig::StatefulSession(_) => {
+            drop(filtered.pass(filter, setting, request, &mut Nothing).await);
+            steps.extend(session(filtered, filter));
+            None
+        }
         FilterConfig::JwtAuthn(_) | FilterConfig::JwtRequirement(_) => {
             match Box::pin(filtered.judge_tokens(filter, setting, request)).await? {
                 Ok(()) if filtered.reroutes() => {
@@ -226,12 +231,7 @@ async fn consider<R: RequestHead>(
         | FilterConfig::ExtAuthzRoute(_)
         | FilterConfig::RateLimit(_)
         | FilterConfig::RateLimitRoute(_)) => {
-            let asks = |own: &ExtAuthz| {
-                own.enabled_metadata.as_ref().is_none_or(|matcher| matcher.matches(&filtered.metadata))
-            };
-            if let FilterConfig::ExtAuthz(own) = &filter.config
-                && !asks(own)
-            {
+            if !is_asked(filtered, filter) {
                 return None;
             }
             // What a route says does not name the service.
@@ -240,6 +240,23 @@ async fn consider<R: RequestHead>(
             steps.push(step(Decider::Filter, &*filter.name, &[], says));
             None
         }
+    }
+}
+
+/// With whom a session is.
+fn session(filtered: &Filtered, filter: &HttpFilter) -> Option<Step> {
+    let endpoint = filtered.session.as_ref()?.endpoint?;
+    let says = format!("its session is with {endpoint}, where it goes as long as that is well");
+    Some(step(Decider::Filter, &*filter.name, &[], says))
+}
+
+/// Whether a service is asked about the request at all.
+fn is_asked(filtered: &Filtered, filter: &HttpFilter) -> bool {
+    match &filter.config {
+        FilterConfig::ExtAuthz(own) => {
+            own.enabled_metadata.as_ref().is_none_or(|matcher| matcher.matches(&filtered.metadata))
+        }
+        _ => true,
     }
 }
 

@@ -27,6 +27,7 @@ mod mirror;
 mod reply;
 mod retry;
 mod selected;
+mod session;
 mod view;
 
 use std::{rc::Rc, sync::Arc, time::Duration};

@@ -48,6 +48,9 @@ pub(super) fn time(text: Option<&String>, field: &str, problems: &mut Problems<'
 
 pub(super) fn session(session: &SessionPersistence, at: &str, problems: &mut Problems<'_>) {
     let at = format!("{at}.sessionPersistence");
+    if let Some(Err(rule)) = session.session_name.as_deref().map(name::http_token) {
+        problems.add(&format!("{at}.sessionName"), rule, "");
+    }
     time(session.absolute_timeout.as_ref(), &format!("{at}.absoluteTimeout"), problems);
     time(session.idle_timeout.as_ref(), &format!("{at}.idleTimeout"), problems);
     let lifetime = session.cookie_config.as_ref().and_then(|cookie| cookie.lifetime_type);

@@ -3,9 +3,12 @@
 //! [`envoy.config.route.v3.RouteAction.HashPolicy`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto#envoy-v3-api-msg-config-route-v3-routeaction-hashpolicy
 
 use leno_engine::route::{CookieAttributes, HashBy, HashPolicy};
-use leno_proto::v3::route::route_action::{
-    HashPolicy as Proto,
-    hash_policy::{Cookie, Header, PolicySpecifier},
+use leno_proto::{
+    google::protobuf::Duration,
+    v3::route::route_action::{
+        HashPolicy as Proto,
+        hash_policy::{Cookie, Header, PolicySpecifier},
+    },
 };
 
 use super::{
@@ -49,7 +52,24 @@ fn header(check: &mut Check, path: &str, proto: Header) -> Option<HashBy> {
 }
 
 fn cookie(check: &mut Check, path: &str, proto: Cookie) -> Option<HashBy> {
-    let name = check.name(&join(path, "name"), proto.name)?;
+    let Cookie { name, ttl, path: of, attributes } = proto;
+    // Without a life there is no cookie to make: what requests bring counts, and nothing else.
+    let is_made = ttl.is_some();
+    let others = attributes.into_iter().map(|one| (one.name, one.value)).collect();
+    let (name, attributes) = self::attributes(check, path, name, ttl, of, others)?;
+    Some(HashBy::Cookie(name, is_made.then_some(attributes)))
+}
+
+/// A cookie's name and how it is made.
+pub(super) fn attributes(
+    check: &mut Check,
+    path: &str,
+    name: String,
+    ttl: Option<Duration>,
+    of: String,
+    others: Vec<(String, String)>,
+) -> Option<(Box<str>, CookieAttributes)> {
+    let name = check.name(&join(path, "name"), name)?;
     let text = |check: &mut Check, field: &str, text: String| -> Box<str> {
         if text.bytes().any(|byte| byte.is_ascii_control() || byte == b';') {
             check.wrong(&join(path, field), format!("{text:?}"), "a text without ; and control characters");
@@ -57,12 +77,13 @@ fn cookie(check: &mut Check, path: &str, proto: Cookie) -> Option<HashBy> {
         text.into()
     };
     let name = text(check, "name", name);
-    // Without a life there is no cookie to make: what requests bring counts, and nothing else.
-    let Some(ttl) = proto.ttl else { return Some(HashBy::Cookie(name, None)) };
-    let ttl = check.duration(&join(path, "ttl"), &ttl)?;
-    let cookie_path = text(check, "path", proto.path);
-    let others = proto.attributes.into_iter();
-    let others =
-        others.map(|one| (text(check, "attributes", one.name), text(check, "attributes", one.value))).collect();
-    Some(HashBy::Cookie(name, Some(CookieAttributes { ttl, path: cookie_path, others })))
+    let ttl = match ttl {
+        Some(ttl) => check.duration(&join(path, "ttl"), &ttl)?,
+        None => std::time::Duration::ZERO,
+    };
+    let of = text(check, "path", of);
+    let others = others.into_iter();
+    let others = others.map(|(name, value)| (text(check, "attributes", name), text(check, "attributes", value)));
+    let others = others.collect();
+    Some((name, CookieAttributes { ttl, path: of, others }))
 }

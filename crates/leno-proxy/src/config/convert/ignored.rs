@@ -139,6 +139,11 @@ pub const IGNORED: &[Ignored] = &[
         "denials are counted by who called whom",
     ),
     ignored(
+        "envoy.extensions.filters.http.stateful_session.v3.StatefulSession",
+        "stat_prefix",
+        "there are no statistics under a prefix",
+    ),
+    ignored(
         "envoy.extensions.filters.network.rbac.v3.RBAC",
         "shadow_rules_stat_prefix",
         "denials are counted by who called whom",

@@ -21,7 +21,7 @@ use leno_engine::balance::{Balancing, Known, Plan, Subset, SubsetIndex, SubsetRu
 
 pub use self::{
     balancers::Balancers,
-    wanted::{Tried, Wanted},
+    wanted::{Preferred, Tried, Wanted},
 };
 use super::{Cluster, Endpoint, EndpointSet, cluster::Caller};
 

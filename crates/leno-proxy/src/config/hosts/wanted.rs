@@ -20,6 +20,17 @@ pub struct Wanted<'a> {
     pub tried: Option<&'a Tried>,
     /// What its retry policy says of another endpoint; `None`: nothing.
     pub selection: Option<&'a HostSelection>,
+    /// The endpoint that it is to go to, as long as it is there and not unhealthy.
+    pub preferred: Option<Preferred>,
+}
+
+/// An endpoint that is to be chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Preferred {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Whether no other will do.
+    pub strict: bool,
 }
 
 /// The endpoints that a request was sent to in vain.
@@ -45,6 +56,12 @@ impl Tried {
     /// Has all tried again.
     pub fn forget(&mut self) {
         self.lost.clear();
+    }
+
+    /// Whether none was tried yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.endpoints.is_empty()
     }
 
     /// Whether some are left out.

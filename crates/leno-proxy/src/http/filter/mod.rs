@@ -13,7 +13,9 @@ use std::{borrow::Cow, net::SocketAddr, num::NonZeroU32, sync::Arc};
 
 use bytes::Bytes;
 use leno_engine::{
-    filter::{ActiveFault, CorsPolicy, FilterConfig, HeaderMutation, HttpFilter, Levels, Overrides, Preflight},
+    filter::{
+        ActiveFault, CorsPolicy, FilterConfig, HeaderMutation, HttpFilter, Levels, Overrides, Preflight, Session,
+    },
     metadata::Metadata,
     request::RequestHead,
     route::{Facts, HeaderEdits},
@@ -22,6 +24,7 @@ use leno_engine::{
 use self::edited::Edited;
 use super::{held::Incoming, judged::Judged, reply::Reply, selected::Selected};
 use crate::{
+    clock,
     config::{Cluster, HttpConnectionManager, Routes, Slot},
     connection::{Callee, Connection},
     error::ErrorKind,
@@ -92,6 +95,8 @@ pub(super) struct Filtered {
     pub(super) metadata: Metadata,
     /// How many bytes its body may have.
     pub(super) max_request_bytes: Option<NonZeroU32>,
+    /// The session that it is of.
+    pub(super) session: Option<Session>,
     /// The fault that goes on until its end.
     pub(super) fault: Option<ActiveFault>,
     /// Whether it was delayed on purpose.
@@ -179,6 +184,10 @@ impl Filtered {
             FilterConfig::LocalRateLimit(limit) => self.rate_limit(limit, setting),
             FilterConfig::RateLimit(_) | FilterConfig::RateLimitRoute(_) => {
                 Box::pin(self.rate_limit_service(filter, setting, request)).await
+            }
+            FilterConfig::StatefulSession(sessions) => {
+                self.session = sessions.as_ref().and_then(|sessions| sessions.of(&self.seen(request), clock::epoch()));
+                None
             }
         }
     }

@@ -76,9 +76,9 @@ pub(super) struct Passing {
 
 /// Writes the head of an answer that is passed back.
 pub(super) fn response(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8], routed: &Routed, passing: Passing) {
-    let changes = header::response(&routed.response_edits, head.status, |name| {
-        head.field(bytes, name).map(|place| place.of_bytes(bytes))
-    });
+    let edits = routed.answer_edits();
+    let changes =
+        header::response(&edits, head.status, |name| head.field(bytes, name).map(|place| place.of_bytes(bytes)));
     write::status_line(out, head.status, head.reason.of_bytes(bytes));
     let options: Vec<_> = write::connection_options(bytes, &head.fields).collect();
     let unchunk = passing.http10 && head.framing == Framing::Chunked;

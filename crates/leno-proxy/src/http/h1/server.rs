@@ -214,6 +214,7 @@ impl Server {
                 return self.fail(request, routed, ProxyError::new(ErrorKind::NoHealthyUpstream, text)).await;
             };
             let active = endpoint.enter();
+            routed.chose(&endpoint);
             retries.begin(&endpoint);
             let attempted = self.attempt(&mut request, routed, &endpoint, &mut retries).await;
             drop(active);

@@ -202,6 +202,7 @@ impl Exchange<'_> {
             return Err((None, ProxyError::new(ErrorKind::NoHealthyUpstream, text)));
         };
         let _active = endpoint.enter();
+        routed.chose(&endpoint);
         retries.begin(&endpoint);
         if self.connection.direction == Direction::Outbound {
             self.outcome.callee.workload = Arc::clone(&endpoint.workload);

@@ -41,7 +41,8 @@ pub(super) fn is_legal(routed: &Routed) -> bool {
 
 /// Writes the head of an answer that is passed back.
 pub(super) fn answer(writer: &mut Writer<'_>, head: &Head, routed: &Routed) {
-    let changes = changes::response(&routed.response_edits, head.status(), |name| head.value(name));
+    let edits = routed.answer_edits();
+    let changes = changes::response(&edits, head.status(), |name| head.value(name));
     writer.status(head.status());
     fields(writer, head, &changes);
 }

@@ -10,6 +10,7 @@ mod backend;
 mod filter;
 mod parent;
 mod rule;
+mod session;
 mod stream;
 
 use std::collections::BTreeMap;

@@ -22,6 +22,7 @@ use super::{
     Unresolved,
     backend::{Payload, Resolver},
     filter::{self, Filtered},
+    session::{self, Place},
 };
 
 /// How often requests are sent again when the number is not given: Envoy's default.
@@ -40,11 +41,12 @@ pub(super) fn http(rules: &[HttpRouteRule], resolver: &mut Resolver<'_>) -> Vec<
     let mut made = Vec::new();
     for (index, rule) in rules.iter().enumerate() {
         let at = format!("spec.rules[{index}]");
-        let shares = rule.backend_refs.iter().map(|it| (&it.backend, it.weight, it.filters.clone())).collect();
-        if rule.session_persistence.is_some() {
-            no_sessions(&at, resolver);
-        }
-        let handling = handling(&Parts { filters: &rule.filters, shares }, times(rule), &at, resolver);
+        let shares: Vec<PartShare<'_>> =
+            rule.backend_refs.iter().map(|it| (&it.backend, it.weight, it.filters.clone())).collect();
+        let place = Place { at: &at, rule: &name(rule.name.as_ref(), index) };
+        let session = session::of(rule.session_persistence.as_ref(), &shares, &place, resolver);
+        let forward = Forward { session, ..times(rule) };
+        let handling = handling(&Parts { filters: &rule.filters, shares }, forward, &at, resolver);
         let matches = if rule.matches.is_empty() {
             vec![RequestMatch::default()]
         } else {
@@ -65,11 +67,12 @@ pub(super) fn grpc(rules: &[GrpcRouteRule], resolver: &mut Resolver<'_>) -> Vec<
         let at = format!("spec.rules[{index}]");
         let filters: Vec<_> = rule.filters.iter().map(as_http).collect();
         let shares = rule.backend_refs.iter();
-        let shares = shares.map(|it| (&it.backend, it.weight, it.filters.iter().map(as_http).collect())).collect();
-        if rule.session_persistence.is_some() {
-            no_sessions(&at, resolver);
-        }
-        let handling = handling(&Parts { filters: &filters, shares }, Forward::default(), &at, resolver);
+        let shares: Vec<PartShare<'_>> =
+            shares.map(|it| (&it.backend, it.weight, it.filters.iter().map(as_http).collect())).collect();
+        let place = Place { at: &at, rule: &name(rule.name.as_ref(), index) };
+        let session = session::of(rule.session_persistence.as_ref(), &shares, &place, resolver);
+        let forward = Forward { session, ..Forward::default() };
+        let handling = handling(&Parts { filters: &filters, shares }, forward, &at, resolver);
         let matches =
             if rule.matches.is_empty() { vec![GrpcMatch::default()] } else { rule.matches.iter().map(call).collect() };
         made.push(GrpcRule { name: name(rule.name.as_ref(), index), matches, handling });
@@ -77,13 +80,8 @@ pub(super) fn grpc(rules: &[GrpcRouteRule], resolver: &mut Resolver<'_>) -> Vec<
     made
 }
 
-fn no_sessions(at: &str, resolver: &mut Resolver<'_>) {
-    let field = format!("{at}.sessionPersistence");
-    resolver.unsupported(&field, "it not to be there: Leno does not keep sessions together yet", "");
-}
-
 /// A backend, its weight, its filters.
-type PartShare<'a> = (&'a BackendReference, u32, Vec<HttpRouteFilter>);
+pub(super) type PartShare<'a> = (&'a BackendReference, u32, Vec<HttpRouteFilter>);
 
 /// What a rule says of filters and backends.
 struct Parts<'a> {

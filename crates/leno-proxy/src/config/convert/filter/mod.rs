@@ -10,6 +10,7 @@ mod local_rate_limit;
 mod overrides;
 pub(super) mod rate_limit;
 mod rbac;
+mod stateful_session;
 
 use std::num::NonZeroU32;
 
@@ -38,6 +39,7 @@ mod type_name {
     pub(super) const HEADER_MUTATION: &str = "envoy.extensions.filters.http.header_mutation.v3.HeaderMutation";
     pub(super) const JWT_AUTHN: &str = "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication";
     pub(super) const RATE_LIMIT: &str = "envoy.extensions.filters.http.ratelimit.v3.RateLimit";
+    pub(super) const STATEFUL_SESSION: &str = "envoy.extensions.filters.http.stateful_session.v3.StatefulSession";
     pub(super) const LOCAL_RATE_LIMIT: &str = "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit";
 }
 
@@ -113,6 +115,9 @@ fn config(check: &mut Check, path: &str, config: &Any) -> Option<FilterConfig> {
         }
         type_name::JWT_AUTHN => check.unpack(path, config).map(|proto| jwt_authn::convert(check, path, proto)),
         type_name::RATE_LIMIT => check.unpack(path, config).and_then(|proto| rate_limit::convert(check, path, proto)),
+        type_name::STATEFUL_SESSION => {
+            check.unpack(path, config).and_then(|proto| stateful_session::convert(check, path, proto))
+        }
         type_name::LOCAL_RATE_LIMIT => {
             check.unpack(path, config).map(|proto| local_rate_limit::convert(check, path, proto))
         }
@@ -120,7 +125,7 @@ fn config(check: &mut Check, path: &str, config: &Any) -> Option<FilterConfig> {
             check.wrong(
                 path,
                 other,
-                "a filter that Leno has: RBAC, Buffer, Cors, ExtAuthz, HTTPFault, HeaderMutation, JwtAuthentication, LocalRateLimit, RateLimit",
+                "a filter that Leno has: RBAC, Buffer, Cors, ExtAuthz, HTTPFault, HeaderMutation, JwtAuthentication, LocalRateLimit, RateLimit, StatefulSession",
             );
             None
         }

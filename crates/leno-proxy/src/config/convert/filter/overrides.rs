@@ -16,7 +16,8 @@ use leno_proto::{
 
 use super::super::check::{Check, join};
 use super::{
-    buffer, cors, ext_authz, fault, header_mutation, jwt_authn, local_rate_limit, rate_limit, rbac, type_name, type_of,
+    buffer, cors, ext_authz, fault, header_mutation, jwt_authn, local_rate_limit, rate_limit, rbac, stateful_session,
+    type_name, type_of,
 };
 
 /// What is said at one place, by the names of the filters.
@@ -59,14 +60,8 @@ fn plain(check: &mut Check, path: &str, config: &Any) -> Option<Override> {
             }
         }
         "envoy.extensions.filters.http.buffer.v3.BufferPerRoute" => {
-            match check.unpack::<BufferPerRoute>(path, config)?.r#override {
-                Some(buffer_per_route::Override::Disabled(true)) => return Some(Override::Disabled),
-                Some(buffer_per_route::Override::Buffer(proto)) => buffer(check, &join(path, "buffer"), proto)?,
-                Some(buffer_per_route::Override::Disabled(false)) | None => {
-                    check.wrong(path, "nothing", "disabled: true, or buffer");
-                    return None;
-                }
-            }
+            let proto = check.unpack(path, config)?;
+            return buffer_of_route(check, path, proto);
         }
         "envoy.extensions.filters.http.cors.v3.CorsPolicy" => {
             let proto: CorsPolicy = check.unpack(path, config)?;
@@ -90,6 +85,10 @@ fn plain(check: &mut Check, path: &str, config: &Any) -> Option<Override> {
             let proto = check.unpack(path, config)?;
             rate_limit::of_route(check, path, proto)
         }
+        "envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute" => {
+            let proto = check.unpack(path, config)?;
+            return stateful_session::of_route(check, path, proto);
+        }
         type_name::FAULT => {
             let proto = check.unpack(path, config)?;
             fault::convert(check, path, proto)
@@ -99,11 +98,25 @@ fn plain(check: &mut Check, path: &str, config: &Any) -> Option<Override> {
             local_rate_limit::convert(check, path, proto)
         }
         other => {
-            let expected = "RBACPerRoute, BufferPerRoute, CorsPolicy, ExtAuthzPerRoute, HTTPFault, HeaderMutationPerRoute, LocalRateLimit, RateLimitPerRoute \
+            let expected = "RBACPerRoute, BufferPerRoute, CorsPolicy, ExtAuthzPerRoute, HTTPFault, HeaderMutationPerRoute, LocalRateLimit, RateLimitPerRoute, StatefulSessionPerRoute \
                             or FilterConfig";
             check.wrong(path, other, expected);
             return None;
         }
     };
     Some(Override::Config(config))
+}
+
+/// How many bytes a body may have here.
+fn buffer_of_route(check: &mut Check, path: &str, proto: BufferPerRoute) -> Option<Override> {
+    match proto.r#override {
+        Some(buffer_per_route::Override::Disabled(true)) => Some(Override::Disabled),
+        Some(buffer_per_route::Override::Buffer(proto)) => {
+            buffer(check, &join(path, "buffer"), proto).map(Override::Config)
+        }
+        Some(buffer_per_route::Override::Disabled(false)) | None => {
+            check.wrong(path, "nothing", "disabled: true, or buffer");
+            None
+        }
+    }
 }
