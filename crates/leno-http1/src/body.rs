@@ -41,6 +41,15 @@ pub struct Advanced {
     pub complete: bool,
 }
 
+/// A part of a body, without its framing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// Content.
+    Content(&'a [u8]),
+    /// A byte of the trailers: lines that end with CR LF, the empty one included.
+    Trailer(u8),
+}
+
 /// What is wrong with a body's framing. Chunk extensions are refused: nobody uses them, and programs differ in how they
 /// read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -115,6 +124,17 @@ impl Body {
     /// # Errors
     /// When the framing is not sound; the connection cannot be used any more.
     pub fn advance(&mut self, bytes: &[u8], mut content: impl FnMut(&[u8])) -> Result<Advanced, BodyError> {
+        self.take(bytes, |part| match part {
+            Part::Content(bytes) => content(bytes),
+            Part::Trailer(_) => {}
+        })
+    }
+
+    /// As [`Self::advance`], for who wants the trailers as well: see [`crate::field::trailers`].
+    ///
+    /// # Errors
+    /// As [`Self::advance`].
+    pub fn take(&mut self, bytes: &[u8], mut part: impl FnMut(Part<'_>)) -> Result<Advanced, BodyError> {
         let mut advanced = Advanced::default();
         while !self.is_complete() {
             let rest = bytes.get(advanced.framed..).unwrap_or_default();
@@ -122,7 +142,7 @@ impl Body {
             match self.state {
                 State::Length(left) | State::Data(left) => {
                     let take = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
-                    content(rest.get(..take).unwrap_or_default());
+                    part(Part::Content(rest.get(..take).unwrap_or_default()));
                     advanced.framed += take;
                     advanced.content += take;
                     let left = left - take as u64;
@@ -134,12 +154,15 @@ impl Body {
                     };
                 }
                 State::UntilClose => {
-                    content(rest);
+                    part(Part::Content(rest));
                     advanced.framed += rest.len();
                     advanced.content += rest.len();
                 }
                 _ => {
                     self.state = self.framing_byte(*first)?;
+                    if self.trailers > 0 {
+                        part(Part::Trailer(*first));
+                    }
                     advanced.framed += 1;
                 }
             }

@@ -60,6 +60,15 @@ pub fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
 }
 
+/// The fields of trailers, given the bytes of [`crate::body::Part::Trailer`].
+pub fn trailers(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii_end);
+    lines.filter_map(|line| {
+        let at = memchr::memchr(b':', line)?;
+        Some((line.get(..at)?, line.get(at + 1..)?.trim_ascii()))
+    })
+}
+
 /// Whether two names are the same, case aside.
 #[must_use]
 pub fn same(name: &[u8], lower: &str) -> bool {

@@ -28,7 +28,7 @@ pub mod field;
 pub mod head;
 pub mod write;
 
-pub use body::{Advanced, Body, BodyError, Framing};
+pub use body::{Advanced, Body, BodyError, Framing, Part};
 pub use error::{HeadError, HeadErrorKind};
 pub use field::{Field, Place};
 pub use head::{Limits, Parsed, RequestHead, ResponseHead, Version};

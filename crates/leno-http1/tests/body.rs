@@ -1,6 +1,6 @@
 //! Bodies.
 
-use leno_http1::{Body, BodyError, Framing};
+use leno_http1::{Body, BodyError, Framing, Part, field};
 use proptest::prelude::*;
 
 /// Content, framed length, and whether it is complete.
@@ -31,6 +31,23 @@ fn every_framing_ends_where_it_should() {
         let with_next = [&chunked[..], b"GET"].concat();
         assert_eq!(feed(Framing::Chunked, &with_next, piece), Ok((b"abc0123456789".to_vec(), chunked.len(), true)));
     }
+}
+
+#[test]
+fn trailers_are_told_apart_from_content() {
+    let mut body = Body::new(Framing::Chunked);
+    let (mut content, mut trailers) = (Vec::new(), Vec::new());
+    for byte in b"3\r\nabc\r\n0\r\nX-T: v: w\r\nempty:\r\n\r\n".chunks(1) {
+        let taken = body.take(byte, |part| match part {
+            Part::Content(bytes) => content.extend_from_slice(bytes),
+            Part::Trailer(byte) => trailers.push(byte),
+        });
+        assert_eq!(taken.map(|taken| taken.framed), Ok(1));
+    }
+    assert!(body.is_complete() && content == b"abc");
+    let fields: Vec<_> = field::trailers(&trailers).collect();
+    assert_eq!(fields, [(&b"X-T"[..], &b"v: w"[..]), (b"empty", b"")]);
+    assert_eq!(field::trailers(b"\r\n").count(), 0);
 }
 
 #[test]

@@ -32,8 +32,8 @@ mod settings;
 
 pub use connection::{Connection, Event, Next, Role, Sent, Stalled, Writer};
 pub use error::{Code, ConnectionError, StreamError};
-pub use head::{Field, Head, Place};
-pub use settings::Settings;
+pub use head::{Field, Head, Place, RequestLine};
+pub use settings::{Flood, Settings};
 
 /// What a client sends first.
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

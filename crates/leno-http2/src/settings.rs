@@ -46,6 +46,29 @@ pub struct Settings {
     pub max_unseen_resets: usize,
     /// How many bytes may wait to be written before streams have to wait with more.
     pub output: usize,
+    /// What the other side may do in excess.
+    pub flood: Flood,
+}
+
+/// What the other side may do in excess before the connection is closed. That what waits to be written stays small holds
+/// in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flood {
+    /// How many answers to its frames may wait to be written: acknowledgements and resets.
+    pub max_control_frames: u32,
+    /// How many empty frames may come in a row.
+    pub max_empty_frames: u32,
+    /// How many PRIORITY frames may come for each stream that it opened, and as many besides; `None`: any number.
+    pub max_priority_frames: Option<u32>,
+    /// How many WINDOW_UPDATE frames may come for each DATA frame that was sent: twice as many, two for each stream that it
+    /// opened, and five besides; `None`: any number.
+    pub max_window_frames: Option<u32>,
+}
+
+impl Default for Flood {
+    fn default() -> Self {
+        Self { max_control_frames: 10_000, max_empty_frames: 100, max_priority_frames: None, max_window_frames: None }
+    }
 }
 
 impl Default for Settings {
@@ -60,6 +83,7 @@ impl Default for Settings {
             connect_protocol: false,
             max_unseen_resets: 100,
             output: 64 * 1024,
+            flood: Flood::default(),
         }
     }
 }

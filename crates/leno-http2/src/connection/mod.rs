@@ -108,6 +108,19 @@ pub struct Next<'a> {
     pub event: Option<Event<'a>>,
 }
 
+/// Frames that are counted against [`crate::Flood`].
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
+    /// Answers since the output was empty.
+    control: u32,
+    /// PRIORITY frames that came.
+    priority: u64,
+    /// WINDOW_UPDATE frames that came.
+    window: u64,
+    /// DATA frames that were sent.
+    data: u64,
+}
+
 /// One end of a connection. `T` is what its user keeps for each stream.
 #[derive(Debug)]
 pub struct Connection<T> {
@@ -138,6 +151,7 @@ pub struct Connection<T> {
     given_up: (u64, u64),
     /// Empty frames in a row.
     empty: u32,
+    counted: Counted,
     /// Whether no new streams are taken: GOAWAY has named the last one.
     refusing: bool,
     /// Whether the other side takes no new streams.
@@ -177,6 +191,7 @@ impl<T: Default> Connection<T> {
             unseen_resets: 0,
             given_up: (0, 0),
             empty: 0,
+            counted: Counted::default(),
             refusing: false,
             gone: false,
             settings,
@@ -244,6 +259,12 @@ impl<T: Default> Connection<T> {
     #[must_use]
     pub fn max_active(&self) -> usize {
         self.peer.max_concurrent_streams as usize
+    }
+
+    /// Whether the other side has said what it allows.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.begun.1
     }
 
     /// Whether the other side takes extended CONNECT.

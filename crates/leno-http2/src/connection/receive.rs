@@ -13,8 +13,6 @@ use crate::{
 
 /// How many frames a head may come in.
 const MAX_PARTS: u32 = 128;
-/// How many empty frames may come in a row.
-const MAX_EMPTY: u32 = 100;
 /// How much may wait to be written when the other side asks for more than its due.
 const MAX_OUTPUT: usize = 1024 * 1024;
 /// How many streams may have been given up before it matters that they are most of all.
@@ -60,7 +58,7 @@ impl<T: Default> Connection<T> {
         match head.kind {
             DATA => self.on_data(head, payload),
             HEADERS => self.on_headers(head, payload),
-            PRIORITY => on_priority(head, payload).map(|()| None),
+            PRIORITY => self.on_priority(head, payload).map(|()| None),
             RST_STREAM => self.on_reset(head, payload),
             SETTINGS => self.on_settings(head, payload),
             PUSH_PROMISE => Err(ConnectionError::protocol("PUSH_PROMISE was not allowed")),
@@ -83,8 +81,35 @@ impl<T: Default> Connection<T> {
     }
 
     /// Refuses to answer more frames to who reads no answers.
-    fn bounded(&self) -> Result<(), ConnectionError> {
-        if self.out.len() > MAX_OUTPUT { Err(calm("answers are asked for and not read")) } else { Ok(()) }
+    fn bounded(&mut self) -> Result<(), ConnectionError> {
+        let control = &mut self.counted.control;
+        *control = if self.out.is_empty() { 1 } else { control.saturating_add(1) };
+        let flooded = self.out.len() > MAX_OUTPUT || *control > self.settings.flood.max_control_frames;
+        if flooded { Err(calm("answers are asked for and not read")) } else { Ok(()) }
+    }
+
+    /// Priorities are not followed ([RFC 9113, 5.3.2]), but what is no priority is refused.
+    ///
+    /// [RFC 9113, 5.3.2]: https://www.rfc-editor.org/rfc/rfc9113#section-5.3.2
+    fn on_priority(&mut self, head: FrameHead, payload: &[u8]) -> Result<(), ConnectionError> {
+        on_stream(head)?;
+        let on = frame::read_number(payload).filter(|_| head.length == 5).ok_or(size("PRIORITY of a wrong size"))?;
+        if on & frame::MAX_STREAM == head.stream {
+            return Err(ConnectionError::protocol("a stream that depends on itself"));
+        }
+        self.counted.priority += 1;
+        let most = self.settings.flood.max_priority_frames.map(|most| u64::from(most) * (self.given_up.0 + 1));
+        let flooded = self.role == Role::Server && most.is_some_and(|most| self.counted.priority > most);
+        if flooded { Err(calm("priorities without end")) } else { Ok(()) }
+    }
+
+    /// Refuses more WINDOW_UPDATE frames than what was sent gives reason for.
+    fn count_window(&mut self) -> Result<(), ConnectionError> {
+        self.counted.window += 1;
+        let most = self.settings.flood.max_window_frames;
+        let most = most.map(|most| 5 + 2 * (self.given_up.0 + u64::from(most) * self.counted.data));
+        let flooded = self.role == Role::Server && most.is_some_and(|most| self.counted.window > most);
+        if flooded { Err(calm("windows are opened without reason")) } else { Ok(()) }
     }
 
     fn on_data<'a>(&mut self, head: FrameHead, payload: &'a [u8]) -> Taken<'a> {
@@ -94,7 +119,7 @@ impl<T: Default> Connection<T> {
         let end = head.has(END_STREAM);
         if data.is_empty() && !end {
             self.empty += 1;
-            if self.empty > MAX_EMPTY {
+            if self.empty > self.settings.flood.max_empty_frames {
                 return Err(calm("empty frames"));
             }
         } else {
@@ -270,6 +295,7 @@ impl<T: Default> Connection<T> {
     fn on_window<'a>(&mut self, head: FrameHead, payload: &'a [u8]) -> Taken<'a> {
         let more = frame::read_number(payload).filter(|_| head.length == 4);
         let more = i64::from(more.ok_or(size("WINDOW_UPDATE of a wrong size"))? & MAX_WINDOW);
+        self.count_window()?;
         let id = head.stream;
         if id == 0 {
             self.send_window += more;
@@ -290,16 +316,4 @@ impl<T: Default> Connection<T> {
             (_, false) => Ok(Some(Event::Window { stream: id })),
         }
     }
-}
-
-/// Priorities are not followed ([RFC 9113, 5.3.2]), but what is no priority is refused.
-///
-/// [RFC 9113, 5.3.2]: https://www.rfc-editor.org/rfc/rfc9113#section-5.3.2
-fn on_priority(head: FrameHead, payload: &[u8]) -> Result<(), ConnectionError> {
-    on_stream(head)?;
-    let on = frame::read_number(payload).filter(|_| head.length == 5).ok_or(size("PRIORITY of a wrong size"))?;
-    if on & frame::MAX_STREAM == head.stream {
-        return Err(ConnectionError::protocol("a stream that depends on itself"));
-    }
-    Ok(())
 }

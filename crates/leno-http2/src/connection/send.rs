@@ -95,6 +95,7 @@ impl<T: Default> Connection<T> {
             let last = length == rest.len();
             if length > 0 || end {
                 let part = rest.get(..length).unwrap_or_default();
+                self.counted.data += 1;
                 frame::head(&mut self.out, length, DATA, if last && end { END_STREAM } else { 0 }, id);
                 self.out.extend_from_slice(part);
             }

@@ -39,6 +39,21 @@ pub struct Field {
     value: Place,
 }
 
+/// What the pseudo-headers of a request say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestLine<'a> {
+    /// `:method`.
+    pub method: &'a str,
+    /// `:scheme`; empty in CONNECT.
+    pub scheme: &'a str,
+    /// `:authority`.
+    pub authority: &'a str,
+    /// `:path`; empty in CONNECT.
+    pub path: &'a str,
+    /// `:protocol` of an extended CONNECT.
+    pub protocol: Option<&'a str>,
+}
+
 /// The pseudo-headers of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pseudo {
@@ -107,19 +122,68 @@ impl Head {
         })
     }
 
-    /// The head of an answer that came by another protocol. Names are put into lower case; which fields concern one
-    /// connection only is known to whoever calls.
+    /// The head of a request that came by another protocol. Names are put into lower case; which fields concern one
+    /// connection only is known to whoever calls, and `Host` is not among them.
+    pub fn request<'a>(line: &RequestLine<'a>, fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
+        let mut head = Self::default();
+        let RequestLine { method, scheme, authority, path, protocol } = *line;
+        let all = [
+            (Pseudo::Method, Some(method)),
+            (Pseudo::Scheme, Some(scheme).filter(|scheme| !scheme.is_empty())),
+            (Pseudo::Authority, Some(authority).filter(|authority| !authority.is_empty())),
+            (Pseudo::Path, Some(path).filter(|path| !path.is_empty())),
+            (Pseudo::Protocol, protocol),
+        ];
+        for (pseudo, text) in all {
+            let place = text.map(|text| head.put(text.as_bytes().iter().copied()));
+            if let Some(own) = head.pseudo.get_mut(pseudo as usize) {
+                *own = place;
+            }
+        }
+        head.put_fields(fields);
+        head.content_length = head.value("content-length").and_then(check::number);
+        head
+    }
+
+    /// The head of an answer that came by another protocol, as [`Self::request`].
     pub fn answer<'a>(status: u16, fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
         let mut head = Self { status: Some(status), ..Self::default() };
-        for (name, value) in fields {
-            let start = head.bytes.len();
-            head.bytes.extend(name.iter().map(u8::to_ascii_lowercase));
-            let middle = head.bytes.len();
-            head.bytes.extend_from_slice(value);
-            let (name, value) = (Place::new(start, middle), Place::new(middle, head.bytes.len()));
-            head.fields.push(Field { name, value });
-        }
+        head.put_fields(fields);
+        head.content_length = head.value("content-length").and_then(check::number);
         head
+    }
+
+    /// Trailers that came by another protocol, as [`Self::request`].
+    pub fn trailers<'a>(fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Self {
+        let mut head = Self::default();
+        head.put_fields(fields);
+        head
+    }
+
+    /// Leaves out fields whose name is not to be kept.
+    pub fn retain(&mut self, keep: impl Fn(&[u8]) -> bool) {
+        let Self { bytes, fields, .. } = self;
+        fields.retain(|field| keep(field.name.of(bytes)));
+    }
+
+    /// The same head with another status.
+    #[must_use]
+    pub fn with_status(self, status: u16) -> Self {
+        Self { status: Some(status), ..self }
+    }
+
+    fn put(&mut self, bytes: impl Iterator<Item = u8>) -> Place {
+        let start = self.bytes.len();
+        self.bytes.extend(bytes);
+        Place::new(start, self.bytes.len())
+    }
+
+    fn put_fields<'a>(&mut self, fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) {
+        for (name, value) in fields {
+            let name = self.put(name.iter().map(u8::to_ascii_lowercase));
+            let value = self.put(value.iter().copied());
+            self.fields.push(Field { name, value });
+        }
     }
 
     /// The method; empty in answers.
