@@ -36,24 +36,35 @@ pub(crate) struct Request {
     pub(crate) headers: Vec<(String, String)>,
     /// The body.
     pub(crate) body: String,
+    /// Whether it is asked by HTTP/2.
+    pub(crate) http2: bool,
+    /// The protocol of an extended CONNECT.
+    pub(crate) protocol: Option<String>,
 }
 
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.method, self.target)?;
+        if self.http2 {
+            f.write_str(" by HTTP/2")?;
+        }
+        if let Some(protocol) = &self.protocol {
+            write!(f, " to {protocol}")?;
+        }
         self.headers.iter().try_for_each(|(name, value)| write!(f, " {name}:{value}"))
     }
 }
 
 impl Request {
-    /// `GET /path Name:value…`, or a map with `method`, `path`, `headers` and `body`.
+    /// `GET /path Name:value…`, or a map with `method`, `path`, `headers`, `body`, `http2` and `protocol`.
     pub(crate) fn read(value: &Value) -> Self {
         if let Some(text) = value.as_str() {
             let mut words = text.split(' ');
             let (method, target) = (words.next().unwrap_or("GET"), words.next().unwrap_or("/"));
             let headers = words.filter_map(|word| word.split_once(':'));
             let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            return Self { method: method.into(), target: target.into(), headers, body: String::new() };
+            let (method, target) = (method.into(), target.into());
+            return Self { method, target, headers, body: String::new(), http2: false, protocol: None };
         }
         let text = |key: &str, default: &str| value[key].as_str().unwrap_or(default).to_owned();
         let headers = value["headers"].as_object().into_iter().flatten();
@@ -63,6 +74,8 @@ impl Request {
             target: text("path", "/"),
             headers: headers.collect(),
             body: text("body", ""),
+            http2: value["http2"].as_bool().unwrap_or_default(),
+            protocol: value["protocol"].as_str().map(str::to_owned),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::case::Request;
+use crate::{case::Request, http2};
 
 /// What came of a request.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +29,9 @@ pub(crate) struct Answer {
 
 /// Sends a request and reads the answer. `id` marks it for the backends.
 pub(crate) fn ask(port: u16, request: &Request, id: &str) -> Answer {
+    if request.http2 {
+        return http2::ask(port, request, id);
+    }
     let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.target);
     let has = |wanted: &str| request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
     if !has("host") {
@@ -40,7 +43,10 @@ pub(crate) fn ask(port: u16, request: &Request, id: &str) -> Answer {
     if !request.body.is_empty() && !has("transfer-encoding") {
         head.push_str(&format!("Content-Length: {}\r\n", request.body.len()));
     }
-    head.push_str(&format!("X-Case: {id}\r\nConnection: close\r\n\r\n"));
+    if !has("connection") {
+        head.push_str("Connection: close\r\n");
+    }
+    head.push_str(&format!("X-Case: {id}\r\n\r\n"));
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the proxy listens");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
     // Who refuses a request may close before it was sent.
@@ -76,17 +82,22 @@ pub(crate) fn parse(bytes: &[u8]) -> Answer {
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let mut lines = head.split("\r\n");
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|status| status.parse().ok());
-    let mut headers: Vec<_> = lines
+    let headers: Vec<_> = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    headers.sort();
     let chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
     let body = if chunked { unchunk(&bytes[end + 4..]) } else { bytes[end + 4..].to_vec() };
-    let body = String::from_utf8_lossy(&body).into_owned();
+    answer_of(status.unwrap_or_default(), headers, &body)
+}
+
+/// An answer with this body.
+pub(crate) fn answer_of(status: u16, mut headers: Vec<(String, String)>, body: &[u8]) -> Answer {
+    headers.sort();
+    let body = String::from_utf8_lossy(body).into_owned();
     let saw = serde_json::from_str::<Value>(&body).ok().filter(|value| value["backend"].is_string());
     let body = if saw.is_some() { String::new() } else { body };
-    Answer { status: status.unwrap_or_default(), headers, body, saw, ..Answer::default() }
+    Answer { status, headers, body, saw, ..Answer::default() }
 }
 
 /// The content of a chunked body.

@@ -310,5 +310,5 @@ fn request(random: &mut Random) -> Request {
     }
     let method = random.pick(&["GET", "GET", "GET", "POST", "HEAD", "DELETE", "OPTIONS"]).to_owned();
     let body = if method == "POST" { "body".to_owned() } else { String::new() };
-    Request { method, target, headers, body }
+    Request { method, target, headers, body, http2: false, protocol: None }
 }

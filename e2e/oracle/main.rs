@@ -10,6 +10,7 @@ mod config;
 mod coverage;
 mod exchange;
 mod generate;
+mod http2;
 mod minimise;
 mod proxy;
 mod report;

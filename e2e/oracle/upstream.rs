@@ -8,6 +8,8 @@
 //! | `x-do-close: 1` | closes the connection instead of an answer; with a number, for so many attempts |
 //! | `x-do-delay: 300` | answers after so many milliseconds |
 //!
+//! They speak HTTP/1.1, and HTTP/2 to who begins with it. Who asks for a tunnel gets what was seen through it.
+//!
 //! A request for `/keys` is answered with keys of token issuers.
 //! A request for `/unwell/` and a backend's name is answered with 503 by that one: what health checks ask for.
 
@@ -22,7 +24,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::{exchange::unchunk, service};
+use crate::{exchange::unchunk, http2, service};
 
 /// The backends of every cluster.
 #[derive(Debug)]
@@ -49,9 +51,9 @@ impl Upstream {
             let of = |number| {
                 let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
                 let port = listener.local_addr().expect("an address").port();
-                let attempts = Arc::clone(&attempts);
-                let backend = if name == "many" { format!("{name}-{number}") } else { name.to_owned() };
-                thread::spawn(move || accept(&backend, &listener, &attempts));
+                let name = if name == "many" { format!("{name}-{number}") } else { name.to_owned() };
+                let backend = Backend { name, attempts: Arc::clone(&attempts) };
+                thread::spawn(move || accept(&backend, &listener));
                 port
             };
             ports.insert(name, (0..count).map(of).collect());
@@ -78,50 +80,62 @@ impl Upstream {
 }
 
 /// A request that arrived.
-struct Arrived {
-    line: String,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
+pub(crate) struct Arrived {
+    pub(crate) line: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Arrived {
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
-}
 
-fn accept(backend: &str, listener: &TcpListener, attempts: &Arc<Attempts>) {
-    for stream in listener.incoming().flatten() {
-        let (backend, attempts) = (backend.to_owned(), Arc::clone(attempts));
-        thread::spawn(move || serve(&backend, stream, &attempts));
+    /// The protocol that it asks to change to, by HTTP/1.1.
+    fn upgrade(&self) -> Option<&str> {
+        let upgrades =
+            self.header("connection").is_some_and(|options| options.to_ascii_lowercase().contains("upgrade"));
+        self.header("upgrade").filter(|_| upgrades)
     }
 }
 
-fn serve(backend: &str, mut stream: TcpStream, attempts: &Attempts) {
-    let mut input = Vec::new();
-    while let Some(request) = read(&mut stream, &mut input) {
+/// A backend.
+#[derive(Clone, Debug)]
+pub(crate) struct Backend {
+    name: String,
+    attempts: Arc<Attempts>,
+}
+
+/// What becomes of a request.
+pub(crate) struct Plan {
+    pub(crate) status: u32,
+    pub(crate) body: String,
+    /// A header of the answer.
+    pub(crate) more: Option<(String, String)>,
+    /// Whether there is none.
+    pub(crate) closes: bool,
+    /// How long it takes.
+    pub(crate) delay: Option<Duration>,
+}
+
+impl Backend {
+    /// Notes a request, and decides.
+    pub(crate) fn plan(&self, request: &Arrived) -> Plan {
         let id = request.header("x-case").unwrap_or_default().to_owned();
         let saw = json!({
-            "backend": backend,
+            "backend": self.name,
             "line": request.line,
             "headers": request.headers,
             "body": String::from_utf8_lossy(&request.body),
         });
         let attempt = {
-            let mut attempts = attempts.lock().expect("no panic");
+            let mut attempts = self.attempts.lock().expect("no panic");
             let arrived = attempts.entry(id).or_default();
             arrived.push(saw.clone());
             u32::try_from(arrived.len()).unwrap_or(u32::MAX)
         };
         let number = |name: &str| request.header(name).and_then(|value| value.parse::<u32>().ok());
-        if number("x-do-close").is_some_and(|times| attempt <= times) {
-            return;
-        }
-        if let Some(delay) = number("x-do-delay") {
-            #[expect(clippy::disallowed_methods, reason = "the request asks for a slow backend")]
-            thread::sleep(Duration::from_millis(delay.into()));
-        }
-        let unwell = request.line.contains(&format!(" /unwell/{backend}"));
+        let unwell = request.line.contains(&format!(" /unwell/{}", self.name));
         let failing = number("x-do-fail").is_none_or(|times| attempt <= times);
         let status = match (number("x-do-status"), number("x-do-fail")) {
             _ if unwell => 503,
@@ -138,7 +152,49 @@ fn serve(backend: &str, mut stream: TcpStream, attempts: &Attempts) {
             saw.to_string()
         };
         let more = request.header("x-do-header").and_then(|text| text.split_once('='));
+        Plan {
+            status,
+            body,
+            more: more.map(|(name, value)| (name.to_owned(), value.to_owned())),
+            closes: number("x-do-close").is_some_and(|times| attempt <= times),
+            delay: number("x-do-delay").map(|delay| Duration::from_millis(delay.into())),
+        }
+    }
+}
+
+fn accept(backend: &Backend, listener: &TcpListener) {
+    for stream in listener.incoming().flatten() {
+        let backend = backend.clone();
+        thread::spawn(move || serve(&backend, stream));
+    }
+}
+
+fn serve(backend: &Backend, mut stream: TcpStream) {
+    let mut first = [0; 3];
+    if matches!(stream.peek(&mut first), Ok(3)) && &first == b"PRI" {
+        return http2::serve(backend, stream);
+    }
+    let mut input = Vec::new();
+    while let Some(request) = read(&mut stream, &mut input) {
+        let Plan { status, body, more, closes, delay } = backend.plan(&request);
+        if closes {
+            return;
+        }
+        if let Some(delay) = delay {
+            #[expect(clippy::disallowed_methods, reason = "the request asks for a slow backend")]
+            thread::sleep(delay);
+        }
         let more = more.map(|(name, value)| format!("{name}: {value}\r\n")).unwrap_or_default();
+        let tunnels = request.upgrade().is_some() || request.line.starts_with("CONNECT ");
+        if tunnels && status == 200 {
+            // What it saw goes through the tunnel, which ends with it.
+            let upgrade = request.upgrade().map(|name| format!("connection: upgrade\r\nupgrade: {name}\r\n"));
+            let status = if upgrade.is_some() { "101 Switching Protocols" } else { "200 OK" };
+            let upgrade = upgrade.unwrap_or_default();
+            let answer = format!("HTTP/1.1 {status}\r\n{upgrade}{more}\r\n{body}");
+            stream.write_all(answer.as_bytes()).ok();
+            return;
+        }
         let answer = format!("HTTP/1.1 {status} Whatever\r\ncontent-length: {}\r\n{more}\r\n{body}", body.len());
         if stream.write_all(answer.as_bytes()).is_err() {
             return;

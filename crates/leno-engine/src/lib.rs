@@ -22,6 +22,7 @@ pub mod balance;
 pub mod detect;
 pub mod filter;
 pub mod fraction;
+pub mod host_rules;
 pub mod jwt;
 pub mod label;
 pub mod matcher;

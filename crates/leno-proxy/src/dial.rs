@@ -29,6 +29,34 @@ pub struct Dialed {
     pub io: Io,
     /// The identity that the endpoint proved; `None` in plaintext.
     pub identity: Option<SpiffeId>,
+    /// What the endpoint chose to speak; `None`: it was not asked, or did not choose.
+    pub payload: Option<Payload>,
+}
+
+/// What is offered to an endpoint by ALPN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// What will be spoken.
+    Only(Payload),
+    /// HTTP/2 or HTTP/1.1, as it likes.
+    Either,
+}
+
+impl From<Payload> for Offer {
+    fn from(payload: Payload) -> Self {
+        Self::Only(payload)
+    }
+}
+
+impl Offer {
+    /// What is spoken where there is no choice.
+    #[must_use]
+    pub fn payload(self) -> Payload {
+        match self {
+            Self::Only(payload) => payload,
+            Self::Either => Payload::Http1,
+        }
+    }
 }
 
 /// For whom an endpoint is dialled.
@@ -72,13 +100,14 @@ pub async fn dial(
     for_whom: OnBehalf<'_>,
     cluster: &Cluster,
     endpoint: &Endpoint,
-    payload: Payload,
+    offer: impl Into<Offer>,
 ) -> Result<Dialed, ProxyError> {
-    let all = reach(for_whom, cluster, (endpoint, endpoint.address), payload);
+    let offer = offer.into();
+    let all = reach(for_whom, cluster, (endpoint, endpoint.address), offer);
     let to = endpoint.address;
     let (result, origin) = match timeout(cluster.connect_timeout, all).await {
         // Of bytes nothing more will be known.
-        Ok(Ok(dialed)) if payload == Payload::Tcp => (Ok(dialed), LocalOrigin::ConnectSuccessFinal),
+        Ok(Ok(dialed)) if offer.payload() == Payload::Tcp => (Ok(dialed), LocalOrigin::ConnectSuccessFinal),
         Ok(Ok(dialed)) => (Ok(dialed), LocalOrigin::ConnectSuccess),
         Ok(Err(error)) => (Err(error), LocalOrigin::ConnectFailed),
         Err(_) => {
@@ -98,9 +127,9 @@ pub(crate) async fn reach(
     for_whom: OnBehalf<'_>,
     cluster: &Cluster,
     at: (&Endpoint, SocketAddr),
-    payload: Payload,
+    offer: impl Into<Offer>,
 ) -> Result<Dialed, ProxyError> {
-    let (endpoint, to) = at;
+    let ((endpoint, to), offer) = (at, offer.into());
     let (worker, caller) = (for_whom.worker(), for_whom.caller());
     let failed = |error: io::Error| ProxyError::new(ErrorKind::UpstreamConnect, format!("connecting to {to}: {error}"));
     let direction = caller.map_or(Direction::Outbound, |caller| caller.direction);
@@ -110,15 +139,15 @@ pub(crate) async fn reach(
         introduce(&mut stream, header, caller).await.map_err(failed)?;
     }
     match &transport.security {
-        Security::Plain => Ok(Dialed { io: Io::Plain(Buffered::new(stream)), identity: None }),
+        Security::Plain => Ok(Dialed { io: Io::Plain(Buffered::new(stream)), identity: None, payload: None }),
         Security::MeshTls(config) => {
-            let (io, identity) = tls::connect::mesh(worker, config, payload, stream, to).await?;
-            Ok(Dialed { io, identity: Some(identity) })
+            let (io, identity) = tls::connect::mesh(worker, config, offer.payload(), stream, to).await?;
+            Ok(Dialed { io, identity: Some(identity), payload: None })
         }
         Security::Tls(context) => {
             let server = context.server(&endpoint.standing.hostname, to.ip());
-            let io = tls::connect::own(worker, context, payload, stream, (to, server)).await?;
-            Ok(Dialed { io, identity: None })
+            let (io, payload) = tls::connect::own(worker, context, offer, stream, (to, server)).await?;
+            Ok(Dialed { io, identity: None, payload })
         }
         Security::Named(server) => {
             let io = tls::connect::named(worker, server, stream, to).await?;

@@ -98,6 +98,9 @@ error_kinds! {
     /// Nothing moved on the stream for the idle timeout.
     StreamIdleTimeout: Downstream, 408, "SI", "stream_idle_timeout", false,
         "Send something from time to time on streams that live long.";
+    /// A request took longer with its answer than streams may.
+    StreamDuration: Downstream, 504, "DT", "stream_duration", false,
+        "Nothing, if the limit is meant; else raise `max_stream_duration` of the route or the connection manager.";
     /// The TLS handshake with the caller failed.
     DownstreamTls: Downstream, 0, "-", "downstream_tls", false,
         "See `leno_tls_handshakes_total` and the log line `TLS handshake failed` for the reason.";
@@ -176,6 +179,9 @@ error_kinds! {
     /// The endpoint did not answer in time.
     UpstreamTimeout: Upstream, 504, "UT", "upstream_timeout", false,
         "Look why the application takes so long; the detail says which time ran out.";
+    /// An endpoint took longer with a request than streams to its cluster may.
+    UpstreamStreamDuration: Upstream, 504, "UMSDR", "upstream_stream_duration", false,
+        "Nothing, if the limit is meant; else raise `max_stream_duration` of the cluster.";
     /// The endpoint answered with a status after which the retry policy sends the request again; the caller gets the
     /// last answer.
     UpstreamStatus: Upstream, 0, "URX", "upstream_status", false,

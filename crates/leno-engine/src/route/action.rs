@@ -15,6 +15,7 @@ use crate::{
 
 /// What happens to a request.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "almost every route goes on")]
 pub enum Action {
     /// It goes on to a cluster.
     Forward(Forward),
@@ -35,6 +36,8 @@ pub struct Forward {
     pub path_rewrite: Option<PathRewrite>,
     /// How the host changes.
     pub host_rewrite: Option<HostRewrite>,
+    /// What is said of upgrades beside the connection manager; `None`: nothing.
+    pub upgrades: Option<Arc<[Upgrade]>>,
     /// Whether a host that changed is told in `x-forwarded-host`.
     pub tells_host: bool,
     /// The status where the cluster does not exist.
@@ -45,6 +48,8 @@ pub struct Forward {
     pub timeout: Option<Duration>,
     /// How long nothing may move; `None`: what the connection manager says.
     pub idle_timeout: Option<Duration>,
+    /// How long a request may take with its answer; zero: for ever; `None`: what the connection manager says.
+    pub longest: Option<Duration>,
     /// When to try again.
     pub retry: Option<Arc<RetryPolicy>>,
     /// Who else gets them; empty: as the virtual host or the route table says.
@@ -142,6 +147,30 @@ pub enum HostRewrite {
     Header(Box<str>),
     /// The path, with every fit of the expression replaced by this.
     PathRegex(Pattern, Box<str>),
+    /// The name of the endpoint's host, where it has one (`auto_host_rewrite`).
+    Endpoint,
+}
+
+/// What is said of one kind of upgrade ([`UpgradeConfig`]).
+///
+/// [`UpgradeConfig`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto#config-route-v3-routeaction-upgradeconfig
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upgrade {
+    /// The value of `Upgrade`, in lower case; `connect` for CONNECT.
+    pub name: Box<str>,
+    /// Whether it is passed on.
+    pub enabled: bool,
+    /// Whether CONNECT ends here, and the endpoint gets what comes through the tunnel.
+    pub terminates: Option<Terminate>,
+}
+
+/// How CONNECT ends here ([`ConnectConfig`]).
+///
+/// [`ConnectConfig`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto#config-route-v3-routeaction-upgradeconfig-connectconfig
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terminate {
+    /// Whether POST does as well.
+    pub post: bool,
 }
 
 /// The caller is sent elsewhere ([`RedirectAction`]).
@@ -221,11 +250,13 @@ impl Forward {
             clusters: Clusters::One(cluster.into()),
             path_rewrite: None,
             host_rewrite: None,
+            upgrades: None,
             tells_host: false,
             not_found: 503,
             hash: Vec::new(),
             timeout: None,
             idle_timeout: None,
+            longest: None,
             retry: None,
             mirrors: Box::default(),
             rate_limits: Box::default(),
@@ -245,6 +276,8 @@ impl HostRewrite {
                 (!value.is_empty()).then(|| value.into())
             }
             Self::PathRegex(pattern, substitution) => Some(pattern.replace(request.path(), substitution).into()),
+            // Known once the endpoint is.
+            Self::Endpoint => None,
         }
     }
 }

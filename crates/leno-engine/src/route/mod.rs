@@ -11,7 +11,7 @@ mod table;
 
 pub use action::{
     Action, ClusterWeight, Clusters, DirectResponse, Forward, HostRewrite, Mirror, MirrorHost, PathRedirect,
-    PathRewrite, Redirect,
+    PathRewrite, Redirect, Terminate, Upgrade,
 };
 pub use format::{Facts, Format};
 pub(crate) use hash_policy::cookie;

@@ -18,11 +18,11 @@ use leno_engine::{
 
 use super::{
     CircuitBreaker, DialSocket, Endpoint, EndpointSet, HealthChecker, OutlierDetector, Security, SetRules, Slot,
-    Transport, TransportMatch,
+    Transport, TransportMatch, UpstreamHttp,
     dns::DnsEndpoints,
     hosts::{Choice, Wanted},
 };
-use crate::{clock, dns, health, telemetry::event::Protocol, worker::Worker};
+use crate::{clock, dns, health, worker::Worker};
 
 /// Endpoints that are reached alike.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ pub struct Cluster {
     pub socket: DialSocket,
     /// What HTTP is spoken with its endpoints.
     pub protocol: HttpProtocol,
+    /// How it is spoken.
+    pub http: UpstreamHttp,
     /// After how many requests a connection is not used any more; `None`: never.
     pub max_requests_per_connection: Option<NonZeroU32>,
     /// How much may be under way.
@@ -71,8 +73,7 @@ pub struct Caller {
     pub cluster: Option<Arc<Slot<Cluster>>>,
 }
 
-/// What HTTP is spoken with a cluster's endpoints ([`HttpProtocolOptions`]). Requests of HTTP/2 are translated to
-/// HTTP/1.1; those of HTTP/1.1 to HTTP/2 are not: they are refused.
+/// What HTTP is spoken with a cluster's endpoints ([`HttpProtocolOptions`]). Requests in another version are translated.
 ///
 /// [`HttpProtocolOptions`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/upstreams/http/v3/http_protocol_options.proto
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -84,6 +85,8 @@ pub enum HttpProtocol {
     Http2,
     /// What the caller speaks (`use_downstream_protocol_config`).
     AsCaller,
+    /// What the endpoint chooses by ALPN (`auto_config`).
+    Auto,
 }
 
 /// Where a cluster's endpoints come from.
@@ -224,16 +227,6 @@ impl Cluster {
     pub(crate) fn passed_check(&self, endpoint: &Endpoint) {
         if let (Some(outlier), Some(set)) = (&self.outlier, self.choice.endpoints()) {
             outlier.passed_check(self, &set.endpoints, endpoint);
-        }
-    }
-
-    /// Whether requests of this protocol can go to its endpoints. HTTP/2 is translated to HTTP/1.1, but for CONNECT.
-    #[must_use]
-    pub fn speaks(&self, protocol: Protocol, connect: bool) -> bool {
-        match self.protocol {
-            HttpProtocol::AsCaller => true,
-            HttpProtocol::Http1 => protocol == Protocol::Http1 || !connect,
-            HttpProtocol::Http2 => matches!(protocol, Protocol::Http2 | Protocol::Grpc),
         }
     }
 

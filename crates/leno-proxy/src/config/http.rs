@@ -1,10 +1,10 @@
 //! The HTTP connection manager: how a connection's requests are read, allowed and routed.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
 
-use leno_engine::{filter::HttpFilter, normalize::PathRules, route::RouteTable};
+use leno_engine::{filter::HttpFilter, host_rules::HostRules, normalize::PathRules, route::RouteTable};
 
-use super::{Cluster, Slot};
+use super::{Cluster, Http2Options, Slot};
 
 /// How the requests of a connection are treated.
 #[derive(Debug)]
@@ -21,14 +21,76 @@ pub struct HttpConnectionManager {
     pub services: HashMap<Box<str>, Arc<Slot<Cluster>>>,
     /// What is done with paths before anything is decided by them.
     pub paths: PathRules,
+    /// What is done with hosts before anything is decided by them.
+    pub hosts: HostRules,
     /// Times and sizes.
     pub limits: HttpLimits,
     /// The values of `Upgrade` that are passed on, in lower case (`websocket`); `CONNECT` counts as `connect`.
     pub upgrades: Vec<Box<str>>,
+    /// How HTTP/2 is spoken.
+    pub http2: Http2Options,
+    /// Whether trailers go from HTTP/2 to HTTP/1.1 and back (`http_protocol_options.enable_trailers`). Between two sides of
+    /// HTTP/1.1 they always pass.
+    pub trailers: bool,
+    /// What becomes of header fields with `_` in their name.
+    pub underscores: Underscores,
+    /// The `:scheme` that HTTP/2 endpoints are told.
+    pub scheme: SchemeRule,
     /// What is said of who called.
     pub forwarding: Forwarding,
     /// Whether requests are logged.
     pub access_log: bool,
+}
+
+/// What becomes of header fields with `_` in their name ([`HeadersWithUnderscoresAction`]).
+///
+/// [`HeadersWithUnderscoresAction`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/core/v3/protocol.proto#enum-config-core-v3-httpprotocoloptions-headerswithunderscoresaction
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Underscores {
+    /// They pass.
+    #[default]
+    Allow,
+    /// A request that has one is refused.
+    Reject,
+    /// They are left out.
+    Drop,
+}
+
+/// The `:scheme` that HTTP/2 endpoints are told ([`SchemeHeaderTransformation`]).
+///
+/// [`SchemeHeaderTransformation`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/core/v3/protocol.proto#config-core-v3-schemeheadertransformation
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SchemeRule {
+    /// The caller's.
+    #[default]
+    Keep,
+    /// `http`.
+    Http,
+    /// `https`.
+    Https,
+    /// `https` over TLS, else `http`.
+    Upstream,
+}
+
+impl SchemeRule {
+    /// The scheme, where it is the same for all requests.
+    #[must_use]
+    pub fn fixed(self) -> Option<&'static str> {
+        match self {
+            Self::Http => Some("http"),
+            Self::Https => Some("https"),
+            Self::Keep | Self::Upstream => None,
+        }
+    }
+
+    /// The scheme in place of the caller's; `secure`: whether the endpoint is reached over TLS.
+    #[must_use]
+    pub fn of(self, secure: bool) -> Option<&'static str> {
+        match self {
+            Self::Upstream => Some(if secure { "https" } else { "http" }),
+            rule => rule.fixed(),
+        }
+    }
 }
 
 /// What is said of who called, to endpoints and to the caller.
@@ -53,6 +115,8 @@ pub struct Forwarding {
     pub keep_request_id: bool,
     /// Whether answers have `x-request-id`.
     pub answers_request_id: bool,
+    /// The scheme that `x-forwarded-proto` tells, whatever the caller's is.
+    pub scheme: Option<&'static str>,
 }
 
 /// Our name in answers (`server_header_transformation`).
@@ -128,14 +192,12 @@ pub struct HttpLimits {
     pub max_headers_bytes: u32,
     /// How many header fields a request may have. Default 100.
     pub max_headers_count: u32,
-    /// How many streams an HTTP/2 connection may have open. Default 1024 (Envoy: unlimited until 1.33).
-    pub max_concurrent_streams: u32,
-    /// How many bytes of a request may be in flight unread by HTTP/2. Default 256 KiB (Envoy: 16 MiB since 1.36).
-    pub stream_window: u32,
-    /// The same for all requests of a connection together. Default 4 MiB (Envoy: 24 MiB since 1.36).
-    pub connection_window: u32,
-    /// The size in bytes of the table that HTTP/2 callers compress heads with. Default 4096.
-    pub header_table: u32,
+    /// How long a connection takes new requests; `None`: for ever.
+    pub max_connection_duration: Option<Duration>,
+    /// How long a request may take with its answer, tunnels included, where its route says nothing; `None`: for ever.
+    pub max_stream_duration: Option<Duration>,
+    /// After how many requests a connection is closed; `None`: never.
+    pub max_requests: Option<NonZeroU32>,
 }
 
 impl Default for HttpLimits {
@@ -147,10 +209,9 @@ impl Default for HttpLimits {
             request_timeout: Duration::ZERO,
             max_headers_bytes: 60 * 1024,
             max_headers_count: 100,
-            max_concurrent_streams: 1024,
-            stream_window: 256 * 1024,
-            connection_window: 4 * 1024 * 1024,
-            header_table: 4096,
+            max_connection_duration: None,
+            max_stream_duration: None,
+            max_requests: None,
         }
     }
 }

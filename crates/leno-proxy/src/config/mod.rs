@@ -26,6 +26,7 @@ pub mod slot;
 pub mod tcp;
 pub mod tls;
 pub mod transport;
+pub mod upstream_http;
 mod watch;
 
 pub use breaker::{CircuitBreaker, Counted, RetryLimit, Thresholds};
@@ -36,8 +37,8 @@ pub use guard::{ConnectionLimit, Guard, Permit};
 pub use health_check::{HealthChecker, Question};
 pub use hosts::{Balancers, Choice, Preferred, Tried, Wanted};
 pub use http::{
-    CertificateHeader, Codec, Forwarding, HttpConnectionManager, HttpLimits, RouteSource, Routes, ServerHeader,
-    ToldCertificate,
+    CertificateHeader, Codec, Forwarding, HttpConnectionManager, HttpLimits, RouteSource, Routes, SchemeRule,
+    ServerHeader, ToldCertificate, Underscores,
 };
 pub use listener::{DownstreamTls, FilterChain, Inspect, Introduction, Listener, MeshTls, Terminal};
 pub use outlier::OutlierDetector;
@@ -48,3 +49,4 @@ pub use tcp::{Longest, TcpProxy, WeightedCluster};
 pub use transport::{
     DialSocket, Keepalive, NamedServer, Passed, ProxyHeader, Security, Transport, TransportMatch, UpstreamTls,
 };
+pub use upstream_http::{Http2Keepalive, Http2Options, UpstreamHttp};

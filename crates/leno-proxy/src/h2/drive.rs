@@ -9,7 +9,7 @@ use std::{
 
 use tokio::io::AsyncWrite as _;
 
-use super::{Link, Request};
+use super::{Link, Request, keepalive::Act, link::PING};
 use crate::{http_buffer::Buffer, io::Io};
 
 /// How often in a row it reads before others have their turn.
@@ -52,6 +52,9 @@ impl Driver {
         {
             self.broken = Some(why);
         }
+        if self.poll_pings(cx) {
+            return Poll::Ready(Err("no answer to a ping".to_owned()));
+        }
         let written = self.poll_write(cx);
         if let Poll::Ready(Err(error)) = written {
             return Poll::Ready(Err(self.broken.take().unwrap_or_else(|| error.to_string())));
@@ -82,7 +85,11 @@ impl Driver {
                 }
             }
             match self.input.poll_read(&mut self.io, cx) {
-                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(Ok(1..)) => self.link.0.with(|inner| {
+                    if let Some(pings) = &mut inner.pings {
+                        pings.hear();
+                    }
+                }),
                 Poll::Ready(Ok(0)) => return Err("closed by the other side".to_owned()),
                 Poll::Ready(Err(error)) => return Err(error.to_string()),
                 Poll::Pending => {
@@ -93,6 +100,20 @@ impl Driver {
         }
         cx.waker().wake_by_ref();
         Ok(())
+    }
+
+    /// Asks whether the other side is there, when it is time to; whether it is thought not to be.
+    fn poll_pings(&self, cx: &mut Context<'_>) -> bool {
+        self.link.0.with(|inner| {
+            let Some(pings) = &mut inner.pings else { return false };
+            while let Poll::Ready(act) = pings.poll(cx) {
+                match act {
+                    Act::Ping => inner.connection.ping(PING),
+                    Act::GiveUp => return true,
+                }
+            }
+            false
+        })
     }
 
     /// Writes all there is.

@@ -10,7 +10,8 @@ use std::{
 
 use leno_http2::{Code, Connection, ConnectionError, Event, Head, Role, Settings, StreamError, Writer};
 
-use super::Stream;
+use super::{Stream, keepalive::Pings};
+use crate::config::Http2Keepalive;
 
 /// Why a stream is over before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +88,12 @@ pub(super) struct Inner {
     pub(super) over: bool,
     /// Whether it ends with its last stream.
     pub(super) retired: bool,
+    /// The pings that find out whether the other side is there.
+    pub(super) pings: Option<Box<Pings>>,
 }
+
+/// The payload of our pings.
+pub(super) const PING: [u8; 8] = *b"are you?";
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,7 +102,7 @@ impl fmt::Debug for Link {
 }
 
 impl Link {
-    pub(crate) fn new(role: Role, settings: Settings) -> Rc<Self> {
+    pub(crate) fn new(role: Role, settings: Settings, keepalive: Option<Http2Keepalive>) -> Rc<Self> {
         Rc::new(Self(RefCell::new(Inner {
             connection: Connection::new(role, settings),
             driver: None,
@@ -105,6 +111,7 @@ impl Link {
             arrived: VecDeque::new(),
             over: false,
             retired: false,
+            pings: keepalive.map(|keepalive| Box::new(Pings::new(keepalive))),
         })))
     }
 
@@ -131,9 +138,23 @@ impl Link {
                 inner.openers.push(cx.waker().clone());
                 return Poll::Pending;
             }
+            if inner.pings.as_mut().is_some_and(|pings| pings.opens()) {
+                inner.connection.ping(PING);
+            }
             let opened = inner.connection.open(Slot::default(), end, bodiless, write);
             inner.kick();
             Poll::Ready(opened.map(|id| Stream::new(Rc::clone(self), id)))
+        })
+    }
+
+    /// Whether the other side takes upgrades (RFC 8441), once it has said what it takes.
+    pub(crate) fn poll_takes_upgrades(&self, cx: &Context<'_>) -> Poll<bool> {
+        self.with(|inner| {
+            if inner.connection.has_begun() || !inner.is_usable() {
+                return Poll::Ready(inner.connection.takes_connect_protocol());
+            }
+            inner.openers.push(cx.waker().clone());
+            Poll::Pending
         })
     }
 

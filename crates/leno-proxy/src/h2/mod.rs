@@ -6,6 +6,7 @@
 
 mod ask;
 mod drive;
+mod keepalive;
 mod link;
 mod stream;
 

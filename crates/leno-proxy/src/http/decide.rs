@@ -13,7 +13,10 @@ use leno_engine::{
     filter::ActiveFault,
     request::RequestHead,
     resilience::RetryPolicy,
-    route::{Action, Facts, Forward, HashPolicy, Hashed, HeaderAppend, HeaderEdits, HeaderText, HeaderWrite, Route},
+    route::{
+        Action, Facts, Forward, HashPolicy, Hashed, HeaderAppend, HeaderEdits, HeaderText, HeaderWrite, HostRewrite,
+        Route, Upgrade,
+    },
 };
 use rand::RngExt as _;
 
@@ -30,7 +33,8 @@ use super::{
 };
 use crate::{
     config::{
-        Cluster, ClusterKind, Endpoint, HttpConnectionManager, OriginalDst, RouteSource, Routes, Slot, Tried, Wanted,
+        Cluster, ClusterKind, Endpoint, HttpConnectionManager, HttpProtocol, OriginalDst, RouteSource, Routes, Slot,
+        Tried, Wanted,
     },
     connection::{Admission, Callee, Connection},
     error::{ErrorKind, ProxyError},
@@ -55,16 +59,24 @@ pub(super) struct Routed {
     pub(super) host: Option<Box<str>>,
     /// What it is kept together with others by.
     pub(super) hash: Option<u64>,
+    /// What is told of the host where it becomes the endpoint's own; `None`: it does not.
+    pub(super) named: Option<Originals>,
+    /// What is said of upgrades beside the connection manager.
+    pub(super) upgrades: Option<Arc<[Upgrade]>>,
+    /// Where CONNECT ends.
+    pub(super) terminates: Terminates,
     /// What must be noted about the endpoint.
     pub(super) criteria: Option<Arc<Criteria>>,
     /// What was there before a rewrite, for the callee.
-    pub(super) originals: Vec<(&'static str, String)>,
+    pub(super) originals: Originals,
     /// What is said of who called.
     pub(super) told: Told,
     /// How long the answer may take once the request is there.
     pub(super) timeout: Option<Duration>,
     /// How long the request may take to arrive.
     pub(super) arrival: Option<Duration>,
+    /// How long it may take with its answer.
+    pub(super) longest: Option<Duration>,
     /// How long nothing may move.
     pub(super) idle: Duration,
     /// When to try again.
@@ -83,6 +95,18 @@ pub(super) struct Routed {
     pub(super) fault: Option<ActiveFault>,
     /// Whether it was delayed on purpose.
     pub(super) delayed: bool,
+}
+
+/// Headers that tell what was there before.
+type Originals = Vec<(&'static str, String)>;
+
+/// Where CONNECT ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Terminates {
+    /// Here: the endpoint gets what comes through the tunnel.
+    Here,
+    /// At the endpoint, or it is none.
+    Beyond,
 }
 
 /// What is to be done with a request.
@@ -127,7 +151,7 @@ async fn judge<R: RequestHead, B: Incoming>(
     request: &R,
     body: &mut B,
 ) -> Decision {
-    let request = match Judged::new(request, manager.paths) {
+    let request = match Judged::new(connection, manager, request) {
         Ok(request) => request,
         Err(reply) => return Decision::Answer(reply),
     };
@@ -164,11 +188,39 @@ fn overloaded(connection: &Connection) -> Option<Reply> {
     (connection.admission == Admission::Shed).then(|| Reply::from(ProxyError::new(ErrorKind::Overload, text)))
 }
 
-/// The answer to who asks for a protocol that is not passed on.
-fn not_upgraded<R: RequestHead>(manager: &HttpConnectionManager, request: &R) -> Option<Reply> {
-    let allowed = |name: &str| manager.upgrades.iter().any(|allowed| allowed.eq_ignore_ascii_case(name));
-    let refused = request.method() == "CONNECT" && !allowed("connect");
-    refused.then(|| Reply::from(ProxyError::new(ErrorKind::UpgradeRefused, "CONNECT is not passed on here")))
+/// The answer to who asks for a protocol that is not passed on. Upgrades of HTTP/1.1 are left out then, as it allows.
+fn not_upgraded<R: RequestHead>(setting: &Setting<'_>, action: &Action, request: &R) -> Option<Reply> {
+    let asked = match (request.method(), setting.protocol) {
+        ("CONNECT", _) => "connect",
+        (_, Protocol::Http1) => return None,
+        _ => request.header("upgrade").and_then(|name| std::str::from_utf8(name).ok())?,
+    };
+    let upgrades = match action {
+        Action::Forward(forward) => forward.upgrades.as_deref(),
+        Action::Redirect(_) | Action::DirectResponse(_) => None,
+    };
+    let refused = !passes_upgrade(setting.manager, upgrades, asked);
+    refused.then(|| Reply::from(ProxyError::new(ErrorKind::UpgradeRefused, format!("{asked:?} is not passed on here"))))
+}
+
+/// Whether an upgrade is passed on: as the route says, else as the connection manager does.
+fn passes_upgrade(manager: &HttpConnectionManager, upgrades: Option<&[Upgrade]>, name: &str) -> bool {
+    let of_route = upgrades.unwrap_or_default().iter().find(|upgrade| upgrade.name.eq_ignore_ascii_case(name));
+    match of_route {
+        Some(upgrade) => upgrade.enabled,
+        None => manager.upgrades.iter().any(|allowed| allowed.eq_ignore_ascii_case(name)),
+    }
+}
+
+/// Where CONNECT ends.
+fn terminates<R: RequestHead>(forward: &Forward, request: &R) -> Terminates {
+    let Some(upgrades) = forward.upgrades.as_deref() else { return Terminates::Beyond };
+    let fits = |upgrade: &&Upgrade| match (&upgrade.terminates, request.method()) {
+        (Some(_), "CONNECT") => true,
+        (Some(by), "POST") => by.post,
+        _ => false,
+    };
+    if upgrades.iter().any(|upgrade| fits(&upgrade)) { Terminates::Here } else { Terminates::Beyond }
 }
 
 /// What comes after the filters.
@@ -188,10 +240,10 @@ pub(super) async fn onward<R: RequestHead>(
     let routes = routes.map_err(Clone::clone)?;
     let selected =
         setting.selected.ok_or_else(|| ProxyError::new(ErrorKind::NoRoute, "no route matches the request"))?;
-    if let Some(reply) = not_upgraded(setting.manager, request) {
+    let Selected { route, .. } = &selected;
+    if let Some(reply) = not_upgraded(setting, &route.action, request) {
         return Ok(Onward::Answer(reply));
     }
-    let Selected { route, .. } = &selected;
     let facts = setting.facts(request);
     let forward = match forward(route, setting.connection, request) {
         Ok(forward) => forward,
@@ -206,11 +258,12 @@ pub(super) async fn onward<R: RequestHead>(
         }
         cluster => cluster?,
     };
-    admits(&cluster, setting.protocol, request.method() == "CONNECT")?;
+    admits(&cluster)?;
     let limits = &setting.manager.limits;
     let rewrite = forward.path_rewrite.as_ref();
     let host = forward.host_rewrite.as_ref().and_then(|rewrite| rewrite.apply(request));
     let originals = originals(forward, host.is_some(), request);
+    let by_endpoint = matches!(forward.host_rewrite, Some(HostRewrite::Endpoint));
     let target = rewrite.map(|rewrite| rewrite.apply(&route.matches.path, request.target()));
     let request_edits: Vec<_> = selected.request_edits(&facts);
     // What counts is what the endpoint sees, as with Envoy.
@@ -225,10 +278,14 @@ pub(super) async fn onward<R: RequestHead>(
         originals,
         told: Told::default(),
         host: host.or_else(|| request.changed_host()),
+        named: by_endpoint.then(|| original_host(forward, request)),
+        upgrades: forward.upgrades.clone(),
+        terminates: terminates(forward, request),
         hash: hashed.hash,
         criteria: weight.and_then(|weight| weight.criteria.as_ref()).or(forward.criteria.as_ref()).cloned(),
         timeout: forward.timeout,
         idle: forward.idle_timeout.unwrap_or(limits.stream_idle_timeout),
+        longest: forward.longest.or(limits.max_stream_duration).filter(|time| !time.is_zero()),
         arrival: Some(limits.request_timeout).filter(|time| !time.is_zero()),
         retry: forward.retry.as_ref().filter(|policy| policy.is_for(request)).cloned(),
         request_edits,
@@ -246,17 +303,10 @@ fn hashed<R: RequestHead>(forward: &Forward, request: &R, source: IpAddr) -> Has
     HashPolicy::apply(&forward.hash, request, source, balance::hash, || rand::rng().random())
 }
 
-/// Whether a cluster takes a request of this protocol.
-fn admits(cluster: &Cluster, protocol: Protocol, connect: bool) -> Result<(), ProxyError> {
-    let name = &cluster.name;
-    if cluster.drops() {
-        return Err(ProxyError::new(ErrorKind::DropOverload, format!("a share of the requests to {name} is refused")));
-    }
-    if !cluster.speaks(protocol, connect) {
-        let text = format!("{name} is spoken to by another version of HTTP than the caller's, which is not translated");
-        return Err(ProxyError::new(ErrorKind::UpstreamProtocol, text));
-    }
-    Ok(())
+/// Whether a cluster takes this request.
+fn admits(cluster: &Cluster) -> Result<(), ProxyError> {
+    let text = || format!("a share of the requests to {} is refused", cluster.name);
+    if cluster.drops() { Err(ProxyError::new(ErrorKind::DropOverload, text())) } else { Ok(()) }
 }
 
 /// Where a route leads, or the answer that it gives itself.
@@ -306,6 +356,37 @@ impl Routed {
         (self.max_request_bytes, self.fault, self.delayed) = (max_request_bytes, fault, delayed);
     }
 
+    /// Whether a request of HTTP/1.1 is put into the form of HTTP/2: its endpoint speaks that or may, or gets bytes.
+    pub(super) fn is_translated(&self) -> bool {
+        let http2 = match self.cluster.protocol {
+            HttpProtocol::Http2 | HttpProtocol::Auto => true,
+            HttpProtocol::Http1 | HttpProtocol::AsCaller => false,
+        };
+        http2 || self.terminates == Terminates::Here
+    }
+
+    /// Whether an upgrade is passed on.
+    pub(super) fn passes_upgrade(&self, manager: &HttpConnectionManager, name: &str) -> bool {
+        passes_upgrade(manager, self.upgrades.as_deref(), name)
+    }
+
+    /// Whether the host becomes the endpoint's own.
+    pub(super) fn is_named_by_endpoint(&self) -> bool {
+        self.named.is_some()
+    }
+
+    /// The host that an endpoint is asked for; `None`: the caller's.
+    pub(super) fn host_at<'a>(&'a self, endpoint: &'a Endpoint) -> Option<&'a str> {
+        let hostname = &endpoint.standing.hostname;
+        let own = (self.named.is_some() && !hostname.is_empty()).then_some(&**hostname);
+        own.or(self.host.as_deref())
+    }
+
+    /// What an endpoint is told where the host becomes its own.
+    pub(super) fn named_by(&self, endpoint: &Endpoint) -> Option<&[(&'static str, String)]> {
+        self.named.as_deref().filter(|_| !endpoint.standing.hostname.is_empty())
+    }
+
     /// Whether a body of so many bytes is too large.
     pub(super) fn is_too_large(&self, bytes: u64) -> bool {
         self.max_request_bytes.is_some_and(|most| bytes > u64::from(most.get()))
@@ -323,11 +404,16 @@ fn mirrors<R: RequestHead>(selected: &Selected<'_>, routes: &Routes, facts: &Fac
 }
 
 /// What a rewrite changes, as it was.
-fn originals<R: RequestHead>(forward: &Forward, host: bool, request: &R) -> Vec<(&'static str, String)> {
+fn originals<R: RequestHead>(forward: &Forward, host: bool, request: &R) -> Originals {
     let path = forward.path_rewrite.as_ref().map(|_| (header::ORIGINAL_PATH, request.target().to_owned()));
+    let host = if host { original_host(forward, request) } else { Originals::new() };
+    path.into_iter().chain(host).collect()
+}
+
+/// The host before a rewrite.
+fn original_host<R: RequestHead>(forward: &Forward, request: &R) -> Originals {
     let authority = request.authority();
-    let original = host.then(|| (header::ORIGINAL_HOST, authority.to_owned()));
-    let forwarded = (host && forward.tells_host && !authority.is_empty()).then(|| {
+    let forwarded = (forward.tells_host && !authority.is_empty()).then(|| {
         let before: Vec<_> = request.values(header::FORWARDED_HOST).map(String::from_utf8_lossy).collect();
         let mut hosts = before.join(",");
         if hosts.rsplit(',').next() != Some(authority) {
@@ -336,7 +422,7 @@ fn originals<R: RequestHead>(forward: &Forward, host: bool, request: &R) -> Vec<
         }
         (header::FORWARDED_HOST, hosts)
     });
-    path.into_iter().chain(original).chain(forwarded).collect()
+    [(header::ORIGINAL_HOST, authority.to_owned())].into_iter().chain(forwarded).collect()
 }
 
 /// Where an original-destination cluster leads.

@@ -70,7 +70,7 @@ pub(crate) async fn explain(
         (true, false) => Protocol::Http2,
         (false, _) => Protocol::Http1,
     };
-    let judged = match Judged::new(&head, manager.paths) {
+    let judged = match Judged::new(connection, manager, &head) {
         Ok(judged) => judged,
         Err(reply) => return told.refusals.push(answer(&reply)),
     };

@@ -76,7 +76,7 @@ fn told<R: RequestHead>(connection: &Connection, forwarding: &Forwarding, reques
     let mut told = Told { certificate: forwarding.certificate == CertificateHeader::AlwaysPass, ..Told::default() };
     let headers = &mut told.headers;
     let list = |name: &str| list(request, name);
-    let scheme = Some(Cow::Borrowed(connection.scheme()));
+    let scheme = Some(Cow::Borrowed(forwarding.scheme.unwrap_or(connection.scheme())));
     if forwarding.is_edge {
         let peer = connection.peer.ip();
         let client = caller(forwarding, peer, request);
@@ -88,7 +88,10 @@ fn told<R: RequestHead>(connection: &Connection, forwarding: &Forwarding, reques
         let unwanted = INTERNAL.iter().filter(|name| request.header(name).is_some());
         headers.extend(unwanted.map(|name| (*name, None)));
     }
-    if request.header(FORWARDED_PROTO).is_none() || (forwarding.is_edge && forwarding.trusted_hops == 0) {
+    if forwarding.scheme.is_some()
+        || request.header(FORWARDED_PROTO).is_none()
+        || (forwarding.is_edge && forwarding.trusted_hops == 0)
+    {
         headers.push((FORWARDED_PROTO, scheme));
     }
     if let Some(via) = &forwarding.via {

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use super::decide::Routed;
 use crate::{
+    config::Endpoint,
     connection::{Connection, Direction},
     hex::{Hex, HexWriter},
     telemetry::trace::{self, Traceparent},
@@ -60,11 +61,13 @@ impl Ids {
     }
 }
 
-/// What changes in the headers of a request that goes on. `header` tells a header's value.
+/// What changes in the headers of a request that goes on, to this endpoint once it is known. `header` tells a header's
+/// value.
 pub(super) fn request<'a, 'v>(
     connection: &'a Connection,
     routed: &'a Routed,
     ids: &'a Ids,
+    endpoint: Option<&Endpoint>,
     header: impl Fn(&str) -> Option<&'v [u8]>,
 ) -> Changes<'a> {
     let mut changes = Changes::new();
@@ -86,6 +89,9 @@ pub(super) fn request<'a, 'v>(
         None => Change::Remove(name),
     }));
     changes.extend(routed.originals.iter().map(|(name, value)| Change::Set(name, value.as_str().into())));
+    if let Some(named) = endpoint.and_then(|endpoint| routed.named_by(endpoint)) {
+        changes.extend(named.iter().map(|(name, value)| Change::Set(name, value.as_str().into())));
+    }
     edits(&mut changes, &routed.request_edits, 0, header);
     changes
 }

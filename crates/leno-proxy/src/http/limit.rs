@@ -2,7 +2,7 @@
 
 use super::{decide, h2, mirror, retry};
 use crate::{
-    config::http::HttpLimits,
+    config::{Http2Options, http::HttpLimits},
     limit::{Limit, bytes, count, time},
     service,
 };
@@ -17,13 +17,13 @@ pub(crate) fn limits() -> Vec<Limit> {
         bytes("answer of a service that a filter asks", service::ANSWER as u64, "", "counts as none"),
         bytes(
             "HTTP/2 window of a request",
-            limits.stream_window.into(),
+            Http2Options::downstream().stream_window.into(),
             "`http2_protocol_options.initial_stream_window_size`",
             "the caller waits",
         ),
         bytes(
             "HTTP/2 window of a connection",
-            limits.connection_window.into(),
+            Http2Options::downstream().connection_window.into(),
             "`http2_protocol_options.initial_connection_window_size`",
             "the caller waits",
         ),
@@ -87,7 +87,7 @@ fn of_callers(limits: &HttpLimits) -> Vec<Limit> {
         ),
         count(
             "open streams of an HTTP/2 connection",
-            limits.max_concurrent_streams.into(),
+            Http2Options::downstream().max_concurrent_streams.into(),
             "`http2_protocol_options.max_concurrent_streams`",
             "further ones are refused (`REFUSED_STREAM`)",
         ),

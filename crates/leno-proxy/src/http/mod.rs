@@ -8,8 +8,8 @@
 //!        telemetry          counted and logged
 //! ```
 //!
-//! The upstream is spoken to as the caller speaks: HTTP/1.1 stays HTTP/1.1, HTTP/2 stays HTTP/2, unless its cluster speaks
-//! HTTP/1.1 only.
+//! The upstream is spoken to as its cluster says. Where both sides speak HTTP/1.1, `h1::exchange` passes bytes on as they are
+//! framed; everything else has the form of HTTP/2 in between (`h2::exchange`).
 
 mod access_log;
 mod current;

@@ -94,6 +94,11 @@ impl Reply {
         Self { status, headers, body, flags: "-", detail: String::new(), grpc: None, delayed: false }
     }
 
+    /// Of a request that took too long: it is the caller that does, while not all of it is there, as with Envoy.
+    pub(super) fn unless_arrived(self, arrived: bool) -> Self {
+        Self { status: if arrived { self.status } else { 408 }, ..self }
+    }
+
     /// With the changes that its route makes to headers of answers.
     pub(super) fn edited(mut self, edits: &[HeaderEdits]) -> Self {
         let own = self.headers.clone();

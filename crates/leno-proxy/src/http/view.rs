@@ -36,13 +36,21 @@ impl RequestHead for Http1<'_> {
     }
 }
 
-/// An HTTP/2 head.
+/// An HTTP/2 head. An extended CONNECT is seen as the upgrade that it is, as Envoy does.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Http2<'a>(pub(super) &'a Head);
 
+impl<'a> Http2<'a> {
+    /// The fields of an upgrade.
+    fn upgrade(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let fields = |protocol: &'a str| [(&b"connection"[..], &b"upgrade"[..]), (b"upgrade", protocol.as_bytes())];
+        self.0.protocol().into_iter().flat_map(fields)
+    }
+}
+
 impl RequestHead for Http2<'_> {
     fn method(&self) -> &str {
-        self.0.method()
+        if self.0.protocol().is_some() { "GET" } else { self.0.method() }
     }
 
     fn target(&self) -> &str {
@@ -54,11 +62,12 @@ impl RequestHead for Http2<'_> {
     }
 
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.0.values(name)
+        let upgrade = self.upgrade().filter(move |(own, _)| *own == name.as_bytes()).map(|(_, value)| value);
+        upgrade.chain(self.0.values(name))
     }
 
     fn all(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.0.fields()
+        self.upgrade().chain(self.0.fields())
     }
 }
 

@@ -58,7 +58,9 @@ pub(crate) async fn ask(
         let _admitted = cluster.breaker.request().map_err(|error| Failed::Read(error.into()))?;
         let asked = choose(worker, &cluster).await.map_err(Failed::Read)?;
         let answered = match cluster.protocol {
-            HttpProtocol::Http1 | HttpProtocol::AsCaller => http1(worker, &asked, question, fresh).await,
+            HttpProtocol::Http1 | HttpProtocol::AsCaller | HttpProtocol::Auto => {
+                http1(worker, &asked, question, fresh).await
+            }
             HttpProtocol::Http2 => http2(worker, &asked, question).await,
         };
         let outcome = match &answered {

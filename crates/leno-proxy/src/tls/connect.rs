@@ -11,6 +11,7 @@ use super::{Failure, failure, is_resumed, kind_of, peer};
 use crate::{
     config::{NamedServer, UpstreamTls, tls::ClientContext},
     connection::{Direction, Payload},
+    dial::Offer,
     error::{ErrorKind, ProxyError},
     io::{Io, Socket},
     telemetry::event::{HandshakeError, HandshakeFinished},
@@ -31,20 +32,20 @@ pub async fn mesh(
     finish(worker, to, handshake(worker, tls, payload, stream, to).await)
 }
 
-/// Shakes hands with an endpoint as a configuration asks for it; `to` is where it is and who it should be. Its time is
-/// bounded by the caller.
+/// Shakes hands with an endpoint as a configuration asks for it; `to` is where it is and who it should be. Also tells what
+/// it chose to speak. Its time is bounded by the caller.
 ///
 /// # Errors
 /// `UpstreamTls` or `UpstreamIdentity`; it has been counted and logged.
 pub async fn own(
     worker: &Rc<Worker>,
     context: &ClientContext,
-    payload: Payload,
+    offer: Offer,
     stream: TcpStream,
     to: (SocketAddr, ServerName<'static>),
-) -> Result<Io, ProxyError> {
+) -> Result<(Io, Option<Payload>), ProxyError> {
     let (address, server) = to;
-    finish(worker, address, own_handshake(context, payload, stream, server).await).map(|(io, ())| io)
+    finish(worker, address, own_handshake(context, offer, stream, server).await)
 }
 
 /// Shakes hands with the control plane and shows it who this workload is; `to` is where it is. Its time is bounded by the
@@ -99,12 +100,12 @@ async fn named_handshake(
 /// Shakes hands; also says whether a session was resumed.
 async fn own_handshake(
     context: &ClientContext,
-    payload: Payload,
+    offer: Offer,
     stream: TcpStream,
     server: ServerName<'static>,
-) -> Result<(Io, (), bool), Failure> {
+) -> Result<(Io, Option<Payload>, bool), Failure> {
     let ready = context.ready().map_err(|error| Failure { kind: HandshakeError::Io, detail: error.to_string() })?;
-    let connector = TlsConnector::from(ready.config(payload));
+    let connector = TlsConnector::from(ready.config(offer));
     let stream = connector.connect(server.clone(), Socket::new(stream)).await.map_err(|error| failure(&error))?;
     let state = stream.get_ref().1;
     let resumed = is_resumed(state);
@@ -112,7 +113,8 @@ async fn own_handshake(
         let verified = ready.dialling.verify(state.peer_certificates().unwrap_or_default(), &server);
         verified.map_err(|error| Failure { kind: kind_of(&error), detail: error.to_string() })?;
     }
-    Ok((Io::Dialed(Box::new(stream)), (), resumed))
+    let chosen = super::payload(stream.get_ref().1.alpn_protocol());
+    Ok((Io::Dialed(Box::new(stream)), chosen, resumed))
 }
 
 /// Shakes hands; also says whether a session was resumed.

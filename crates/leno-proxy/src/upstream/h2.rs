@@ -8,13 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use leno_http2::{Code, Role, Settings};
+use leno_http2::{Code, Role};
 
-use super::Key;
+use super::{IDLE, Key};
 use crate::{
-    config::{Cluster, Endpoint},
+    config::{Cluster, Endpoint, Security},
     connection::Payload,
-    dial::{self, OnBehalf},
+    dial::{self, Dialed, OnBehalf},
     error::ProxyError,
     h2::{Driver, Link},
 };
@@ -31,7 +31,9 @@ pub(crate) const CONNECTION_WINDOW: u32 = 16 * STREAM_WINDOW;
 pub(super) struct Shared {
     connections: RefCell<Vec<Rc<Http2>>>,
     /// Held while one dials: those who wait find its connection.
-    dialing: tokio::sync::Mutex<()>,
+    pub(super) dialing: tokio::sync::Mutex<()>,
+    /// Whether the endpoint chose HTTP/1.1 the last time that it had the choice.
+    pub(super) prefers_http1: Cell<bool>,
 }
 
 /// A connection to an endpoint.
@@ -40,6 +42,14 @@ pub struct Http2 {
     link: Rc<Link>,
     /// Whether it is mesh TLS.
     pub mtls: bool,
+    /// Whether it is TLS of any kind.
+    pub(crate) secure: bool,
+    /// How many streams there may be at once, whatever the endpoint says.
+    max_streams: usize,
+    /// Until when it takes new streams; `None`: for ever.
+    until: Option<Instant>,
+    /// How long it may be without a stream; zero: for ever.
+    idle: Duration,
     /// Streams under way, or about to be.
     streams: Cell<usize>,
     /// How many streams there were.
@@ -77,7 +87,7 @@ impl Lease {
     }
 
     /// Counts the request, after which the connection takes no new ones if it has had as many as it may.
-    fn count(&self, max: Option<NonZeroU32>) {
+    pub(super) fn count(&self, max: Option<NonZeroU32>) {
         self.0.served.set(self.0.served.get().saturating_add(1));
         if max.is_some_and(|max| self.0.served.get() >= max.get()) {
             self.0.full.set(true);
@@ -92,10 +102,10 @@ impl Lease {
 
 impl Shared {
     /// A place on a connection that has one.
-    fn lease(&self) -> Option<Lease> {
+    pub(super) fn lease(&self) -> Option<Lease> {
         let mut connections = self.connections.borrow_mut();
-        connections.retain(|connection| connection.is_usable());
-        let free = |connection: &&Rc<Http2>| connection.streams.get() < connection.link.max_streams();
+        connections.retain(|connection| connection.is_usable() && (connection.idle >= IDLE || !connection.is_idle()));
+        let free = |connection: &&Rc<Http2>| connection.streams.get() < connection.max_streams();
         let least = connections.iter().filter(free).min_by_key(|connection| connection.streams.get());
         // When all are full and no more may be made, the least loaded one queues.
         let chosen = match least {
@@ -112,12 +122,9 @@ impl Shared {
     }
 
     /// Closes connections without streams that were not used for long; says whether any is left.
-    pub(super) fn close_idle(&self, idle: Duration) -> bool {
+    pub(super) fn close_idle(&self) -> bool {
         let mut connections = self.connections.borrow_mut();
-        connections.retain(|connection| {
-            let waited = connection.streams.get() == 0 && connection.used.get().elapsed() >= idle;
-            connection.is_usable() && !waited
-        });
+        connections.retain(|connection| connection.is_usable() && !connection.is_idle());
         // One that dials at the moment will need its place.
         !connections.is_empty() || self.dialing.try_lock().is_err()
     }
@@ -126,7 +133,18 @@ impl Shared {
 impl Http2 {
     /// Whether it takes new streams.
     fn is_usable(&self) -> bool {
-        !self.full.get() && self.link.is_usable()
+        let old = self.until.is_some_and(|until| until <= Instant::now());
+        !self.full.get() && !old && self.link.is_usable()
+    }
+
+    /// Whether it was without a stream for too long.
+    fn is_idle(&self) -> bool {
+        self.streams.get() == 0 && !self.idle.is_zero() && self.used.get().elapsed() >= self.idle
+    }
+
+    /// How many streams there may be at once.
+    fn max_streams(&self) -> usize {
+        self.link.max_streams().min(self.max_streams)
     }
 
     /// A place on a connection to an endpoint, on a new one if all are full.
@@ -151,14 +169,16 @@ impl Http2 {
             return Ok(lease);
         }
         let dialed = dial::dial(for_whom, cluster, endpoint, Payload::Http2).await?;
+        let lease = Self::begin(&shared, dialed, cluster, endpoint);
+        drop(dialing);
+        Ok(lease)
+    }
+
+    /// A place on a connection that was just made.
+    pub(super) fn begin(shared: &Shared, dialed: Dialed, cluster: &Cluster, endpoint: &Endpoint) -> Lease {
         let mtls = dialed.identity.is_some();
-        let settings = Settings {
-            stream_window: STREAM_WINDOW,
-            connection_window: CONNECTION_WINDOW,
-            max_header_list: 64 * 1024,
-            ..Settings::default()
-        };
-        let link = Link::new(Role::Client, settings);
+        let options = &cluster.http;
+        let link = Link::new(Role::Client, options.settings(), options.http2.keepalive);
         let mut driver = Driver::new(Rc::clone(&link), dialed.io, Vec::new());
         // Not a task of the worker: it ends by itself when nobody holds the connection.
         tokio::task::spawn_local(async move {
@@ -170,13 +190,16 @@ impl Http2 {
         let connection = Rc::new(Self {
             link,
             mtls,
+            secure: !matches!(cluster.transport(endpoint).security, Security::Plain),
+            max_streams: usize::try_from(options.http2.max_concurrent_streams).unwrap_or(usize::MAX),
+            until: options.max_connection_duration.map(|time| Instant::now() + time),
+            idle: options.idle_timeout,
             streams: Cell::new(1),
             served: Cell::new(0),
             full: Cell::new(false),
             used: Cell::new(Instant::now()),
         });
         shared.connections.borrow_mut().push(Rc::clone(&connection));
-        drop(dialing);
-        Ok(Lease(connection))
+        Lease(connection)
     }
 }

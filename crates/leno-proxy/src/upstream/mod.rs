@@ -1,5 +1,6 @@
 //! Connections to endpoints that wait for the next request: pools, one set per worker, bounded and swept.
 
+mod either;
 mod h1;
 mod h2;
 
@@ -11,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use either::{Connected, either};
 pub use h1::Http1;
 pub(crate) use h2::{CONNECTION_WINDOW, MAX_CONNECTIONS as MAX_HTTP2, STREAM_WINDOW};
 pub use h2::{Http2, Lease};
@@ -73,14 +75,31 @@ impl Key {
 struct Idle {
     connection: Http1,
     since: Instant,
+    /// How long it may wait; zero: for ever.
+    idle: Duration,
+}
+
+impl Idle {
+    /// Whether it waited for too long.
+    fn is_over(&self) -> bool {
+        !self.idle.is_zero() && self.since.elapsed() >= self.idle
+    }
 }
 
 impl Pools {
     /// Takes the connection that waited the shortest.
     fn take(&self, key: &Key) -> Option<Http1> {
         let mut idle = self.idle.borrow_mut();
-        let taken = idle.get_mut(key)?.pop()?;
+        let waiting = idle.get_mut(key)?;
+        let taken = waiting.pop()?;
         self.idle_count.set(self.idle_count.get().saturating_sub(1));
+        // The sweeper sees to longer times.
+        if taken.idle < IDLE && taken.is_over() {
+            // The others waited longer.
+            self.idle_count.set(self.idle_count.get().saturating_sub(waiting.len()));
+            waiting.clear();
+            return None;
+        }
         Some(taken.connection)
     }
 
@@ -98,7 +117,8 @@ impl Pools {
         else {
             return;
         };
-        waiting.push(Idle { connection, since: Instant::now() });
+        let time = connection.idle;
+        waiting.push(Idle { connection, since: Instant::now(), idle: time });
         self.idle_count.set(self.idle_count.get() + 1);
         drop(idle);
         self.sweep(worker);
@@ -131,13 +151,13 @@ impl Pools {
         let mut idle = self.idle.borrow_mut();
         let mut count = 0;
         idle.retain(|_, waiting| {
-            waiting.retain(|one| one.since.elapsed() < IDLE);
+            waiting.retain(|one| !one.is_over());
             count += waiting.len();
             !waiting.is_empty()
         });
         self.idle_count.set(count);
         let mut shared = self.shared.borrow_mut();
-        shared.retain(|_, shared| shared.close_idle(IDLE));
+        shared.retain(|_, shared| shared.close_idle());
         idle.is_empty() && shared.is_empty()
     }
 }

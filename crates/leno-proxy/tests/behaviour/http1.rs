@@ -5,14 +5,15 @@ use std::{cell::RefCell, collections::HashMap, net::SocketAddr, num::NonZeroU32,
 use leno_engine::{
     authorization::{Action, Permission, Policy, Principal, Rbac},
     filter::{AccessControl, FilterConfig, HttpFilter, Overrides},
+    host_rules::HostRules,
     matcher::{StringMatch, StringMatcher},
     normalize::PathRules,
     route::{Domain, Forward, HeaderEdits, Route, RouteMatch, RouteTable, VirtualHost},
 };
 use leno_proxy::{
     config::{
-        ChainMatch, Cluster, Codec, FilterChain, Forwarding, HttpConnectionManager, HttpLimits, RouteSource, Routes,
-        Slot, Terminal,
+        ChainMatch, Cluster, Codec, FilterChain, Forwarding, Http2Options, HttpConnectionManager, HttpLimits,
+        RouteSource, Routes, SchemeRule, Slot, Terminal, Underscores,
     },
     connection::Direction,
 };
@@ -48,8 +49,13 @@ pub fn manager(cluster: &Arc<Slot<Cluster>>, rbac: Option<Rbac>) -> HttpConnecti
         services: HashMap::new(),
         limits: HttpLimits { idle_timeout: Duration::from_secs(5), ..HttpLimits::default() },
         paths: PathRules { normalize: true, ..PathRules::default() },
+        hosts: HostRules::default(),
         forwarding: Forwarding::default(),
         upgrades: vec!["websocket".into()],
+        http2: Http2Options::downstream(),
+        trailers: false,
+        underscores: Underscores::default(),
+        scheme: SchemeRule::default(),
         access_log: true,
     }
 }

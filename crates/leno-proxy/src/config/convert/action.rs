@@ -11,6 +11,7 @@ use leno_engine::{
     matcher::Pattern,
     route::{
         Action, ClusterWeight, Clusters, DirectResponse, Forward, HostRewrite, PathRedirect, PathRewrite, Redirect,
+        Terminate, Upgrade,
     },
 };
 use leno_proto::v3::{
@@ -20,7 +21,7 @@ use leno_proto::v3::{
         DirectResponseAction, RedirectAction, RouteAction, WeightedCluster,
         redirect_action::{PathRewriteSpecifier, RedirectResponseCode, SchemeRewriteSpecifier},
         route,
-        route_action::{ClusterNotFoundResponseCode, ClusterSpecifier, HostRewriteSpecifier},
+        route_action::{ClusterNotFoundResponseCode, ClusterSpecifier, HostRewriteSpecifier, UpgradeConfig},
     },
 };
 
@@ -67,6 +68,7 @@ fn forward(check: &mut Check, path: &str, mut proto: RouteAction) -> Option<Forw
         None => (!prefix.is_empty()).then(|| PathRewrite::Prefix(prefix.into())),
     };
     let host_rewrite = host_rewrite(check, path, &mut proto);
+    let upgrades = upgrades(check, path, &mut proto);
     let not_found =
         match ClusterNotFoundResponseCode::try_from(std::mem::take(&mut proto.cluster_not_found_response_code)) {
             Ok(ClusterNotFoundResponseCode::ServiceUnavailable) => 503,
@@ -83,6 +85,7 @@ fn forward(check: &mut Check, path: &str, mut proto: RouteAction) -> Option<Forw
     let tells_host = std::mem::take(&mut proto.append_x_forwarded_host);
     let timeout = check.duration_or(&join(path, "timeout"), proto.timeout.take(), TIMEOUT);
     let idle = proto.idle_timeout.take().and_then(|idle| check.duration(&join(path, "idle_timeout"), &idle));
+    let longest = longest(check, path, &mut proto);
     let retry =
         proto.retry_policy.take().map(|policy| retry::convert(check, &join(path, "retry_policy"), policy).into());
     let mirrors = mirror::convert(check, path, &mut proto.request_mirror_policies);
@@ -94,11 +97,13 @@ fn forward(check: &mut Check, path: &str, mut proto: RouteAction) -> Option<Forw
         clusters: clusters?,
         path_rewrite,
         host_rewrite,
+        upgrades,
         tells_host,
         not_found,
         hash,
         timeout: (!timeout.is_zero()).then_some(timeout),
         idle_timeout: idle,
+        longest,
         retry,
         mirrors: mirrors.into(),
         rate_limits: rate_limits.into(),
@@ -145,12 +150,46 @@ fn host_rewrite(check: &mut Check, path: &str, proto: &mut RouteAction) -> Optio
             let (pattern, to) = substitution(check, &join(path, "host_rewrite_path_regex"), rewrite)?;
             Some(HostRewrite::PathRegex(pattern, to))
         }
+        Some(HostRewriteSpecifier::AutoHostRewrite(auto)) => auto.value.then_some(HostRewrite::Endpoint),
         // Refused by its name, as all that is left.
         other => {
             proto.host_rewrite_specifier = other;
             None
         }
     }
+}
+
+/// How long a request may take with its answer.
+fn longest(check: &mut Check, path: &str, proto: &mut RouteAction) -> Option<Duration> {
+    let mut longest = proto.max_stream_duration.take()?;
+    let path = join(path, "max_stream_duration");
+    let time = longest.max_stream_duration.take();
+    check.rest(&path, &longest);
+    time.and_then(|time| check.duration(&join(&path, "max_stream_duration"), &time))
+}
+
+/// What is said of upgrades.
+fn upgrades(check: &mut Check, path: &str, proto: &mut RouteAction) -> Option<Arc<[Upgrade]>> {
+    let all = std::mem::take(&mut proto.upgrade_configs).into_iter().enumerate();
+    let all: Vec<_> = all.filter_map(|(index, one)| upgrade(check, &at(path, "upgrade_configs", index), one)).collect();
+    (!all.is_empty()).then(|| all.into())
+}
+
+/// What is said of one kind of upgrade.
+fn upgrade(check: &mut Check, path: &str, mut proto: UpgradeConfig) -> Option<Upgrade> {
+    let name = std::mem::take(&mut proto.upgrade_type).to_ascii_lowercase();
+    let enabled = proto.enabled.take().is_none_or(|enabled| enabled.value);
+    let terminates = proto.connect_config.take().map(|mut config| {
+        let post = std::mem::take(&mut config.allow_post);
+        check.rest(&join(path, "connect_config"), &config);
+        Terminate { post }
+    });
+    check.rest(path, &proto);
+    let name: Box<str> = check.name(&join(path, "upgrade_type"), name)?.into();
+    if terminates.is_some() && &*name != "connect" {
+        check.wrong(&join(path, "connect_config"), "set", "nothing, but for the upgrade_type CONNECT");
+    }
+    Some(Upgrade { name, enabled, terminates })
 }
 
 fn weighted(

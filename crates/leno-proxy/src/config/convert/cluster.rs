@@ -3,36 +3,29 @@
 //! [`envoy.config.cluster.v3.Cluster`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/cluster/v3/cluster.proto
 
 use std::{
-    num::NonZeroU32,
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
 
 use leno_engine::balance::{Balancing, LocalityRules};
 use leno_proto::{
-    google::protobuf::{Any, UInt32Value},
-    v3::{
-        cluster::{
-            Cluster as Proto,
-            cluster::{ClusterDiscoveryType, DiscoveryType, LbConfig, TransportSocketMatch},
-        },
-        upstream_http::{
-            HttpProtocolOptions,
-            http_protocol_options::{UpstreamProtocolOptions, explicit_http_config::ProtocolConfig},
-        },
+    google::protobuf::UInt32Value,
+    v3::cluster::{
+        Cluster as Proto,
+        cluster::{ClusterDiscoveryType, DiscoveryType, LbConfig, TransportSocketMatch},
     },
 };
 
 use super::{
     super::{
         Caller, Choice, CircuitBreaker, Cluster, ClusterKind, DialSocket, EndpointSet, HealthChecker, HttpProtocol,
-        Keepalive, OriginalDst, OutlierDetector, Registry, TransportMatch, dns::DnsKind,
+        Keepalive, OriginalDst, OutlierDetector, Registry, Security, TransportMatch, dns::DnsKind,
     },
     breaker,
     check::{Check, at, join},
     dns,
     endpoint::{self, texts},
-    health_check, load_balancer, origin, outlier, tls,
+    health_check, load_balancer, origin, outlier, protocol, tls,
 };
 use crate::connection::service_of;
 
@@ -57,10 +50,14 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
     {
         transports.push(TransportMatch { name: "default".into(), labels: Vec::new(), transport });
     }
-    let (mut protocol, mut max_requests_per_connection) = (HttpProtocol::default(), None);
+    let mut spoken = protocol::Spoken::default();
     for (key, options) in std::mem::take(&mut proto.typed_extension_protocol_options) {
-        (protocol, max_requests_per_connection) =
-            protocol_options(check, &format!("typed_extension_protocol_options[{key:?}]"), &options);
+        spoken = protocol::convert(check, &format!("typed_extension_protocol_options[{key:?}]"), &options);
+    }
+    let protocol::Spoken { protocol, http, max_requests_per_connection } = spoken;
+    let chooses = |one: &TransportMatch| matches!(one.transport.security, Security::Tls(_));
+    if protocol == HttpProtocol::Auto && (transports.is_empty() || !transports.iter().all(chooses)) {
+        check.wrong("transport_socket", "without ALPN", "TLS, by which endpoints choose (auto_config)");
     }
     let socket = dial_socket(check, &mut proto);
     let thresholds = breaker::convert(check, proto.circuit_breakers.take());
@@ -79,6 +76,7 @@ pub(super) fn convert(check: &mut Check, mut proto: Proto, registry: &mut Regist
         transports,
         socket,
         protocol,
+        http,
         max_requests_per_connection,
         breaker: CircuitBreaker::new(thresholds),
         outlier,
@@ -197,56 +195,4 @@ fn transport(
     check.rest(path, &proto);
     let transport = tls::upstream(check, &join(path, "transport_socket"), socket.unwrap_or_default(), registry)?;
     Some(TransportMatch { name, labels, transport })
-}
-
-/// What is spoken with endpoints, and after how many requests a connection is not used any more.
-fn protocol_options(check: &mut Check, path: &str, options: &Any) -> (HttpProtocol, Option<NonZeroU32>) {
-    let Some(mut options) = check.unpack::<HttpProtocolOptions>(path, options) else { return Default::default() };
-    let mut common = options.common_http_protocol_options.take().unwrap_or_default();
-    // Zero is no bound, as in Envoy.
-    let max_requests = common.max_requests_per_connection.take().and_then(|max| NonZeroU32::new(max.value));
-    check.rest(&join(path, "common_http_protocol_options"), &common);
-    let made = match options.upstream_protocol_options.take() {
-        Some(UpstreamProtocolOptions::UseDownstreamProtocolConfig(mut config)) => {
-            let path = join(path, "use_downstream_protocol_config");
-            check.rest(&join(&path, "http_protocol_options"), &config.http_protocol_options.take().unwrap_or_default());
-            check.rest(
-                &join(&path, "http2_protocol_options"),
-                &config.http2_protocol_options.take().unwrap_or_default(),
-            );
-            check.rest(&path, &config);
-            HttpProtocol::AsCaller
-        }
-        Some(UpstreamProtocolOptions::ExplicitHttpConfig(config)) => {
-            explicit(check, &join(path, "explicit_http_config"), config.protocol_config)
-        }
-        // Refused below by its name, as all that is left.
-        other => {
-            options.upstream_protocol_options = other;
-            HttpProtocol::default()
-        }
-    };
-    check.rest(path, &options);
-    (made, max_requests)
-}
-
-fn explicit(check: &mut Check, path: &str, config: Option<ProtocolConfig>) -> HttpProtocol {
-    match config {
-        Some(ProtocolConfig::HttpProtocolOptions(options)) => {
-            check.rest(&join(path, "http_protocol_options"), &options);
-            HttpProtocol::Http1
-        }
-        Some(ProtocolConfig::Http2ProtocolOptions(options)) => {
-            check.rest(&join(path, "http2_protocol_options"), &options);
-            HttpProtocol::Http2
-        }
-        Some(ProtocolConfig::Http3ProtocolOptions(_)) => {
-            let instead = "http_protocol_options or http2_protocol_options";
-            check.unsupported(path, "http3_protocol_options", instead).unwrap_or_default()
-        }
-        None => {
-            check.wrong(path, "neither", "http_protocol_options or http2_protocol_options");
-            HttpProtocol::default()
-        }
-    }
 }

@@ -43,6 +43,7 @@ pub(super) fn convert(check: &mut Check, path: &str, proto: &mut Proto) -> Forwa
         told,
         keep_request_id: std::mem::take(&mut proto.preserve_external_request_id),
         answers_request_id: std::mem::take(&mut proto.always_set_request_id_in_response),
+        scheme: None,
     }
 }
 

@@ -4,28 +4,29 @@
 
 use std::sync::Arc;
 
-use leno_engine::normalize::{EscapedSlashes, PathRules};
+use leno_engine::{
+    host_rules::{HostRules, StripPort},
+    normalize::{EscapedSlashes, PathRules},
+};
 use leno_proto::v3::{
-    core::Http2ProtocolOptions,
+    core::{
+        HttpProtocolOptions, http_protocol_options::HeadersWithUnderscoresAction,
+        scheme_header_transformation::Transformation,
+    },
     http_connection_manager::{
         HttpConnectionManager as Proto,
-        http_connection_manager::{CodecType, PathWithEscapedSlashesAction, RouteSpecifier, UpgradeConfig},
+        http_connection_manager::{
+            CodecType, PathWithEscapedSlashesAction, RouteSpecifier, StripPortMode, UpgradeConfig,
+        },
     },
 };
 
 use super::{
-    super::{Codec, HttpConnectionManager, HttpLimits, Registry, RouteSource},
+    super::{Codec, Http2Options, HttpConnectionManager, HttpLimits, Registry, RouteSource, SchemeRule, Underscores},
     access_log,
     check::{Check, at, join},
-    filter, forwarding, route,
+    filter, forwarding, protocol, route,
 };
-
-/// The most header fields that can be allowed: the HTTP/1 parser has room for so many.
-#[expect(clippy::cast_possible_truncation, reason = "a few hundred")]
-const MAX_FIELDS: u32 = leno_http1::Limits::MAX_FIELDS as u32;
-
-/// The largest table that callers can be allowed to fill.
-const MAX_TABLE: u32 = 1024 * 1024;
 
 pub(super) fn convert(
     check: &mut Check,
@@ -35,7 +36,17 @@ pub(super) fn convert(
 ) -> Option<HttpConnectionManager> {
     let stat_prefix = std::mem::take(&mut proto.stat_prefix).into();
     let codec = codec(check, path, std::mem::take(&mut proto.codec_type));
-    let limits = limits(check, path, &mut proto);
+    let mut underscores = Underscores::default();
+    let limits = limits(check, path, &mut proto, &mut underscores);
+    let (mut http2, mut trailers) = (Http2Options::downstream(), false);
+    if let Some(options) = proto.http2_protocol_options.take() {
+        protocol::http2(check, &join(path, "http2_protocol_options"), options, &mut http2);
+    }
+    if let Some(options) = proto.http_protocol_options.take() {
+        protocol::http1(check, &join(path, "http_protocol_options"), options, &mut trailers);
+    }
+    let scheme = scheme(check, path, &mut proto);
+    let hosts = hosts(check, path, &mut proto);
     let paths = paths(check, path, &mut proto);
     let upgrades = std::mem::take(&mut proto.upgrade_configs).into_iter().enumerate();
     let upgrades =
@@ -60,7 +71,8 @@ pub(super) fn convert(
             None
         }
     };
-    let forwarding = forwarding::convert(check, path, &mut proto);
+    let mut forwarding = forwarding::convert(check, path, &mut proto);
+    forwarding.scheme = scheme.fixed();
     check.rest(path, &proto);
     Some(HttpConnectionManager {
         stat_prefix,
@@ -69,8 +81,13 @@ pub(super) fn convert(
         filters,
         services,
         paths,
+        hosts,
         limits,
         upgrades,
+        http2,
+        trailers,
+        underscores,
+        scheme,
         forwarding,
         access_log,
     })
@@ -109,7 +126,60 @@ fn paths(check: &mut Check, path: &str, proto: &mut Proto) -> PathRules {
     }
 }
 
-fn limits(check: &mut Check, path: &str, proto: &mut Proto) -> HttpLimits {
+/// What is done with hosts.
+fn hosts(check: &mut Check, path: &str, proto: &mut Proto) -> HostRules {
+    let matching = std::mem::take(&mut proto.strip_matching_host_port);
+    let any = match proto.strip_port_mode.take() {
+        Some(StripPortMode::StripAnyHostPort(any)) => any,
+        None => false,
+    };
+    if matching && any {
+        check.wrong(&join(path, "strip_matching_host_port"), "true", "either this or strip_any_host_port");
+    }
+    let port = match (matching, any) {
+        (_, true) => StripPort::Any,
+        (true, false) => StripPort::Matching,
+        (false, false) => StripPort::None,
+    };
+    HostRules { port, dot: std::mem::take(&mut proto.strip_trailing_host_dot) }
+}
+
+/// What becomes of header fields with `_` in their name.
+fn underscores(check: &mut Check, path: &str, options: &mut HttpProtocolOptions) -> Underscores {
+    let number = std::mem::take(&mut options.headers_with_underscores_action);
+    match HeadersWithUnderscoresAction::try_from(number) {
+        Ok(HeadersWithUnderscoresAction::Allow) => Underscores::Allow,
+        Ok(HeadersWithUnderscoresAction::RejectRequest) => Underscores::Reject,
+        Ok(HeadersWithUnderscoresAction::DropHeader) => Underscores::Drop,
+        Err(_) => {
+            check.wrong(&join(path, "headers_with_underscores_action"), number.to_string(), "one of its values");
+            Underscores::Allow
+        }
+    }
+}
+
+/// The scheme that endpoints are told.
+fn scheme(check: &mut Check, path: &str, proto: &mut Proto) -> SchemeRule {
+    let Some(mut proto) = proto.scheme_header_transformation.take() else { return SchemeRule::Keep };
+    let path = join(path, "scheme_header_transformation");
+    let upstream = std::mem::take(&mut proto.match_upstream);
+    let rule = match proto.transformation.take() {
+        Some(Transformation::SchemeToOverwrite(scheme)) if scheme == "http" => SchemeRule::Http,
+        Some(Transformation::SchemeToOverwrite(scheme)) if scheme == "https" => SchemeRule::Https,
+        Some(Transformation::SchemeToOverwrite(scheme)) => {
+            check.wrong(&join(&path, "scheme_to_overwrite"), scheme, "http or https");
+            SchemeRule::Keep
+        }
+        None => SchemeRule::Keep,
+    };
+    check.rest(&path, &proto);
+    match rule {
+        SchemeRule::Keep if upstream => SchemeRule::Upstream,
+        rule => rule,
+    }
+}
+
+fn limits(check: &mut Check, path: &str, proto: &mut Proto, underscores: &mut Underscores) -> HttpLimits {
     let mut limits = HttpLimits::default();
     let path_of = |field: &str| join(path, field);
     let stream = proto.stream_idle_timeout.take();
@@ -128,54 +198,17 @@ fn limits(check: &mut Check, path: &str, proto: &mut Proto) -> HttpLimits {
         let idle = options.idle_timeout.take();
         limits.idle_timeout =
             check.duration_or(&path_of("common_http_protocol_options.idle_timeout"), idle, limits.idle_timeout);
+        let path = path_of("common_http_protocol_options");
         if let Some(count) = options.max_headers_count.take() {
-            if count.value == 0 || count.value > MAX_FIELDS {
-                let field = path_of("common_http_protocol_options.max_headers_count");
-                check.wrong(&field, count.value.to_string(), format!("1 to {MAX_FIELDS}"));
-            }
-            limits.max_headers_count = count.value;
+            limits.max_headers_count = protocol::fields(check, &join(&path, "max_headers_count"), count);
         }
-        check.rest(&path_of("common_http_protocol_options"), &options);
-    }
-    if let Some(options) = proto.http2_protocol_options.take() {
-        http2(check, &path_of("http2_protocol_options"), options, &mut limits);
+        limits.max_requests = protocol::max_requests(&mut options);
+        limits.max_connection_duration = protocol::max_connection_duration(check, &path, &mut options);
+        limits.max_stream_duration = protocol::max_stream_duration(check, &path, &mut options);
+        *underscores = self::underscores(check, &path, &mut options);
+        check.rest(&path, &options);
     }
     limits
-}
-
-fn http2(check: &mut Check, path: &str, mut options: Http2ProtocolOptions, limits: &mut HttpLimits) {
-    if let Some(streams) = options.max_concurrent_streams.take() {
-        if streams.value == 0 {
-            check.wrong(&join(path, "max_concurrent_streams"), "0", "at least 1");
-        }
-        limits.max_concurrent_streams = streams.value;
-    }
-    let windows = [
-        ("initial_stream_window_size", options.initial_stream_window_size.take(), &mut limits.stream_window),
-        (
-            "initial_connection_window_size",
-            options.initial_connection_window_size.take(),
-            &mut limits.connection_window,
-        ),
-    ];
-    for (field, window, limit) in windows {
-        let Some(window) = window else { continue };
-        if !(65_535..=0x7fff_ffff).contains(&window.value) {
-            check.wrong(&join(path, field), window.value.to_string(), "65535 to 2147483647");
-        }
-        *limit = window.value;
-    }
-    if let Some(table) = options.hpack_table_size.take() {
-        if table.value > MAX_TABLE {
-            check.wrong(&join(path, "hpack_table_size"), table.value.to_string(), format!("at most {MAX_TABLE}"));
-        }
-        limits.header_table = table.value;
-    }
-    // What this says is what Leno always does: a malformed message ends its stream, not the connection.
-    if options.override_stream_error_on_invalid_http_message.is_some_and(|it| it.value) {
-        options.override_stream_error_on_invalid_http_message = None;
-    }
-    check.rest(path, &options);
 }
 
 fn upgrade(check: &mut Check, path: &str, mut config: UpgradeConfig) -> Option<Box<str>> {

@@ -26,6 +26,7 @@ mod metadata;
 mod mirror;
 mod origin;
 mod outlier;
+mod protocol;
 mod rate_limit;
 mod rbac;
 mod retry;

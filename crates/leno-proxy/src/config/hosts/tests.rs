@@ -26,6 +26,7 @@ fn cluster(policy: LoadBalancer) -> Cluster {
         transports: vec![],
         socket: DialSocket::default(),
         protocol: HttpProtocol::AsCaller,
+        http: super::super::UpstreamHttp::default(),
         max_requests_per_connection: None,
         breaker: CircuitBreaker::new(Thresholds::default()),
         outlier: None,

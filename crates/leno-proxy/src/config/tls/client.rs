@@ -10,7 +10,7 @@ use super::{
     super::{Secret, Slot, secret::Unusable, transport::transport_id},
     NotReady, TrustSource, same, secrets,
 };
-use crate::connection::Payload;
+use crate::{connection::Payload, dial::Offer};
 
 /// TLS towards an endpoint, as a cluster asks for it.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub struct ReadyClient {
     /// What is shown and asked for.
     pub dialling: Dialling,
     /// With the protocols that are configured; without any, by what is spoken.
-    configs: [Arc<ClientConfig>; 3],
+    configs: [Arc<ClientConfig>; 4],
 }
 
 impl ClientContext {
@@ -104,20 +104,24 @@ impl ClientContext {
             }
             Arc::new(config)
         };
-        let configs = [of(&[b"http/1.1"]), of(&[b"h2"]), of(&[])];
+        // The choice is between these, whatever is configured, as with Envoy.
+        let mut either = config.clone();
+        either.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let configs = [of(&[b"http/1.1"]), of(&[b"h2"]), of(&[]), Arc::new(either)];
         Ok(ReadyClient { secrets, dialling, configs })
     }
 }
 
 impl ReadyClient {
-    /// The rustls configuration for what is spoken.
+    /// The rustls configuration for what is offered.
     #[must_use]
-    pub fn config(&self, payload: Payload) -> Arc<ClientConfig> {
-        let [http1, http2, tcp] = &self.configs;
-        Arc::clone(match payload {
-            Payload::Http1 => http1,
-            Payload::Http2 => http2,
-            Payload::Tcp => tcp,
+    pub fn config(&self, offer: Offer) -> Arc<ClientConfig> {
+        let [http1, http2, tcp, either] = &self.configs;
+        Arc::clone(match offer {
+            Offer::Only(Payload::Http1) => http1,
+            Offer::Only(Payload::Http2) => http2,
+            Offer::Only(Payload::Tcp) => tcp,
+            Offer::Either => either,
         })
     }
 }

@@ -34,11 +34,6 @@ impl<'a, R: RequestHead> Edited<'a, R> {
         Self { request, edits, target, host }
     }
 
-    /// The host, when it is another one than the caller named.
-    pub(in super::super) fn changed_host(&self) -> Option<Box<str>> {
-        self.host.map(Box::from)
-    }
-
     /// What the changes make of a header: whether what came with the request is still there, and what was added.
     fn changed(&self, name: &str) -> (bool, Vec<&'a [u8]>) {
         let (mut kept, mut added) = (true, Vec::new());
@@ -68,6 +63,11 @@ impl<'a, R: RequestHead> Edited<'a, R> {
 }
 
 impl<R: RequestHead> Edited<'_, Judged<'_, R>> {
+    /// The host, when it is another one than the caller named.
+    pub(in super::super) fn changed_host(&self) -> Option<Box<str>> {
+        self.host.or_else(|| self.request.changed_host()).map(Box::from)
+    }
+
     /// The target, when it is another one than the caller sent.
     pub(in super::super) fn changed_target(&self) -> Option<String> {
         self.target.map(str::to_owned).or_else(|| self.request.changed())

@@ -2,14 +2,19 @@
 
 use std::{future::poll_fn, io, pin::Pin, task::Poll, time::Duration};
 
-use leno_http1::{Framing, HeadError, Limits, Parsed, RequestHead};
+use leno_http1::{Framing, HeadError, Limits, Parsed, RequestHead, write};
 use tokio::{
     io::{AsyncWrite as _, AsyncWriteExt as _},
     time::{Instant, timeout_at},
 };
 
 use super::times::Times;
-use crate::{config::HttpLimits, http_buffer::Buffer, io::Io, worker::Worker};
+use crate::{
+    config::{HttpLimits, Underscores},
+    http_buffer::Buffer,
+    io::Io,
+    worker::Worker,
+};
 
 /// The caller's connection.
 pub(super) struct Client {
@@ -31,7 +36,7 @@ pub(super) struct Client {
 pub(super) const SPARE: usize = 4096;
 
 /// How long a connection may be silent before it gives back what only requests need.
-const REST: Duration = Duration::from_secs(1);
+pub(super) const REST: Duration = Duration::from_secs(1);
 
 /// What came of the wait for a request's first byte.
 enum First {
@@ -143,6 +148,32 @@ impl Client {
             times.poll(cx, due).map(|()| First::Silence)
         })
         .await
+    }
+
+    /// Does with header fields with `_` in their name what the rule says; whether the request may go on.
+    pub(super) fn judge_underscores(&mut self, rule: Underscores) -> bool {
+        let bytes = &self.head_bytes;
+        let has = |name: &[u8]| name.contains(&b'_');
+        let one = rule != Underscores::Allow && self.head.fields.iter().any(|field| has(field.name.of_bytes(bytes)));
+        match rule {
+            _ if !one => true,
+            Underscores::Allow => true,
+            Underscores::Reject => false,
+            Underscores::Drop => {
+                let mut left = bytes.get(..self.head.fields_start).unwrap_or_default().to_vec();
+                write::fields(&mut left, bytes, &self.head.fields, bytes.len(), |name, _| !has(name));
+                write::end(&mut left);
+                let bounds = Limits { bytes: usize::MAX, fields: Limits::MAX_FIELDS };
+                let parsed = self.head.parse(&left, bounds);
+                self.head_bytes = left;
+                matches!(parsed, Ok(Parsed::Complete(_)))
+            }
+        }
+    }
+
+    /// The upgrade that it asks for. `passed`: whether it is passed on.
+    pub(super) fn asked(&self, passed: bool) -> Option<&[u8]> {
+        self.head.upgrade.filter(|_| passed).map(|place| place.of_bytes(&self.head_bytes))
     }
 
     /// Writes bytes and sees that they leave.

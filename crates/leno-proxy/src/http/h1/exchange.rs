@@ -70,6 +70,8 @@ pub(super) enum Ended {
     Idle,
     /// The request did not arrive in time.
     Late,
+    /// The request took longer with its answer than it may.
+    TooLong,
 }
 
 /// How an endpoint failed before its answer began.
@@ -85,6 +87,8 @@ pub(super) enum UpstreamError {
     PerTryTimeout,
     /// The answer did not begin in the time of the route.
     Timeout,
+    /// The endpoint took longer than it may.
+    TooLong,
     /// It answered with a status after which the request is sent again.
     Status(u16),
 }
@@ -102,6 +106,8 @@ pub(super) struct Attempt<'a, 'r> {
     pub(super) try_until: Option<Instant>,
     /// When the request must have arrived.
     pub(super) arrive_until: Option<Instant>,
+    /// When all must be over: for the request, and for this attempt.
+    pub(super) over_until: [Option<Instant>; 2],
     /// Whether an upgrade was passed on.
     pub(super) upgrade: bool,
     /// Whether the caller's connection will be closed after this.
@@ -127,6 +133,7 @@ pub(super) struct Setting<'a, 'r> {
     pub(super) retries: &'a mut Retries<'r>,
     pub(super) try_until: Option<Instant>,
     pub(super) arrive_until: Option<Instant>,
+    pub(super) over_until: [Option<Instant>; 2],
     pub(super) upgrade: bool,
     pub(super) close: bool,
     pub(super) worker: &'a Worker,
@@ -141,7 +148,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         times: &'a mut Times,
         setting: Setting<'a, 'r>,
     ) -> Self {
-        let Setting { routed, retries, try_until, arrive_until, upgrade, close, worker } = setting;
+        let Setting { routed, retries, try_until, arrive_until, over_until, upgrade, close, worker } = setting;
         let download = Download { head: std::mem::take(&mut client.spare), ..Download::default() };
         Self {
             client,
@@ -153,6 +160,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             retries,
             try_until,
             arrive_until,
+            over_until,
             upgrade,
             close,
             download,
@@ -464,12 +472,16 @@ impl<'a, 'r> Attempt<'a, 'r> {
         let whole = self.routed.timeout.zip(self.upload.arrived).map(|(timeout, arrived)| arrived + timeout);
         let attempt = if begun { None } else { self.try_until };
         let late = if begun || self.upload.done.is_some() { None } else { self.arrive_until };
-        let Some(due) = [idle, whole, attempt, late].into_iter().flatten().min() else {
+        let [over, over_try] = self.over_until;
+        let Some(due) = [idle, whole, attempt, late, over, over_try].into_iter().flatten().min() else {
             return Poll::Pending;
         };
         ready!(self.times.poll(cx, due));
-        if late == Some(due) {
-            return Poll::Ready(Ended::Late);
+        if late == Some(due) || over == Some(due) {
+            return Poll::Ready(if late == Some(due) { Ended::Late } else { Ended::TooLong });
+        }
+        if over_try == Some(due) && !begun {
+            return Poll::Ready(Ended::Upstream(UpstreamError::TooLong));
         }
         Poll::Ready(match (idle == Some(due), begun) {
             (true, _) => Ended::Idle,

@@ -42,7 +42,7 @@ pub(super) fn outcome_of(ended: &Ended, status: u16) -> Option<Outcome> {
         Ended::Upstream(UpstreamError::Closed(_) | UpstreamError::Malformed(_)) => {
             Some(Outcome::LocalOrigin(LocalOrigin::Reset))
         }
-        Ended::Upstream(UpstreamError::PerTryTimeout | UpstreamError::Timeout) => {
+        Ended::Upstream(UpstreamError::PerTryTimeout | UpstreamError::Timeout | UpstreamError::TooLong) => {
             Some(Outcome::LocalOrigin(LocalOrigin::Timeout))
         }
         Ended::Upstream(UpstreamError::Status(status)) => Some(Outcome::Status(*status)),
@@ -53,6 +53,7 @@ pub(super) fn outcome_of(ended: &Ended, status: u16) -> Option<Outcome> {
         | Ended::CallerBody(_)
         | Ended::TooLarge
         | Ended::Idle
+        | Ended::TooLong
         | Ended::Late => (status != 0).then_some(Outcome::Status(status)),
     }
 }
@@ -66,6 +67,7 @@ pub(super) fn told(ended: &Ended, routed: &Routed) -> (&'static str, String) {
         Ended::CallerBody(error) => (ErrorKind::BadRequest.flag(), error.to_string()),
         Ended::TooLarge => (ErrorKind::BodyTooLarge.flag(), "the request's body is larger than the limit".into()),
         Ended::Idle => (ErrorKind::StreamIdleTimeout.flag(), format!("nothing moved for {:?}", routed.idle)),
+        Ended::TooLong => (ErrorKind::StreamDuration.flag(), ErrorKind::StreamDuration.doc().into()),
         Ended::Late => (ErrorKind::RequestTimeout.flag(), "the request did not arrive in time".into()),
         Ended::Upstream(_) => (ErrorKind::UpstreamClosed.flag(), String::new()),
     }
@@ -85,6 +87,10 @@ pub(super) fn failed(error: UpstreamError, client: &Client, endpoint: &Endpoint)
         UpstreamError::Malformed(why) => (Failure::Reset, ErrorKind::UpstreamProtocol, why),
         UpstreamError::PerTryTimeout => {
             (Failure::PerTryTimeout, ErrorKind::UpstreamTimeout, "no answer in the time of an attempt".to_owned())
+        }
+        UpstreamError::TooLong => {
+            let why = "the endpoint took longer than streams may".to_owned();
+            (Failure::Reset, ErrorKind::UpstreamStreamDuration, why)
         }
         UpstreamError::Timeout => return (None, late()),
         UpstreamError::Status(status) => {

@@ -9,15 +9,15 @@ use super::super::{
     reply::Reply,
     view::Http1,
 };
-use crate::connection::Connection;
+use crate::{config::Endpoint, connection::Connection};
 
 /// Whether a field concerns one connection only.
-fn is_hop(name: &[u8], options: &[&[u8]]) -> bool {
+pub(super) fn is_hop(name: &[u8], options: &[&[u8]]) -> bool {
     write::is_hop_by_hop(name) || options.iter().any(|option| name.eq_ignore_ascii_case(option) && !same(name, "te"))
 }
 
 /// Writes the changes that are there to be written.
-fn write_changes(out: &mut Vec<u8>, changes: &[Change<'_>]) {
+pub(super) fn write_changes(out: &mut Vec<u8>, changes: &[Change<'_>]) {
     for change in changes {
         match change {
             Change::Remove(_) => {}
@@ -29,25 +29,31 @@ fn write_changes(out: &mut Vec<u8>, changes: &[Change<'_>]) {
 }
 
 /// Whether a change takes a field away.
-fn is_changed(name: &[u8], changes: &[Change<'_>]) -> bool {
+pub(super) fn is_changed(name: &[u8], changes: &[Change<'_>]) -> bool {
     changes.iter().any(|change| change.removes() && same(name, change.name()))
 }
 
-/// Writes the head of a request that goes on; returns what the proxy set.
+/// What tells a request from others.
+pub(super) fn ids(view: Http1<'_>, routed: &Routed) -> Ids {
+    Ids::of(routed, |name| view.head.field(view.bytes, name).map(|place| place.of_bytes(view.bytes)))
+}
+
+/// Writes the head of a request that goes on, to this endpoint where the head depends on it.
 pub(super) fn request(
     out: &mut Vec<u8>,
-    connection: &Connection,
+    (connection, ids): (&Connection, &Ids),
     view: Http1<'_>,
     routed: &Routed,
     upgrade: Option<&[u8]>,
-) -> Ids {
+    endpoint: Option<&Endpoint>,
+) {
     let Http1 { head, bytes } = view;
     let value = |name: &str| head.field(bytes, name).map(|place| place.of_bytes(bytes));
-    let ids = Ids::of(routed, value);
-    let changes = header::request(connection, routed, &ids, value);
+    let changes = header::request(connection, routed, ids, endpoint, value);
     let target = if head.connect { view.authority() } else { routed.target.as_deref().unwrap_or(view.target()) };
     write::request_line(out, view.method().as_bytes(), target.as_bytes());
-    let host = routed.host.as_deref().unwrap_or(view.authority());
+    let host = endpoint.map_or(routed.host.as_deref(), |endpoint| routed.host_at(endpoint));
+    let host = host.unwrap_or(view.authority());
     write::field(out, b"host", host.as_bytes());
     let options: Vec<_> = write::connection_options(bytes, &head.fields).collect();
     write::fields(out, bytes, &head.fields, bytes.len(), |name, value| {
@@ -60,7 +66,6 @@ pub(super) fn request(
         write::field(out, b"upgrade", upgrade);
     }
     write::end(out);
-    ids
 }
 
 /// How an answer is passed back.

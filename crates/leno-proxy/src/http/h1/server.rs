@@ -9,7 +9,7 @@ use std::{
 };
 
 use leno_engine::{request::RequestHead as _, resilience::Failure};
-use leno_http1::{Framing, HeadErrorKind, ResponseHead};
+use leno_http1::{HeadErrorKind, ResponseHead};
 use tokio::sync::SemaphorePermit;
 
 use super::{
@@ -17,23 +17,22 @@ use super::{
         access_log::Outcome,
         current::Current,
         decide::{self, Decision, Routed},
-        mirror::Mirroring,
-        reply::{Reply, is_grpc},
+        reply::Reply,
         retry::Retries,
         view::Http1 as View,
     },
-    client::{Arrived, Client, SPARE},
+    client::{Arrived, Client, REST, SPARE},
     exchange::{Attempt, Ended, Sent, Setting},
     failure::{Failed, failed, is_too_large, late, outcome_of, told},
     head,
     held::{Held, Kept},
+    request::{Request, due},
+    stream::{self, Asked, Then},
     times::Times,
-    tunnel,
-    upload::Upload,
 };
 use crate::{
-    config::{Counted, Endpoint, HttpConnectionManager, Tried},
-    connection::{Admission, Callee, Connection, Direction},
+    config::{Counted, Endpoint, HttpConnectionManager, HttpLimits, Tried},
+    connection::{Callee, Connection, Direction},
     dial::OnBehalf,
     error::{ErrorKind, ProxyError},
     io::Io,
@@ -42,19 +41,21 @@ use crate::{
 };
 
 /// What lives as long as the connection.
-struct Server {
-    connection: Rc<Connection>,
-    manager: Arc<HttpConnectionManager>,
+pub(super) struct Server {
+    pub(super) connection: Rc<Connection>,
+    pub(super) manager: Arc<HttpConnectionManager>,
     /// Who the manager stands for.
     callee: Callee,
     response: ResponseHead,
     times: Times,
     /// The memory of the last request's head.
     spare: Vec<u8>,
+    /// How many requests there were.
+    served: u32,
 }
 
 /// What becomes of the connection.
-enum After {
+pub(super) enum After {
     /// The next request.
     Next(Box<Client>),
     /// It is closed, when the caller has seen everything.
@@ -71,11 +72,11 @@ pub(in crate::http) async fn run(connection: Rc<Connection>, mut current: Curren
     let callee = Callee::of(&connection, &manager.stat_prefix);
     let (response, times) = (ResponseHead::default(), Times::new());
     let mut client = Box::new(Client::new(&connection.worker, io, first));
-    let mut server = Server { connection, manager, callee, response, times, spare: Vec::new() };
+    let mut server = Server { connection, manager, callee, response, times, spare: Vec::new(), served: 0 };
     while let Some(silent) = Box::pin(server.busy(&mut current, client)).await {
         client = silent;
         server.rest();
-        if !client.rest(&server.manager.limits, &mut server.times).await {
+        if !client.rest(&server.limits(REST), &mut server.times).await {
             return;
         }
     }
@@ -85,14 +86,22 @@ impl Server {
     /// Serves requests until none comes for a while, and gives the caller back, or until the connection ends.
     async fn busy(&mut self, current: &mut Current, mut client: Box<Client>) -> Option<Box<Client>> {
         loop {
-            let after = match client.request(&self.manager.limits, &mut self.times).await {
+            let limits = self.limits(Duration::ZERO);
+            let after = match client.request(&limits, &mut self.times).await {
                 Arrived::Request => {
                     match current.manager() {
                         Some(manager) if Arc::ptr_eq(manager, &self.manager) => {}
                         Some(manager) => self.manage(Arc::clone(manager)),
                         None => return None,
                     }
-                    self.request(client).await
+                    self.served = self.served.saturating_add(1);
+                    match client.judge_underscores(self.manager.underscores) {
+                        true => self.request(client).await,
+                        false => {
+                            let error = ProxyError::new(ErrorKind::BadRequest, "a header's name has an underscore");
+                            self.refuse(client, &Reply::from(error)).await
+                        }
+                    }
                 }
                 Arrived::Nothing => return None,
                 Arrived::Silence => return Some(client),
@@ -134,6 +143,25 @@ impl Server {
         self.manager = manager;
     }
 
+    /// The limits of the next request: it has to come while the connection may be used. `rested`: how long none came, which
+    /// counts as idle.
+    fn limits(&self, rested: Duration) -> HttpLimits {
+        let mut limits = self.manager.limits;
+        if let Some(most) = limits.max_connection_duration {
+            // Zero would be for ever.
+            let left = most.saturating_sub(self.connection.opened.elapsed()).max(Duration::from_millis(1)) + rested;
+            limits.idle_timeout = if limits.idle_timeout.is_zero() { left } else { limits.idle_timeout.min(left) };
+        }
+        limits
+    }
+
+    /// Whether no other request comes after this one.
+    pub(super) fn is_last(&self) -> bool {
+        let limits = &self.manager.limits;
+        let full = limits.max_requests.is_some_and(|most| self.served >= most.get());
+        full || limits.max_connection_duration.is_some_and(|most| self.connection.opened.elapsed() >= most)
+    }
+
     /// Answers what is no request.
     async fn refuse(&mut self, mut client: Box<Client>, reply: &Reply) -> After {
         let mut outcome = Outcome::new(self.callee.clone(), Protocol::Http1, Instant::now());
@@ -163,6 +191,7 @@ impl Server {
             Decision::Forward(routed) if is_too_large(&routed, client.head.framing, kept.length()) => {
                 self.answer(client, outcome, ErrorKind::BodyTooLarge.into()).await
             }
+            Decision::Forward(routed) if routed.is_translated() => self.translate(client, outcome, routed, kept).await,
             Decision::Forward(routed) => {
                 outcome.delayed = routed.delayed;
                 outcome.route.clone_from(&routed.route);
@@ -170,30 +199,40 @@ impl Server {
                 if self.connection.direction == Direction::Outbound {
                     outcome.callee.service = Arc::clone(&routed.cluster.service);
                 }
-                let request = self.prepare(client, outcome, &routed, &kept);
+                let (upgrade, keep) = (self.upgrade(&client, &routed), client.head.keep_alive && !self.is_last());
+                let memory = std::mem::take(&mut self.spare);
+                let request =
+                    Request::new(&self.connection, (client, outcome), &routed, &kept, (upgrade, keep, memory));
                 self.forward(request, &routed).await
             }
         }
     }
 
-    /// Writes the head that goes on.
-    fn prepare(&mut self, mut client: Box<Client>, mut outcome: Outcome, routed: &Routed, kept: &Kept) -> Request {
-        let upgrade = self.upgrade(&client);
-        let mut bytes = std::mem::take(&mut self.spare);
-        bytes.clear();
-        let view = View { head: &client.head, bytes: &client.head_bytes };
-        let asked = client.head.upgrade.filter(|_| upgrade).map(|place| place.of_bytes(&client.head_bytes));
-        outcome.ids = head::request(&mut bytes, &self.connection, view, routed, asked);
-        let mirroring = Mirroring::of_head(&self.connection.worker, routed, &bytes);
-        let upload = Upload::new(bytes, kept, mirroring, outcome.started.into());
-        client.input.release();
-        let keep = client.head.keep_alive;
-        Request { client, outcome, upload, upgrade, keep, fresh: false }
+    /// Has a request served in the form of HTTP/2, as its endpoint may speak that. Apart and boxed: no other has room for it.
+    fn translate(
+        &mut self,
+        client: Box<Client>,
+        outcome: Outcome,
+        routed: Box<Routed>,
+        kept: Kept,
+    ) -> Pin<Box<dyn Future<Output = After> + '_>> {
+        Box::pin(async move {
+            let (upgrade, close) = (self.upgrade(&client, &routed), self.is_last());
+            let asked = Asked { upgrade, client, kept, close };
+            let (client, outcome, then) =
+                stream::serve((&self.connection, &self.manager), asked, outcome, &routed).await;
+            self.emit(&client, &outcome);
+            match then {
+                Then::Next => After::Next(client),
+                Then::Close => After::Close(client),
+                Then::Drop => After::Gone,
+            }
+        })
     }
 
     /// Whether the caller asks for an upgrade that is passed on; other upgrades are ignored, as HTTP allows.
-    fn upgrade(&self, client: &Client) -> bool {
-        let allowed = |name: &str| self.manager.upgrades.iter().any(|allowed| allowed.eq_ignore_ascii_case(name));
+    fn upgrade(&self, client: &Client, routed: &Routed) -> bool {
+        let allowed = |name: &str| routed.passes_upgrade(&self.manager, name);
         match client.head.upgrade {
             Some(place) => allowed(place.text(&client.head_bytes)),
             None => client.head.connect && allowed("connect"),
@@ -265,6 +304,9 @@ impl Server {
         endpoint: &Endpoint,
         retries: &mut Retries<'r>,
     ) -> Result<Answered, Failed> {
+        if routed.is_named_by_endpoint() {
+            request.address(&self.connection, routed, endpoint);
+        }
         let Request { client, outcome, upload, .. } = request;
         if self.connection.direction == Direction::Outbound {
             outcome.callee.workload = Arc::clone(&endpoint.workload);
@@ -292,6 +334,10 @@ impl Server {
             retries,
             try_until,
             arrive_until: routed.arrival.map(|time| tokio::time::Instant::from_std(outcome.started) + time),
+            over_until: [
+                routed.longest.map(|time| tokio::time::Instant::from_std(outcome.started) + time),
+                routed.cluster.http.max_stream_duration.map(|time| tokio::time::Instant::now() + time),
+            ],
             upgrade: request.upgrade,
             close: !request.keep,
             worker,
@@ -361,6 +407,9 @@ impl Server {
                 let reply = Reply::from(ProxyError::new(kind, outcome.detail.clone()));
                 self.answer(client, outcome, reply).await
             }
+            Ended::TooLong if sent.status == 0 => {
+                self.answer(client, outcome, Reply::from(ErrorKind::StreamDuration).unless_arrived(read)).await
+            }
             Ended::Late => {
                 let reply = Reply::from(ProxyError::new(ErrorKind::RequestTimeout, outcome.detail.clone()));
                 self.answer(client, outcome, reply).await
@@ -370,59 +419,12 @@ impl Server {
             | Ended::CallerBody(_)
             | Ended::TooLarge
             | Ended::Idle
+            | Ended::TooLong
             | Ended::Upstream(_) => {
                 self.emit(&client, &outcome);
                 After::Gone
             }
         }
-    }
-
-    /// Carries what is spoken after an upgrade.
-    async fn tunnel(&self, client: Box<Client>, upstream: Http1, mut outcome: Outcome, routed: &Routed) {
-        let (head, bytes) = (client.head.clone(), client.head_bytes.clone());
-        let carried = tunnel::run(&self.connection, &outcome.callee, *client, upstream, routed.idle).await;
-        outcome.request_bytes += carried.sent;
-        outcome.response_bytes += carried.received;
-        outcome.flags = carried.flags;
-        outcome.emit(&self.connection, &self.manager, &View { head: &head, bytes: &bytes });
-    }
-
-    /// Answers a request without an endpoint. Apart, as it is needed in many places and no connection is to have room
-    /// for each of them.
-    fn answer(
-        &mut self,
-        client: Box<Client>,
-        outcome: Outcome,
-        reply: Reply,
-    ) -> Pin<Box<dyn Future<Output = After> + '_>> {
-        Box::pin(self.say(client, outcome, reply))
-    }
-
-    async fn say(&mut self, mut client: Box<Client>, mut outcome: Outcome, reply: Reply) -> After {
-        let view = View { head: &client.head, bytes: &client.head_bytes };
-        let as_grpc = view.header("content-type").is_some_and(is_grpc).then(|| reply.for_grpc()).flatten();
-        let reply = as_grpc.as_ref().unwrap_or(&reply);
-        outcome.status = reply.status;
-        outcome.flags = reply.flags;
-        outcome.delayed |= reply.delayed;
-        outcome.detail.clone_from(&reply.detail);
-        outcome.response_bytes = reply.body.len() as u64;
-        self.emit(&client, &outcome);
-        // A body that nobody reads stands before the next request.
-        let body = client.head.framing != Framing::None;
-        let ending = self.connection.worker.is_draining() || self.connection.admission == Admission::Shed;
-        let close = body || !client.head.keep_alive || ending;
-        let mut out = Vec::new();
-        head::reply(&mut out, reply, Some(&client.head), close);
-        match client.write(&out).await {
-            Err(_) => After::Gone,
-            Ok(()) if close => After::Close(client),
-            Ok(()) => After::Next(client),
-        }
-    }
-
-    fn emit(&self, client: &Client, outcome: &Outcome) {
-        outcome.emit(&self.connection, &self.manager, &View { head: &client.head, bytes: &client.head_bytes });
     }
 }
 
@@ -440,34 +442,6 @@ pub(in crate::http) async fn admit(routed: &Routed) -> Result<(Counted<'_>, Sema
     };
     let late = |_| ProxyError::new(ErrorKind::UpstreamTimeout, "no connection was free in time");
     Ok((request, turn.map_err(late)??))
-}
-
-/// When the route's time is up, once it runs.
-fn due(routed: &Routed, upload: &Upload) -> Option<tokio::time::Instant> {
-    routed.timeout.zip(upload.arrived).map(|(timeout, arrived)| arrived + timeout)
-}
-
-/// A request on its way.
-struct Request {
-    client: Box<Client>,
-    outcome: Outcome,
-    upload: Upload,
-    /// Whether an upgrade is passed on.
-    upgrade: bool,
-    /// Whether the caller's connection stays open.
-    keep: bool,
-    /// Whether kept connections to endpoints are passed over.
-    fresh: bool,
-}
-
-impl Request {
-    /// Waits before it is sent again; `false` when the route's time is up before.
-    async fn waits(&self, routed: &Routed, wait: Duration) -> bool {
-        let until = tokio::time::Instant::now() + wait;
-        let due = due(routed, &self.upload);
-        tokio::time::sleep_until(due.map_or(until, |due| due.min(until))).await;
-        due.is_none_or(|due| until < due)
-    }
 }
 
 /// An attempt whose answer had begun.

@@ -1,10 +1,10 @@
 //! After an upgrade: bytes both ways until both sides are done.
 
-use std::{rc::Rc, time::Duration};
+use std::{rc::Rc, time::Instant};
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::{io::AsyncWriteExt as _, time::Instant as Deadline};
 
-use super::client::Client;
+use super::{super::decide::Routed, client::Client};
 use crate::{
     connection::{Callee, Connection},
     error::ErrorKind,
@@ -20,13 +20,20 @@ pub(super) struct Carried {
     pub(super) flags: &'static str,
 }
 
+/// How long a tunnel may take that was asked for at `started`.
+pub(super) fn times(routed: &Routed, started: Instant) -> Times {
+    let of_request = routed.longest.map(|time| Deadline::from_std(started) + time);
+    let of_cluster = routed.cluster.http.max_stream_duration.map(|time| Deadline::now() + time);
+    Times { idle: routed.idle, until: of_request.into_iter().chain(of_cluster).min() }
+}
+
 /// Passes bytes on. What either side said already goes first.
 pub(super) async fn run(
     connection: &Rc<Connection>,
     callee: &Callee,
     client: Client,
     mut upstream: Http1,
-    idle: Duration,
+    times: Times,
 ) -> Carried {
     let cells = TcpOpened { connection, callee }.emit();
     let early = client.input.filled().to_vec();
@@ -35,7 +42,6 @@ pub(super) async fn run(
         return Carried { sent: 0, received: 0, flags: ErrorKind::UpstreamClosed.flag() };
     }
     let greeting = upstream.input.filled().to_vec();
-    let times = Times { idle, until: None };
     let relayed = relay::run(client.io, upstream.io, greeting, times, &connection.worker.buffers, &cells).await;
     cells.add_closed();
     let flags = match relayed.end {

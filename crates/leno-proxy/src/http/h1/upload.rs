@@ -68,6 +68,12 @@ impl Upload {
         self.body.is_complete()
     }
 
+    /// Has another head, where nothing was sent yet.
+    pub(super) fn set_head(&mut self, head: Vec<u8>) {
+        let end = self.bytes.windows(4).position(|part| part == b"\r\n\r\n").map_or(0, |at| at + 4);
+        self.bytes.splice(..end, head);
+    }
+
     /// Begins again.
     pub(super) fn rewind(&mut self) {
         self.written = 0;

@@ -5,8 +5,8 @@ use std::{future::poll_fn, task::Poll};
 use bytes::Bytes;
 use leno_http2::Code;
 
-use super::{called::Called, message, upload::Progress};
-use crate::h2::Stream;
+use super::{called::Called, caller::Caller, upload::Progress};
+use crate::h2::{Over, Stream};
 
 /// How passing a body on failed.
 #[derive(Debug)]
@@ -20,13 +20,14 @@ pub(super) enum Broken {
 }
 
 /// Passes an answer's body and its trailers on to their end.
-pub(super) async fn pass(from: &Called, to: &Stream, progress: &Progress) -> Result<(), Broken> {
+pub(super) async fn pass(from: &Called, to: &Caller<'_>, progress: &Progress) -> Result<(), Broken> {
+    let gone = |over: Over| Broken::Receiver(over.code());
     while let Some(data) = next(from, to).await? {
         let length = data.len();
         progress.down.set(progress.down.get() + length as u64);
         progress.touch();
         let end = from.is_end();
-        send(to, data, end).await?;
+        to.send(data, end).await.map_err(gone)?;
         if end {
             return Ok(());
         }
@@ -37,20 +38,20 @@ pub(super) async fn pass(from: &Called, to: &Stream, progress: &Progress) -> Res
     match from.trailers() {
         Some(trailers) => {
             progress.note_grpc(&trailers);
-            to.send_head(true, |writer| message::trailers(writer, &trailers))
-                .map_err(|over| Broken::Receiver(over.code()))
+            to.send_trailers(&trailers).await.map_err(gone)
         }
-        None => send(to, Bytes::new(), true).await,
+        None => to.send(Bytes::new(), true).await.map_err(gone),
     }
 }
 
 /// The next piece of a body, or the end; whichever comes first of it and of a reset by the receiver.
-async fn next(from: &Called, to: &Stream) -> Result<Option<Bytes>, Broken> {
+async fn next(from: &Called, to: &Caller<'_>) -> Result<Option<Bytes>, Broken> {
     poll_fn(|cx| {
-        if let Poll::Ready(over) = to.poll_over(cx) {
-            return Poll::Ready(Err(Broken::Receiver(over.code())));
+        // First, so that it leaves together with what a caller of HTTP/1.1 was not sent yet.
+        if let Poll::Ready(data) = from.poll_data(cx) {
+            return Poll::Ready(data.map_err(|over| Broken::Sender(over.code())));
         }
-        from.poll_data(cx).map_err(|over| Broken::Sender(over.code()))
+        to.poll_over(cx).map(|over| Err(Broken::Receiver(over.code())))
     })
     .await
 }

@@ -11,7 +11,9 @@ use leno_http2::{Code, Head};
 use super::{
     body::{self, Broken},
     message,
+    raw::Raw,
     translate::Translated,
+    tunnel::{SWITCHED, Tunnel},
 };
 use crate::{
     h2::{Over, Stream},
@@ -23,19 +25,27 @@ pub(super) enum Called {
     /// By HTTP/2.
     Http2 {
         stream: Stream,
+        /// What the request asks for besides an answer.
+        tunnel: Tunnel,
         /// Its place on a shared connection.
         _lease: Lease,
     },
     /// By HTTP/1.1, on a connection of its own.
     Http1(Box<Translated>),
+    /// In bytes, where CONNECT ends here.
+    Bytes(Box<Raw>),
 }
 
 impl Called {
     /// The head of its answer; interim ones come first.
     pub(super) fn poll_answer(&self, cx: &mut Context<'_>) -> Poll<Result<Head, Over>> {
         match self {
-            Self::Http2 { stream, .. } => stream.poll_answer(cx),
+            Self::Http2 { stream, tunnel, .. } => stream.poll_answer(cx).map_ok(|head| {
+                let switches = *tunnel == Tunnel::Upgrade && head.status() == 200;
+                if switches { head.with_status(SWITCHED) } else { head }
+            }),
             Self::Http1(translated) => translated.poll_answer(cx),
+            Self::Bytes(raw) => raw.poll_answer(),
         }
     }
 
@@ -44,14 +54,16 @@ impl Called {
         match self {
             Self::Http2 { stream, .. } => stream.poll_data(cx),
             Self::Http1(translated) => translated.poll_data(cx),
+            Self::Bytes(raw) => raw.poll_data(cx),
         }
     }
 
-    /// The trailers, once the body is over. Those of HTTP/1.1 are dropped, as Envoy does unless told otherwise.
+    /// The trailers, once the body is over. Those of HTTP/1.1 are dropped unless the cluster says otherwise, as Envoy does.
     pub(super) fn trailers(&self) -> Option<Head> {
         match self {
             Self::Http2 { stream, .. } => stream.trailers(),
-            Self::Http1(_) => None,
+            Self::Http1(translated) => translated.trailers(),
+            Self::Bytes(_) => None,
         }
     }
 
@@ -60,6 +72,7 @@ impl Called {
         match self {
             Self::Http2 { stream, .. } => stream.is_end(),
             Self::Http1(translated) => translated.is_end(),
+            Self::Bytes(raw) => raw.is_end(),
         }
     }
 
@@ -68,7 +81,7 @@ impl Called {
         match self {
             Self::Http2 { stream, .. } => stream.release(length),
             // Nothing is read while something is there: the connection itself slows the endpoint down.
-            Self::Http1(_) => {}
+            Self::Http1(_) | Self::Bytes(_) => {}
         }
     }
 
@@ -76,7 +89,7 @@ impl Called {
     pub(super) fn poll_over(&self, cx: &Context<'_>) -> Poll<Over> {
         match self {
             Self::Http2 { stream, .. } => stream.poll_over(cx),
-            Self::Http1(_) => Poll::Pending,
+            Self::Http1(_) | Self::Bytes(_) => Poll::Pending,
         }
     }
 
@@ -88,17 +101,25 @@ impl Called {
                 let sent = poll_fn(|cx| translated.poll_send(cx, &mut data, end)).await;
                 sent.map_err(|over| Broken::Receiver(over.code()))
             }
+            Self::Bytes(raw) => {
+                let sent = poll_fn(|cx| raw.poll_send(cx, &mut data, end)).await;
+                sent.map_err(|over| Broken::Receiver(over.code()))
+            }
         }
     }
 
-    /// Sends the request's trailers, and with them the end. HTTP/1.1 gets none.
+    /// Sends the request's trailers, and with them the end. HTTP/1.1 gets them where its cluster says so.
     pub(super) async fn send_trailers(&self, trailers: &Head) -> Result<(), Broken> {
         match self {
             Self::Http2 { stream, .. } => {
                 let sent = stream.send_head(true, |writer| message::trailers(writer, trailers));
                 sent.map_err(|over| Broken::Receiver(over.code()))
             }
-            Self::Http1(_) => self.send(Bytes::new(), true).await,
+            Self::Http1(translated) => {
+                translated.put_trailers(trailers);
+                self.send(Bytes::new(), true).await
+            }
+            Self::Bytes(_) => self.send(Bytes::new(), true).await,
         }
     }
 
@@ -107,7 +128,7 @@ impl Called {
         match self {
             Self::Http2 { stream, .. } => stream.reset(code),
             // Its connection is closed when it is dropped, as the request is not complete.
-            Self::Http1(_) => {}
+            Self::Http1(_) | Self::Bytes(_) => {}
         }
     }
 }

@@ -1,10 +1,11 @@
-//! One stream: one request and its answer, both directions at once.
+//! One stream: one request and its answer, both directions at once. A request of HTTP/1.1 whose endpoint speaks HTTP/2 is
+//! one as well.
 
-use std::{future::poll_fn, pin::pin, rc::Rc, sync::Arc, task::Poll, time::Duration};
+use std::{future::poll_fn, pin::pin, rc::Rc, sync::Arc, task::Poll};
 
 use leno_engine::resilience::Failure;
 use leno_http2::{Code, Head};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{
     super::{
@@ -19,50 +20,60 @@ use super::{
     },
     body::{self, Broken},
     called::Called,
-    expiry::{Expired, due, expired, late},
+    caller::Caller,
+    expiry::{due, expired, late},
     failure::{Broke, Failed, outcome_of, reason},
     held::Held,
     message,
-    translate::Translated,
+    tunnel::Tunnel,
     upload::{Progress, Upload},
 };
 use crate::{
-    config::{Endpoint, HttpConnectionManager, HttpProtocol, Tried},
+    config::{HttpConnectionManager, HttpProtocol, Tried, Underscores},
     connection::{Callee, Connection, Direction},
-    dial::OnBehalf,
     error::{ErrorKind, ProxyError},
-    h2::{Request, Stream},
+    h2::Request,
     telemetry::event::{Protocol, Retried},
-    upstream::{Http1, Http2, Key},
 };
 
 /// A stream under way.
-struct Exchange<'a> {
-    connection: Rc<Connection>,
-    manager: Arc<HttpConnectionManager>,
-    caller: &'a Stream,
-    head: &'a Head,
-    outcome: Outcome,
-    grpc: bool,
+pub(super) struct Exchange<'a> {
+    pub(super) connection: Rc<Connection>,
+    pub(super) manager: Arc<HttpConnectionManager>,
+    pub(super) caller: &'a Caller<'a>,
+    pub(super) head: &'a Head,
+    pub(super) outcome: Outcome,
+    pub(super) grpc: bool,
+    /// What the request asks for besides an answer.
+    pub(super) tunnel: Tunnel,
 }
 
 /// An endpoint that took the request.
-struct Sent {
-    callee: Called,
+pub(super) struct Sent {
+    pub(super) callee: Called,
     /// Whether the head was all.
-    ended: bool,
+    pub(super) ended: bool,
     /// When the answer must have begun.
-    until: Option<Instant>,
+    pub(super) until: Option<Instant>,
 }
 
 /// Serves one stream.
 pub(super) async fn run(connection: Rc<Connection>, manager: Arc<HttpConnectionManager>, request: Request) {
-    let Request { stream: caller, head } = request;
+    let Request { stream, mut head } = request;
+    let named = |name: &[u8]| !name.contains(&b'_');
+    match manager.underscores {
+        Underscores::Allow => {}
+        Underscores::Reject if head.fields().all(|(name, _)| named(name)) => {}
+        Underscores::Reject => return stream.reset(Code::PROTOCOL_ERROR),
+        Underscores::Drop => head.retain(named),
+    }
+    let caller = Caller::Http2(stream);
     let grpc = message::is_grpc(&head);
     let protocol = if grpc { Protocol::Grpc } else { Protocol::Http2 };
     let callee = Callee::of(&connection, &manager.stat_prefix);
     let outcome = Outcome::new(callee, protocol, std::time::Instant::now());
-    let mut exchange = Exchange { connection, manager, caller: &caller, head: &head, outcome, grpc };
+    let tunnel = Tunnel::of(&head);
+    let mut exchange = Exchange { connection, manager, caller: &caller, head: &head, outcome, grpc, tunnel };
     let limits = exchange.manager.limits;
     let fields = u32::try_from(head.len()).unwrap_or(u32::MAX);
     if head.is_too_large() || fields > limits.max_headers_count {
@@ -84,29 +95,22 @@ pub(super) async fn run(connection: Rc<Connection>, manager: Arc<HttpConnectionM
     exchange.outcome.emit(&exchange.connection, &exchange.manager, &view);
 }
 
-impl Exchange<'_> {
-    /// Answers without an endpoint.
-    async fn answer(&mut self, reply: &Reply) {
-        self.outcome.status = reply.status;
-        self.outcome.flags = reply.flags;
-        self.outcome.delayed |= reply.delayed;
-        self.outcome.detail.clone_from(&reply.detail);
-        let understood = message::understood(reply, self.grpc);
-        let length = matches!(understood, std::borrow::Cow::Borrowed(_));
-        let ends = understood.body.is_empty() || self.head.method() == "HEAD";
-        // A caller that is gone cannot be told.
-        if self.caller.send_head(ends, |writer| message::reply(writer, &understood, length)).is_err() || ends {
-            return;
-        }
-        let body = understood.body.clone();
-        self.outcome.response_bytes = body.len() as u64;
-        let sent = body::send(self.caller, body, true);
-        match self.manager.limits.stream_idle_timeout {
-            Duration::ZERO => drop(sent.await),
-            time => drop(timeout(time, sent).await),
-        }
-    }
+/// Has a request of HTTP/1.1 served as a stream; what became of it. `caller` and `head` are what it is in HTTP/2, `body`
+/// what was read of it.
+pub(in crate::http) async fn serve(
+    (connection, manager): (Rc<Connection>, Arc<HttpConnectionManager>),
+    (caller, head): (&Caller<'_>, &Head),
+    outcome: Outcome,
+    routed: &Routed,
+    body: Held<'_>,
+) -> Outcome {
+    let (grpc, tunnel) = (message::is_grpc(head), Tunnel::of(head));
+    let mut exchange = Exchange { connection, manager, caller, head, outcome, grpc, tunnel };
+    exchange.forward(routed, body).await;
+    exchange.outcome
+}
 
+impl Exchange<'_> {
     /// Finds an endpoint that takes the request, and passes everything on.
     async fn forward(&mut self, routed: &Routed, body: Held<'_>) {
         self.outcome.delayed = routed.delayed;
@@ -117,7 +121,7 @@ impl Exchange<'_> {
         }
         let admitted = match routed.cluster.protocol {
             HttpProtocol::Http1 => admit(routed).await.map(|(request, turn)| (request, Some(turn))),
-            HttpProtocol::Http2 | HttpProtocol::AsCaller => {
+            HttpProtocol::Http2 | HttpProtocol::AsCaller | HttpProtocol::Auto => {
                 routed.cluster.breaker.request().map(|request| (request, None))
             }
         };
@@ -154,7 +158,7 @@ impl Exchange<'_> {
             let due = due(routed, &progress);
             tokio::select! {
                 biased;
-                _ = poll_fn(|cx| self.caller.poll_over(cx)) => return drop(self.settle(Err(Broke::CallerGone)).await),
+                _ = poll_fn(|cx| self.caller.poll_over(cx)) => return drop(self.settle(Err(Broke::CallerGone), true).await),
                 () = sleep_until(due.map_or(until, |due| due.min(until))) => {}
             }
             if due.is_some_and(|due| due <= until) {
@@ -165,21 +169,14 @@ impl Exchange<'_> {
 
     /// What others get of it as well.
     fn mirroring(&self, routed: &Routed) -> Option<Mirroring> {
-        if routed.mirrors.is_empty() || !message::is_legal(routed) {
+        if routed.mirrors.is_empty() || !message::is_legal(routed) || self.tunnel.is_asked() {
             return None;
         }
         let header = |name: &str| self.head.value(name);
         let ids = Ids::of(routed, header);
-        let changes = header::request(&self.connection, routed, &ids, header);
+        let changes = header::request(&self.connection, routed, &ids, None, header);
         let question = mirror::question_of_request(self.head, routed, &changes)?;
         Some(Mirroring::new(&self.connection.worker, &routed.mirrors, question, routed.timeout))
-    }
-
-    /// Answers a request that no endpoint answered.
-    async fn fail(&mut self, routed: &Routed, error: ProxyError, flags: impl Fn(ErrorKind) -> &'static str) {
-        let flags = flags(error.kind);
-        let reply = Reply { flags, ..Reply::from(error) };
-        self.answer(&reply.edited(&routed.response_edits)).await;
     }
 
     /// Tries one endpoint.
@@ -221,51 +218,9 @@ impl Exchange<'_> {
         if let Some(came) = outcome_of(&passed, status) {
             routed.cluster.report(&self.connection.worker, &endpoint, came);
         }
-        self.settle(passed).await.inspect_err(|(failure, _)| tried.note(&endpoint, *failure))
-    }
-
-    /// Sends the head to an endpoint. `ends`: whether that is all; `resent`: whether it was sent before.
-    async fn open(
-        &mut self,
-        routed: &Routed,
-        endpoint: &Arc<Endpoint>,
-        ends: bool,
-        resent: bool,
-    ) -> Result<Sent, Failed> {
-        let per_try = routed.retry.as_ref().and_then(|retry| retry.per_try_timeout);
-        let until = per_try.map(|time| Instant::now() + time);
-        if !message::is_legal(routed) {
-            return Err((None, ProxyError::new(ErrorKind::BadRequest, "the rewritten target is not legal")));
-        }
-        self.outcome.ids = Ids::of(routed, |name| self.head.value(name));
-        let ids = self.outcome.ids;
-        let changes = header::request(&self.connection, routed, &ids, |name| self.head.value(name));
-        let (worker, for_whom, head) = (&self.connection.worker, OnBehalf::Caller(&self.connection), self.head);
-        let unreachable = |error| (Some(Failure::Connect), error);
-        if routed.cluster.protocol == HttpProtocol::Http1 {
-            let key = Key::new(for_whom, &routed.cluster, endpoint);
-            let waited = if resent { None } else { Http1::waited(worker, &key) };
-            let upstream = match waited {
-                Some(waited) => waited,
-                None => Http1::dial(for_whom, &routed.cluster, endpoint, key).await.map_err(unreachable)?,
-            };
-            self.outcome.callee.mtls = upstream.mtls;
-            let translated = Translated::new(worker, routed, upstream, (head, changes.as_slice(), ends));
-            return Ok(Sent { callee: Called::Http1(Box::new(translated)), ended: ends, until });
-        }
-        let lease = Http2::to(for_whom, &routed.cluster, endpoint).await.map_err(unreachable)?;
-        self.outcome.callee.mtls = lease.connection().mtls;
-        let kind = (ends, head.method() == "HEAD");
-        let opened = poll_fn(|cx| {
-            lease.link().poll_open(cx, kind, &mut |writer| message::request(writer, head, routed, &changes))
-        });
-        match opened.await {
-            Ok(stream) => Ok(Sent { callee: Called::Http2 { stream, _lease: lease }, ended: ends, until }),
-            Err(error) => {
-                let text = format!("HTTP/2: {error}");
-                Err((Some(Failure::NotProcessed), ProxyError::new(ErrorKind::UpstreamClosed, text)))
-            }
-        }
+        self.settle(passed, progress.arrived.get().is_some())
+            .await
+            .inspect_err(|(failure, _)| tried.note(&endpoint, *failure))
     }
 
     /// Passes the body up and the answer down.
@@ -287,6 +242,7 @@ impl Exchange<'_> {
         };
         let mut upload = pin!(upload);
         let mut expired = pin!(expired(routed, self.outcome.started.into(), until, progress));
+        let caller = self.caller;
         let mut download = pin!(self.download(routed, &callee, progress, retries));
         let mut uploading = true;
         loop {
@@ -297,6 +253,7 @@ impl Exchange<'_> {
                     uploading = false;
                     // An endpoint that takes no more body may still answer; a caller that is gone wants nothing.
                     match broken {
+                        Some(Broken::Sender(_)) if caller.is_malformed() => return Err(Broke::Malformed),
                         Some(Broken::Sender(_)) => return Err(Broke::CallerGone),
                         Some(Broken::TooLarge) => return Err(Broke::TooLarge),
                         Some(Broken::Receiver(_)) | None => {}
@@ -307,61 +264,6 @@ impl Exchange<'_> {
         }
     }
 
-    /// What the outcome of passing everything on means.
-    async fn settle(&mut self, result: Result<(), Broke>) -> Result<(), Failed> {
-        let broke = match result {
-            Ok(()) => return Ok(()),
-            Err(broke) => broke,
-        };
-        let begun = self.outcome.status != 0;
-        let (flags, detail, reason) = match broke {
-            Broke::CallerGone => {
-                (ErrorKind::DownstreamClosed.flag(), "the caller reset the stream".to_owned(), Code::CANCEL)
-            }
-            Broke::TooLarge if begun => {
-                (ErrorKind::BodyTooLarge.flag(), ErrorKind::BodyTooLarge.doc().to_owned(), Code::CANCEL)
-            }
-            Broke::TooLarge => {
-                self.answer(&Reply::from(ErrorKind::BodyTooLarge)).await;
-                return Ok(());
-            }
-            Broke::Expired(why) if begun => {
-                (why.kind().flag(), "the answer was not complete in time".to_owned(), Code::CANCEL)
-            }
-            Broke::Expired(Expired::Arrival) => {
-                let error = ProxyError::new(ErrorKind::RequestTimeout, "the request did not arrive in time");
-                self.answer(&Reply::from(error)).await;
-                return Ok(());
-            }
-            Broke::Expired(Expired::PerTry) => {
-                let error = ProxyError::new(ErrorKind::UpstreamTimeout, "no answer in the time of an attempt");
-                return Err((Some(Failure::PerTryTimeout), error));
-            }
-            Broke::Expired(why) => {
-                return Err((None, ProxyError::new(why.kind(), "the endpoint did not answer in time")));
-            }
-            Broke::Status(status) => {
-                let error = ProxyError::new(ErrorKind::UpstreamStatus, format!("answered with {status}"));
-                return Err((Some(Failure::Answer(status)), error));
-            }
-            Broke::Upstream(reason) if begun => {
-                let detail = format!("the endpoint broke off its answer: {reason:?}");
-                (ErrorKind::UpstreamReset.flag(), detail, reason.unwrap_or(Code::INTERNAL_ERROR))
-            }
-            Broke::Upstream(reason) => {
-                let failure = if reason == Some(Code::REFUSED_STREAM) { Failure::NotProcessed } else { Failure::Reset };
-                let text = match reason {
-                    Some(reason) => format!("the endpoint reset the stream: {reason}"),
-                    None => "the endpoint closed the connection".to_owned(),
-                };
-                return Err((Some(failure), ProxyError::new(ErrorKind::UpstreamReset, text)));
-            }
-        };
-        (self.outcome.flags, self.outcome.detail) = (flags, detail);
-        self.caller.reset(reason);
-        Ok(())
-    }
-
     /// The final answer; interim ones are passed down. A caller that is gone ends the wait.
     async fn final_answer(&self, callee: &Called) -> Result<Head, Broke> {
         loop {
@@ -370,11 +272,10 @@ impl Exchange<'_> {
                 Poll::Pending => callee.poll_answer(cx).map_err(|over| Broke::Upstream(over.code())),
             });
             let head = answer.await?;
-            if head.status() >= 200 {
+            if head.status() >= 200 || self.tunnel.opens(head.status()) {
                 return Ok(head);
             }
-            let passed = self.caller.send_head(false, |writer| message::interim(writer, &head));
-            passed.map_err(|_| Broke::CallerGone)?;
+            self.caller.send_interim(&head).map_err(|_| Broke::CallerGone)?;
         }
     }
 
@@ -396,10 +297,9 @@ impl Exchange<'_> {
         self.outcome.status = status;
         progress.note_grpc(&head);
         let ends = callee.is_end();
-        let passed = self.caller.send_head(ends, |writer| message::answer(writer, &head, routed));
-        passed.map_err(|_| Broke::CallerGone)?;
+        self.caller.send_answer(ends, &head, routed).map_err(|_| Broke::CallerGone)?;
         if ends {
-            return Ok(());
+            return self.caller.flush().await.map_err(|_| Broke::CallerGone);
         }
         body::pass(callee, self.caller, progress).await.map_err(|broken| match broken {
             Broken::Sender(code) => Broke::Upstream(code),

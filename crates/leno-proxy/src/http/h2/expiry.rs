@@ -20,6 +20,10 @@ pub(super) enum Expired {
     AnswerIdle,
     /// The request's.
     Arrival,
+    /// That of the whole stream.
+    Longest,
+    /// That of a stream to the endpoint.
+    LongestTry,
 }
 
 impl Expired {
@@ -29,6 +33,8 @@ impl Expired {
             Self::Route | Self::PerTry | Self::AnswerIdle => ErrorKind::UpstreamTimeout,
             Self::RequestIdle => ErrorKind::StreamIdleTimeout,
             Self::Arrival => ErrorKind::RequestTimeout,
+            Self::Longest => ErrorKind::StreamDuration,
+            Self::LongestTry => ErrorKind::UpstreamStreamDuration,
         }
     }
 }
@@ -50,6 +56,7 @@ pub(super) async fn expired(
     try_until: Option<Instant>,
     progress: &Progress,
 ) -> Expired {
+    let of_cluster = routed.cluster.http.max_stream_duration.map(|time| Instant::now() + time);
     const FAR: Duration = Duration::from_secs(24 * 3600);
     loop {
         let (arrived, begun) = (progress.arrived.get().is_some(), progress.settled.get());
@@ -58,6 +65,8 @@ pub(super) async fn expired(
             (due(routed, progress), Expired::Route),
             (try_until.filter(|_| !begun), Expired::PerTry),
             ((!routed.idle.is_zero()).then(|| progress.moved.get() + routed.idle), waiting),
+            (routed.longest.map(|time| started + time), Expired::Longest),
+            (of_cluster, Expired::LongestTry),
             (routed.arrival.filter(|_| !arrived && !begun).map(|time| started + time), Expired::Arrival),
         ];
         let first = times.into_iter().filter_map(|(time, why)| Some((time?, why))).min_by_key(|(time, _)| *time);

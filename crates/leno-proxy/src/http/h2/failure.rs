@@ -15,6 +15,8 @@ pub(super) type Failed = (Option<Failure>, ProxyError);
 /// How passing on broke off.
 pub(super) enum Broke {
     CallerGone,
+    /// The request's body is none.
+    Malformed,
     TooLarge,
     Upstream(Option<Code>),
     /// A status after which the request is sent again.
@@ -31,8 +33,10 @@ pub(super) fn outcome_of(passed: &Result<(), Broke>, status: u16) -> Option<Outc
         // It did not even begin.
         Err(Broke::Upstream(Some(Code::REFUSED_STREAM))) => None,
         Err(Broke::Upstream(_)) => Some(Outcome::LocalOrigin(LocalOrigin::Reset)),
-        Err(Broke::Expired(Expired::Route | Expired::PerTry)) => Some(Outcome::LocalOrigin(LocalOrigin::Timeout)),
-        Err(Broke::Expired(_) | Broke::CallerGone | Broke::TooLarge) | Ok(()) => None,
+        Err(Broke::Expired(Expired::Route | Expired::PerTry | Expired::LongestTry)) => {
+            Some(Outcome::LocalOrigin(LocalOrigin::Timeout))
+        }
+        Err(Broke::Expired(_) | Broke::CallerGone | Broke::Malformed | Broke::TooLarge) | Ok(()) => None,
     }
 }
 

@@ -5,19 +5,21 @@ use std::{future::poll_fn, time::Duration};
 use bytes::Bytes;
 use leno_http2::Head;
 
-use super::super::held::{Incoming, Unheld, unless_idle};
-use crate::h2::Stream;
+use super::{
+    super::held::{Incoming, Unheld, unless_idle},
+    caller::Caller,
+};
 
 /// How a body ends.
 #[derive(Debug)]
-pub(super) enum End {
+pub(in crate::http) enum End {
     Plain,
     Trailers(Head),
 }
 
 /// A body that is held back, on its stream.
-pub(super) struct Held<'a> {
-    pub(super) from: &'a Stream,
+pub(in crate::http) struct Held<'a> {
+    pub(super) from: &'a Caller<'a>,
     /// What came.
     pub(super) pieces: Vec<Bytes>,
     /// How it ends, once that is known.
@@ -26,9 +28,14 @@ pub(super) struct Held<'a> {
 
 impl<'a> Held<'a> {
     /// The body of a stream.
-    pub(super) fn new(from: &'a Stream) -> Self {
+    pub(super) fn new(from: &'a Caller<'a>) -> Self {
+        Self::begun(from, Vec::new())
+    }
+
+    /// The same, of which this was read already.
+    pub(in crate::http) fn begun(from: &'a Caller<'a>, pieces: Vec<Bytes>) -> Self {
         let end = from.is_end().then_some(End::Plain);
-        Self { from, pieces: Vec::new(), end }
+        Self { from, pieces, end }
     }
 
     /// How many bytes are there.

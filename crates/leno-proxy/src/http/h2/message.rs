@@ -4,19 +4,34 @@ use std::borrow::Cow;
 
 use leno_http2::{Head, Writer};
 
-use super::super::{
-    decide::Routed,
-    header::{self as changes, Change},
-    reply::{self, Reply},
+use super::{
+    super::{
+        decide::Routed,
+        header::{self as changes, Change},
+        reply::{self, Reply},
+    },
+    tunnel::SWITCHED,
 };
 
-/// Writes the request that goes on. `target` and `host` are legal: see [`is_legal`].
-pub(super) fn request(writer: &mut Writer<'_>, head: &Head, routed: &Routed, changes: &[Change<'_>]) {
+/// A request that goes on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line<'a> {
+    pub(super) head: &'a Head,
+    pub(super) changes: &'a [Change<'a>],
+    /// The host in place of its own.
+    pub(super) host: Option<&'a str>,
+    /// The scheme in place of its own.
+    pub(super) scheme: Option<&'a str>,
+}
+
+/// Writes the request that goes on. Target and host are legal: see [`is_legal`].
+pub(super) fn request(writer: &mut Writer<'_>, routed: &Routed, line: &Line<'_>) {
+    let Line { head, changes, host, scheme } = *line;
     writer.method(head.method());
     if !head.scheme().is_empty() {
-        writer.scheme(head.scheme());
+        writer.scheme(scheme.unwrap_or(head.scheme()));
     }
-    let host = routed.host.as_deref().unwrap_or(head.authority());
+    let host = host.unwrap_or(head.authority());
     if !host.is_empty() {
         writer.authority(host);
     }
@@ -43,7 +58,7 @@ pub(super) fn is_legal(routed: &Routed) -> bool {
 pub(super) fn answer(writer: &mut Writer<'_>, head: &Head, routed: &Routed) {
     let edits = routed.answer_edits();
     let changes = changes::response(&edits, head.status(), |name| head.value(name));
-    writer.status(head.status());
+    writer.status(if head.status() == SWITCHED { 200 } else { head.status() });
     fields(writer, head, &changes);
 }
 

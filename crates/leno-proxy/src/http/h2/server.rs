@@ -12,7 +12,7 @@ use tokio::{
 use super::super::current::Current;
 use super::exchange;
 use crate::{
-    config::HttpLimits,
+    config::{Http2Options, HttpLimits},
     connection::Connection,
     h2::{Driver, Link, Request},
     io::Io,
@@ -25,37 +25,40 @@ pub(in crate::http) const MAX_RESETS: usize = 100;
 /// A time that does not come.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
-fn settings(limits: &HttpLimits) -> Settings {
-    Settings {
-        max_concurrent_streams: limits.max_concurrent_streams,
-        stream_window: limits.stream_window,
-        connection_window: limits.connection_window,
-        header_table: limits.header_table,
+fn settings(limits: &HttpLimits, options: &Http2Options) -> Settings {
+    let settings = Settings {
         max_header_list: limits.max_headers_bytes,
         max_unseen_resets: MAX_RESETS,
         output: OUTPUT,
         ..Settings::default()
-    }
+    };
+    options.settings(settings)
 }
 
 /// Serves a connection. `first` was read from it already.
 pub(in crate::http) async fn run(connection: Rc<Connection>, mut current: Current, io: Io, first: Vec<u8>) {
-    let Some(limits) = current.manager().map(|manager| manager.limits) else { return };
+    let Some((limits, options)) = current.manager().map(|manager| (manager.limits, manager.http2)) else { return };
     let time = if limits.headers_timeout.is_zero() { Duration::from_secs(60) } else { limits.headers_timeout };
     // Boxed: it is over soon, and the connection stays.
     let preface = Box::pin(timeout(time, preface(io, first)));
     let Some((io, first)) = preface.await.ok().flatten() else { return };
-    let link = Link::new(Role::Server, settings(&limits));
+    let link = Link::new(Role::Server, settings(&limits, &options), options.keepalive);
     let mut driver = Driver::new(Rc::clone(&link), io, first);
     let mut drained = connection.worker.drained.clone();
     let mut drained = pin!(drained.wait());
     let idle = if limits.idle_timeout.is_zero() { NEVER } else { limits.idle_timeout };
     let mut last = Instant::now();
-    let mut until = pin!(sleep_until(last + idle));
+    let end = limits.max_connection_duration.map_or(NEVER, |time| time.saturating_sub(connection.opened.elapsed()));
+    let (end, mut served) = (last + end, 0);
+    let mut until = pin!(sleep_until((last + idle).min(end)));
     let mut ending = false;
     let ended = poll_fn(|cx| {
         let mut serve = |request: Request| {
             last = Instant::now();
+            served += 1;
+            if limits.max_requests.is_some_and(|most| served == most.get()) {
+                link.drain();
+            }
             // Where no connection manager is in force any more the connection ends.
             match current.manager() {
                 Some(manager) => {
@@ -75,8 +78,9 @@ pub(in crate::http) async fn run(connection: Rc<Connection>, mut current: Curren
                 if until.as_mut().poll(cx).is_pending() {
                     break;
                 }
-                if last + idle > Instant::now() {
-                    until.as_mut().reset(last + idle);
+                let due = (last + idle).min(end);
+                if due > Instant::now() {
+                    until.as_mut().reset(due);
                     continue;
                 }
             }

@@ -1,5 +1,5 @@
 //! A request of HTTP/2 whose endpoint is spoken to by HTTP/1.1 ([RFC 9113, 8], [RFC 9112]): `:authority` becomes `Host`,
-//! DATA becomes chunks where no length is known, and the other way round.
+//! DATA becomes chunks where no length is known, an extended CONNECT an upgrade, and the other way round.
 //!
 //! [RFC 9113, 8]: https://www.rfc-editor.org/rfc/rfc9113#section-8
 //! [RFC 9112]: https://www.rfc-editor.org/rfc/rfc9112
@@ -12,20 +12,31 @@ use std::{
 };
 
 use bytes::Bytes;
-use leno_http1::{Body, Limits, Parsed, ResponseHead, field::same, write};
+use leno_http1::{Body, Framing, Limits, Parsed, Part, ResponseHead, field::same, write};
 use leno_http2::{Code, Head};
 use tokio::io::AsyncWrite as _;
 
-use super::super::{decide::Routed, header::Change};
+use super::{
+    super::{decide::Routed, h1::stream, header::Change},
+    tunnel::{SWITCHED, Tunnel},
+};
 use crate::{h2::Over, upstream::Http1, worker::Worker};
-
-/// How large the head of an answer may be.
-const MAX_HEAD: Limits = Limits { bytes: 64 * 1024, fields: Limits::MAX_FIELDS };
 
 /// A connection to an endpoint, and where it goes afterwards.
 pub(super) struct Translated {
     exchange: RefCell<Exchange>,
     worker: Rc<Worker>,
+}
+
+/// A request that goes on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line<'a> {
+    pub(super) head: &'a Head,
+    pub(super) changes: &'a [Change<'a>],
+    /// The host in place of its own.
+    pub(super) host: Option<&'a str>,
+    /// Whether the head is all.
+    pub(super) ends: bool,
 }
 
 /// One request and its answer.
@@ -39,11 +50,19 @@ struct Exchange {
     chunked: bool,
     /// Whether the end of the request is in `out`.
     ended: bool,
+    /// What the request asks for besides an answer.
+    tunnel: Tunnel,
+    /// Whether that is open.
+    open: bool,
+    /// The trailers of the answer as they came; `None`: they are dropped, as are those of the request.
+    trailers: Option<Vec<u8>>,
     /// Whether something came from the endpoint.
     heard: bool,
     /// Whether the request may be sent twice with the effect of once.
     idempotent: bool,
     to_head: bool,
+    /// How large the head of an answer may be.
+    limits: Limits,
     keep_alive: bool,
     /// The answer's body, once its head is there.
     body: Option<Body>,
@@ -67,24 +86,25 @@ impl Drop for Translated {
 }
 
 impl Translated {
-    /// Begins a request on a connection. `ends`: the head is all.
-    pub(super) fn new(
-        worker: &Rc<Worker>,
-        routed: &Routed,
-        upstream: Http1,
-        (head, changes, ends): (&Head, &[Change<'_>], bool),
-    ) -> Self {
+    /// Begins a request on a connection.
+    pub(super) fn new(worker: &Rc<Worker>, routed: &Routed, upstream: Http1, line: &Line<'_>) -> Self {
+        let Line { head, ends, .. } = *line;
         let mut out = Vec::with_capacity(512);
-        let chunked = request(&mut out, head, routed, changes, ends);
+        let tunnel = Tunnel::of(head);
+        let chunked = request(&mut out, routed, line);
         let exchange = Exchange {
             upstream: Some(upstream),
             out,
             written: 0,
             chunked,
             ended: ends,
+            tunnel,
+            open: false,
+            trailers: routed.cluster.http.trailers.then(Vec::new),
             heard: false,
             idempotent: matches!(head.method(), "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE"),
             to_head: head.method() == "HEAD",
+            limits: routed.cluster.http.answer_limits(),
             keep_alive: false,
             body: None,
             closed: false,
@@ -107,10 +127,22 @@ impl Translated {
         self.exchange.borrow_mut().poll_send(cx, data, end)
     }
 
+    /// Has the request's trailers written, where they are passed on, and with them the end.
+    pub(super) fn put_trailers(&self, head: &Head) {
+        self.exchange.borrow_mut().end(Some(head));
+    }
+
+    /// The answer's trailers, where they are passed on.
+    pub(super) fn trailers(&self) -> Option<Head> {
+        let bytes = self.exchange.borrow_mut().trailers.as_mut().map(std::mem::take)?;
+        stream::trailers(&bytes)
+    }
+
     /// Whether the answer is complete.
     pub(super) fn is_end(&self) -> bool {
         let exchange = self.exchange.borrow();
-        exchange.closed || exchange.body.as_ref().is_some_and(Body::is_complete)
+        let trailers = exchange.trailers.as_ref().is_some_and(|trailers| trailers.len() > 2);
+        exchange.closed || (exchange.body.as_ref().is_some_and(Body::is_complete) && !trailers)
     }
 }
 
@@ -137,24 +169,38 @@ impl Exchange {
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, data: &mut Bytes, end: bool) -> Poll<Result<(), Over>> {
+        if self.tunnel.is_asked() && !self.open {
+            // Where it is refused nobody takes what is sent through it. Who reads the answer is asked again by it.
+            return if self.body.is_some() { Poll::Ready(Err(Over::Reset(Code::NO_ERROR))) } else { Poll::Pending };
+        }
         // Called again until all is written: what was taken is not there any more.
         if !data.is_empty() {
-            if self.chunked {
-                self.out.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
-            }
-            self.out.extend_from_slice(data);
-            if self.chunked {
-                self.out.extend_from_slice(b"\r\n");
-            }
+            write::piece(&mut self.out, data, self.chunked);
             data.clear();
         }
-        if end && !self.ended {
-            self.ended = true;
-            if self.chunked {
-                self.out.extend_from_slice(b"0\r\n\r\n");
-            }
+        if end {
+            self.end(None);
         }
-        self.poll_write(cx)
+        ready!(self.poll_write(cx))?;
+        match &mut self.upstream {
+            Some(upstream) if self.open && end => {
+                Pin::new(&mut upstream.io).poll_shutdown(cx).map_err(|_| Over::Broken)
+            }
+            Some(_) | None => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Ends the request.
+    fn end(&mut self, trailers: Option<&Head>) {
+        if std::mem::replace(&mut self.ended, true) || !self.chunked {
+            return;
+        }
+        self.out.extend_from_slice(b"0\r\n");
+        if let Some(trailers) = trailers.filter(|_| self.trailers.is_some()) {
+            let fields = trailers.fields().filter(|(name, _)| stream::is_trailer(name));
+            fields.for_each(|(name, value)| write::field(&mut self.out, name, value));
+        }
+        write::end(&mut self.out);
     }
 
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Over>> {
@@ -187,14 +233,18 @@ impl Exchange {
         };
         let mut head = ResponseHead::default();
         let bytes = upstream.input.filled();
-        let Parsed::Complete(length) = head.parse(bytes, MAX_HEAD, self.to_head, false).map_err(|_| malformed)? else {
+        let connect = self.tunnel == Tunnel::Connect;
+        let Parsed::Complete(length) = head.parse(bytes, self.limits, self.to_head, connect).map_err(|_| malformed)?
+        else {
             return Ok(None);
         };
         let translated = answer(&head, bytes);
         upstream.input.consume(length);
+        self.open = self.tunnel.opens(head.status);
         match head.status {
+            _ if self.open => self.body = Some(Body::new(Framing::UntilClose)),
             // Nothing was asked to be upgraded.
-            101 => return Err(malformed),
+            SWITCHED => return Err(malformed),
             100..200 => {}
             _ => (self.body, self.keep_alive) = (Some(Body::new(head.framing)), head.keep_alive),
         }
@@ -207,8 +257,12 @@ impl Exchange {
         };
         loop {
             if !upstream.input.is_empty() && !body.is_complete() {
-                let mut content = Vec::new();
-                let advanced = body.advance(upstream.input.filled(), |part| content.extend_from_slice(part));
+                let (mut content, trailers) = (Vec::new(), &mut self.trailers);
+                let advanced = body.take(upstream.input.filled(), |part| match (part, &mut *trailers) {
+                    (Part::Content(bytes), _) => content.extend_from_slice(bytes),
+                    (Part::Trailer(byte), Some(trailers)) => trailers.push(byte),
+                    (Part::Trailer(_), None) => {}
+                });
                 let Ok(advanced) = advanced else { return Poll::Ready(Err(Over::Reset(Code::PROTOCOL_ERROR))) };
                 upstream.input.consume(advanced.framed);
                 if !content.is_empty() {
@@ -228,10 +282,16 @@ impl Exchange {
 }
 
 /// Writes the head of the request; whether its body goes in chunks.
-fn request(out: &mut Vec<u8>, head: &Head, routed: &Routed, changes: &[Change<'_>], ends: bool) -> bool {
-    let target = routed.target.as_deref().unwrap_or(head.path());
-    write::request_line(out, head.method().as_bytes(), target.as_bytes());
-    write::field(out, b"host", routed.host.as_deref().unwrap_or(head.authority()).as_bytes());
+fn request(out: &mut Vec<u8>, routed: &Routed, line: &Line<'_>) -> bool {
+    let Line { head, changes, host, ends } = *line;
+    let (tunnel, host) = (Tunnel::of(head), host.unwrap_or(head.authority()));
+    let (method, target) = match tunnel {
+        Tunnel::Connect => ("CONNECT", head.authority()),
+        Tunnel::Upgrade => ("GET", routed.target.as_deref().unwrap_or(head.path())),
+        Tunnel::None => (head.method(), routed.target.as_deref().unwrap_or(head.path())),
+    };
+    write::request_line(out, method.as_bytes(), target.as_bytes());
+    write::field(out, b"host", host.as_bytes());
     let removed = |name: &[u8]| changes.iter().any(|change| change.removes() && same(name, change.name()));
     // Cookies may have come in several fields (RFC 9113, 8.2.3).
     let cookies: Vec<_> = head.values("cookie").filter(|_| !removed(b"cookie")).collect();
@@ -251,7 +311,11 @@ fn request(out: &mut Vec<u8>, head: &Head, routed: &Routed, changes: &[Change<'_
             }
         }
     }
-    let chunked = !ends && head.content_length().is_none();
+    if let Some(protocol) = head.protocol() {
+        write::field(out, b"connection", b"upgrade");
+        write::field(out, b"upgrade", protocol.as_bytes());
+    }
+    let chunked = !ends && !tunnel.is_asked() && head.content_length().is_none();
     if chunked {
         write::field(out, b"transfer-encoding", b"chunked");
     } else if ends && head.content_length().is_none() && matches!(head.method(), "POST" | "PUT" | "PATCH") {

@@ -14,10 +14,10 @@ use super::{
     super::{decide::Routed, mirror::Mirroring, retry::REPLAY},
     body::Broken,
     called::Called,
+    caller::Caller,
     held::{End, Held},
     message,
 };
-use crate::h2::Stream;
 
 /// How far an exchange has come; both directions look at it.
 pub(super) struct Progress {
@@ -73,7 +73,7 @@ impl Progress {
 
 /// A request's body.
 pub(super) struct Upload<'a> {
-    from: &'a Stream,
+    from: &'a Caller<'a>,
     /// What came and is still needed.
     pieces: Vec<Bytes>,
     /// Bytes in `pieces`.

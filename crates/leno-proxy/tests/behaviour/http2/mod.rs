@@ -3,6 +3,8 @@
 mod cancel;
 mod failure;
 mod flow;
+mod from_http1;
+mod keepalive;
 mod message;
 mod stream;
 mod translate;

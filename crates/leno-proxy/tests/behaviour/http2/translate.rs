@@ -1,10 +1,14 @@
 //! Callers of HTTP/2 whose endpoint speaks HTTP/1.1.
 
-use bytes::Bytes;
-use http::Request;
-use leno_proxy::config::HttpProtocol;
+use std::{net::SocketAddr, sync::Arc};
 
-use super::{answered, ask, backend, begin, dial, get, post, with};
+use bytes::Bytes;
+use h2::ext::Protocol;
+use http::Request;
+use leno_engine::route::{PathMatch, Route, RouteMatch};
+use leno_proxy::config::{Cluster, HttpConnectionManager, HttpProtocol, RouteSource, Routes, UpstreamHttp};
+
+use super::{answered, ask, begin, dial, get, piece, post, text, with};
 use crate::{
     http1::{Script, manager, scripted},
     support::{run, speaking},
@@ -96,15 +100,112 @@ fn answers_that_are_no_http_and_broken_ones_are_told_as_such() {
     });
 }
 
+/// A manager whose HTTP/2 callers may ask for other protocols, and who passes trailers and CONNECT on.
+fn open(server: SocketAddr) -> HttpConnectionManager {
+    let mut manager = manager(&speaking(server, HttpProtocol::Http1), None);
+    manager.http2.allow_connect = true;
+    manager.upgrades.push("connect".into());
+    let RouteSource::Inline(routes) = &manager.routes else { panic!("routes are inline") };
+    let mut table = routes.table.clone();
+    let all = &mut table.hosts[0].routes;
+    let connect = RouteMatch { path: PathMatch::Connect, ..RouteMatch::prefix("") };
+    all.push(Route { matches: connect, ..all[0].clone() });
+    let routes = Routes { name: routes.name.clone(), table, clusters: routes.clusters.clone() };
+    manager.routes = RouteSource::Inline(Arc::new(routes));
+    manager
+}
+
 #[test]
-fn what_is_not_translated_is_refused() {
+fn an_extended_connect_is_an_upgrade() {
     run(async {
-        let (server, connections) = backend(|_| async {}).await;
-        let (_sidecar, address) = with(manager(&speaking(server, HttpProtocol::Http2), None)).await;
-        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-        let answer =
-            crate::http1::exchange(&mut stream, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "\n").await;
-        assert!(answer.starts_with("HTTP/1.1 502"), "{answer}");
-        assert_eq!(connections.get(), 0);
+        const SWITCHES: &str =
+            "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\nhello";
+        let (server, heard) = scripted(&[(EMPTY, SWITCHES), ("ping", "pong")]).await;
+        let (_sidecar, address) = with(open(server)).await;
+        let client = dial(address).await;
+        let mut ready = client.clone().ready().await.unwrap();
+        while !ready.is_extended_connect_protocol_enabled() {
+            tokio::task::yield_now().await;
+        }
+        let mut request =
+            Request::connect("http://shop.test/chat").header("sec-websocket-version", "13").body(()).unwrap();
+        request.extensions_mut().insert(Protocol::from_static("websocket"));
+        let (response, mut up) = ready.send_request(request, false).unwrap();
+        let (parts, mut body) = response.await.unwrap().into_parts();
+        assert_eq!(parts.status, 200);
+        assert!(parts.headers.get("upgrade").is_none() && parts.headers.get("connection").is_none());
+        assert_eq!(piece(&mut body).await, "hello");
+        up.send_data(Bytes::from_static(b"ping"), false).unwrap();
+        assert_eq!(piece(&mut body).await, "pong");
+        let heard = heard.borrow();
+        assert!(heard[0].starts_with("GET /chat HTTP/1.1\r\nhost: shop.test\r\n"), "{}", heard[0]);
+        assert!(heard[0].contains("upgrade: websocket\r\n") && heard[0].contains("connection: upgrade\r\n"));
+        assert!(!heard[0].contains("transfer-encoding") && heard[1] == "ping");
+    });
+}
+
+#[test]
+fn a_refused_upgrade_is_an_answer() {
+    run(async {
+        const NO: &str = "HTTP/1.1 426 Upgrade Required\r\ncontent-length: 2\r\n\r\nno";
+        let (server, _) = scripted(&[(EMPTY, NO)]).await;
+        let (_sidecar, address) = with(open(server)).await;
+        let client = dial(address).await;
+        let mut ready = client.clone().ready().await.unwrap();
+        while !ready.is_extended_connect_protocol_enabled() {
+            tokio::task::yield_now().await;
+        }
+        for (protocol, status) in [("websocket", 426), ("other", 403)] {
+            let mut request = Request::connect("http://shop.test/chat").body(()).unwrap();
+            request.extensions_mut().insert(Protocol::from_static(protocol));
+            let (response, _up) = ready.send_request(request, false).unwrap();
+            assert_eq!(response.await.unwrap().status(), status);
+            ready = ready.ready().await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn connect_stays_connect() {
+    run(async {
+        let (server, heard) = scripted(&[(EMPTY, "HTTP/1.1 200 OK\r\n\r\nhello"), ("ping", "pong")]).await;
+        let (_sidecar, address) = with(open(server)).await;
+        let client = dial(address).await;
+        let request = Request::connect("db.test:5432").body(()).unwrap();
+        let (response, mut up) = begin(&client, request).await;
+        let (parts, mut body) = response.await.unwrap().into_parts();
+        assert_eq!(parts.status, 200);
+        assert_eq!(piece(&mut body).await, "hello");
+        up.send_data(Bytes::from_static(b"ping"), true).unwrap();
+        assert_eq!(text(&mut body).await, "pong");
+        assert!(heard.borrow()[0].starts_with("CONNECT db.test:5432 HTTP/1.1\r\nhost: db.test:5432\r\n"));
+    });
+}
+
+#[test]
+fn trailers_pass_where_the_cluster_says_so() {
+    run(async {
+        const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\ncontent-length: 3\r\n\r\n";
+        for trailers in [false, true] {
+            let end = if trailers { "x-own: 2\r\n\r\n" } else { "0\r\n\r\n" };
+            let script = Box::leak(Box::new([(end, CHUNKED)]));
+            let (server, heard) = scripted(script).await;
+            let slot = speaking(server, HttpProtocol::Http1);
+            if trailers {
+                let cluster = slot.get().unwrap();
+                let http = UpstreamHttp { trailers, ..UpstreamHttp::default() };
+                slot.set(Arc::new(Cluster { http, ..crate::support::copied(&cluster) }));
+            }
+            let (_sidecar, address) = with(manager(&slot, None)).await;
+            let (response, mut up) = begin(&dial(address).await, post("/")).await;
+            up.send_data(Bytes::from_static(b"abc"), false).unwrap();
+            up.send_trailers([("x-own".parse().unwrap(), "2".parse().unwrap())].into_iter().collect()).unwrap();
+            let (_, mut body) = response.await.unwrap().into_parts();
+            assert_eq!(text(&mut body).await, "ok");
+            let came = body.trailers().await.unwrap();
+            let came = came.map(|came| (came.len(), came["x-sum"] == "1"));
+            assert_eq!(came, trailers.then_some((1, true)));
+            assert!(heard.borrow()[0].ends_with(end), "{}", heard.borrow()[0]);
+        }
     });
 }

@@ -16,7 +16,7 @@ use leno_proxy::{
     config::{
         Caller, ChainMatch, CircuitBreaker, Cluster, ClusterKind, DialSocket, DownstreamTls, Endpoint, EndpointSet,
         FilterChain, Guard, HealthChecker, HttpProtocol, Inspect, Listener, MeshTls, OriginalDst, Security, SetRules,
-        Slot, TcpProxy, Terminal, Thresholds, Transport, TransportMatch, TransportProtocol, UpstreamTls,
+        Slot, TcpProxy, Terminal, Thresholds, Transport, TransportMatch, TransportProtocol, UpstreamHttp, UpstreamTls,
         WeightedCluster, WorkloadLabels,
     },
     connection::{Admission, Direction},
@@ -200,6 +200,7 @@ fn unnamed(kind: ClusterKind, transports: Vec<TransportMatch>) -> Cluster {
         transports,
         socket: DialSocket::default(),
         protocol: HttpProtocol::AsCaller,
+        http: UpstreamHttp::default(),
         max_requests_per_connection: None,
         breaker: CircuitBreaker::new(Thresholds::default()),
         outlier: None,
@@ -226,6 +227,13 @@ pub fn checked(addresses: &[SocketAddr], checker: HealthChecker) -> Arc<Slot<Clu
     let cluster = unnamed(ClusterKind::Static(Arc::new(endpoints(addresses, "server"))), vec![]);
     let balancing = Balancing { panic_threshold: 0, ..Balancing::default() };
     Slot::ready(name, Cluster { name: name.into(), health: Some(checker), balancing, ..cluster })
+}
+
+/// A cluster like another one, with nothing under way.
+pub fn copied(cluster: &Cluster) -> Cluster {
+    let ClusterKind::Static(set) = &cluster.kind else { panic!("the cluster is static") };
+    let copy = unnamed(ClusterKind::Static(Arc::clone(set)), vec![]);
+    Cluster { name: Arc::clone(&cluster.name), protocol: cluster.protocol, http: cluster.http, ..copy }
 }
 
 /// A plaintext cluster that is spoken to in this protocol.

@@ -9,14 +9,16 @@ use leno_engine::{
     resilience::{Backoff, RetryOn},
     route::{Action as EngineAction, Forward, HeaderAppend, HeaderText, HostRewrite, PathRewrite},
 };
+use leno_http2::Flood;
 use leno_proto::v3::{
     cluster::{
         CircuitBreakers, Cluster, circuit_breakers,
         cluster::{DiscoveryType, LbConfig, LbPolicy, MaglevLbConfig, RingHashLbConfig},
     },
     core::{
-        DataSource, HeaderValue, HeaderValueOption, HealthStatus, Http2ProtocolOptions, HttpProtocolOptions, Locality,
-        data_source::Specifier,
+        DataSource, HeaderValue, HeaderValueOption, HealthStatus, Http1ProtocolOptions, Http2ProtocolOptions,
+        HttpProtocolOptions, KeepaliveSettings, Locality, SchemeHeaderTransformation, data_source::Specifier,
+        http_protocol_options::HeadersWithUnderscoresAction,
     },
     endpoint::cluster_load_assignment::Policy,
     http_connection_manager::{
@@ -39,7 +41,10 @@ use leno_proto::v3::{
 
 use super::{
     super::{
-        super::{ClusterKind, HttpLimits, HttpProtocol, Registry, RetryLimit, Security, Terminal, Thresholds},
+        super::{
+            ClusterKind, Http2Keepalive, Http2Options, HttpLimits, HttpProtocol, Registry, RetryLimit, SchemeRule,
+            Security, Terminal, Thresholds, Underscores,
+        },
         cluster, endpoints, listener, routes,
     },
     sample,
@@ -149,10 +154,9 @@ fn paths() {
     }
 }
 
-#[test]
-fn limits_of_connection_managers() {
-    assert_eq!(limits_of(&sample::manager()), HttpLimits::default());
-    let manager = HttpConnectionManager {
+/// A connection manager that says everything of protocols.
+fn protocols() -> HttpConnectionManager {
+    HttpConnectionManager {
         stream_idle_timeout: seconds(1),
         request_headers_timeout: seconds(2),
         request_timeout: seconds(3),
@@ -160,20 +164,46 @@ fn limits_of_connection_managers() {
         common_http_protocol_options: Some(HttpProtocolOptions {
             idle_timeout: seconds(5),
             max_headers_count: uint32(6),
+            max_connection_duration: seconds(7),
+            max_stream_duration: seconds(9),
+            max_requests_per_connection: uint32(8),
+            headers_with_underscores_action: HeadersWithUnderscoresAction::DropHeader.into(),
             ..HttpProtocolOptions::default()
+        }),
+        http_protocol_options: Some(Http1ProtocolOptions { enable_trailers: true, ..Http1ProtocolOptions::default() }),
+        scheme_header_transformation: Some(SchemeHeaderTransformation {
+            match_upstream: true,
+            ..SchemeHeaderTransformation::default()
         }),
         http2_protocol_options: Some(Http2ProtocolOptions {
             max_concurrent_streams: uint32(7),
             initial_stream_window_size: uint32(70_000),
             initial_connection_window_size: uint32(80_000),
             hpack_table_size: uint32(0),
+            allow_connect: true,
+            max_outbound_control_frames: uint32(10),
+            max_inbound_priority_frames_per_stream: uint32(11),
+            max_inbound_window_update_frames_per_data_frame_sent: uint32(12),
+            max_consecutive_inbound_frames_with_empty_payload: uint32(13),
+            connection_keepalive: Some(KeepaliveSettings {
+                interval: seconds(14),
+                timeout: seconds(15),
+                connection_idle_interval: seconds(16),
+                ..KeepaliveSettings::default()
+            }),
             override_stream_error_on_invalid_http_message: Some(leno_proto::google::protobuf::BoolValue {
                 value: true,
             }),
             ..Http2ProtocolOptions::default()
         }),
         ..sample::manager()
-    };
+    }
+}
+
+#[test]
+fn limits_of_connection_managers() {
+    assert_eq!(limits_of(&sample::manager()), HttpLimits::default());
+    let manager = protocols();
     let expected = HttpLimits {
         stream_idle_timeout: Duration::from_secs(1),
         headers_timeout: Duration::from_secs(2),
@@ -181,12 +211,41 @@ fn limits_of_connection_managers() {
         max_headers_bytes: 4096,
         idle_timeout: Duration::from_secs(5),
         max_headers_count: 6,
+        max_connection_duration: Some(Duration::from_secs(7)),
+        max_stream_duration: Some(Duration::from_secs(9)),
+        max_requests: std::num::NonZeroU32::new(8),
+    };
+    assert_eq!(limits_of(&manager), expected);
+}
+
+#[test]
+fn protocols_of_connection_managers() {
+    let manager = protocols();
+    let made = listener(&sample::listener(vec![filter(&manager)]), &mut Registry::default()).unwrap();
+    let Terminal::Http(made) = &made.filter_chains[0].terminal else { panic!("it is HTTP") };
+    assert_eq!((made.trailers, made.underscores, made.scheme), (true, Underscores::Drop, SchemeRule::Upstream));
+    let flood = Flood {
+        max_control_frames: 10,
+        max_priority_frames: Some(11),
+        max_window_frames: Some(12),
+        max_empty_frames: 13,
+    };
+    let keepalive = Http2Keepalive {
+        interval: Some(Duration::from_secs(14)),
+        timeout: Duration::from_secs(15),
+        jitter: 15.0,
+        idle: Some(Duration::from_secs(16)),
+    };
+    let http2 = Http2Options {
         max_concurrent_streams: 7,
         stream_window: 70_000,
         connection_window: 80_000,
         header_table: 0,
+        allow_connect: true,
+        keepalive: Some(keepalive),
+        flood,
     };
-    assert_eq!(limits_of(&manager), expected);
+    assert_eq!(made.http2, http2);
 }
 
 #[test]

@@ -134,7 +134,9 @@ fn protocols() {
     let of = |options| HttpProtocolOptions { upstream_protocol_options: Some(options), ..Default::default() };
     let explicit = UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig::default());
     refused_options(of(explicit), ".explicit_http_config", "neither");
-    refused_options(of(UpstreamProtocolOptions::AutoConfig(AutoHttpConfig::default())), ".auto_config", "{}");
+    let auto = of(UpstreamProtocolOptions::AutoConfig(AutoHttpConfig::default()));
+    let change = |c: &mut Cluster| drop(c.typed_extension_protocol_options.insert("x".into(), any::pack(&auto)));
+    refused_cluster(change, "transport_socket", "without ALPN");
     let http2_protocol_options = Some(Http2ProtocolOptions { allow_connect: true, ..Http2ProtocolOptions::default() });
     let use_downstream = UseDownstreamHttpConfig { http2_protocol_options, ..UseDownstreamHttpConfig::default() };
     let field = ".use_downstream_protocol_config.http2_protocol_options.allow_connect";
