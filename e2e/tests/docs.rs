@@ -107,9 +107,29 @@ fn the_pages_on_routes_and_policies_hold() {
         "external-authorization.md",
         "rollout.md",
         "explain.md",
+        "route-policies.md",
+        "tls-origination.md",
     ] {
         run(&mesh, page);
     }
+}
+
+#[test]
+fn the_pages_on_access_and_bytes_hold() {
+    let folder = top().join("examples/bookstore");
+    let mut files: Vec<_> = fs::read_dir(folder).expect("the example is there").flatten().map(|it| it.path()).collect();
+    files.retain(|file| file.extension().is_some_and(|end| end == "yaml"));
+    files.sort();
+    let manifests: Vec<_> = files.iter().map(|file| fs::read_to_string(file).expect("readable")).collect();
+    let mesh = Mesh::up(&manifests);
+    run(&mesh, "access.md");
+    run(&mesh, "tcp-services.md");
+}
+
+#[test]
+fn the_page_on_what_is_outside_holds() {
+    let shop = fs::read_to_string(top().join("examples/shop/shop.yaml")).expect("the example is there");
+    run(&Mesh::up(&[shop]), "outbound.md");
 }
 
 #[test]

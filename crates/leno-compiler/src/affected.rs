@@ -9,7 +9,7 @@
 //! | Listener `inbound` | mesh settings, the workload, the services that lead to its ports, the rules for its service account, the policies that protect it |
 //! | Listener `outbound`, Cluster `egress/…` | mesh settings, egress policies |
 //! | Listener `outbound/IP:PORT` | mesh settings, the ports of the service with that address, its routes and the splits of which it is the root, or the workload with that address and the services that lead to its ports |
-//! | Listener of a gRPC target | the service's ports |
+//! | Listener of a gRPC target | the service's ports and its routes |
 //! | RouteConfiguration | the service's ports, its routes, the splits of which it is the root, the ports of their backends, the traffic policies of them all |
 //! | Cluster `outbound/…` | trust domain, the service's ports, the identities behind it, its traffic policies |
 //! | Cluster `direct/…` | trust domain, the workload with that address, the services that lead to its ports, their traffic policies |
@@ -122,8 +122,9 @@ impl Affected {
             _ => match resource_name::outbound_destination(name) {
                 _ if self.callers.contains(&scope.workload) => true,
                 Some(original) => self.mesh.access_log || self.addresses.contains(&original.ip()),
-                None => grpc_target(name)
-                    .is_some_and(|(service, _)| self.ports.contains(&service) || self.traffic.contains(&service)),
+                None => grpc_target(name).is_some_and(|(service, _)| {
+                    [&self.ports, &self.traffic, &self.routes].into_iter().any(|set| set.contains(&service))
+                }),
             },
         }
     }

@@ -3,7 +3,9 @@
 use std::{collections::HashMap, net::SocketAddr};
 
 use leno_model::{
-    Protocol, Service, ServiceAccountName, Snapshot, SpiffeId, Workload, policy::EgressPolicy, resource_name,
+    Protocol, Service, ServiceAccountName, Snapshot, Workload,
+    policy::{EgressPolicy, TrafficSettings},
+    resource_name,
 };
 use leno_proto::{
     any,
@@ -12,11 +14,9 @@ use leno_proto::{
         cluster::{
             CircuitBreakers, Cluster,
             circuit_breakers::Thresholds,
-            cluster::{ClusterDiscoveryType, DiscoveryType, EdsClusterConfig, LbPolicy, TransportSocketMatch},
+            cluster::{ClusterDiscoveryType, DiscoveryType, EdsClusterConfig, LbPolicy},
         },
         core::{self, Http1ProtocolOptions, Http2ProtocolOptions},
-        raw_buffer::RawBuffer,
-        tls,
         upstream_http::{
             HttpProtocolOptions,
             http_protocol_options::{UpstreamProtocolOptions, UseDownstreamHttpConfig},
@@ -25,10 +25,8 @@ use leno_proto::{
 };
 
 use crate::{
-    Client, Scope,
-    endpoint::{self, strings},
-    limit,
-    message::{ads, duration, mesh_tls, origins, transport_socket, uint32},
+    Client, Scope, endpoint, limit,
+    message::{ads, duration, origins, uint32},
     traffic,
 };
 
@@ -47,11 +45,8 @@ pub(crate) fn service_port(snapshot: &Snapshot, service: &Service, port: u16, sc
     };
     let mut cluster = base(&name, DiscoveryType::Eds, lb_policy);
     cluster.eds_cluster_config = Some(EdsClusterConfig { eds_config: Some(ads()), ..Default::default() });
-    if client.speaks_mesh_tls() {
-        let accounts = identities(service, port);
-        cluster.transport_socket_matches = transports(snapshot, &accounts);
-    }
     let settings = traffic::settings(snapshot, scope, service, port);
+    protect(&mut cluster, snapshot, client, &identities(service, port), &settings);
     traffic::cluster::apply(&mut cluster, &settings, client);
     traffic::cluster::check(&mut cluster, &settings, &service.name, protocol);
     cluster.metadata = origins(traffic::origins(snapshot, scope, &service.name, port, traffic::OF_CLUSTERS));
@@ -74,14 +69,31 @@ pub(crate) fn direct(snapshot: &Snapshot, workload: &Workload, destination: Sock
     let name = resource_name::direct(destination);
     let mut cluster = base(&name, DiscoveryType::Static, LbPolicy::LeastRequest);
     cluster.load_assignment = Some(endpoint::direct(&name, workload, destination));
-    if scope.client.speaks_mesh_tls() {
-        let accounts: Vec<_> = workload.meshed.then_some(&workload.service_account).into_iter().collect();
-        cluster.transport_socket_matches = transports(snapshot, &accounts);
-    }
     let port = destination.port();
-    traffic::cluster::bound(&mut cluster, &traffic::of_port(snapshot, scope, workload, port));
+    let settings = traffic::of_port(snapshot, scope, workload, port);
+    let accounts: Vec<_> = workload.meshed.then_some(&workload.service_account).into_iter().collect();
+    protect(&mut cluster, snapshot, scope.client, &accounts, &settings);
+    traffic::cluster::bound(&mut cluster, &settings);
     cluster.metadata = origins(traffic::origins_of_port(snapshot, scope, workload, port, traffic::OF_CLUSTERS));
     cluster
+}
+
+/// Says how connections to endpoints are protected, of which some run as these accounts and have a sidecar.
+fn protect(
+    cluster: &mut Cluster,
+    snapshot: &Snapshot,
+    client: Client,
+    accounts: &[&ServiceAccountName],
+    settings: &TrafficSettings,
+) {
+    match client {
+        Client::Leno => {
+            cluster.transport_socket_matches = traffic::tls::transports(snapshot, accounts, settings.tls.as_ref());
+        }
+        Client::Envoy => cluster.transport_socket = traffic::tls::alone(settings.tls.as_ref()),
+        // gRPC libraries take certificates from their own configuration alone.
+        Client::Grpc => {}
+    }
 }
 
 /// The cluster that is wherever the connection was meant to go, in plaintext: the application (`inbound`) or a
@@ -147,30 +159,4 @@ fn breakers() -> CircuitBreakers {
         }],
         ..Default::default()
     }
-}
-
-/// Mesh TLS for the endpoints that have a sidecar, plaintext for the others.
-fn transports(snapshot: &Snapshot, accounts: &[&ServiceAccountName]) -> Vec<TransportSocketMatch> {
-    let identity = |account: &&ServiceAccountName| {
-        SpiffeId::new(snapshot.mesh.trust_domain.clone(), (*account).clone()).to_string()
-    };
-    let identities: Vec<_> = accounts.iter().map(identity).collect();
-    let mut transports = Vec::new();
-    if !identities.is_empty() {
-        let context = tls::UpstreamTlsContext { common_tls_context: Some(mesh_tls(&identities)), ..Default::default() };
-        transports.push(TransportSocketMatch {
-            name: "mesh".into(),
-            r#match: Some(strings(&[(resource_name::MESH_TLS_KEY, "true")])),
-            transport_socket: Some(transport_socket("envoy.transport_sockets.tls", any::pack(&context))),
-        });
-    }
-    transports.push(TransportSocketMatch {
-        name: "plaintext".into(),
-        r#match: Some(strings(&[])),
-        transport_socket: Some(transport_socket(
-            "envoy.transport_sockets.raw_buffer",
-            any::pack(&RawBuffer::default()),
-        )),
-    });
-    transports
 }

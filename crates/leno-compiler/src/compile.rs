@@ -18,7 +18,7 @@ pub fn resource(snapshot: &Snapshot, scope: &Scope, kind: Kind, name: &str) -> O
         Kind::Listener => listener(snapshot, scope, name),
         Kind::Route => {
             let (service, port) = service_port(snapshot, name)?;
-            Some(any::pack(&route::service_port(snapshot, service, port, scope)?))
+            Some(stable::pack(&route::service_port(snapshot, service, port, scope)?, stable::ROUTES))
         }
         Kind::Cluster => cluster(snapshot, scope, name),
         Kind::Endpoint => {
@@ -164,12 +164,13 @@ pub fn depends_on_namespace(snapshot: &Snapshot, kind: Kind, name: &str) -> bool
     }
     let service = match kind {
         Kind::Route => service_port(snapshot, name).map(|(service, _)| service),
-        Kind::Listener => {
-            resource_name::outbound_destination(name).and_then(|original| match snapshot.destination(original)? {
+        Kind::Listener => match resource_name::outbound_destination(name) {
+            Some(original) => snapshot.destination(original).and_then(|it| match it {
                 Destination::Service(service, _) => Some(&**service),
                 Destination::Workload(..) => None,
-            })
-        }
+            }),
+            None => grpc_target(name).and_then(|(service, _)| snapshot.services.get(&service)).map(|it| &**it),
+        },
         Kind::Secret | Kind::Cluster | Kind::Endpoint => None,
     };
     service.is_some_and(|service| route::table::depends_on_namespace(snapshot, service))

@@ -34,12 +34,4 @@ impl Client {
             _ => Self::Grpc,
         }
     }
-
-    /// Whether it has an SVID.
-    pub(crate) fn speaks_mesh_tls(self) -> bool {
-        match self {
-            Self::Leno => true,
-            Self::Envoy | Self::Grpc => false,
-        }
-    }
 }

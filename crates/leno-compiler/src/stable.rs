@@ -27,6 +27,9 @@ pub(crate) const CLUSTER: &[Shape] = &[Shape::Inside(33, ASSIGNMENT)];
 /// `envoy.extensions.filters.{http,network}.rbac.v3.RBAC.{rules,shadow_rules}.policies`.
 pub(crate) const RBAC: &[Shape] = &[Shape::Inside(1, &[Shape::Map(2, &[])]), Shape::Inside(2, &[Shape::Map(2, &[])])];
 
+/// `RouteConfiguration.virtual_hosts[].routes[].typed_per_filter_config`.
+pub(crate) const ROUTES: &[Shape] = &[Shape::Inside(2, &[Shape::Inside(3, &[Shape::Map(13, &[])])])];
+
 /// `envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication.providers`.
 pub(crate) const TOKENS: &[Shape] = &[Shape::Map(1, &[])];
 
@@ -102,7 +105,7 @@ mod tests {
     use leno_proto::{
         any,
         google::protobuf::{Struct, Value, value},
-        v3::{core, endpoint, http_rbac, rbac},
+        v3::{core, endpoint, http_rbac, rbac, route},
     };
 
     use super::*;
@@ -138,6 +141,19 @@ mod tests {
         let (one, two) = (pack(&message(), ASSIGNMENT), pack(&message(), ASSIGNMENT));
         assert!(one == two);
         assert_eq!(any::unpack::<endpoint::ClusterLoadAssignment>(&one).unwrap(), message());
+    }
+
+    #[test]
+    fn what_routes_say_for_filters_is_encoded_in_one_order() {
+        let message = || {
+            let said = words().map(|word| (word, any::pack(&core::Metadata::default()))).collect();
+            let route = route::Route { name: "one".into(), typed_per_filter_config: said, ..Default::default() };
+            let host = route::VirtualHost { routes: vec![route.clone(), route], ..Default::default() };
+            route::RouteConfiguration { virtual_hosts: vec![host], ..Default::default() }
+        };
+        let (one, two) = (pack(&message(), ROUTES), pack(&message(), ROUTES));
+        assert!(one == two);
+        assert_eq!(any::unpack::<route::RouteConfiguration>(&one).unwrap(), message());
     }
 
     #[test]

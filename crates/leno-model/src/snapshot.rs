@@ -8,7 +8,10 @@ use std::{
 
 use crate::{
     MeshConfig, ObjectRef, Route, Service, ServiceAccountName, ServiceName, Workload, WorkloadName,
-    policy::{AccessPolicy, AccessRule, EgressPolicy, TrafficPolicy, TrafficSettings, TrafficSplit, traffic::Nearness},
+    policy::{
+        AccessPolicy, AccessRule, EgressPolicy, TrafficPolicy, TrafficSettings, TrafficSplit,
+        traffic::{Nearness, deciders, merged},
+    },
 };
 
 /// The mesh at one version: immutable, cheap to clone, the compiler's only input.
@@ -71,12 +74,7 @@ impl Snapshot {
     /// has it.
     #[must_use]
     pub fn traffic(&self, service: &ServiceName, port: u16, caller: Option<&ServiceAccountName>) -> TrafficSettings {
-        let mut settings = TrafficSettings::default();
-        let policies = self.traffic_policies.get(service).map(|it| it.as_slice()).unwrap_or_default();
-        for policy in policies.iter().filter(|policy| policy.concerns(port, caller)) {
-            settings.fill_from(&policy.settings);
-        }
-        settings
+        merged(self.traffic_words(service, port, caller))
     }
 
     /// Whose word [`Self::traffic`] is: the policies, each with the sections that it decides.
@@ -87,18 +85,19 @@ impl Snapshot {
         port: u16,
         caller: Option<&ServiceAccountName>,
     ) -> Vec<(&ObjectRef, Vec<&'static str>)> {
-        let mut settings = TrafficSettings::default();
-        let mut origins = Vec::new();
+        deciders(self.traffic_words(service, port, caller))
+    }
+
+    /// Who says what of the traffic of a caller to a service port, the most decisive first.
+    pub fn traffic_words(
+        &self,
+        service: &ServiceName,
+        port: u16,
+        caller: Option<&ServiceAccountName>,
+    ) -> impl Iterator<Item = (&ObjectRef, &TrafficSettings)> + use<'_> {
         let policies = self.traffic_policies.get(service).map(|it| it.as_slice()).unwrap_or_default();
-        for policy in policies.iter().filter(|policy| policy.concerns(port, caller)) {
-            let taken = settings.sections();
-            settings.fill_from(&policy.settings);
-            let own: Vec<_> = policy.settings.sections().into_iter().filter(|it| !taken.contains(it)).collect();
-            if !own.is_empty() {
-                origins.push((&policy.origin, own));
-            }
-        }
-        origins
+        let concerned = policies.iter().filter(|policy| policy.concerns(&port, caller));
+        concerned.map(TrafficPolicy::word).collect::<Vec<_>>().into_iter()
     }
 
     /// Whether the traffic to a service depends on who calls.
@@ -106,6 +105,13 @@ impl Snapshot {
     pub fn depends_on_caller(&self, service: &ServiceName) -> bool {
         let policies = self.traffic_policies.get(service);
         policies.is_some_and(|policies| policies.iter().any(|policy| !policy.callers.is_empty()))
+            || self.routes_of(service).any(Route::depends_on_caller)
+    }
+
+    /// The routes that are attached to a service.
+    pub fn routes_of<'a>(&'a self, service: &'a ServiceName) -> impl Iterator<Item = &'a Route> {
+        let here = |route: &&Route| route.parents.iter().any(|parent| parent.service == *service);
+        self.routes.iter().map(|route| &**route).filter(here)
     }
 
     /// Which endpoints of a service port this caller uses first.

@@ -31,6 +31,8 @@ pub enum AttachmentReason {
     TargetNotFound,
     /// It says something that the target cannot have.
     Invalid,
+    /// None of the certificates is there whose holders it would believe.
+    NoValidCaCertificate,
 }
 
 impl Attachment {
@@ -44,7 +46,8 @@ impl Attachment {
 
 impl AttachmentReason {
     /// Every reason.
-    pub const ALL: [Self; 4] = [Self::Accepted, Self::Conflicted, Self::TargetNotFound, Self::Invalid];
+    pub const ALL: [Self; 5] =
+        [Self::Accepted, Self::Conflicted, Self::TargetNotFound, Self::Invalid, Self::NoValidCaCertificate];
 
     /// The reason as it is written.
     #[must_use]
@@ -54,6 +57,7 @@ impl AttachmentReason {
             Self::Conflicted => "Conflicted",
             Self::TargetNotFound => "TargetNotFound",
             Self::Invalid => "Invalid",
+            Self::NoValidCaCertificate => "NoValidCACertificate",
         }
     }
 
@@ -71,6 +75,10 @@ impl AttachmentReason {
                 "Nothing, if it is about to come; else mend the name.",
             ),
             Self::Invalid => ("It says something that the target cannot have.", "See the message."),
+            Self::NoValidCaCertificate => (
+                "None of the certificates is there whose holders it would believe: no connection is made.",
+                "Write the ConfigMap or Secret that it names, with certificates in PEM.",
+            ),
         }
     }
 }

@@ -82,17 +82,17 @@ pub struct Status {
     pub ignored: Vec<Ignored>,
     /// Every object.
     pub objects: Vec<ObjectStatus>,
-    /// What became of each route of the Gateway API that has to do with the mesh.
+    /// What became of each route of the Gateway API that has to do with the mesh, and of each BackendTLSPolicy.
     #[serde(default)]
     pub routes: Vec<RouteCondition>,
 }
 
-/// What became of a route of the Gateway API: what its `status` is to say, but for the times.
+/// What became of a route or a BackendTLSPolicy of the Gateway API: what its `status` is to say, but for the times.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteCondition {
-    /// The route.
+    /// The route, or the policy.
     pub object: ObjectRef,
-    /// What became of it at each of its parents that is a Service.
+    /// What became of it at each of its parents that is a Service; of a policy, at each of its targets.
     pub status: RouteStatus,
 }
 

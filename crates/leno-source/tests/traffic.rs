@@ -1,6 +1,10 @@
 //! The semantics of TrafficPolicy: targets, precedence, conflicts.
 
-use leno_model::{Protocol, ServiceAccountName, ServiceName, policy::traffic::Timeouts};
+use leno_manifest::gateway::status::Condition;
+use leno_model::{
+    Protocol, ServiceAccountName, ServiceName,
+    policy::traffic::{AltName, Roots, Timeouts, UpstreamTls, merged},
+};
 use leno_source::{Assembly, AttachmentReason};
 
 use crate::{assembled, notes, wrong};
@@ -102,6 +106,182 @@ fn what_changes_nothing_is_told() {
     let notes = self::notes(&assembled(&format!("{SERVICES}{}", policy("lost", OLD, &spec))));
     assert!(
         notes[0].contains("spec.mirror copies nothing: there is no Service shop/other with a port 80"),
+        "{notes:?}"
+    );
+}
+
+const ROUTE: &str = "
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: cart, namespace: shop}
+spec:
+  parentRefs: [{group: '', kind: Service, name: cart, port: 80}]
+  rules:
+  - {name: slow, matches: [{path: {value: /slow}}], backendRefs: [{name: cart, port: 80}]}
+  - {name: own, timeouts: {request: 9s}, matches: [{path: {value: /own}}], backendRefs: [{name: cart, port: 80}]}
+  - {backendRefs: [{name: cart, port: 80}]}
+---
+";
+
+fn of_rule(rule: &str, spec: &str) -> String {
+    let section = if rule.is_empty() { String::new() } else { format!(", sectionName: {rule}") };
+    format!("{{targetRefs: [{{group: gateway.networking.k8s.io, kind: HTTPRoute, name: cart{section}}}], {spec}}}")
+}
+
+#[test]
+fn a_rule_before_the_route_before_the_service() {
+    let assembly = assembled(&format!(
+        "{SERVICES}{ROUTE}{}{}{}{}{}",
+        policy("service", OLD, &format!("{{{CART}, timeouts: {{request: 1s}}, retries: {{on: [5xx]}}}}")),
+        policy("route", OLD, &of_rule("", "timeouts: {request: 2s}, fault: {abort: {httpStatus: 418}}")),
+        policy("rule", NEW, &of_rule("slow", "timeouts: {request: 3s}")),
+        policy("caller", NEW, &of_rule("slow", "from: [{serviceAccount: web}], localRateLimit: {http: {requests: 1}}")),
+        policy("later", NEW, &of_rule("", "timeouts: {request: 4s}")),
+    ));
+    assert_eq!(wrong(&assembly), [""; 0]);
+    let [route] = assembly.snapshot.routes.as_slice() else { panic!("{:?}", assembly.snapshot.routes) };
+    let web = ServiceAccountName::new("shop", "web");
+    let settings = |rule: &str, caller| merged(route.words(rule, caller));
+    let seconds = |rule: &str| settings(rule, None).timeouts.and_then(|it| it.request).map(|it| it.as_secs());
+    assert_eq!((seconds("slow"), seconds("2")), (Some(3), Some(2)));
+    assert!(settings("slow", None).fault.is_some(), "what the rule's policy leaves open the route's says");
+    assert!(settings("slow", None).rate_limit.is_none() && settings("slow", Some(&web)).rate_limit.is_some());
+    let message = "TrafficPolicy shop/route speaks of the same, also of timeouts, and wins".to_owned();
+    assert_eq!(standing(&assembly, "later"), [(AttachmentReason::Conflicted, message)]);
+    let message = "in force for rule slow of HTTPRoute shop/cart".to_owned();
+    assert_eq!(standing(&assembly, "rule"), [(AttachmentReason::Accepted, message)]);
+}
+
+#[test]
+fn routes_and_rules_that_are_not_there_are_told() {
+    let two = "{targetRefs: [{group: gateway.networking.k8s.io, kind: GRPCRoute, name: cart}, \
+               {group: gateway.networking.k8s.io, kind: HTTPRoute, name: cart, sectionName: fast}], retries: {on: [5xx]}}";
+    let text = format!(
+        "{SERVICES}{ROUTE}{}{}",
+        policy("lost", OLD, two),
+        policy("said", OLD, &of_rule("own", "timeouts: {request: 2s}"))
+    );
+    let assembly = assembled(&text);
+    let reasons: Vec<_> = standing(&assembly, "lost").into_iter().map(|(reason, _)| reason).collect();
+    assert_eq!(reasons, [AttachmentReason::TargetNotFound; 2]);
+    let notes = notes(&assembly);
+    assert!(notes[0].contains("the GRPCRoute shop/cart, which is not there"), "{notes:?}");
+    assert!(notes[1].contains("the rule fast of the HTTPRoute shop/cart, which has none of this name"), "{notes:?}");
+    assert!(notes[2].contains("spec.timeouts.request changes nothing for HTTPRoute shop/cart"), "{notes:?}");
+    let idle =
+        self::notes(&assembled(&text.replace("name: cart, port: 80}]\n  rules", "name: gone, port: 80}]\n  rules")));
+    assert!(idle.iter().any(|it| it.contains("the HTTPRoute shop/cart is not in force at any Service")), "{idle:?}");
+}
+
+const ROOTS: &str = "
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: roots, namespace: shop}
+data:
+  ca.crt: |
+    -----BEGIN CERTIFICATE-----
+    MAMCAQE=
+    -----END CERTIFICATE-----
+  broken: none
+---
+";
+
+fn tls_policy(name: &str, made: &str, refs: &str) -> String {
+    format!(
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: BackendTLSPolicy\n\
+         metadata: {{name: {name}, namespace: shop, creationTimestamp: \"{made}\"}}\nspec:\n  \
+         targetRefs: [{{group: '', kind: Service, name: cart}}, {{group: '', kind: Service, name: gone}}]\n  \
+         validation: {{hostname: pay.example, {refs}}}\n---\n"
+    )
+}
+
+fn refs(names: &[&str]) -> String {
+    let one = |name: &&str| format!("{{group: '', kind: ConfigMap, name: {name}}}");
+    format!("caCertificateRefs: [{}]", names.iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
+fn roots(assembly: &Assembly) -> Option<Roots> {
+    let settings = assembly.snapshot.traffic(&ServiceName::new("shop", "cart"), 80, None);
+    match settings.tls? {
+        UpstreamTls::Simple(tls) => Some(tls.roots),
+        UpstreamTls::Disable | UpstreamTls::Mutual => None,
+    }
+}
+
+/// What the status of a BackendTLSPolicy says of its first target and of its second: type, status, reason.
+fn conditions(assembly: &Assembly, name: &str) -> Vec<String> {
+    let of = assembly.routes.iter().filter(|it| it.object.name == name && it.object.kind == "BackendTLSPolicy");
+    let parents = of.flat_map(|it| &it.status.parents);
+    let shown = |it: &Condition| format!("{} {:?} {}", it.kind, it.status, it.reason);
+    parents.flat_map(|parent| parent.conditions.iter().map(shown)).collect()
+}
+
+#[test]
+fn a_backend_tls_policy_takes_its_roots_from_config_maps() {
+    let good = assembled(&format!("{SERVICES}{ROOTS}{}", tls_policy("pay", OLD, &refs(&["roots", "gone"]))));
+    let Some(Roots::Pem(pem)) = roots(&good) else { panic!("{:?}", good.snapshot.traffic_policies) };
+    assert!(pem.contains("MAMCAQE=") && pem.ends_with("-----END CERTIFICATE-----\n"), "{pem}");
+    let mut told = conditions(&good, "pay");
+    told.sort();
+    let expected = [
+        "Accepted False TargetNotFound",
+        "Accepted True Accepted",
+        "ResolvedRefs False InvalidCACertificateRef",
+        "ResolvedRefs False InvalidCACertificateRef",
+    ];
+    assert_eq!(told, expected);
+    assert!(
+        notes(&good)
+            .iter()
+            .any(|it| it.contains("caCertificateRefs[1] names the ConfigMap shop/gone, which is not there"))
+    );
+
+    let none = assembled(&format!("{SERVICES}{}", tls_policy("pay", OLD, &refs(&["roots"]))));
+    assert_eq!(roots(&none), Some(Roots::Nobody), "no connection rather than an unverified one");
+    assert!(conditions(&none, "pay").contains(&"Accepted False NoValidCACertificate".to_owned()));
+
+    let system = |word: &str| {
+        assembled(&format!("{SERVICES}{}", tls_policy("pay", OLD, &format!("wellKnownCACertificates: {word}"))))
+    };
+    assert_eq!(roots(&system("System")), Some(Roots::System));
+    assert_eq!(roots(&system("other.example/Mine")), Some(Roots::Nobody));
+    assert!(conditions(&system("other.example/Mine"), "pay").contains(&"Accepted False Invalid".to_owned()));
+}
+
+#[test]
+fn of_two_that_speak_of_tls_the_older_wins_whatever_its_kind() {
+    let traffic = policy("tls", NEW, &format!("{{{CART}, tls: {{mode: Disable}}}}"));
+    let assembly = assembled(&format!(
+        "{SERVICES}{ROOTS}{}{}{traffic}",
+        tls_policy("old", OLD, &refs(&["roots"])),
+        tls_policy("new", NEW, &refs(&["roots"]))
+    ));
+    assert!(matches!(roots(&assembly), Some(Roots::Pem(_))));
+    assert!(conditions(&assembly, "new").contains(&"Accepted False Conflicted".to_owned()));
+    let message = "BackendTLSPolicy shop/old speaks of the same, also of tls, and wins".to_owned();
+    assert_eq!(standing(&assembly, "tls"), [(AttachmentReason::Conflicted, message)]);
+}
+
+#[test]
+fn a_policy_says_tls_of_a_services_endpoints() {
+    let spec = |refs: &str| {
+        let tls = format!("tls: {{mode: Simple, hostname: pay.example, caCertificateRefs: [{refs}]}}");
+        policy("tls", OLD, &format!("{{{CART}, {tls}}}"))
+    };
+    let good = assembled(&format!("{SERVICES}{ROOTS}{}", spec("{kind: ConfigMap, name: roots}")));
+    let settings = good.snapshot.traffic(&ServiceName::new("shop", "cart"), 80, None);
+    let Some(UpstreamTls::Simple(tls)) = settings.tls else { panic!("{settings:?}") };
+    assert_eq!(tls.server_name.as_deref(), Some("pay.example"));
+    assert_eq!(tls.names, [AltName::Dns("pay.example".into())]);
+    let broken = assembled(&format!(
+        "{SERVICES}{ROOTS}{}",
+        spec("{kind: ConfigMap, name: roots, key: broken}, {kind: Secret, name: s}")
+    ));
+    assert_eq!(roots(&broken), Some(Roots::Nobody));
+    let notes = notes(&broken);
+    assert!(notes[0].contains("the ConfigMap shop/roots, whose broken has no certificates in PEM"), "{notes:?}");
+    assert!(
+        notes[1].contains("spec.tls.caCertificateRefs[1] names the Secret shop/s, which is not there"),
         "{notes:?}"
     );
 }

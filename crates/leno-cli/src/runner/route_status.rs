@@ -1,4 +1,4 @@
-//! What became of routes: the control plane says it, `status` of the objects shows it, with the times since when.
+//! What became of routes and BackendTLSPolicies: the control plane says it, `status` of the objects shows it, with the times since when.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use leno_manifest::{
     Object, ObjectKey,
     gateway::{
         RouteStatus,
-        status::{Condition, RouteParentStatus},
+        status::{Condition, PolicyStatus, RouteParentStatus},
     },
 };
 use leno_model::ObjectRef;
 use leno_source::RouteCondition;
 
-/// What became of each route, as it is shown.
+/// What became of each of them, as it is shown.
 #[derive(Debug, Default)]
 pub(crate) struct RouteStatuses(BTreeMap<ObjectRef, RouteStatus>);
 
@@ -32,7 +32,7 @@ impl RouteStatuses {
         }
     }
 
-    /// Writes what became of a route into it; nothing else may stand there.
+    /// Writes what became of an object into it; nothing else may stand there.
     pub(crate) fn show(&self, key: &ObjectKey, object: &mut Object) {
         let status = || self.0.get(&ObjectRef::from(key)).cloned();
         match object {
@@ -40,6 +40,7 @@ impl RouteStatuses {
             Object::GrpcRoute(route) => route.status = status(),
             Object::TlsRoute(route) => route.status = status(),
             Object::GatewayTcpRoute(route) => route.status = status(),
+            Object::BackendTlsPolicy(policy) => policy.status = status().map(PolicyStatus::from),
             _ => {}
         }
     }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use leno_manifest::{Object, ObjectKey};
+use leno_manifest::{Kind, Object, ObjectKey};
 use leno_model::ObjectRef;
 use leno_source::{Attachment, AttachmentReason};
 use serde_json::{Value, json};
@@ -46,10 +46,12 @@ impl Standings {
         }
     }
 
-    /// The object as JSON, with its status when it is a policy.
+    /// The object as JSON, with its status when it is a policy. (What is to be said of BackendTLSPolicies is more, and
+    /// stands in the object already.)
     pub(crate) fn json(&self, key: &ObjectKey, object: &Object) -> Value {
         let mut json = object.to_json();
-        if let Some(standings) = self.0.get(&ObjectRef::from(key)) {
+        let own = matches!(object, Object::BackendTlsPolicy(_));
+        if let Some(standings) = self.0.get(&ObjectRef::from(key)).filter(|_| !own) {
             let generation = object.metadata().generation;
             let ancestors: Vec<_> = standings.iter().map(|standing| standing.ancestor(generation)).collect();
             json["status"] = json!({ "ancestors": ancestors });
@@ -62,8 +64,9 @@ impl Standing {
     /// One entry of `status.ancestors`. `generation` is that of the policy.
     fn ancestor(&self, generation: Option<i64>) -> Value {
         let Attachment { target, section, reason, message, .. } = &self.attachment;
-        let mut reference =
-            json!({ "group": "", "kind": target.kind, "namespace": target.namespace, "name": target.name });
+        let kind = Kind::ALL.iter().find(|kind| kind.unique_name() == target.kind);
+        let (group, kind) = kind.map_or(("", target.kind.as_str()), |kind| (kind.group(), kind.as_str()));
+        let mut reference = json!({ "group": group, "kind": kind, "namespace": target.namespace, "name": target.name });
         if let Some(section) = section {
             reference["sectionName"] = section.clone().into();
         }
@@ -118,5 +121,18 @@ mod tests {
         let last = condition(&standings);
         assert_ne!(last["lastTransitionTime"], "2026-01-01T00:00:00Z");
         assert_eq!((&last["status"], &last["reason"]), (&json!("False"), &json!("Conflicted")));
+    }
+
+    #[test]
+    fn a_route_is_shown_with_its_group() {
+        let route = ObjectRef::new("TCPRoute.gateway.networking.k8s.io", "shop", "cart");
+        let attachment = Attachment { target: route, ..attachment(AttachmentReason::Accepted, "in force") };
+        let since = "2026-01-01T00:00:00Z".to_owned();
+        let ancestor = Standing { attachment, since }.ancestor(None);
+        let expected = json!({
+            "group": "gateway.networking.k8s.io", "kind": "TCPRoute", "namespace": "shop", "name": "cart",
+            "sectionName": "http",
+        });
+        assert_eq!(ancestor["ancestorRef"], expected);
     }
 }

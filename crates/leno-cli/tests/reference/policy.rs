@@ -12,7 +12,9 @@ use crate::{
 const HEAD: &str = "# TrafficPolicy
 
 How clients talk to a service, and how much of it a server takes. It is attached to Services of its own namespace
-(`targetRefs`), to one port of them by `sectionName`, and takes effect on running sidecars at once.
+(`targetRefs`), to one port of them by `sectionName`, or to routes of the Gateway API (`group: gateway.networking.k8s.io`,
+kind `HTTPRoute`, `GRPCRoute`, `TCPRoute` or `TLSRoute`), to one rule of them by its name (`sectionName`). It takes effect
+on running sidecars at once.
 
 ```yaml
 apiVersion: policy.leno.dev/v1alpha1
@@ -28,18 +30,48 @@ spec:
 ";
 
 const ORDER: &str = "
+## What may be said of routes
+
+What is decided where a rule is chosen, at the caller's sidecar:
+
+| route | sections |
+| --- | --- |
+| HTTPRoute, GRPCRoute | `retries` (without `budget` and `maxParallel`), `timeouts.request`, `timeouts.idle`, `mirror`, `fault`, `localRateLimit.http` (without `routes`), `globalRateLimit` |
+| TCPRoute, TLSRoute | `timeouts.idle`, `localRateLimit.tcp` |
+
+Everything else is about endpoints or servers and is refused with the manifest. Limits of a route count what callers send by
+it: `localRateLimit` at each caller's sidecar by itself, `globalRateLimit` of all callers together (they ask the service that
+counts, and have to be let in there). Limits that servers have hold besides. What a rule says itself (its `timeouts`,
+`retry`) comes before every policy. HTTPRouteGroups of SMI cannot be named: access rules use the same ones, and there a
+setting of clients would mean nothing; write an HTTPRoute instead.
+
 ## Several policies of one service
 
 Each section (`retries`, `timeouts`, …) is taken from the first of these that has it:
 
-1. what is said of one port, before what is said of all ports;
-2. of these: what is said `from` some callers, before what is said for all;
-3. of these: the older object (`metadata.creationTimestamp`), then the first by namespace and name.
+1. what is said of a route, before what is said of the service whose requests it routes;
+2. of these: what is said of one rule, or port, before what is said of all;
+3. of these: what is said `from` some callers, before what is said for all;
+4. of these: the older object (`metadata.creationTimestamp`), then the first by namespace and name.
 
-Two policies with the same section for exactly the same port and the same callers are in conflict: the one that comes
-later by rule 3 is not in force for that target at all.
+Two policies with the same section for exactly the same part of the same target and the same callers are in conflict: the one
+that comes later by rule 4 is not in force for that target at all. A BackendTLSPolicy takes part as a policy that says `tls`.
 
-Where it is enforced: `localRateLimit` and `maxInboundConnections` at the server's sidecar, by each pod for itself; everything else at the sidecars of
+## TLS of endpoints
+
+| `tls.mode` | endpoints with a sidecar | the others |
+| --- | --- | --- |
+| not given | mesh TLS | plaintext |
+| `Disable` | plaintext, which `mtls: Strict` refuses | plaintext |
+| `Mutual` | mesh TLS | no connection (503) |
+| `Simple` | mesh TLS | TLS of their own, verified; the application speaks plaintext to its sidecar |
+
+Certificates of `caCertificateRefs` are read from the objects of the moment: who changes one changes whom new connections
+believe. Where none is to be had, no connection is made. [How it is done](../tasks/tls-origination.md).
+
+## Where it is enforced
+
+For Services, `localRateLimit`, `globalRateLimit` and `maxInboundConnections` at the server's sidecar, by each pod for itself; everything else at the sidecars of
 those who call, by each for itself. Callers that dial a pod's own address (headless services) have the timeouts, limits,
 retries and faults of the first service, by name, that leads to the port. A split service's clients follow the timeouts,
 retries and faults of the service they call, and the balancers, limits, outlier detection and health checks of the

@@ -3,8 +3,12 @@
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 use leno_model::{
-    ObjectRef, Protocol, Service, Snapshot, mesh::OutboundPolicy, policy::TrafficSettings, resource_name,
-    route::TlsRule, snapshot::Destination,
+    ObjectRef, Protocol, Route, Service, Snapshot,
+    mesh::OutboundPolicy,
+    policy::TrafficSettings,
+    resource_name,
+    route::{StreamRule, TlsRule},
+    snapshot::Destination,
 };
 use leno_proto::{
     any,
@@ -30,7 +34,10 @@ use crate::{
         table::{self, Plan},
     },
     split::{self, Target},
-    traffic,
+    traffic::{
+        self,
+        rule::{self, Rule},
+    },
 };
 
 /// The address that the virtual outbound listener is bound to.
@@ -125,7 +132,8 @@ fn service_port(
             let heeds_origins = entries.iter().any(|entry| entry.handling.cors.is_some());
             let keeps_sessions = entries.iter().any(|entry| entry.session().is_some());
             let http = || {
-                let mut manager = filter::http(&name, filter::rds(name.clone()), faults(&settings), log);
+                let filters = rule::filters(snapshot, scope, (service, port), &entries, faults(&settings));
+                let mut manager = filter::http(&name, filter::rds(name.clone()), filters, log);
                 if heeds_origins {
                     filter::heed_origins(&mut manager);
                 }
@@ -136,33 +144,49 @@ fn service_port(
             };
             listener(original, protocol, http, itself)
         }
-        Plan::Streams(origin, rule) => {
-            let chain = chain(filter::tcp(&name, &split::of_streams(rule), idle(&settings), log), of(origin));
+        Plan::Streams(route, rule) => {
+            let chain = stream(snapshot, scope, (service, port), route, rule);
             Some(Listener { filter_chains: vec![chain], ..base(original) })
         }
-        Plan::Tls(rules) => {
-            let tcp = |rule: &TlsRule| filter::tcp(&name, &split::of_streams(&rule.rule), idle(&settings), log);
-            Some(by_server_name(original, &rules, |origin, rule| chain(tcp(rule), of(origin))))
-        }
+        Plan::Tls(rules) => Some(by_server_name(original, &rules, |route, rule| {
+            stream(snapshot, scope, (service, port), route, &rule.rule)
+        })),
     }
+}
+
+/// The connections of a rule.
+fn stream(
+    snapshot: &Snapshot,
+    scope: &Scope,
+    (service, port): (&Service, u16),
+    route: &Route,
+    rule: &StreamRule,
+) -> FilterChain {
+    let name = resource_name::service_port(&service.name, port);
+    let policies = Rule::new(snapshot, scope, service, port, (route, &rule.name));
+    let limit = traffic::rate_limit::connection_rate(&policies.own(), &name);
+    let target = split::of_streams(rule);
+    let proxy = filter::tcp(&name, &target, idle(&policies.settings()), snapshot.mesh.access_log);
+    let from = std::iter::once(route.origin.to_string()).chain(policies.origins(rule::OF_STREAMS, traffic::OF_BYTES));
+    FilterChain { filters: limit.into_iter().chain([proxy]).collect(), metadata: origins(from), ..Default::default() }
 }
 
 /// A chain for each route's names. A connection that asks for none of them is closed. Of two routes with the same name
 /// the older has it.
 fn by_server_name(
     original: SocketAddr,
-    rules: &[(&ObjectRef, &TlsRule)],
-    chain: impl Fn(&ObjectRef, &TlsRule) -> FilterChain,
+    rules: &[(&Route, &TlsRule)],
+    chain: impl Fn(&Route, &TlsRule) -> FilterChain,
 ) -> Listener {
     let mut taken = BTreeSet::new();
     let mut chains = Vec::new();
-    for (origin, rule) in rules {
+    for (route, rule) in rules {
         let own: Vec<_> = rule.hostnames.iter().filter(|host| taken.insert(host.as_str())).cloned().collect();
         if own.is_empty() {
             continue;
         }
         let fits = FilterChainMatch { server_names: own, transport_protocol: "tls".into(), ..Default::default() };
-        chains.push(FilterChain { filter_chain_match: Some(fits), ..chain(origin, rule) });
+        chains.push(FilterChain { filter_chain_match: Some(fits), ..chain(route, rule) });
     }
     Listener {
         listener_filters: vec![filter::tls_inspector()],
@@ -180,7 +204,11 @@ pub(crate) fn api(snapshot: &Snapshot, scope: &Scope, name: &str, service: &Serv
     }
     let route = resource_name::service_port(&service.name, port);
     let faults = faults(&traffic::settings(snapshot, scope, service, port));
-    let mut manager = filter::http(&route, filter::rds(route.clone()), faults, false);
+    let filters = match table::plan(snapshot, service, port, &scope.workload.namespace) {
+        Plan::Requests(entries) => rule::filters(snapshot, scope, (service, port), &entries, faults),
+        Plan::Free | Plan::Tls(_) | Plan::Streams(..) => faults.into_iter().collect(),
+    };
+    let mut manager = filter::http(&route, filter::rds(route.clone()), filters, false);
     // gRPC knows neither; unknown upgrades make some versions refuse the listener.
     manager.upgrade_configs = Vec::new();
     Some(Listener {
@@ -197,7 +225,7 @@ fn manager(stat_prefix: &str, routes: RouteSpecifier, settings: &TrafficSettings
 /// The filter that makes requests fail, where some are to.
 fn faults(settings: &TrafficSettings) -> Option<HttpFilter> {
     let fault = settings.fault.as_ref()?;
-    Some(http_filter("envoy.filters.http.fault", traffic::fault::filter(fault)))
+    Some(http_filter(traffic::fault::FILTER, traffic::fault::filter(fault)))
 }
 
 /// How long nothing may move on a connection of bytes, where it is said.

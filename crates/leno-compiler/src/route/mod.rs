@@ -39,7 +39,10 @@ use crate::{
     limit, matcher,
     message::{duration, origins, regex, uint32},
     split::{self, Target},
-    traffic,
+    traffic::{
+        self,
+        rule::{OF_RULES, Rule},
+    },
 };
 
 /// The routes of a service port; `None` when it has none.
@@ -54,22 +57,23 @@ pub(crate) fn service_port(
         // A gRPC library may ask for any port by name; what is declared to be bytes has no routes.
         Protocol::Tcp | Protocol::Udp => return None,
     }
-    let settings = traffic::settings(snapshot, scope, service, port);
-    let govern = |action: &mut RouteAction| traffic::route::apply(snapshot, scope, action, &settings);
-    let policies = traffic::origins(snapshot, scope, &service.name, port, traffic::OF_ROUTES);
     let routes = match table::plan(snapshot, service, port, &scope.workload.namespace) {
         Plan::Requests(entries) => {
             let made = |entry: &Entry<'_>| {
-                let mut route = governed(entry, ruled(entry, port, scope.client), &govern);
-                tell(&mut route, Some(entry.origin), &policies);
+                let rule = Rule::new(snapshot, scope, service, port, (entry.route, entry.rule));
+                let mut route = governed(entry, ruled(entry, port, scope.client), &rule, snapshot, scope);
+                tell(&mut route, Some(&entry.route.origin), &rule.origins(OF_RULES, traffic::OF_ROUTES));
                 route
             };
             entries.iter().map(made).collect()
         }
         Plan::Free => {
+            let settings = traffic::settings(snapshot, scope, service, port);
+            let policies = traffic::origins(snapshot, scope, &service.name, port, traffic::OF_ROUTES);
             let routes = of_split(snapshot, service, port, scope.client).into_iter();
             let made = |(origin, mut route): (Option<&ObjectRef>, route::Route)| {
-                forwarding(&mut route).into_iter().for_each(&govern);
+                let govern = |action| traffic::route::apply(snapshot, scope, action, &settings);
+                forwarding(&mut route).into_iter().for_each(govern);
                 tell(&mut route, origin, &policies);
                 route
             };
@@ -103,17 +107,24 @@ fn ruled(entry: &Entry<'_>, port: u16, client: Client) -> route::Route {
     made
 }
 
-/// A rule's route with what is said of the traffic to the service besides; what the rule says itself stays.
-fn governed(entry: &Entry<'_>, mut route: route::Route, govern: &impl Fn(&mut RouteAction)) -> route::Route {
+/// A rule's route with what is said of its traffic, and of that to the service, besides; what the rule says itself stays.
+fn governed(
+    entry: &Entry<'_>,
+    mut route: route::Route,
+    rule: &Rule<'_>,
+    snapshot: &Snapshot,
+    scope: &Scope,
+) -> route::Route {
     if let (Some(action), Outcome::Forward(own)) = (forwarding(&mut route), &entry.handling.outcome) {
         let (timeout, retries) = (action.timeout, action.retry_policy.take());
-        govern(action);
+        traffic::route::apply(snapshot, scope, action, &rule.settings());
         if own.timeout.is_some() || own.try_timeout.is_some() {
             action.timeout = timeout;
         }
         if own.retry.is_some() {
             action.retry_policy = retries;
         }
+        route.typed_per_filter_config.extend(rule.overrides());
     }
     route
 }

@@ -9,7 +9,7 @@
 use std::cmp::Reverse;
 
 use leno_model::{
-    ObjectRef, Route, Service, Snapshot,
+    Route, Service, Snapshot,
     route::{
         GrpcMatch, Handling, Outcome, RequestMatch, Rules, StreamRule, TlsRule,
         handling::SessionPersistence,
@@ -24,9 +24,9 @@ pub(crate) enum Plan<'a> {
     /// HTTP requests, gRPC calls among them.
     Requests(Vec<Entry<'a>>),
     /// TLS connections by the names that they ask for.
-    Tls(Vec<(&'a ObjectRef, &'a TlsRule)>),
+    Tls(Vec<(&'a Route, &'a TlsRule)>),
     /// Connections.
-    Streams(&'a ObjectRef, &'a StreamRule),
+    Streams(&'a Route, &'a StreamRule),
 }
 
 /// Some requests and what happens to them.
@@ -34,7 +34,9 @@ pub(crate) struct Entry<'a> {
     /// The rule's name, for logs: `namespace/route/rule`.
     pub(crate) name: String,
     /// The route that it is of.
-    pub(crate) origin: &'a ObjectRef,
+    pub(crate) route: &'a Route,
+    /// The rule's own name.
+    pub(crate) rule: &'a str,
     pub(crate) fits: RequestMatch,
     /// Whether only gRPC calls are meant.
     pub(crate) grpc: bool,
@@ -102,7 +104,8 @@ pub(crate) fn plan<'a>(snapshot: &'a Snapshot, service: &'a Service, port: u16, 
                 for rule in rules {
                     let entry = |fits: &RequestMatch| Entry {
                         name: name(&rule.name),
-                        origin: &route.origin,
+                        route,
+                        rule: &rule.name,
                         fits: fits.clone(),
                         grpc: false,
                         handling: &rule.handling,
@@ -115,7 +118,8 @@ pub(crate) fn plan<'a>(snapshot: &'a Snapshot, service: &'a Service, port: u16, 
                 for rule in rules {
                     let entry = |fits: &GrpcMatch| Entry {
                         name: name(&rule.name),
-                        origin: &route.origin,
+                        route,
+                        rule: &rule.name,
                         fits: as_request(fits),
                         grpc: true,
                         handling: &rule.handling,
@@ -124,10 +128,10 @@ pub(crate) fn plan<'a>(snapshot: &'a Snapshot, service: &'a Service, port: u16, 
                     entries.extend(rule.matches.iter().map(entry));
                 }
             }
-            Rules::Tls(rule) => tls.push((&route.origin, rule)),
+            Rules::Tls(rule) => tls.push((route, rule)),
             Rules::Tcp(rules) => {
                 if let Some(rule) = rules.first() {
-                    return Plan::Streams(&route.origin, rule);
+                    return Plan::Streams(route, rule);
                 }
             }
         }

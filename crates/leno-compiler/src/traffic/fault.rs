@@ -18,6 +18,9 @@ use crate::{
     message::{duration, uint32},
 };
 
+/// The filter's name: routes name it to say something for it.
+pub(crate) const FILTER: &str = "envoy.filters.http.fault";
+
 /// The filter.
 pub(crate) fn filter(fault: &Fault) -> Any {
     any::pack(&HttpFault {

@@ -1,4 +1,5 @@
-//! How much servers take together: a filter of their own sidecars that asks the control plane, or a service ([`ratelimit`]).
+//! How much servers take together: a filter of their own sidecars that asks the control plane, or a service ([`ratelimit`]);
+//! and how much all callers send together by a rule of a route: a filter of the callers' sidecars.
 //!
 //! A limit is a descriptor: first its name, `("limit", NAME)`, where the request is one that it is of; then what is counted
 //! apart. How much is allowed goes along, unless the service knows it.
@@ -6,6 +7,7 @@
 //! [`ratelimit`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/http/ratelimit/v3/rate_limit.proto
 
 use leno_model::{
+    ObjectRef,
     policy::{
         RequestMatch, TextMatch,
         traffic::{CountBy, CountedLimit, CountedRate, CountedUnit, GlobalRateLimit, RateCounter},
@@ -14,11 +16,12 @@ use leno_model::{
 };
 use leno_proto::{
     any,
+    google::protobuf::Any,
     v3::{
         core::{ApiVersion, GrpcService, HeaderValue, HeaderValueOption, grpc_service, header_value_option},
         header_mutation::{HeaderMutation, Mutations},
         http_connection_manager::HttpFilter,
-        http_ratelimit::RateLimit as Filter,
+        http_ratelimit::{RateLimit as Filter, RateLimitPerRoute},
         mutation_rules::{HeaderMutation as Mutation, header_mutation::Action as Change},
         ratelimit_service::RateLimitServiceConfig,
         route::{
@@ -44,10 +47,38 @@ use crate::{
 /// The header that the caller's identity is told in; what callers say themselves is taken away.
 const CALLER: &str = "x-leno-caller";
 
-/// The filters: who calls, where a limit asks for it, then the limits.
+/// The filter's name.
+const FILTER: &str = "envoy.filters.http.ratelimit";
+
+/// Who a request is counted for.
+#[derive(Clone, Copy)]
+enum Who<'a> {
+    /// Whom [`CALLER`] names: at the server's sidecar.
+    Peer,
+    /// This identity: at the caller's own sidecar.
+    Itself(&'a str),
+}
+
+/// The filters of a server: who calls, where a limit asks for it, then the limits.
 pub(crate) fn filters(limit: &GlobalRateLimit) -> impl Iterator<Item = HttpFilter> {
-    let by_caller = limit.limits.iter().any(|one| one.by.contains(&CountBy::Caller));
-    by_caller.then(caller).into_iter().chain([asking(limit)])
+    let rules = limit.limits.iter().map(|one| counted(one, Who::Peer)).collect();
+    limit.counts_callers().then(caller).into_iter().chain([http_filter(FILTER, any::pack(&asking(limit, rules)))])
+}
+
+/// The filter of a caller, which asks about those requests alone whose routes say so ([`of_rule`]). There may be several,
+/// one for each policy.
+pub(crate) fn filter_of_rules(policy: &ObjectRef, limit: &GlobalRateLimit) -> HttpFilter {
+    http_filter(&name(policy), any::pack(&asking(limit, Vec::new())))
+}
+
+/// What a route says for [`filter_of_rules`], and that filter's name. `caller` is who sends the requests.
+pub(crate) fn of_rule(policy: &ObjectRef, limit: &GlobalRateLimit, caller: &str) -> (String, Any) {
+    let rate_limits = limit.limits.iter().map(|one| counted(one, Who::Itself(caller))).collect();
+    (name(policy), any::pack(&RateLimitPerRoute { rate_limits, ..Default::default() }))
+}
+
+fn name(policy: &ObjectRef) -> String {
+    format!("{FILTER}/{}/{}", policy.namespace, policy.name)
 }
 
 fn caller() -> HttpFilter {
@@ -69,7 +100,7 @@ fn caller() -> HttpFilter {
     http_filter("envoy.filters.http.header_mutation", any::pack(&config))
 }
 
-fn asking(limit: &GlobalRateLimit) -> HttpFilter {
+fn asking(limit: &GlobalRateLimit, rate_limits: Vec<RateLimit>) -> Filter {
     let (cluster_name, authority) = match &limit.counter {
         RateCounter::ControlPlane => (resource_name::CONTROL_PLANE.to_owned(), resource_name::CONTROL_PLANE.to_owned()),
         RateCounter::Service { service, port } => {
@@ -89,7 +120,7 @@ fn asking(limit: &GlobalRateLimit) -> HttpFilter {
         header: Some(HeaderValue { key: key.clone(), value: value.clone(), ..Default::default() }),
         ..Default::default()
     };
-    let config = Filter {
+    Filter {
         domain: limit.domain.clone(),
         timeout: Some(duration(limit.timeout)),
         failure_mode_deny: limit.closed_on_error,
@@ -99,14 +130,13 @@ fn asking(limit: &GlobalRateLimit) -> HttpFilter {
         }),
         rate_limited_status: Some(HttpStatus { code: limit.status.into() }),
         response_headers_to_add: limit.headers.iter().map(header).collect(),
-        rate_limits: limit.limits.iter().map(counted).collect(),
+        rate_limits,
         ..Default::default()
-    };
-    http_filter("envoy.filters.http.ratelimit", any::pack(&config))
+    }
 }
 
-fn counted(limit: &CountedLimit) -> RateLimit {
-    let specifiers = [named(limit)].into_iter().chain(limit.by.iter().map(by));
+fn counted(limit: &CountedLimit, who: Who<'_>) -> RateLimit {
+    let specifiers = [named(limit)].into_iter().chain(limit.by.iter().map(|one| by(one, who)));
     RateLimit {
         actions: specifiers.map(|it| Action { action_specifier: Some(it) }).collect(),
         limit: limit.rate.map(rate),
@@ -118,7 +148,7 @@ fn counted(limit: &CountedLimit) -> RateLimit {
 fn named(limit: &CountedLimit) -> ActionSpecifier {
     let (key, value) = ("limit".to_owned(), limit.name.clone());
     if limit.fits == RequestMatch::default() {
-        ActionSpecifier::GenericKey(GenericKey { descriptor_key: key, descriptor_value: value, ..Default::default() })
+        generic(&key, &value)
     } else {
         let path = limit.fits.path.as_ref().map(path);
         ActionSpecifier::HeaderValueMatch(HeaderValueMatch {
@@ -128,6 +158,14 @@ fn named(limit: &CountedLimit) -> ActionSpecifier {
             ..Default::default()
         })
     }
+}
+
+fn generic(key: &str, value: &str) -> ActionSpecifier {
+    ActionSpecifier::GenericKey(GenericKey {
+        descriptor_key: key.to_owned(),
+        descriptor_value: value.to_owned(),
+        ..Default::default()
+    })
 }
 
 /// A path in `:path`, which has the query, too.
@@ -140,7 +178,7 @@ fn path(fits: &TextMatch) -> HeaderMatcher {
     matcher::named(":path", Some(matcher::text(&TextMatch::Regex(regex))))
 }
 
-fn by(by: &CountBy) -> ActionSpecifier {
+fn by(by: &CountBy, who: Who<'_>) -> ActionSpecifier {
     let header = |name: &str, key: &str| {
         ActionSpecifier::RequestHeaders(RequestHeaders {
             header_name: name.to_owned(),
@@ -152,7 +190,10 @@ fn by(by: &CountBy) -> ActionSpecifier {
         CountBy::Header(name) => header(name, name),
         CountBy::Path => header(":path", "path"),
         CountBy::Method => header(":method", "method"),
-        CountBy::Caller => header(CALLER, "caller"),
+        CountBy::Caller => match who {
+            Who::Peer => header(CALLER, "caller"),
+            Who::Itself(identity) => generic("caller", identity),
+        },
         CountBy::RemoteAddress => ActionSpecifier::RemoteAddress(RemoteAddress {}),
         CountBy::QueryParameter(name) => ActionSpecifier::QueryParameters(QueryParameters {
             query_parameter_name: name.clone(),

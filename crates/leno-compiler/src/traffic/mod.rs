@@ -1,8 +1,9 @@
 //! TrafficPolicies: what they say in the words of clusters, routes and filters.
 //!
 //! ```text
-//! of the callers' sidecars     cluster: balancer, limits, outliers, health checks, share of retries
+//! of the callers' sidecars     cluster: TLS, balancer, limits, outliers, health checks, share of retries
 //!                              routes: timeouts, retries, what is hashed      listener: faults
+//! of routes' rules             the same of the rule alone, and limits: in the callers' sidecars
 //! of the servers' sidecars     listener: rate limits, their own and those that a service counts
 //! ```
 
@@ -12,6 +13,8 @@ pub(crate) mod fault;
 pub(crate) mod global_rate_limit;
 pub(crate) mod rate_limit;
 pub(crate) mod route;
+pub(crate) mod rule;
+pub(crate) mod tls;
 
 use leno_model::{ObjectRef, Service, ServiceAccountName, ServiceName, Snapshot, Workload, policy::TrafficSettings};
 
@@ -45,7 +48,7 @@ pub(crate) fn limits(snapshot: &Snapshot, port: &WorkloadPort) -> TrafficSetting
 pub(crate) const OF_ROUTES: &[&str] = &["retries", "timeouts", "mirror"];
 /// The sections that clusters are made of.
 pub(crate) const OF_CLUSTERS: &[&str] =
-    &["loadBalancer", "connections", "outlierDetection", "healthCheck", "retries", "timeouts"];
+    &["tls", "loadBalancer", "connections", "outlierDetection", "healthCheck", "retries", "timeouts"];
 /// The sections that the callers' chains of HTTP are made of.
 pub(crate) const OF_REQUESTS: &[&str] = &["fault"];
 /// The sections that the callers' chains of bytes are made of.

@@ -40,7 +40,7 @@ use crate::{
     mesh::{add_policy, add_service, bookstore, configure, get, rule, scope, service_name, split},
     policy::{with_access, with_authorizers, with_egress},
     route::{everything, forward, route, to},
-    traffic::{client_settings, server_settings},
+    traffic::{client_settings, ruled_store, server_settings},
 };
 
 /// The secrets that the socket asks for by name, taken from the bootstrap: Envoy crashes on static clusters that ask
@@ -215,6 +215,18 @@ fn envoy_takes_routes() {
         route("shop", "tls", "warehouse", Rules::Tls(tls)),
         route("shop", "tcp", "bytes", Rules::Tcp(vec![streams("store-v2")])),
     ];
+    let scope = scope("buyer-1");
+    let mut whole = bootstrap(&snapshot, &scope, &everything_static(&snapshot));
+    let resources = whole.static_resources.as_mut().unwrap();
+    resources.listeners =
+        resources.listeners.drain(..).map(|listener| with_routes(&snapshot, &scope, listener)).collect();
+    validate(&whole);
+}
+
+#[test]
+#[ignore = "needs Envoy"]
+fn envoy_takes_what_policies_say_of_routes() {
+    let snapshot = ruled_store();
     let scope = scope("buyer-1");
     let mut whole = bootstrap(&snapshot, &scope, &everything_static(&snapshot));
     let resources = whole.static_resources.as_mut().unwrap();

@@ -67,6 +67,7 @@ fn debug(any: &Any) -> String {
         HeaderBasedSessionState,
         HeaderMutation,
         http_ratelimit::RateLimit,
+        http_ratelimit::RateLimitPerRoute,
         JwtAuthentication,
         LocalRateLimit,
         network_local_ratelimit::LocalRateLimit,

@@ -122,7 +122,7 @@ pub(crate) fn add_policy(
     let policies = Arc::make_mut(snapshot.traffic_policies.entry(service_name(service)).or_default());
     let origin = ObjectRef::new("TrafficPolicy", "shop", format!("{service}-{}", policies.len()));
     let callers = callers.iter().map(|name| account(name)).collect();
-    policies.insert(0, TrafficPolicy { origin, port, callers, settings });
+    policies.insert(0, TrafficPolicy { origin, part: port, callers, settings });
 }
 
 /// The bookstore: buyer and thief call the store, of which there are two versions, which call the warehouse, which

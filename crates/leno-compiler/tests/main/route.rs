@@ -34,7 +34,7 @@ pub(crate) fn route(namespace: &str, name: &str, service: &str, rules: Rules) ->
         Rules::Tcp(_) => "TCPRoute.gateway.networking.k8s.io",
     };
     let parents = vec![Parent { service: service_name(service), port: 80 }];
-    Arc::new(Route { origin: ObjectRef::new(kind, namespace, name), parents, rules })
+    Arc::new(Route { origin: ObjectRef::new(kind, namespace, name), parents, rules, policies: Vec::new() })
 }
 
 pub(crate) fn prefix(path: &str) -> RequestMatch {

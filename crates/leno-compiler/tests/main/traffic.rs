@@ -4,16 +4,17 @@ use std::{iter::once, sync::Arc, time::Duration};
 
 use leno_compiler::{Client, Kind, Scope, affected, depends_on_caller, resource};
 use leno_model::{
-    Protocol, Snapshot, locality,
+    ObjectRef, Protocol, Route, Snapshot, locality,
     policy::{
         HeaderMatch, RequestMatch, TextMatch, TrafficSettings,
         traffic::{
-            Abort, Algorithm, Condition, ConnectionLimits, CountBy, CountedLimit, CountedRate, CountedUnit, Delay,
-            Failure, FailureShare, Fault, GlobalRateLimit, HashBy, HashOn, HealthCheck, HttpLimit, HttpRate,
-            LoadBalancer, Mirror, Nearness, OutlierDetection, Probe, RateCounter, RateLimit, RateRoute, Retries,
-            RetryLimit, Share, SlowStart, SuccessRate, TcpLimit, Timeouts,
+            Abort, Algorithm, AltName, Condition, ConnectionLimits, CountBy, CountedLimit, CountedRate, CountedUnit,
+            Delay, Failure, FailureShare, Fault, GlobalRateLimit, HashBy, HashOn, HealthCheck, HttpLimit, HttpRate,
+            LoadBalancer, Mirror, Nearness, OutlierDetection, Probe, RateCounter, RateLimit, RateRoute, Retries, RetryLimit, Roots,
+            RoutePolicy, Share, SlowStart, SuccessRate, TcpLimit, Timeouts, TlsOrigination, TlsVersion, UpstreamTls,
         },
     },
+    route::{Backend, Rules, StreamRule},
 };
 use leno_proto::{
     any::unpack,
@@ -23,6 +24,7 @@ use leno_proto::{
 use crate::{
     golden::golden,
     mesh::{add_policy, add_service, bookstore, scope},
+    route::{forward, prefix, route, rule, to},
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -174,6 +176,119 @@ fn all_that_is_said_of_servers() {
     golden("traffic-server", &snapshot, &scope("store-v1-1"), &[(Kind::Listener, "inbound")]);
     add_policy(&mut snapshot, "ledger", Some(7000), &[], server_settings());
     golden("traffic-server-bytes", &snapshot, &scope("ledger-1"), &[(Kind::Listener, "inbound")]);
+}
+
+/// The bookstore with policies of a route of the store, of its rule `buy`, and of the store itself.
+pub(crate) fn ruled_store() -> Snapshot {
+    let mut snapshot = bookstore();
+    add_policy(&mut snapshot, "store", None, &[], client_settings());
+    let rule = |name: &str, path: &str| rule(name, vec![prefix(path)], forward(to(&[("store-v1", 1)])));
+    let mut store =
+        Route::clone(&route("shop", "store", "store", Rules::Http(vec![rule("buy", "/buy"), rule("1", "")])));
+    let server = server_settings();
+    let limit = |http| RateLimit { http: Some(HttpLimit { rate: http, routes: Vec::new() }), tcp: None };
+    let rate = server.rate_limit.and_then(|limit| limit.http?.rate);
+    let of_rule = TrafficSettings {
+        rate_limit: Some(limit(rate)),
+        global_rate_limit: server.global_rate_limit,
+        fault: Some(Fault { delay: None, max_active: None, ..fault() }),
+        ..TrafficSettings::default()
+    };
+    let policy = |name: &str, part: Option<&str>, settings| RoutePolicy {
+        origin: ObjectRef::new("TrafficPolicy", "shop", name),
+        part: part.map(str::to_owned),
+        callers: Vec::new(),
+        settings,
+    };
+    let of_route = TrafficSettings { retries: Some(Retries { attempts: 1, ..retries() }), ..timeouts(3) };
+    store.policies = vec![policy("buy", Some("buy"), of_rule), policy("store", None, of_route)];
+    snapshot.routes = vec![Arc::new(store)];
+    snapshot
+}
+
+#[test]
+fn all_that_is_said_of_routes() {
+    let snapshot = ruled_store();
+    let wanted = [(Kind::Listener, "outbound/10.96.0.10:80"), (Kind::Route, "outbound/shop/store:80")];
+    golden("traffic-route", &snapshot, &scope("buyer-1"), &wanted);
+    let grpc = Scope { client: Client::Grpc, ..scope("buyer-1") };
+    golden("traffic-route-grpc", &snapshot, &grpc, &[(Kind::Listener, "store.shop:80")]);
+}
+
+#[test]
+fn connections_of_a_route_are_limited_for_each_caller() {
+    let mut snapshot = bookstore();
+    add_service(&mut snapshot, "plain", "10.96.0.80", &[(80, 8080, Protocol::Tcp)], &["store-v1"]);
+    let backend = Backend::Service(crate::mesh::service_name("plain"), 80);
+    let share = leno_model::route::Share { backend, weight: leno_model::unit::Weight(1) };
+    let rules = Rules::Tcp(vec![StreamRule { name: "only".into(), shares: vec![share] }]);
+    let mut plain = Route::clone(&route("shop", "plain", "plain", rules));
+    let settings = TrafficSettings { rate_limit: server_settings().rate_limit, ..timeouts(3) };
+    let origin = ObjectRef::new("TrafficPolicy", "shop", "plain");
+    plain.policies = vec![RoutePolicy { origin, part: Some("only".into()), callers: Vec::new(), settings }];
+    snapshot.routes = vec![Arc::new(plain)];
+    golden("traffic-route-bytes", &snapshot, &scope("buyer-1"), &[(Kind::Listener, "outbound/10.96.0.80:80")]);
+}
+
+/// A service of which one pod has a sidecar, and what is said of its TLS.
+pub(crate) fn protected(tls: UpstreamTls) -> Snapshot {
+    let mut snapshot = bookstore();
+    let settings = TrafficSettings { tls: Some(tls), ..TrafficSettings::default() };
+    add_policy(&mut snapshot, "store", None, &[], settings);
+    snapshot
+}
+
+pub(crate) fn origination(roots: Roots) -> UpstreamTls {
+    UpstreamTls::Simple(TlsOrigination {
+        roots,
+        server_name: Some("pay.example".into()),
+        names: vec![AltName::Dns("pay.example".into()), AltName::Uri("spiffe://pay.example/api".into())],
+        lowest: None,
+        highest: Some(TlsVersion::V1_2),
+    })
+}
+
+#[test]
+fn endpoints_have_tls_of_their_own_where_it_is_said() {
+    let roots = "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n";
+    let snapshot = protected(origination(Roots::Pem(roots.into())));
+    golden("traffic-tls", &snapshot, &scope("buyer-1"), &[(Kind::Cluster, "outbound/shop/store:80")]);
+}
+
+#[test]
+fn what_is_said_of_tls_decides_the_transports() {
+    let names = |snapshot: &Snapshot| {
+        let made = cluster(snapshot, &scope("buyer-1"), "outbound/shop/store:80").transport_socket_matches;
+        made.into_iter().map(|one| one.name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&bookstore()), ["mesh", "plaintext"]);
+    assert_eq!(names(&protected(UpstreamTls::Disable)), ["plaintext"]);
+    assert_eq!(names(&protected(UpstreamTls::Mutual)), ["mesh", "none"]);
+    assert_eq!(names(&protected(origination(Roots::System))), ["mesh", "tls"]);
+    let envoy = Scope { client: Client::Envoy, ..scope("buyer-1") };
+    let alone = |snapshot: &Snapshot| cluster(snapshot, &envoy, "outbound/shop/store:80").transport_socket.is_some();
+    assert!(alone(&protected(origination(Roots::Nobody))) && !alone(&bookstore()));
+}
+
+#[test]
+fn what_is_said_of_a_route_changes_its_services_listener_and_routes() {
+    let new = ruled_store();
+    let mut old = new.clone();
+    let mut without = Route::clone(&old.routes[0]);
+    without.policies.clear();
+    old.routes = vec![Arc::new(without)];
+    let (change, buyer) = (affected(&old, &new), scope("buyer-1"));
+    for (kind, name) in [
+        (Kind::Listener, "outbound/10.96.0.10:80"),
+        (Kind::Listener, "store.shop:80"),
+        (Kind::Route, "outbound/shop/store:80"),
+    ] {
+        assert!(change.touches(&buyer, kind, name), "{name}");
+    }
+    assert!(!change.touches(&buyer, Kind::Cluster, "outbound/shop/store:80"));
+    // The caller is counted by its name.
+    assert!(depends_on_caller(&new, Kind::Route, "outbound/shop/store:80"));
+    assert!(!depends_on_caller(&old, Kind::Route, "outbound/shop/store:80"));
 }
 
 fn cluster(snapshot: &Snapshot, scope: &Scope, name: &str) -> Cluster {

@@ -14,6 +14,7 @@ pub(super) fn check(policy: &AccessPolicy, problems: &mut Problems<'_>) {
     let spec = &policy.spec;
     if !spec.target_refs.is_empty() {
         target::targets(&spec.target_refs, problems);
+        target::services_only(&spec.target_refs, problems);
     }
     if let Some(selector) = &spec.selector {
         if !spec.target_refs.is_empty() {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::{
-    leno::target::{Caller, TargetRef},
+    leno::target::{Caller, Carries, TargetKind, TargetRef},
     problem::Problems,
     syntax::name,
 };
@@ -15,23 +15,30 @@ pub(super) fn targets(targets: &[TargetRef], problems: &mut Problems<'_>) {
     let mut seen = HashSet::new();
     for (index, target) in targets.iter().enumerate() {
         let at = format!("spec.targetRefs[{index}]");
-        let group = target.kind.group();
+        let group = target.kind.kind().group();
         if target.group != group && !(group.is_empty() && target.group == "core") {
             let expected = if group.is_empty() { "\"\", the group of a Service" } else { group };
             problems.add(&format!("{at}.group"), expected, "");
         }
         if let Err(rule) = name::dns_subdomain(&target.name) {
             problems.add(&format!("{at}.name"), rule, "");
-        } else if !seen.insert((&target.name, &target.section_name)) {
+        } else if !seen.insert((target.kind.kind(), &target.name, &target.section_name)) {
             problems.add(&format!("{at}.name"), "an object that no other target names", "remove one of the two");
         }
         if target.section_name.as_ref().is_some_and(String::is_empty) {
-            problems.add(
-                &format!("{at}.sectionName"),
-                "the name or the number of a port",
-                "leave it out for all ports",
-            );
+            let (expected, fix) = match target.kind.carries() {
+                Carries::Anything => ("the name or the number of a port", "leave it out for all ports"),
+                Carries::RoutedRequests | Carries::RoutedBytes => ("the name of a rule", "leave it out for all rules"),
+            };
+            problems.add(&format!("{at}.sectionName"), expected, fix);
         }
+    }
+}
+
+/// For policies that have nothing to do with routes.
+pub(super) fn services_only(targets: &[TargetRef], problems: &mut Problems<'_>) {
+    for (index, _) in targets.iter().enumerate().filter(|(_, target)| target.kind != TargetKind::Service) {
+        problems.add(&format!("spec.targetRefs[{index}].kind"), "Service", "");
     }
 }
 

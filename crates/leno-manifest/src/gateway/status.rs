@@ -54,6 +54,18 @@ pub struct PolicyAncestorStatus {
     pub conditions: Vec<Condition>,
 }
 
+impl From<RouteStatus> for PolicyStatus {
+    /// The same of a policy, whose ancestors stand in the place of a route's parents.
+    fn from(status: RouteStatus) -> Self {
+        let ancestor = |it: RouteParentStatus| PolicyAncestorStatus {
+            ancestor_ref: it.parent_ref,
+            controller_name: it.controller_name,
+            conditions: it.conditions,
+        };
+        Self { ancestors: status.parents.into_iter().map(ancestor).collect() }
+    }
+}
+
 /// One thing that is so, or is not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

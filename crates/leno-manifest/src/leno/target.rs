@@ -6,18 +6,20 @@ use leno_model::ServiceAccountName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::object::Kind;
+
 /// An object in the namespace of the policy, or a part of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetRef {
-    /// The object's API group: empty (or `core`) for a Service.
+    /// The object's API group: empty (or `core`) for a Service, `gateway.networking.k8s.io` for routes.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub group: String,
     /// The object's kind.
     pub kind: TargetKind,
     /// The object's name, in the namespace of the policy.
     pub name: String,
-    /// A part of it: of a Service a port, by name or number. All of it when not given.
+    /// A part of it: of a Service a port, by name or number; of a route a rule, by name. All of it when not given.
     pub section_name: Option<String>,
 }
 
@@ -27,16 +29,53 @@ pub enum TargetKind {
     /// A `v1` Service.
     #[default]
     Service,
+    /// An HTTPRoute of the Gateway API.
+    #[serde(rename = "HTTPRoute")]
+    HttpRoute,
+    /// A GRPCRoute of the Gateway API.
+    #[serde(rename = "GRPCRoute")]
+    GrpcRoute,
+    /// A TCPRoute of the Gateway API.
+    #[serde(rename = "TCPRoute")]
+    TcpRoute,
+    /// A TLSRoute of the Gateway API.
+    #[serde(rename = "TLSRoute")]
+    TlsRoute,
 }
 
 impl TargetKind {
-    /// The API group of the kind.
+    /// The kind of object.
     #[must_use]
-    pub fn group(self) -> &'static str {
+    pub fn kind(self) -> Kind {
         match self {
-            Self::Service => "",
+            Self::Service => Kind::Service,
+            Self::HttpRoute => Kind::HttpRoute,
+            Self::GrpcRoute => Kind::GrpcRoute,
+            Self::TcpRoute => Kind::GatewayTcpRoute,
+            Self::TlsRoute => Kind::TlsRoute,
         }
     }
+
+    /// What a policy says of, when it is attached to this kind.
+    #[must_use]
+    pub fn carries(self) -> Carries {
+        match self {
+            Self::Service => Carries::Anything,
+            Self::HttpRoute | Self::GrpcRoute => Carries::RoutedRequests,
+            Self::TcpRoute | Self::TlsRoute => Carries::RoutedBytes,
+        }
+    }
+}
+
+/// What goes through the object that a policy is attached to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carries {
+    /// All that a Service takes.
+    Anything,
+    /// Requests, as a route chose them.
+    RoutedRequests,
+    /// Connections of bytes, as a route chose them.
+    RoutedBytes,
 }
 
 /// A service account.

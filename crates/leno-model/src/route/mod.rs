@@ -16,15 +16,22 @@ pub mod tls;
 use serde::{Deserialize, Serialize};
 
 pub use grpc::{GrpcMatch, GrpcRule};
-pub use handling::{Handling, Outcome};
+pub use handling::{Forward, Handling, Outcome};
 pub use http::{HttpRule, RequestMatch};
 pub use tcp::StreamRule;
 pub use tls::TlsRule;
 
-use crate::{ObjectRef, ServiceName, unit::Weight};
+use crate::{
+    ObjectRef, ServiceAccountName, ServiceName,
+    policy::{
+        TrafficSettings,
+        traffic::{GlobalRateLimit, RoutePolicy},
+    },
+    unit::Weight,
+};
 
 /// A route in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// The object that it comes from.
     pub origin: ObjectRef,
@@ -32,6 +39,8 @@ pub struct Route {
     pub parents: Vec<Parent>,
     /// What it does with the traffic.
     pub rules: Rules,
+    /// What is said of the traffic that it routes, the most decisive first: of a rule before of all, then as of services.
+    pub policies: Vec<RoutePolicy>,
 }
 
 /// A service port that a route is attached to.
@@ -70,25 +79,49 @@ impl Rules {
 impl Route {
     /// The services that it leads to; one may come several times.
     pub fn services(&self) -> impl Iterator<Item = &ServiceName> {
-        let handlings: Vec<&Handling> = match &self.rules {
-            Rules::Grpc(rules) => rules.iter().map(|rule| &rule.handling).collect(),
-            Rules::Http(rules) => rules.iter().map(|rule| &rule.handling).collect(),
-            Rules::Tls(_) | Rules::Tcp(_) => Vec::new(),
-        };
         let streams: Vec<&StreamRule> = match &self.rules {
             Rules::Tls(rule) => vec![&rule.rule],
             Rules::Tcp(rules) => rules.iter().collect(),
             Rules::Grpc(_) | Rules::Http(_) => Vec::new(),
         };
-        let of_requests = handlings.into_iter().filter_map(|handling| match &handling.outcome {
-            Outcome::Forward(forward) => Some(forward.backends.iter().map(|share| &share.backend)),
-            Outcome::Refuse(..) | Outcome::Redirect(_) => None,
-        });
+        let of_requests = self.forwards().flat_map(|(_, forward)| forward.backends.iter().map(|share| &share.backend));
         let of_streams = streams.into_iter().flat_map(|rule| rule.shares.iter().map(|share| &share.backend));
-        of_requests.flatten().chain(of_streams).filter_map(|backend| match backend {
+        of_requests.chain(of_streams).filter_map(|backend| match backend {
             Backend::Service(service, _) => Some(service),
             Backend::Unresolved => None,
         })
+    }
+
+    /// How its rules pass requests on, by their names; those that answer themselves are left out.
+    pub fn forwards(&self) -> impl Iterator<Item = (&str, &Forward)> {
+        let handlings: Vec<(&str, &Handling)> = match &self.rules {
+            Rules::Grpc(rules) => rules.iter().map(|rule| (&*rule.name, &rule.handling)).collect(),
+            Rules::Http(rules) => rules.iter().map(|rule| (&*rule.name, &rule.handling)).collect(),
+            Rules::Tls(_) | Rules::Tcp(_) => Vec::new(),
+        };
+        handlings.into_iter().filter_map(|(rule, handling)| match &handling.outcome {
+            Outcome::Forward(forward) => Some((rule, &**forward)),
+            Outcome::Refuse(..) | Outcome::Redirect(_) => None,
+        })
+    }
+
+    /// Who says what of the traffic of a caller by this rule, the most decisive first.
+    pub fn words<'a>(
+        &'a self,
+        rule: &'a str,
+        caller: Option<&'a ServiceAccountName>,
+    ) -> impl Iterator<Item = (&'a ObjectRef, &'a TrafficSettings)> {
+        self.policies.iter().filter(move |policy| policy.concerns(rule, caller)).map(RoutePolicy::word)
+    }
+
+    /// Whether what is said of its traffic depends on who calls.
+    #[must_use]
+    pub fn depends_on_caller(&self) -> bool {
+        let counts_callers = |policy: &RoutePolicy| {
+            let limit = policy.settings.global_rate_limit.as_ref();
+            limit.is_some_and(GlobalRateLimit::counts_callers)
+        };
+        self.policies.iter().any(|policy| !policy.callers.is_empty() || counts_callers(policy))
     }
 
     /// For whom it is in force at this service: for all (`None`), or for the clients of its own namespace alone, because

@@ -63,7 +63,7 @@ fn note_missing(objects: &Objects, manifest: &Manifest, authorizer: &Authorizer,
 fn targets(objects: &Objects, manifest: &Manifest, object: &PolicyObject, remarks: &mut Remarks) -> Vec<AccessTarget> {
     let (spec, namespace) = (&object.spec, &object.metadata.namespace);
     if !spec.target_refs.is_empty() {
-        let found = target::resolve(objects, manifest, &spec.target_refs, remarks);
+        let found = target::services(objects, manifest, &spec.target_refs, remarks);
         return found.into_iter().map(|target| service(objects, spec, target, remarks)).collect();
     }
     let Some(selector) = &spec.selector else {
@@ -89,9 +89,9 @@ fn service(objects: &Objects, spec: &AccessPolicySpec, target: Target<'_>, remar
             Action::Deny | Action::External => "its rules about requests refuse connections as a whole",
             Action::Allow | Action::Audit => "its rules about requests never fit",
         };
-        let text = format!("{} carries bytes: {text}", target.shown());
-        remarks.notes.push(Note::new(target.manifest, NoteReason::NoEffect, text));
+        let text = format!("{} carries bytes: {text}", target.place.shown);
+        remarks.notes.push(Note::new(target.place.manifest, NoteReason::NoEffect, text));
     }
-    target.tell(AttachmentReason::Accepted, format!("in force for {}", target.shown()), remarks);
+    target.place.tell(AttachmentReason::Accepted, format!("in force for {}", target.place.shown), remarks);
     AccessTarget::Service(target.service, target.port)
 }

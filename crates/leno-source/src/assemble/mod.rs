@@ -5,12 +5,14 @@
 
 mod access;
 mod access_policy;
+mod backend_tls;
 mod egress;
 mod http_match;
 mod route;
 mod service;
 mod split;
 mod target;
+mod tls;
 mod traffic;
 mod workload;
 
@@ -32,7 +34,7 @@ pub struct Assembly {
     pub notes: Vec<Note>,
     /// How policies stand towards what they are attached to.
     pub attachments: Vec<Attachment>,
-    /// What became of each route that has to do with the mesh.
+    /// What became of each route that has to do with the mesh, and of each BackendTLSPolicy.
     pub routes: Vec<RouteCondition>,
 }
 
@@ -52,7 +54,9 @@ pub fn assemble(objects: &Objects) -> Assembly {
     let workloads = workload::all(objects);
     let mut services = service::all(objects, &workloads, &mut remarks);
     let traffic_policies = traffic::all(objects, &mut services, &mut remarks);
-    let (routes, conditions) = route::all(objects, &services, &mut remarks);
+    let (mut routes, mut conditions) = route::all(objects, &services, &mut remarks);
+    traffic::of_routes(objects, &services, &mut routes, &mut remarks);
+    conditions.extend(backend_tls::conditions(objects, &remarks));
     let splits = split::all(objects, &routes, &mut remarks);
     let snapshot = Snapshot {
         version: 0,

@@ -1,48 +1,90 @@
 //! What policies are attached to, resolved.
 
 use leno_manifest::{
-    Manifest, ObjectKey, Typed,
+    Kind, Manifest, Object, ObjectKey,
     core::Service,
-    leno::target::{TargetKind, TargetRef},
+    leno::target::{Carries, TargetRef},
 };
 use leno_model::{ObjectRef, ServiceName};
 
 use super::Remarks;
 use crate::{Attachment, AttachmentReason, Note, NoteReason, Objects};
 
-/// A service, or a port of it, that a policy is attached to.
-pub(super) struct Target<'a> {
+/// Where a policy stands.
+pub(super) struct Place<'a> {
     /// The policy.
     pub(super) manifest: &'a Manifest,
+    /// What it is attached to, for people.
+    pub(super) shown: String,
+    /// Why it is not right even where it is in force.
+    pub(super) flaw: Option<(AttachmentReason, String)>,
+    target: ObjectRef,
+    section: Option<String>,
+}
+
+/// A service, or a port of it, that a policy is attached to.
+pub(super) struct Target<'a> {
+    pub(super) place: Place<'a>,
     /// The service.
     pub(super) service: ServiceName,
     /// The port; all of them when `None`.
     pub(super) port: Option<u16>,
-    reference: &'a TargetRef,
 }
 
-/// The targets that are there; of the others it is told that they are not.
-pub(super) fn resolve<'a>(
+/// A route, or a rule of it, that a policy is attached to.
+pub(super) struct RouteTarget<'a> {
+    pub(super) place: Place<'a>,
+    /// The route.
+    pub(super) route: ObjectRef,
+    /// The rule's name; all of them when `None`.
+    pub(super) rule: Option<String>,
+}
+
+/// The services that are there of those that a policy is attached to; of the others it is told that they are not.
+pub(super) fn services<'a>(
     objects: &Objects,
     manifest: &'a Manifest,
     references: &'a [TargetRef],
     remarks: &mut Remarks,
 ) -> Vec<Target<'a>> {
-    let mut found = Vec::new();
+    let references = references.iter().filter(|it| it.kind.carries() == Carries::Anything);
+    found(manifest, references, remarks, |reference| service(objects, manifest, reference))
+}
+
+/// The same of routes.
+pub(super) fn routes<'a>(
+    objects: &Objects,
+    manifest: &'a Manifest,
+    references: &'a [TargetRef],
+    remarks: &mut Remarks,
+) -> Vec<RouteTarget<'a>> {
+    let references = references.iter().filter(|it| it.kind.carries() != Carries::Anything);
+    found(manifest, references, remarks, |reference| route(objects, manifest, reference))
+}
+
+fn found<'a, T>(
+    manifest: &'a Manifest,
+    references: impl Iterator<Item = &'a TargetRef>,
+    remarks: &mut Remarks,
+    find: impl Fn(&'a TargetRef) -> Result<T, String>,
+) -> Vec<T> {
+    let mut targets = Vec::new();
     for reference in references {
-        match one(objects, manifest, reference) {
-            Ok(target) => found.push(target),
+        match find(reference) {
+            Ok(target) => targets.push(target),
             Err(message) => {
                 remarks.notes.push(Note::new(manifest, NoteReason::Unresolved, message.clone()));
-                tell(manifest, reference, AttachmentReason::TargetNotFound, message, remarks);
+                let target = ObjectKey::new(reference.kind.kind(), manifest.object.namespace(), &reference.name);
+                let place = Place::of(manifest, ObjectRef::from(&target), reference.section_name.clone());
+                place.tell(AttachmentReason::TargetNotFound, message, remarks);
             }
         }
     }
-    found
+    targets
 }
 
-fn one<'a>(objects: &Objects, manifest: &'a Manifest, reference: &'a TargetRef) -> Result<Target<'a>, String> {
-    let TargetRef { kind: TargetKind::Service, name, section_name, .. } = reference;
+fn service<'a>(objects: &Objects, manifest: &'a Manifest, reference: &'a TargetRef) -> Result<Target<'a>, String> {
+    let TargetRef { name, section_name, .. } = reference;
     let namespace = manifest.object.namespace();
     let service = ServiceName::new(namespace, name);
     let object = objects.find::<Service>(namespace, name);
@@ -57,42 +99,89 @@ fn one<'a>(objects: &Objects, manifest: &'a Manifest, reference: &'a TargetRef) 
             Some(port.ok_or_else(missing)?.port)
         }
     };
-    Ok(Target { manifest, service, port, reference })
+    Ok(Target::new(
+        Place::of(manifest, ObjectRef::new("Service", namespace, name), section_name.clone()),
+        service,
+        port,
+    ))
 }
 
-impl Target<'_> {
+fn route<'a>(objects: &Objects, manifest: &'a Manifest, reference: &'a TargetRef) -> Result<RouteTarget<'a>, String> {
+    let TargetRef { kind, name, section_name, .. } = reference;
+    let key = ObjectKey::new(kind.kind(), manifest.object.namespace(), name);
+    let route = ObjectRef::from(&key);
+    let found = objects.manifest(&key);
+    let found = found.ok_or_else(|| format!("it is attached to the {route}, which is not there"))?;
+    if let Some(section) = section_name
+        && !rule_names(&found.object).contains(&section.as_str())
+    {
+        return Err(format!("it is attached to the rule {section} of the {route}, which has none of this name"));
+    }
+    let shown = match section_name {
+        Some(rule) => format!("rule {rule} of {route}"),
+        None => route.to_string(),
+    };
+    let place = Place { shown, ..Place::of(manifest, route.clone(), section_name.clone()) };
+    Ok(RouteTarget { place, route, rule: section_name.clone() })
+}
+
+/// The names that the rules of a route have.
+fn rule_names(object: &Object) -> Vec<&str> {
+    let names: Vec<&Option<String>> = match object {
+        Object::HttpRoute(route) => route.spec.rules.iter().map(|rule| &rule.name).collect(),
+        Object::GrpcRoute(route) => route.spec.rules.iter().map(|rule| &rule.name).collect(),
+        Object::TlsRoute(route) => route.spec.rules.iter().map(|rule| &rule.name).collect(),
+        Object::GatewayTcpRoute(route) => route.spec.rules.iter().map(|rule| &rule.name).collect(),
+        _ => Vec::new(),
+    };
+    names.into_iter().flatten().map(String::as_str).collect()
+}
+
+impl<'a> Target<'a> {
+    /// This service, or this port of it.
+    pub(super) fn new(place: Place<'a>, service: ServiceName, port: Option<u16>) -> Self {
+        let shown = match port {
+            Some(port) => format!("port {port} of Service {service}"),
+            None => format!("Service {service}"),
+        };
+        Self { place: Place { shown, ..place }, service, port }
+    }
+}
+
+impl<'a> Place<'a> {
+    /// The place of a policy at an object, or at a part of it.
+    pub(super) fn of(manifest: &'a Manifest, target: ObjectRef, section: Option<String>) -> Self {
+        Self { manifest, shown: target.to_string(), flaw: None, target, section }
+    }
+
     /// What decides between policies of the same: the time when the policy was made; without one it is young.
     pub(super) fn age(&self) -> (bool, &str) {
         let made = self.manifest.object.metadata().creation_timestamp.as_deref();
         (made.is_none(), made.unwrap_or_default())
     }
 
-    /// The target for people.
-    pub(super) fn shown(&self) -> String {
-        match self.port {
-            Some(port) => format!("port {port} of Service {}", self.service),
-            None => format!("Service {}", self.service),
-        }
-    }
-
-    /// Tells how the policy stands towards it.
+    /// Tells how the policy stands there.
     pub(super) fn tell(&self, reason: AttachmentReason, message: String, remarks: &mut Remarks) {
-        tell(self.manifest, self.reference, reason, message, remarks);
+        remarks.attachments.push(Attachment {
+            policy: ObjectRef::from(&self.manifest.key()),
+            target: self.target.clone(),
+            section: self.section.clone(),
+            reason,
+            message,
+        });
+    }
+
+    /// Tells that the policy is in force there, or what is wrong with it.
+    pub(super) fn accept(mut self, remarks: &mut Remarks) {
+        let fine = || (AttachmentReason::Accepted, format!("in force for {}", self.shown));
+        let (reason, message) = self.flaw.take().unwrap_or_else(fine);
+        self.tell(reason, message, remarks);
     }
 }
 
-fn tell(manifest: &Manifest, reference: &TargetRef, reason: AttachmentReason, message: String, remarks: &mut Remarks) {
-    let TargetRef { kind: TargetKind::Service, name, section_name, .. } = reference;
-    remarks.attachments.push(Attachment {
-        policy: ObjectRef::from(&manifest.key()),
-        target: ObjectRef::new("Service", manifest.object.namespace(), name),
-        section: section_name.clone(),
-        reason,
-        message,
-    });
-}
-
-/// The key of an object of this type.
-pub(super) fn key<T: Typed>(object: &ObjectRef) -> ObjectKey {
-    ObjectKey::new(T::KIND, &object.namespace, &object.name)
+/// The manifest of a policy that says something of traffic.
+pub(super) fn policy<'a>(objects: &'a Objects, origin: &ObjectRef) -> Option<&'a Manifest> {
+    let kinds = [Kind::TrafficPolicy, Kind::BackendTlsPolicy];
+    let kind = kinds.into_iter().find(|kind| kind.as_str() == origin.kind)?;
+    objects.manifest(&ObjectKey::new(kind, &origin.namespace, &origin.name))
 }

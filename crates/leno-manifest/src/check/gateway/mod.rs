@@ -21,7 +21,7 @@ use crate::{
     syntax::name,
 };
 
-pub(super) use policy::{check_grant, check_tls_policy};
+pub(super) use policy::{check_grant, check_tls_policy, subject_alt_names};
 
 /// The most matches that a route may have in all its rules.
 const MAX_MATCHES: usize = 128;

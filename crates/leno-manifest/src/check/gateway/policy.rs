@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::{
     gateway::{
-        backend_tls_policy::{BackendTlsPolicySpec, SubjectAltNameType},
+        backend_tls_policy::{BackendTlsPolicySpec, SubjectAltName, SubjectAltNameType},
         reference_grant::ReferenceGrantSpec,
     },
     problem::Problems,
@@ -45,8 +45,13 @@ pub(in crate::check) fn check_tls_policy(spec: &BackendTlsPolicySpec, problems: 
     if let Err(rule) = name::dns_subdomain(&validation.hostname) {
         problems.add("spec.validation.hostname", rule, "");
     }
-    for (index, san) in validation.subject_alt_names.iter().enumerate() {
-        let at = format!("spec.validation.subjectAltNames[{index}]");
+    subject_alt_names(&validation.subject_alt_names, "spec.validation.subjectAltNames", problems);
+}
+
+/// Names of certificates.
+pub(in crate::check) fn subject_alt_names(names: &[SubjectAltName], at: &str, problems: &mut Problems<'_>) {
+    for (index, san) in names.iter().enumerate() {
+        let at = format!("{at}[{index}]");
         let (meant, other, field, wrong) = match san.kind {
             SubjectAltNameType::Hostname => (&san.hostname, &san.uri, "hostname", "uri"),
             SubjectAltNameType::Uri => (&san.uri, &san.hostname, "uri", "hostname"),

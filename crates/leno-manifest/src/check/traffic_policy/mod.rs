@@ -3,6 +3,8 @@
 mod endpoint;
 mod global_rate_limit;
 mod request;
+mod route;
+mod tls;
 
 use std::time::Duration;
 
@@ -20,11 +22,13 @@ pub(super) fn check(policy: &TrafficPolicy, problems: &mut Problems<'_>) {
     target::targets(&spec.target_refs, problems);
     target::callers(&spec.from, "spec.from", problems);
     if is_empty(spec) {
-        let expected = "at least one of protocol, loadBalancer, connections, outlierDetection, healthCheck, retries, \
+        let expected = "at least one of protocol, tls, loadBalancer, connections, outlierDetection, healthCheck, retries, \
                         timeouts, mirror, fault, localRateLimit, globalRateLimit, maxInboundConnections";
         problems.add_value("spec", "without a setting", expected, "");
     }
-    if !spec.from.is_empty() {
+    route::check(spec, problems);
+    // What routes limit is counted at the callers' sidecars.
+    if !spec.from.is_empty() && !route::only(spec) {
         let of_server = [
             (spec.protocol.is_some(), "protocol"),
             (spec.local_rate_limit.is_some(), "localRateLimit"),
@@ -52,6 +56,9 @@ pub(super) fn check(policy: &TrafficPolicy, problems: &mut Problems<'_>) {
                 "",
             );
         }
+    }
+    if let Some(tls) = &spec.tls {
+        tls::check(tls, problems);
     }
     if let Some(balancer) = &spec.load_balancer {
         endpoint::load_balancer(balancer, problems);

@@ -9,6 +9,7 @@ pub mod mirror;
 pub mod outlier;
 pub mod rate_limit;
 pub mod retry;
+pub mod tls;
 
 use leno_model::policy::traffic::{Timeouts as TimeoutsModel, TrafficSettings};
 use schemars::JsonSchema;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     connection::Connections, fault::Fault, global_rate_limit::GlobalRateLimit, health_check::HealthCheck,
     load_balancer::LoadBalancer, mirror::Mirror, outlier::OutlierDetection, rate_limit::LocalRateLimit, retry::Retries,
+    tls::Tls,
 };
 use super::target::{Caller, TargetRef};
 use crate::{meta::ObjectMeta, syntax::duration};
@@ -35,13 +37,16 @@ pub struct TrafficPolicy {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TrafficPolicySpec {
-    /// The Services that it speaks of, in its own namespace; at least one.
+    /// The Services and routes that it speaks of, in its own namespace; at least one.
     pub target_refs: Vec<TargetRef>,
     /// Only what these service accounts send; what anybody sends when not given.
     #[serde(default)]
     pub from: Vec<Caller>,
     /// What is spoken on the ports, in the place of `appProtocol` and of the port's name.
     pub protocol: Option<Protocol>,
+    /// How connections to endpoints are protected; when not given by mesh TLS those that have a sidecar, and the others not
+    /// at all.
+    pub tls: Option<Tls>,
     /// How endpoints are chosen; `LeastRequest` of two when not given.
     pub load_balancer: Option<LoadBalancer>,
     /// How much one sidecar has open to the service at the same time; more is refused with 503.
@@ -58,9 +63,9 @@ pub struct TrafficPolicySpec {
     pub mirror: Option<Mirror>,
     /// What callers' sidecars make fail or take long, for tests.
     pub fault: Option<Fault>,
-    /// How much each instance takes in a time, at its own sidecar.
+    /// How much each instance takes in a time, at its own sidecar. Of a route: how much each caller's sidecar sends by it.
     pub local_rate_limit: Option<LocalRateLimit>,
-    /// How much all instances take together in a time, counted by a service.
+    /// How much all instances take together in a time, counted by a service. Of a route: how much all callers send by it.
     pub global_rate_limit: Option<GlobalRateLimit>,
     /// The most connections that each instance has open on a port, from 1 up, counted at its own sidecar (on a port whose
     /// protocol is found out, those of HTTP and those of bytes apart); more are closed. As many as come when not given.
@@ -76,6 +81,9 @@ pub enum Protocol {
     /// HTTP/2 in plaintext with prior knowledge, gRPC included.
     #[serde(rename = "HTTP2")]
     Http2,
+    /// gRPC: HTTP/2 in plaintext with prior knowledge.
+    #[serde(rename = "GRPC")]
+    Grpc,
     /// Bytes.
     #[serde(rename = "TCP")]
     Tcp,
@@ -87,7 +95,7 @@ impl Protocol {
     pub fn to_model(self) -> leno_model::Protocol {
         match self {
             Self::Http => leno_model::Protocol::Http,
-            Self::Http2 => leno_model::Protocol::Http2,
+            Self::Http2 | Self::Grpc => leno_model::Protocol::Http2,
             Self::Tcp => leno_model::Protocol::Tcp,
         }
     }
@@ -116,11 +124,13 @@ impl Timeouts {
 }
 
 impl TrafficPolicySpec {
-    /// What it says of traffic, in a policy of this namespace; its targets and callers left out.
+    /// What it says of traffic, in a policy of this namespace; its targets and callers left out, and TLS, whose certificates
+    /// are in other objects.
     #[must_use]
     pub fn to_model(&self, namespace: &str) -> TrafficSettings {
         TrafficSettings {
             protocol: self.protocol.map(Protocol::to_model),
+            tls: None,
             load_balancer: self.load_balancer.as_ref().map(LoadBalancer::to_model),
             connections: self.connections.as_ref().map(Connections::to_model),
             outlier_detection: self.outlier_detection.as_ref().map(OutlierDetection::to_model),

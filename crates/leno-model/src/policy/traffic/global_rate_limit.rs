@@ -48,6 +48,14 @@ impl RateCounter {
     }
 }
 
+impl GlobalRateLimit {
+    /// Whether callers are counted apart.
+    #[must_use]
+    pub fn counts_callers(&self) -> bool {
+        self.limits.iter().any(|limit| limit.by.contains(&CountBy::Caller))
+    }
+}
+
 /// One limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountedLimit {

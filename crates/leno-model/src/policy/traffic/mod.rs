@@ -1,7 +1,7 @@
 //! How clients talk to a service, and how much of it a server takes: `TrafficPolicy`, resolved.
 //!
 //! ```text
-//! TrafficPolicy objects ──► per service, the most decisive first ──► Settings::merged for a port and a caller
+//! TrafficPolicy objects ──► per service or route, the most decisive first ──► merged for a port or rule, and a caller
 //! ```
 
 mod connection;
@@ -13,8 +13,9 @@ mod mirror;
 mod outlier;
 mod rate_limit;
 mod retry;
+mod tls;
 
-use std::time::Duration;
+use std::{borrow::Borrow, time::Duration};
 
 pub use connection::ConnectionLimits;
 pub use fault::{Abort, Delay, Failure, Fault};
@@ -25,35 +26,76 @@ pub use mirror::Mirror;
 pub use outlier::{FailureShare, OutlierDetection, SuccessRate};
 pub use rate_limit::{HttpLimit, HttpRate, RateLimit, RateRoute, TcpLimit};
 pub use retry::{Condition, Retries, RetryLimit};
+pub use tls::{AltName, Roots, TlsOrigination, TlsVersion, UpstreamTls};
 
 use crate::{ObjectRef, Protocol, ServiceAccountName};
 
-/// What one `TrafficPolicy` says of one service.
+/// What one `TrafficPolicy` says of one service, or of one route. A `Part` is what it may be narrowed to: a port of the
+/// service by its number, or a rule of the route by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrafficPolicy {
+pub struct TrafficPolicy<Part = u16> {
     /// The object that it comes from.
     pub origin: ObjectRef,
-    /// The port of the service that it speaks of; all of them when `None`.
-    pub port: Option<u16>,
+    /// The part that it speaks of; all of them when `None`.
+    pub part: Option<Part>,
     /// The callers that it speaks of; all of them when empty. Sorted, no repeats.
     pub callers: Vec<ServiceAccountName>,
     /// What it says.
     pub settings: TrafficSettings,
 }
 
-impl TrafficPolicy {
-    /// Whether it speaks of this port when this account calls.
+/// What one `TrafficPolicy` says of one route.
+pub type RoutePolicy = TrafficPolicy<String>;
+
+impl<Part> TrafficPolicy<Part> {
+    /// Whether it speaks of this part when this account calls.
     #[must_use]
-    pub fn concerns(&self, port: u16, caller: Option<&ServiceAccountName>) -> bool {
+    pub fn concerns<Asked: PartialEq + ?Sized>(&self, part: &Asked, caller: Option<&ServiceAccountName>) -> bool
+    where
+        Part: Borrow<Asked>,
+    {
         let fits = |caller| self.callers.contains(caller);
-        self.port.is_none_or(|own| own == port) && (self.callers.is_empty() || caller.is_some_and(fits))
+        self.part.as_ref().is_none_or(|own| own.borrow() == part)
+            && (self.callers.is_empty() || caller.is_some_and(fits))
     }
 
-    /// Whom it speaks of, the more exactly the greater: a port before all of them, callers before all of them.
+    /// Whom it speaks of, the more exactly the greater: a part before all of them, callers before all of them.
     #[must_use]
     pub fn precision(&self) -> (bool, bool) {
-        (self.port.is_some(), !self.callers.is_empty())
+        (self.part.is_some(), !self.callers.is_empty())
     }
+
+    /// Who says what.
+    #[must_use]
+    pub fn word(&self) -> (&ObjectRef, &TrafficSettings) {
+        (&self.origin, &self.settings)
+    }
+}
+
+/// What holds where several speak, the most decisive first: of each section what the first says that has it.
+#[must_use]
+pub fn merged<'a>(words: impl Iterator<Item = (&'a ObjectRef, &'a TrafficSettings)>) -> TrafficSettings {
+    let mut settings = TrafficSettings::default();
+    words.for_each(|(_, said)| settings.fill_from(said));
+    settings
+}
+
+/// Whose word [`merged`] is: those who decide, each with the sections that it decides.
+#[must_use]
+pub fn deciders<'a>(
+    words: impl Iterator<Item = (&'a ObjectRef, &'a TrafficSettings)>,
+) -> Vec<(&'a ObjectRef, Vec<&'static str>)> {
+    let mut settings = TrafficSettings::default();
+    let mut deciders = Vec::new();
+    for (origin, said) in words {
+        let taken = settings.sections();
+        settings.fill_from(said);
+        let own: Vec<_> = said.sections().into_iter().filter(|it| !taken.contains(it)).collect();
+        if !own.is_empty() {
+            deciders.push((origin, own));
+        }
+    }
+    deciders
 }
 
 /// Defines [`TrafficSettings`], whose sections are merged one by one.
@@ -95,6 +137,8 @@ macro_rules! sections {
 sections! {
     /// What is spoken. (The [`ServicePort`](crate::ServicePort) says it already.)
     protocol: Protocol,
+    /// How connections to endpoints are protected.
+    tls: UpstreamTls,
     /// How endpoints are chosen.
     load_balancer: LoadBalancer,
     /// How much is open at the same time.

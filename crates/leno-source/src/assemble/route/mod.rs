@@ -88,10 +88,6 @@ pub(super) fn all(objects: &Objects, services: &[Service], remarks: &mut Remarks
         candidates.extend(candidate(&route.spec.parent_refs, rules, resolver, remarks));
         note_other_rules(manifest, route.spec.rules.len(), remarks);
     }
-    for manifest in objects.of_kind(Kind::BackendTlsPolicy) {
-        let text = "objects of this kind are checked and have no effect yet";
-        remarks.notes.push(Note::new(manifest, NoteReason::NoEffect, text));
-    }
     parent::settle(&mut candidates);
     candidates.sort_by(|a, b| age(a).cmp(&age(b)));
     let conditions = candidates.iter().map(|candidate| conditions(candidate, remarks)).collect();
@@ -149,7 +145,7 @@ fn in_force(candidate: Candidate<'_>) -> Option<Route> {
     parents.sort();
     parents.dedup();
     let origin = ObjectRef::from(&candidate.manifest.key());
-    (!parents.is_empty()).then_some(Route { origin, parents, rules: candidate.rules })
+    (!parents.is_empty()).then_some(Route { origin, parents, rules: candidate.rules, policies: Vec::new() })
 }
 
 /// What became of a route at each parent; told to people as well.

@@ -1,0 +1,56 @@
+//! How connections to a service's endpoints are protected.
+
+/// How connections to a service's endpoints are protected. Where nothing is said: by mesh TLS those that have a sidecar,
+/// and the others not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpstreamTls {
+    /// Not at all, also those that have a sidecar.
+    Disable,
+    /// By mesh TLS; there are no connections to those that have no sidecar.
+    Mutual,
+    /// By mesh TLS those that have a sidecar, the others by TLS of their own.
+    Simple(TlsOrigination),
+}
+
+/// TLS of an endpoint's own: whom to ask for and whom to believe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsOrigination {
+    /// Who vouches for the endpoint.
+    pub roots: Roots,
+    /// The name that is asked for (SNI), lower case; none when not given.
+    pub server_name: Option<String>,
+    /// The names of which its certificate must have one; at least one.
+    pub names: Vec<AltName>,
+    /// The lowest version that is spoken; the proxy's when not given.
+    pub lowest: Option<TlsVersion>,
+    /// The highest version that is spoken; the proxy's when not given.
+    pub highest: Option<TlsVersion>,
+}
+
+/// Who vouches for an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Roots {
+    /// Whom the sidecar's system believes.
+    System,
+    /// These certificates (PEM, one or more).
+    Pem(String),
+    /// Nobody, because what was named is not there: no connection is made.
+    Nobody,
+}
+
+/// A name in a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AltName {
+    /// A DNS name, lower case; a certificate's `*.` stands for one label.
+    Dns(String),
+    /// A URI.
+    Uri(String),
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum TlsVersion {
+    V1_2,
+    V1_3,
+}
