@@ -40,7 +40,7 @@ pub(crate) fn transports(
     let rest = match tls {
         None => one("plaintext", &[], plaintext()),
         Some(UpstreamTls::Disable) => return vec![one("plaintext", &[], plaintext())],
-        Some(UpstreamTls::Mutual) => one("none", &[], socket(context(None, nobody()))),
+        Some(UpstreamTls::Mutual) => one("none", &[], socket(&context(None, nobody()))),
         Some(UpstreamTls::Simple(tls)) => one("tls", &[], origination(tls)),
     };
     mesh(snapshot, accounts).into_iter().chain([rest]).collect()
@@ -50,7 +50,7 @@ pub(crate) fn transports(
 pub(crate) fn alone(tls: Option<&UpstreamTls>) -> Option<TransportSocket> {
     match tls {
         Some(UpstreamTls::Simple(tls)) => Some(origination(tls)),
-        Some(UpstreamTls::Mutual) => Some(socket(context(None, nobody()))),
+        Some(UpstreamTls::Mutual) => Some(socket(&context(None, nobody()))),
         Some(UpstreamTls::Disable) | None => None,
     }
 }
@@ -62,7 +62,7 @@ fn mesh(snapshot: &Snapshot, accounts: &[&ServiceAccountName]) -> Option<Transpo
     };
     let identities: Vec<_> = accounts.iter().map(identity).collect();
     let context = UpstreamTlsContext { common_tls_context: Some(mesh_tls(&identities)), ..Default::default() };
-    (!identities.is_empty()).then(|| one("mesh", &[(resource_name::MESH_TLS_KEY, "true")], socket(context)))
+    (!identities.is_empty()).then(|| one("mesh", &[(resource_name::MESH_TLS_KEY, "true")], socket(&context)))
 }
 
 fn one(name: &str, labels: &[(&str, &str)], transport_socket: TransportSocket) -> TransportSocketMatch {
@@ -73,8 +73,8 @@ fn plaintext() -> TransportSocket {
     transport_socket("envoy.transport_sockets.raw_buffer", any::pack(&RawBuffer::default()))
 }
 
-fn socket(context: UpstreamTlsContext) -> TransportSocket {
-    transport_socket("envoy.transport_sockets.tls", any::pack(&context))
+fn socket(context: &UpstreamTlsContext) -> TransportSocket {
+    transport_socket("envoy.transport_sockets.tls", any::pack(context))
 }
 
 fn origination(tls: &TlsOrigination) -> TransportSocket {
@@ -109,7 +109,7 @@ fn origination(tls: &TlsOrigination) -> TransportSocket {
             ..Default::default()
         });
     }
-    socket(made)
+    socket(&made)
 }
 
 fn context(server_name: Option<&str>, validation: CertificateValidationContext) -> UpstreamTlsContext {

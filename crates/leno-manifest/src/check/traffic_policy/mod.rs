@@ -27,24 +27,7 @@ pub(super) fn check(policy: &TrafficPolicy, problems: &mut Problems<'_>) {
         problems.add_value("spec", "without a setting", expected, "");
     }
     route::check(spec, problems);
-    // What routes limit is counted at the callers' sidecars.
-    if !spec.from.is_empty() && !route::only(spec) {
-        let of_server = [
-            (spec.protocol.is_some(), "protocol"),
-            (spec.local_rate_limit.is_some(), "localRateLimit"),
-            (spec.global_rate_limit.is_some(), "globalRateLimit"),
-            (spec.max_inbound_connections.is_some(), "maxInboundConnections"),
-        ];
-        for (_, field) in of_server.into_iter().filter(|(given, _)| *given) {
-            let fix = "write it in a policy of its own, without from";
-            problems.add_value(
-                &format!("spec.{field}"),
-                "given together with from",
-                "one that holds for every caller",
-                fix,
-            );
-        }
-    }
+    of_servers(spec, problems);
     for (field, given) in
         [("retries", spec.retries.is_some()), ("mirror", spec.mirror.is_some()), ("fault", spec.fault.is_some())]
     {
@@ -82,6 +65,28 @@ pub(super) fn check(policy: &TrafficPolicy, problems: &mut Problems<'_>) {
     }
     if let Some(limit) = &spec.global_rate_limit {
         global_rate_limit::check(limit, problems);
+    }
+}
+
+/// What servers do is done to every caller.
+fn of_servers(spec: &TrafficPolicySpec, problems: &mut Problems<'_>) {
+    // What routes limit is counted at the callers' sidecars.
+    if !spec.from.is_empty() && !route::only(spec) {
+        let of_server = [
+            (spec.protocol.is_some(), "protocol"),
+            (spec.local_rate_limit.is_some(), "localRateLimit"),
+            (spec.global_rate_limit.is_some(), "globalRateLimit"),
+            (spec.max_inbound_connections.is_some(), "maxInboundConnections"),
+        ];
+        for (_, field) in of_server.into_iter().filter(|(given, _)| *given) {
+            let fix = "write it in a policy of its own, without from";
+            problems.add_value(
+                &format!("spec.{field}"),
+                "given together with from",
+                "one that holds for every caller",
+                fix,
+            );
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn check(spec: &TrafficPolicySpec, problems: &mut Problems<'_>) {
             "attach it to a Service, in a policy of its own"
         };
         let expected = "nothing, as it means nothing for a route";
-        problems.add_value(&format!("spec.{}", field.name), &format!("given for the {kind} {name}"), expected, fix);
+        problems.add_value(&format!("spec.{}", field.name), format!("given for the {kind} {name}"), expected, fix);
     }
 }
 
