@@ -179,7 +179,13 @@ fn decide_http(manager: &HttpConnectionManager) {
                     }
                 }
             }
+            FilterConfig::StatefulSession(Some(session)) => {
+                for request in &requests() {
+                    black_box(session.of(request, 0));
+                }
+            }
             FilterConfig::Buffer(_)
+            | FilterConfig::StatefulSession(None)
             | FilterConfig::Cors(_)
             | FilterConfig::ExtAuthz(_)
             | FilterConfig::ExtAuthzRoute(_)

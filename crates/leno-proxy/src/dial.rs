@@ -151,7 +151,7 @@ pub(crate) async fn reach(
         }
         Security::Named(server) => {
             let io = tls::connect::named(worker, server, stream, to).await?;
-            Ok(Dialed { io, identity: None })
+            Ok(Dialed { io, identity: None, payload: None })
         }
     }
 }

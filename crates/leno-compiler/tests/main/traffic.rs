@@ -10,8 +10,9 @@ use leno_model::{
         traffic::{
             Abort, Algorithm, AltName, Condition, ConnectionLimits, CountBy, CountedLimit, CountedRate, CountedUnit,
             Delay, Failure, FailureShare, Fault, GlobalRateLimit, HashBy, HashOn, HealthCheck, HttpLimit, HttpRate,
-            LoadBalancer, Mirror, Nearness, OutlierDetection, Probe, RateCounter, RateLimit, RateRoute, Retries, RetryLimit, Roots,
-            RoutePolicy, Share, SlowStart, SuccessRate, TcpLimit, Timeouts, TlsOrigination, TlsVersion, UpstreamTls,
+            LoadBalancer, Mirror, Nearness, OutlierDetection, Probe, RateCounter, RateLimit, RateRoute, Retries,
+            RetryLimit, Roots, RoutePolicy, Share, SlowStart, SuccessRate, TcpLimit, Timeouts, TlsOrigination,
+            TlsVersion, UpstreamTls,
         },
     },
     route::{Backend, Rules, StreamRule},
