@@ -137,10 +137,11 @@ fn protocols() {
     let auto = of(UpstreamProtocolOptions::AutoConfig(AutoHttpConfig::default()));
     let change = |c: &mut Cluster| drop(c.typed_extension_protocol_options.insert("x".into(), any::pack(&auto)));
     refused_cluster(change, "transport_socket", "without ALPN");
-    let http2_protocol_options = Some(Http2ProtocolOptions { allow_connect: true, ..Http2ProtocolOptions::default() });
+    let http2 = Http2ProtocolOptions { max_outbound_frames: uint32(1), ..Http2ProtocolOptions::default() };
+    let http2_protocol_options = Some(http2);
     let use_downstream = UseDownstreamHttpConfig { http2_protocol_options, ..UseDownstreamHttpConfig::default() };
-    let field = ".use_downstream_protocol_config.http2_protocol_options.allow_connect";
-    refused_options(of(UpstreamProtocolOptions::UseDownstreamProtocolConfig(use_downstream)), field, "true");
+    let field = ".use_downstream_protocol_config.http2_protocol_options.max_outbound_frames";
+    refused_options(of(UpstreamProtocolOptions::UseDownstreamProtocolConfig(use_downstream)), field, "1");
     let other = any::pack(&Cluster::default());
     let change = |c: &mut Cluster| drop(c.typed_extension_protocol_options.insert("x".into(), other));
     refused_cluster(change, "typed_extension_protocol_options[\"x\"]", "Cluster");
