@@ -61,6 +61,19 @@ impl Upstream {
         Self { ports, attempts, services: service::start(), closed: e2e::port::free() }
     }
 
+    /// A header's value without the port of a backend that a session in it is with: each of two may be chosen first.
+    pub(crate) fn conceal(&self, value: &str) -> String {
+        use base64::Engine as _;
+        let token = value.split('"').nth(1).unwrap_or(value);
+        let Ok(session) = base64::engine::general_purpose::STANDARD.decode(token) else { return value.to_owned() };
+        let session = String::from_utf8_lossy(&session);
+        let mut addresses = self.ports.values().flatten().map(|port| format!("127.0.0.1:{port}"));
+        match addresses.find(|address| session.contains(address)) {
+            Some(address) => value.replace(token, &session.replace(&address, "a backend")),
+            None => value.to_owned(),
+        }
+    }
+
     /// The ports of a cluster's backends.
     pub(crate) fn ports(&self, cluster: &str) -> &[u16] {
         self.ports.get(cluster).map(Vec::as_slice).unwrap_or_default()
