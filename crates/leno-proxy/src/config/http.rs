@@ -5,6 +5,7 @@ use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
 use leno_engine::{filter::HttpFilter, host_rules::HostRules, normalize::PathRules, route::RouteTable};
 
 use super::{Cluster, Http2Options, Slot};
+use crate::error::{ErrorKind, ProxyError};
 
 /// How the requests of a connection are treated.
 #[derive(Debug)]
@@ -54,6 +55,21 @@ pub enum Underscores {
     Reject,
     /// They are left out.
     Drop,
+}
+
+impl Underscores {
+    /// The first field that the rule is about, of these names.
+    pub(crate) fn find<'a>(self, names: impl IntoIterator<Item = &'a [u8]>) -> Option<&'a [u8]> {
+        if self == Self::Allow { None } else { names.into_iter().find(|name| name.contains(&b'_')) }
+    }
+
+    /// Why a request with such a field is refused.
+    pub(crate) fn refused(name: &[u8]) -> ProxyError {
+        let name = name.escape_ascii();
+        let detail =
+            format!("the header {name} has an underscore, and headers_with_underscores_action refuses it: rename it");
+        ProxyError::new(ErrorKind::BadRequest, detail)
+    }
 }
 
 /// The `:scheme` that HTTP/2 endpoints are told ([`SchemeHeaderTransformation`]).

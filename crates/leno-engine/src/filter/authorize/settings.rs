@@ -40,7 +40,8 @@ pub struct ExtAuthz {
     pub keeps_metadata: bool,
     /// How many bytes of its answer a refused caller gets; `None`: all.
     pub max_denied_body: Option<NonZeroU32>,
-    /// Whether nothing is refused: what the service has against a request, and that it gave no answer, is only told.
+    /// Whether the service refuses nothing: what it has against a request, and that it gave no answer, is only told. A body
+    /// that is to be held whole and is too large, and `deny_at_disable`, refuse all the same, as they do in Envoy.
     pub shadow: bool,
 }
 

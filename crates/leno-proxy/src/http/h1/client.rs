@@ -11,6 +11,7 @@ use tokio::{
 use super::times::Times;
 use crate::{
     config::{HttpLimits, Underscores},
+    error::{ErrorKind, ProxyError},
     http_buffer::Buffer,
     io::Io,
     worker::Worker,
@@ -150,24 +151,28 @@ impl Client {
         .await
     }
 
-    /// Does with header fields with `_` in their name what the rule says; whether the request may go on.
-    pub(super) fn judge_underscores(&mut self, rule: Underscores) -> bool {
+    /// Does with header fields with `_` in their name what the rule says.
+    ///
+    /// # Errors
+    /// `BadRequest` when the request may not go on.
+    pub(super) fn judge_underscores(&mut self, rule: Underscores) -> Result<(), ProxyError> {
         let bytes = &self.head_bytes;
-        let has = |name: &[u8]| name.contains(&b'_');
-        let one = rule != Underscores::Allow && self.head.fields.iter().any(|field| has(field.name.of_bytes(bytes)));
-        match rule {
-            _ if !one => true,
-            Underscores::Allow => true,
-            Underscores::Reject => false,
-            Underscores::Drop => {
-                let mut left = bytes.get(..self.head.fields_start).unwrap_or_default().to_vec();
-                write::fields(&mut left, bytes, &self.head.fields, bytes.len(), |name, _| !has(name));
-                write::end(&mut left);
-                let bounds = Limits { bytes: usize::MAX, fields: Limits::MAX_FIELDS };
-                let parsed = self.head.parse(&left, bounds);
-                self.head_bytes = left;
-                matches!(parsed, Ok(Parsed::Complete(_)))
-            }
+        let Some(found) = rule.find(self.head.fields.iter().map(|field| field.name.of_bytes(bytes))) else {
+            return Ok(());
+        };
+        if rule == Underscores::Reject {
+            return Err(Underscores::refused(found));
+        }
+        let mut left = bytes.get(..self.head.fields_start).unwrap_or_default().to_vec();
+        write::fields(&mut left, bytes, &self.head.fields, bytes.len(), |name, _| !name.contains(&b'_'));
+        write::end(&mut left);
+        let bounds = Limits { bytes: usize::MAX, fields: Limits::MAX_FIELDS };
+        let parsed = self.head.parse(&left, bounds);
+        self.head_bytes = left;
+        match parsed {
+            Ok(Parsed::Complete(_)) => Ok(()),
+            Ok(Parsed::Partial) => Err(ErrorKind::BadRequest.into()),
+            Err(error) => Err(ProxyError::new(ErrorKind::BadRequest, error.to_string())),
         }
     }
 

@@ -11,7 +11,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use leno_http1::{Body, BodyError, Framing, Limits, Parsed, ResponseHead};
+use leno_http1::{Body, BodyError, Framing, Parsed, ResponseHead};
 use tokio::{io::AsyncWrite as _, time::Instant};
 
 use super::{
@@ -424,7 +424,8 @@ impl<'a, 'r> Attempt<'a, 'r> {
     fn take_head(&mut self) -> Result<bool, Ended> {
         let request = &self.client.head;
         let input = self.upstream.input.filled();
-        let parsed = self.response.parse(input, Limits::default(), request.head, request.connect);
+        let limits = self.routed.cluster.http.answer_limits();
+        let parsed = self.response.parse(input, limits, request.head, request.connect);
         let malformed = |error: String| Ended::Upstream(UpstreamError::Malformed(error));
         let length = match parsed.map_err(|error| malformed(format!("the endpoint's answer: {error}")))? {
             Parsed::Complete(length) => length,

@@ -96,11 +96,8 @@ impl Server {
                     }
                     self.served = self.served.saturating_add(1);
                     match client.judge_underscores(self.manager.underscores) {
-                        true => self.request(client).await,
-                        false => {
-                            let error = ProxyError::new(ErrorKind::BadRequest, "a header's name has an underscore");
-                            self.refuse(client, &Reply::from(error)).await
-                        }
+                        Ok(()) => self.request(client).await,
+                        Err(error) => self.refuse(client, &Reply::from(error)).await,
                     }
                 }
                 Arrived::Nothing => return None,

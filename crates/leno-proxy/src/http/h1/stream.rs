@@ -350,7 +350,8 @@ impl State {
         self.close |= !self.body.is_complete() || self.framing == Framing::UntilClose;
         self.ended = end;
         let out = &mut self.out;
-        let changes = header::response(&routed.response_edits, status, |name| answer.value(name));
+        let edits = routed.answer_edits();
+        let changes = header::response(&edits, status, |name| answer.value(name));
         write::status_line(out, status, write::reason(status));
         let opens = self.open;
         let kept = answer.fields().filter(|(name, _)| !opens || !same(name, "content-length"));

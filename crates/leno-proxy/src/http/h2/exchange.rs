@@ -32,7 +32,7 @@ use crate::{
     config::{HttpConnectionManager, HttpProtocol, Tried, Underscores},
     connection::{Callee, Connection, Direction},
     error::{ErrorKind, ProxyError},
-    h2::Request,
+    h2::{Over, Request},
     telemetry::event::{Protocol, Retried},
 };
 
@@ -60,12 +60,10 @@ pub(super) struct Sent {
 /// Serves one stream.
 pub(super) async fn run(connection: Rc<Connection>, manager: Arc<HttpConnectionManager>, request: Request) {
     let Request { stream, mut head } = request;
-    let named = |name: &[u8]| !name.contains(&b'_');
-    match manager.underscores {
-        Underscores::Allow => {}
-        Underscores::Reject if head.fields().all(|(name, _)| named(name)) => {}
-        Underscores::Reject => return stream.reset(Code::PROTOCOL_ERROR),
-        Underscores::Drop => head.retain(named),
+    let found = manager.underscores.find(head.fields().map(|(name, _)| name));
+    let refused = found.filter(|_| manager.underscores == Underscores::Reject).map(Underscores::refused);
+    if found.is_some() {
+        head.retain(|name| !name.contains(&b'_'));
     }
     let caller = Caller::Http2(stream);
     let grpc = message::is_grpc(&head);
@@ -74,6 +72,12 @@ pub(super) async fn run(connection: Rc<Connection>, manager: Arc<HttpConnectionM
     let outcome = Outcome::new(callee, protocol, std::time::Instant::now());
     let tunnel = Tunnel::of(&head);
     let mut exchange = Exchange { connection, manager, caller: &caller, head: &head, outcome, grpc, tunnel };
+    if let Some(error) = refused {
+        exchange.outcome.flags = error.kind.flag();
+        exchange.outcome.detail = error.to_string();
+        exchange.caller.reset(Code::PROTOCOL_ERROR);
+        return exchange.outcome.emit(&exchange.connection, &exchange.manager, &View(&head));
+    }
     let limits = exchange.manager.limits;
     let fields = u32::try_from(head.len()).unwrap_or(u32::MAX);
     if head.is_too_large() || fields > limits.max_headers_count {
@@ -269,13 +273,18 @@ impl Exchange<'_> {
         loop {
             let answer = poll_fn(|cx| match self.caller.poll_over(cx) {
                 Poll::Ready(_) => Poll::Ready(Err(Broke::CallerGone)),
-                Poll::Pending => callee.poll_answer(cx).map_err(|over| Broke::Upstream(over.code())),
+                Poll::Pending => callee.poll_answer(cx).map_err(|over| match (callee, over) {
+                    (Called::Http1(_), Over::Reset(Code::PROTOCOL_ERROR)) => Broke::BadAnswer,
+                    (_, over) => Broke::Upstream(over.code()),
+                }),
             });
             let head = answer.await?;
             if head.status() >= 200 || self.tunnel.opens(head.status()) {
                 return Ok(head);
             }
             self.caller.send_interim(&head).map_err(|_| Broke::CallerGone)?;
+            // The next is not asked for before this one left: a caller that reads nothing holds no more than one.
+            self.caller.flush().await.map_err(|_| Broke::CallerGone)?;
         }
     }
 
@@ -288,6 +297,9 @@ impl Exchange<'_> {
         retries: &mut Retries<'_>,
     ) -> Result<(), Broke> {
         let head = self.final_answer(callee).await?;
+        if head.len() > routed.cluster.http.answer_limits().fields {
+            return Err(Broke::Upstream(Some(Code::PROTOCOL_ERROR)));
+        }
         let status = head.status();
         if retries.claim_answer(&Answer2(&head), progress.replayable.get()) {
             return Err(Broke::Status(status));

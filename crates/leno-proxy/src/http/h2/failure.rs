@@ -19,6 +19,8 @@ pub(super) enum Broke {
     Malformed,
     TooLarge,
     Upstream(Option<Code>),
+    /// The head of the endpoint's answer is not legal HTTP/1.1, or too large.
+    BadAnswer,
     /// A status after which the request is sent again.
     Status(u16),
     Expired(Expired),
@@ -32,7 +34,7 @@ pub(super) fn outcome_of(passed: &Result<(), Broke>, status: u16) -> Option<Outc
         _ if status != 0 => Some(Outcome::Status(status)),
         // It did not even begin.
         Err(Broke::Upstream(Some(Code::REFUSED_STREAM))) => None,
-        Err(Broke::Upstream(_)) => Some(Outcome::LocalOrigin(LocalOrigin::Reset)),
+        Err(Broke::Upstream(_) | Broke::BadAnswer) => Some(Outcome::LocalOrigin(LocalOrigin::Reset)),
         Err(Broke::Expired(Expired::Route | Expired::PerTry | Expired::LongestTry)) => {
             Some(Outcome::LocalOrigin(LocalOrigin::Timeout))
         }

@@ -82,6 +82,10 @@ impl Exchange<'_> {
                 let error = ProxyError::new(ErrorKind::UpstreamStatus, format!("answered with {status}"));
                 return Err((Some(Failure::Answer(status)), error));
             }
+            Broke::BadAnswer => {
+                let text = "the head of the endpoint's answer is not legal, or larger than its cluster allows";
+                return Err((Some(Failure::Reset), ProxyError::new(ErrorKind::UpstreamProtocol, text)));
+            }
             Broke::Upstream(reason) if begun => {
                 let detail = format!("the endpoint broke off its answer: {reason:?}");
                 (ErrorKind::UpstreamReset.flag(), detail, reason.unwrap_or(Code::INTERNAL_ERROR))
