@@ -127,7 +127,8 @@ error_kinds! {
         "Send a token of the issuer that the route demands; the answer's body says what is wrong with this one.";
     /// The rate limit service gave no answer, and without one nothing may pass.
     RateLimitService: Policy, 500, "RLSE", "rate_limit_service", false,
-        "Look whether the rate limit service runs and answers in its time; the sidecar's log says how it failed.";
+        "Look whether the control plane, or the rate limit service that the policy names, runs and answers in its time; the \
+         sidecar's log says how it failed.";
     /// There were more requests than a limit allows.
     RateLimited: Policy, 429, "RL", "rate_limited", false,
         "Send fewer requests, or raise the limit; `x-ratelimit-reset` says when to come back, where it is told.";
@@ -163,7 +164,9 @@ error_kinds! {
         "Look whether the application listens on the port that the service names (`targetPort`), and on all addresses, not only on its loopback.";
     /// The TLS handshake with the endpoint failed.
     UpstreamTls: Upstream, 503, "UF", "upstream_tls", true,
-        "Look at the log of the called pod's sidecar. The certificate of either side may have expired: `leno proxy status`.";
+        "Look at the log of the called pod's sidecar. The certificate of either side may have expired: `leno proxy status`. Where \
+         a policy has TLS spoken with a server of its own (`tls`, BackendTLSPolicy), the caller's log says what of its \
+         certificate does not fit.";
     /// The endpoint proved another identity than the service's.
     UpstreamIdentity: Upstream, 503, "UF", "upstream_identity", false,
         "Something else than the service answers at this address (look at the pods that its selector matches and their service accounts), or its certificate has expired (`leno proxy status`).";

@@ -104,7 +104,12 @@ fn bytes_on() -> Vec<Limit> {
 
 fn endpoints() -> Vec<Limit> {
     vec![
-        time("idle kept connection", upstream::IDLE, "", "closed"),
+        time(
+            "idle kept connection",
+            upstream::IDLE,
+            "`common_http_protocol_options.idle_timeout` of the cluster",
+            "closed",
+        ),
         count(
             "idle HTTP/1 connections to an endpoint, per worker",
             upstream::MAX_IDLE_PER_ENDPOINT as u64,
@@ -118,8 +123,30 @@ fn endpoints() -> Vec<Limit> {
             "",
             "requests wait for a stream",
         ),
-        bytes("HTTP/2 window of an endpoint's answer", upstream::STREAM_WINDOW.into(), "", "the endpoint waits"),
-        bytes("HTTP/2 window of a connection to it", upstream::CONNECTION_WINDOW.into(), "", "the endpoint waits"),
+        bytes(
+            "HTTP/2 window of an endpoint's answer",
+            upstream::STREAM_WINDOW.into(),
+            "`http2_protocol_options.initial_stream_window_size` of the cluster",
+            "the endpoint waits",
+        ),
+        bytes(
+            "HTTP/2 window of a connection to it",
+            upstream::CONNECTION_WINDOW.into(),
+            "`http2_protocol_options.initial_connection_window_size` of the cluster",
+            "the endpoint waits",
+        ),
+        bytes(
+            "head of an answer",
+            config::UpstreamHttp::default().max_headers_bytes.into(),
+            "`max_response_headers_kb` of the cluster",
+            "502 `UPE upstream_protocol`",
+        ),
+        count(
+            "header fields of an answer",
+            config::UpstreamHttp::default().max_headers_count.into(),
+            "`common_http_protocol_options.max_headers_count` of the cluster",
+            "502 `UPE upstream_protocol`; 503 over HTTP/2",
+        ),
         time("waiting for a cluster's endpoints", config::cluster::ENDPOINTS, "", "503 `UH no_healthy_upstream`"),
     ]
 }

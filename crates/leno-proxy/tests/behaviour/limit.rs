@@ -2,10 +2,15 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use leno_engine::route::PathMatch;
+use leno_engine::{
+    filter::{Abort, AbortStatus, Delay, Fault, FilterConfig, HttpFilter, LimitedStatus, LocalRateLimit, TokenBucket},
+    fraction::Fraction,
+    route::{HeaderEdits, PathMatch},
+};
 use leno_proxy::{
     config::{HttpConnectionManager, HttpLimits, RouteSource, Routes, Thresholds},
     connection::Direction,
+    telemetry::decision::{FilterDecision, FilterName},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -209,5 +214,47 @@ fn paths_go_on_in_the_form_that_they_are_judged_by() {
         exchange(&mut stream, "GET /as/it%20is HTTP/1.1\r\nHost: x\r\n\r\n", "ok").await;
         assert!(heard.borrow()[0].starts_with("GET /admin?a=/../b HTTP/1.1"), "{heard:?}");
         assert!(heard.borrow()[1].starts_with("GET /as/it%20is HTTP/1.1"), "{heard:?}");
+    });
+}
+
+#[test]
+fn what_limits_and_faults_decide_is_counted() {
+    run(async {
+        let limit = LocalRateLimit {
+            stat_prefix: "limit".into(),
+            status: LimitedStatus::default(),
+            bucket: Some(TokenBucket::new(1, 1, Duration::from_secs(3600))),
+            enabled: Fraction::ALL,
+            enforced: Fraction::ALL,
+            unenforced_headers: HeaderEdits::default(),
+            response_headers: HeaderEdits::default(),
+            tells: false,
+            exhausted: false,
+        };
+        let fault = Fault {
+            headers: vec![],
+            cluster: None,
+            delay: Some((Delay::Fixed(Duration::from_millis(1)), Fraction::ALL)),
+            abort: Some((Abort::Fixed(AbortStatus::Http(500)), Fraction::ALL)),
+            body: "".into(),
+            max_active: None,
+            active: Arc::default(),
+        };
+        let mut manager = manager(&plain(&["127.0.0.1:9".parse().unwrap()]), None);
+        for config in [FilterConfig::LocalRateLimit(Arc::new(limit)), FilterConfig::Fault(Arc::new(fault))] {
+            manager.filters.push(HttpFilter { name: "it".into(), disabled: false, config });
+        }
+        let (sidecar, address) = with(manager).await;
+        for status in ["HTTP/1.1 500", "HTTP/1.1 429"] {
+            let answer = to_end(address, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+            assert!(answer.starts_with(status), "{answer}");
+        }
+        let totals = sidecar.totals().decisions;
+        let counted = |filter: FilterName, decision: FilterDecision| totals[filter as usize][decision as usize];
+        assert_eq!(counted(FilterName::LocalRateLimit, FilterDecision::Allowed), 1);
+        assert_eq!(counted(FilterName::LocalRateLimit, FilterDecision::OverLimit), 1);
+        assert_eq!(counted(FilterName::Fault, FilterDecision::Delayed), 1);
+        assert_eq!(counted(FilterName::Fault, FilterDecision::Aborted), 1);
+        assert_eq!(totals.iter().flatten().sum::<u64>(), 4);
     });
 }

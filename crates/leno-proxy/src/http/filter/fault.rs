@@ -11,7 +11,10 @@ use super::{
     super::{judged::Judged, reply::Reply},
     Filtered, Setting, answered,
 };
-use crate::error::ErrorKind;
+use crate::{
+    error::ErrorKind,
+    telemetry::decision::{FilterDecided, FilterDecision, FilterName},
+};
 
 impl Filtered {
     /// Delays a request; the answer, when it fails.
@@ -33,11 +36,17 @@ impl Filtered {
             return None;
         }
         self.fault = Some(fault.enter()?);
+        let decided = |decision| {
+            FilterDecided { worker: &setting.connection.worker, filter: FilterName::Fault, decision }.emit();
+        };
         if let Some(time) = delay {
+            decided(FilterDecision::Delayed);
             self.delayed = true;
             tokio::time::sleep(time).await;
         }
-        let (status, grpc) = match abort? {
+        let abort = abort?;
+        decided(FilterDecision::Aborted);
+        let (status, grpc) = match abort {
             AbortStatus::Http(status) => (status, None),
             AbortStatus::Grpc(status) => (200, Some(status)),
         };

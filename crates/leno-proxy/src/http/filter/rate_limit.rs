@@ -8,7 +8,14 @@ use leno_engine::{
 };
 
 use super::{super::reply::Reply, Filtered, Setting, answered};
-use crate::{clock, error::ErrorKind, telemetry::event::Denied};
+use crate::{
+    clock,
+    error::ErrorKind,
+    telemetry::{
+        decision::{FilterDecided, FilterDecision, FilterName},
+        event::Denied,
+    },
+};
 
 /// gRPC's `RESOURCE_EXHAUSTED`.
 pub(super) const RESOURCE_EXHAUSTED: u32 = 8;
@@ -22,6 +29,13 @@ impl Filtered {
             let told = told(bucket, bucket.remaining(now), seconds(bucket.wait(now)));
             self.edit_answer(std::iter::once(&[told][..]));
         }
+        let decision = match verdict {
+            RateLimitVerdict::Skipped => FilterDecision::Disabled,
+            RateLimitVerdict::Passed => FilterDecision::Allowed,
+            RateLimitVerdict::Unenforced => FilterDecision::NotEnforced,
+            RateLimitVerdict::Refused => FilterDecision::OverLimit,
+        };
+        FilterDecided { worker: &setting.connection.worker, filter: FilterName::LocalRateLimit, decision }.emit();
         match verdict {
             RateLimitVerdict::Skipped | RateLimitVerdict::Passed => None,
             RateLimitVerdict::Unenforced => {

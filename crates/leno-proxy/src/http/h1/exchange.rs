@@ -424,9 +424,9 @@ impl<'a, 'r> Attempt<'a, 'r> {
     fn take_head(&mut self) -> Result<bool, Ended> {
         let request = &self.client.head;
         let input = self.upstream.input.filled();
-        let limits = self.routed.cluster.http.answer_limits();
-        let parsed = self.response.parse(input, limits, request.head, request.connect);
         let malformed = |error: String| Ended::Upstream(UpstreamError::Malformed(error));
+        let parsed =
+            self.response.parse(input, self.routed.cluster.http.answer_limits(), request.head, request.connect);
         let length = match parsed.map_err(|error| malformed(format!("the endpoint's answer: {error}")))? {
             Parsed::Complete(length) => length,
             Parsed::Partial => return Ok(false),

@@ -93,10 +93,11 @@ fn a_kept_connection_that_was_closed_is_replaced() {
 fn answers_that_are_no_http_and_broken_ones_are_told_as_such() {
     run(async {
         let ((status, _), _) = get_of(&[(EMPTY, "SSH-2.0\r\n\r\n")]).await;
-        assert_eq!(status, 503);
+        // As callers by HTTP/1.1, and Envoy's, are told.
+        assert_eq!(status, 502);
         let ((status, _), _) =
             get_of(&[(EMPTY, "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n")]).await;
-        assert_eq!(status, 503);
+        assert_eq!(status, 502);
     });
 }
 
