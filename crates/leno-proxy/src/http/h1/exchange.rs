@@ -478,17 +478,15 @@ impl<'a, 'r> Attempt<'a, 'r> {
             return Poll::Pending;
         };
         ready!(self.times.poll(cx, due));
-        if late == Some(due) || over == Some(due) {
-            return Poll::Ready(if late == Some(due) { Ended::Late } else { Ended::TooLong });
-        }
-        if over_try == Some(due) && !begun {
-            return Poll::Ready(Ended::Upstream(UpstreamError::TooLong));
-        }
-        Poll::Ready(match (idle == Some(due), begun) {
-            (true, _) => Ended::Idle,
-            (false, true) => Ended::Broken("the answer was not complete in time".into()),
-            (false, false) if whole == Some(due) => Ended::Upstream(UpstreamError::Timeout),
-            (false, false) => Ended::Upstream(UpstreamError::PerTryTimeout),
+        let is = |time: Option<Instant>| time == Some(due);
+        Poll::Ready(match begun {
+            _ if is(late) => Ended::Late,
+            _ if is(over) => Ended::TooLong,
+            false if is(over_try) => Ended::Upstream(UpstreamError::TooLong),
+            _ if is(idle) => Ended::Idle,
+            true => Ended::Broken("the answer was not complete in time".into()),
+            false if is(whole) => Ended::Upstream(UpstreamError::Timeout),
+            false => Ended::Upstream(UpstreamError::PerTryTimeout),
         })
     }
 }
