@@ -1,14 +1,14 @@
 //! The other side as an attacker.
 
-use leno_http2::{Code, Connection, PREFACE, Role, Settings};
+use leno_http2::{Code, Connection, Flood, PREFACE, Role, Settings};
 
-use crate::pair::{End, Told, frame, give};
+use crate::pair::{End, Told, frame, give, said};
 
 /// A server that was greeted.
 fn server() -> End {
     let mut server = Connection::new(Role::Server, Settings::default());
     give(&mut server, &[PREFACE, &frame(4, 0, 0, &[])].concat()).unwrap();
-    server.output().clear();
+    said(&mut server);
     server
 }
 
@@ -38,6 +38,22 @@ fn floods_end_the_connection() {
     assert_eq!(refused(&pings), Code::ENHANCE_YOUR_CALM);
     let settings: Vec<u8> = (0..200_000).flat_map(|_| frame(4, 0, 0, &[])).collect();
     assert_eq!(refused(&settings), Code::ENHANCE_YOUR_CALM);
+}
+
+#[test]
+fn answers_that_were_written_are_not_counted() {
+    let flood = Flood { max_control_frames: 3, ..Flood::default() };
+    let mut server = Connection::new(Role::Server, Settings { flood, ..Settings::default() });
+    give(&mut server, &[PREFACE, &frame(4, 0, 0, &[])].concat()).unwrap();
+    let ping = frame(6, 0, 0, &[0; 8]);
+    for _ in 0..100 {
+        give(&mut server, &ping.repeat(2)).unwrap();
+        // It is never empty: the last byte of the last answer stays.
+        server.written(server.output().len() - 1);
+    }
+    // One is being written, three wait: that is as many as may.
+    give(&mut server, &ping.repeat(3)).unwrap();
+    assert_eq!(give(&mut server, &ping).unwrap_err().code, Code::ENHANCE_YOUR_CALM);
 }
 
 #[test]

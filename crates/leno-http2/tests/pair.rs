@@ -46,6 +46,13 @@ pub(crate) fn give(end: &mut End, bytes: &[u8]) -> Result<Vec<Told>, ConnectionE
     }
 }
 
+/// Takes all that an end has to say.
+pub(crate) fn said(end: &mut End) -> Vec<u8> {
+    let said = end.output().to_vec();
+    end.written(said.len());
+    said
+}
+
 /// A client and a server.
 pub(crate) struct Pair {
     pub(crate) client: End,
@@ -65,12 +72,12 @@ impl Pair {
 
     /// What the client has said reaches the server.
     pub(crate) fn up(&mut self) -> Vec<Told> {
-        give(&mut self.server, &std::mem::take(self.client.output())).unwrap()
+        give(&mut self.server, &said(&mut self.client)).unwrap()
     }
 
     /// What the server has said reaches the client.
     pub(crate) fn down(&mut self) -> Vec<Told> {
-        give(&mut self.client, &std::mem::take(self.server.output())).unwrap()
+        give(&mut self.client, &said(&mut self.server)).unwrap()
     }
 
     /// A request from the client.

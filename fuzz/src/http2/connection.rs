@@ -68,7 +68,7 @@ fn run(connection: &mut Connection<()>, pieces: &[&[u8]]) -> (Vec<String>, Vec<u
                 Ok(next) => next,
                 Err(error) => {
                     told.push(error.to_string());
-                    said.append(connection.output());
+                    say(connection, &mut said);
                     return (told, said);
                 }
             };
@@ -81,12 +81,18 @@ fn run(connection: &mut Connection<()>, pieces: &[&[u8]]) -> (Vec<String>, Vec<u
                 unread += react(event).map_or(0, |act| act(connection));
                 assert!(unread <= 65_535, "more than the window");
             }
-            said.append(connection.output());
+            say(connection, &mut said);
             assert!(connection.active() <= 8);
         }
         input.drain(..at);
     }
     (told, said)
+}
+
+/// Takes what a connection has to say.
+fn say(connection: &mut Connection<()>, said: &mut Vec<u8>) {
+    said.extend_from_slice(connection.output());
+    connection.written(connection.output().len());
 }
 
 type Act = Box<dyn FnOnce(&mut Connection<()>) -> usize>;
@@ -139,5 +145,5 @@ fn take(connection: &mut Connection<()>, bytes: &[u8]) {
     {
         at += next.used;
     }
-    connection.output().clear();
+    connection.written(connection.output().len());
 }

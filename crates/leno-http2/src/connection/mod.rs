@@ -1,5 +1,6 @@
 //! The state of a connection, the same for both of its ends.
 
+mod control;
 mod heads;
 mod receive;
 mod send;
@@ -10,6 +11,7 @@ mod writer;
 use std::collections::VecDeque;
 
 use self::{
+    control::Control,
     receive::Block,
     stream::{Stream, Streams},
     window::Window,
@@ -25,6 +27,8 @@ pub use writer::Writer;
 
 /// How many streams that were reset on this side are remembered: what is still under way for them is passed over.
 const REMEMBERED: usize = 1024;
+/// The most memory that is kept for output.
+const KEEP: usize = 256 * 1024;
 /// The payload of the PING that tells when the other side has seen the first GOAWAY.
 const LAST_CALL: [u8; 8] = *b"lastcall";
 
@@ -111,8 +115,6 @@ pub struct Next<'a> {
 /// Frames that are counted against [`crate::Flood`].
 #[derive(Clone, Copy, Debug, Default)]
 struct Counted {
-    /// Answers since the output was empty.
-    control: u32,
     /// PRIORITY frames that came.
     priority: u64,
     /// WINDOW_UPDATE frames that came.
@@ -152,6 +154,8 @@ pub struct Connection<T> {
     /// Empty frames in a row.
     empty: u32,
     counted: Counted,
+    /// Answers to frames of the other side that wait to be written.
+    control: Control,
     /// Whether no new streams are taken: GOAWAY has named the last one.
     refusing: bool,
     /// Whether the other side takes no new streams.
@@ -192,6 +196,7 @@ impl<T: Default> Connection<T> {
             given_up: (0, 0),
             empty: 0,
             counted: Counted::default(),
+            control: Control::default(),
             refusing: false,
             gone: false,
             settings,
@@ -234,9 +239,22 @@ impl<T: Default> Connection<T> {
         Ok(Next { used, event })
     }
 
-    /// What is to be written. Whoever wrote it takes it away.
-    pub fn output(&mut self) -> &mut Vec<u8> {
-        &mut self.out
+    /// What is to be written; see [`Self::written`].
+    #[must_use]
+    pub fn output(&self) -> &[u8] {
+        &self.out
+    }
+
+    /// So many bytes of the output were written. Its memory is kept for more, unless it is much or there are no streams.
+    pub fn written(&mut self, count: usize) {
+        self.control.written(count);
+        if count < self.out.len() {
+            self.out.drain(..count);
+        } else if self.active == 0 || self.out.capacity() > KEEP {
+            self.out = Vec::new();
+        } else {
+            self.out.clear();
+        }
     }
 
     /// What its user keeps for a stream; `None` once it was forgotten.

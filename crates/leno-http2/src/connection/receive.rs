@@ -82,9 +82,9 @@ impl<T: Default> Connection<T> {
 
     /// Refuses to answer more frames to who reads no answers.
     fn bounded(&mut self) -> Result<(), ConnectionError> {
-        let control = &mut self.counted.control;
-        *control = if self.out.is_empty() { 1 } else { control.saturating_add(1) };
-        let flooded = self.out.len() > MAX_OUTPUT || *control > self.settings.flood.max_control_frames;
+        let waiting = self.control.push(self.out.len());
+        let most = usize::try_from(self.settings.flood.max_control_frames).unwrap_or(usize::MAX);
+        let flooded = self.out.len() > MAX_OUTPUT || waiting > most;
         if flooded { Err(calm("answers are asked for and not read")) } else { Ok(()) }
     }
 

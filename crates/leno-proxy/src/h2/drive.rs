@@ -14,8 +14,6 @@ use crate::{http_buffer::Buffer, io::Io};
 
 /// How often in a row it reads before others have their turn.
 const READS: usize = 8;
-/// The output that is kept for the next time.
-const KEEP: usize = 64 * 1024;
 
 /// A connection with its socket.
 pub(crate) struct Driver {
@@ -135,23 +133,10 @@ impl Driver {
                 }
                 break;
             }
+            inner.connection.written(written);
             if written > 0 {
                 *unflushed = true;
-                if written < out.len() {
-                    out.drain(..written);
-                } else if out.capacity() > KEEP * 4 {
-                    *out = Vec::new();
-                } else {
-                    out.clear();
-                }
                 inner.wake_stalled();
-            }
-            if inner.connection.active() == 0 {
-                // Idle connections hold no memory.
-                let out = inner.connection.output();
-                if out.is_empty() {
-                    *out = Vec::new();
-                }
             }
             ready!(polled)?;
             if *unflushed {
