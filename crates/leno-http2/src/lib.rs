@@ -30,7 +30,7 @@ mod head;
 pub mod hpack;
 mod settings;
 
-pub use connection::{Connection, Event, Next, Role, Sent, Stalled, Writer};
+pub use connection::{Connection, Event, Expected, Next, Role, Sent, Stalled, Writer};
 pub use error::{Code, ConnectionError, StreamError};
 pub use head::{Field, Head, Place, RequestLine};
 pub use settings::{Flood, Settings};

@@ -1,6 +1,6 @@
 //! A connection at peace: exchanges, windows, ends.
 
-use leno_http2::{Code, Settings, Stalled, StreamError};
+use leno_http2::{Code, Expected, Settings, Stalled, StreamError};
 
 use crate::pair::{Pair, Told};
 
@@ -88,7 +88,10 @@ fn streams_above_the_limit_wait_or_are_refused() {
     assert_eq!(pair.client.max_active(), 2);
     let first = pair.ask(true);
     pair.ask(true);
-    assert_eq!(pair.client.open((), true, false, |writer| writer.method("GET")), Err(StreamError::Unavailable));
+    assert_eq!(
+        pair.client.open((), true, Expected::Body, |writer| writer.method("GET")),
+        Err(StreamError::Unavailable)
+    );
     pair.up();
     pair.server.head(first, true, |writer| writer.status(204)).unwrap();
     pair.down();
@@ -155,7 +158,7 @@ fn large_heads_come_in_parts_and_pings_come_back() {
         writer.path("/");
         writer.field(b"x-large", large.as_bytes());
     };
-    pair.client.open((), true, false, write).unwrap();
+    pair.client.open((), true, Expected::Body, write).unwrap();
     let told = pair.up();
     assert!(matches!(&told[..], [Told::Request(1, head, true)] if head.value("x-large") == Some(large.as_bytes())));
     pair.client.ping(*b"are you?");

@@ -1,6 +1,6 @@
 //! Heads: which are taken and which are not.
 
-use leno_http2::{Code, Settings};
+use leno_http2::{Code, Expected, Settings};
 
 use crate::pair::{Pair, Told};
 
@@ -14,12 +14,12 @@ fn asked_of(settings: Settings, fields: &[(&str, &str)]) -> Vec<Told> {
     let write = |writer: &mut leno_http2::Writer<'_>| {
         fields.iter().for_each(|(name, value)| writer.field(name.as_bytes(), value.as_bytes()));
     };
-    pair.client.open((), false, false, write).unwrap();
+    pair.client.open((), false, Expected::Body, write).unwrap();
     assert!(pair.up().iter().all(|told| matches!(told, Told::Request(..))) || !pair.server.output().is_empty());
     let refused = pair.down();
     if refused.is_empty() {
         let mut again = Pair::new(Settings::default(), settings);
-        again.client.open((), false, false, write).unwrap();
+        again.client.open((), false, Expected::Body, write).unwrap();
         return again.up();
     }
     refused
@@ -108,6 +108,32 @@ fn extended_connect_is_taken_where_it_is_allowed() {
 }
 
 #[test]
+fn the_length_that_is_said_of_a_tunnel_means_nothing() {
+    for (status, opens) in [(200, true), (403, false)] {
+        let mut pair = Pair::default();
+        let write = |writer: &mut leno_http2::Writer<'_>| {
+            writer.method("CONNECT");
+            writer.authority("db:1");
+            writer.field(b"content-length", b"3");
+        };
+        let id = pair.client.open((), false, Expected::Tunnel, write).unwrap();
+        pair.client.data(id, b"longer", false).unwrap();
+        let told = pair.up();
+        assert!(matches!(&told[..], [Told::Request(..), Told::Data(1, data, false)] if data == b"longer"), "{told:?}");
+        let answer = |writer: &mut leno_http2::Writer<'_>| {
+            writer.status(status);
+            writer.field(b"content-length", b"0");
+        };
+        pair.server.head(id, false, answer).unwrap();
+        pair.server.data(id, b"hello", false).unwrap();
+        let told = pair.down();
+        let taken = matches!(&told[..], [Told::Answer(..), Told::Data(1, data, false)] if data == b"hello");
+        let refused = matches!(&told[..], [Told::Answer(..), Told::Reset(1, Code::PROTOCOL_ERROR, false)]);
+        assert_eq!((taken, refused), (opens, !opens), "{told:?}");
+    }
+}
+
+#[test]
 fn a_head_above_the_limit_is_told_as_such_and_the_table_goes_on() {
     let settings = Settings { max_header_list: 300, ..Settings::default() };
     let mut pair = Pair::new(Settings::default(), settings);
@@ -123,7 +149,7 @@ fn a_head_above_the_limit_is_told_as_such_and_the_table_goes_on() {
             writer.field(b"x-large", large.as_bytes());
             writer.field(b"x-after", b"kept in the table");
         };
-        pair.client.open((), true, false, write).unwrap();
+        pair.client.open((), true, Expected::Body, write).unwrap();
         assert!(matches!(&pair.up()[..], [Told::Request(_, head, true)] if head.is_too_large()));
     }
 }

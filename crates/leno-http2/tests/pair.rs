@@ -1,6 +1,6 @@
 //! Both ends of a connection, wired to each other.
 
-use leno_http2::{Code, Connection, ConnectionError, Event, Head, Role, Settings};
+use leno_http2::{Code, Connection, ConnectionError, Event, Expected, Head, Role, Settings};
 
 /// What happened, without borrowed bytes.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Pair {
             writer.path("/a?b=c");
             writer.field(b"x-one", b"1");
         };
-        self.client.open((), end, false, write).unwrap()
+        self.client.open((), end, Expected::Body, write).unwrap()
     }
 }
 

@@ -176,6 +176,9 @@ error_kinds! {
     /// The endpoint reset the stream.
     UpstreamReset: Upstream, 503, "UR", "upstream_reset", false,
         "Look at the application's log: it gave the request up.";
+    /// The endpoint speaks HTTP/2 and does not take the protocol that the caller asks to change to.
+    UpstreamUpgrade: Upstream, 503, "UR", "upstream_upgrade", false,
+        "Enable extended CONNECT (RFC 8441) at the endpoint, or speak HTTP/1.1 to it: its port's name or `appProtocol`, or the cluster's protocol options, say what it is spoken to in.";
     /// The endpoint's answer could not be read as HTTP.
     UpstreamProtocol: Upstream, 502, "UPE", "upstream_protocol", false,
         "Look whether the port speaks what its name or `appProtocol` says.";

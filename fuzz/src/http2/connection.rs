@@ -1,6 +1,6 @@
 //! Connections, as either end.
 
-use leno_http2::{Connection, Event, PREFACE, Role, Settings, Writer};
+use leno_http2::{Connection, Event, Expected, PREFACE, Role, Settings, Writer};
 
 use crate::cut;
 
@@ -30,8 +30,8 @@ pub fn http2_client(bytes: &[u8]) {
     check(bytes, || {
         let mut client = Connection::new(Role::Client, settings());
         take(&mut client, &[0, 0, 0, 4, 0, 0, 0, 0, 0]);
-        for (end, bodiless) in [(true, false), (true, true), (false, false)] {
-            assert!(client.open((), end, bodiless, request).is_ok());
+        for (end, expected) in [(true, Expected::Body), (true, Expected::Nothing), (false, Expected::Tunnel)] {
+            assert!(client.open((), end, expected, request).is_ok());
         }
         client
     });

@@ -1,6 +1,6 @@
 //! Heads that came wholly.
 
-use super::{Connection, Event, Role, stream::Coming};
+use super::{Connection, Event, Expected, Role, stream::Coming};
 use crate::{Code, ConnectionError, Head, head::Kind};
 
 type Taken<'a> = Result<Option<Event<'a>>, ConnectionError>;
@@ -62,7 +62,7 @@ impl<T: Default> Connection<T> {
         let taken = head.ok().filter(|head| head.protocol().is_none() || self.settings.connect_protocol);
         let taken = taken.filter(|head| !end || head.content_length().unwrap_or_default() == 0);
         let Some(head) = taken else { return self.fail(id, Code::PROTOCOL_ERROR) };
-        let left = head.content_length();
+        let left = head.content_length().filter(|_| head.method() != "CONNECT");
         self.given_up.0 += 1;
         self.insert(id, T::default(), |stream| {
             stream.left = left;
@@ -81,8 +81,11 @@ impl<T: Default> Connection<T> {
             let event = Event::Answer { stream: id, head, end: false };
             return if end { self.fail(id, Code::PROTOCOL_ERROR) } else { Ok(Some(event)) };
         }
-        let bodiless = stream.bodiless || matches!(head.status(), 204 | 304);
-        stream.left = if bodiless { Some(0) } else { head.content_length() };
+        stream.left = match (stream.expected, head.status()) {
+            (Expected::Tunnel, 200..300) => None,
+            (Expected::Nothing, _) | (_, 204 | 304) => Some(0),
+            (Expected::Body | Expected::Tunnel, _) => head.content_length(),
+        };
         if end && stream.left.unwrap_or_default() > 0 {
             return self.fail(id, Code::PROTOCOL_ERROR);
         }

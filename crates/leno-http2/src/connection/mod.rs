@@ -41,6 +41,19 @@ pub enum Role {
     Server,
 }
 
+/// What an answer's head is followed by, as its request has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expected {
+    /// A body, as the head says.
+    #[default]
+    Body,
+    /// Nothing, whatever the head says of a body (HEAD).
+    Nothing,
+    /// What comes through a tunnel, if there is one then (CONNECT): what the head says of its length means nothing
+    /// ([RFC 9110, 9.3.6](https://www.rfc-editor.org/rfc/rfc9110#section-9.3.6)).
+    Tunnel,
+}
+
 /// What happened.
 #[derive(Debug)]
 pub enum Event<'a> {

@@ -1,7 +1,7 @@
 //! What this side says.
 
 use super::{
-    Connection, REMEMBERED, Role,
+    Connection, Expected, REMEMBERED, Role,
     stream::Coming,
     writer::{self, Writer},
 };
@@ -29,8 +29,7 @@ pub enum Stalled {
 }
 
 impl<T: Default> Connection<T> {
-    /// Opens a stream and sends a request's head. `end`: that is all. `bodiless`: its answer has no body, whatever its
-    /// head says of one (HEAD).
+    /// Opens a stream and sends a request's head. `end`: that is all.
     ///
     /// # Errors
     /// When none can be opened.
@@ -38,7 +37,7 @@ impl<T: Default> Connection<T> {
         &mut self,
         user: T,
         end: bool,
-        bodiless: bool,
+        expected: Expected,
         write: impl FnOnce(&mut Writer<'_>),
     ) -> Result<u32, StreamError> {
         if self.role == Role::Server || !self.is_usable() || self.active >= self.peer.max_concurrent_streams {
@@ -47,7 +46,7 @@ impl<T: Default> Connection<T> {
         let id = self.next;
         self.next = if id >= MAX_STREAM - 1 { u32::MAX } else { id + 2 };
         self.insert(id, user, |stream| {
-            (stream.coming, stream.bodiless, stream.sending) = (Coming::Head, bodiless, !end);
+            (stream.coming, stream.expected, stream.sending) = (Coming::Head, expected, !end);
         });
         self.block_out(id, end, write);
         Ok(id)

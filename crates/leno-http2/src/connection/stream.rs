@@ -5,7 +5,7 @@ use std::{
     hash::{BuildHasherDefault, Hasher},
 };
 
-use super::window::Window;
+use super::{Expected, window::Window};
 
 /// What of a stream is to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +31,8 @@ pub(super) struct Stream<T> {
     pub(super) window: Window,
     /// How much of the body is to come, when its head said so.
     pub(super) left: Option<u64>,
-    /// Whether its answer has no body whatever its head says.
-    pub(super) bodiless: bool,
+    /// What its answer's head is followed by.
+    pub(super) expected: Expected,
     /// Whether it counts as open.
     pub(super) counted: bool,
     /// Whether its user looks at it.
@@ -48,7 +48,7 @@ impl<T> Stream<T> {
             send_window,
             window,
             left: None,
-            bodiless: false,
+            expected: Expected::default(),
             counted: true,
             held: true,
         }

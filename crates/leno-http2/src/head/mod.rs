@@ -164,6 +164,9 @@ impl Head {
     pub fn retain(&mut self, keep: impl Fn(&[u8]) -> bool) {
         let Self { bytes, fields, .. } = self;
         fields.retain(|field| keep(field.name.of(bytes)));
+        if !keep(b"content-length") {
+            self.content_length = None;
+        }
     }
 
     /// The same head with another status.

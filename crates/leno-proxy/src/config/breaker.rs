@@ -3,9 +3,12 @@
 //!
 //! [`CircuitBreakers.Thresholds`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/cluster/v3/circuit_breaker.proto
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
@@ -122,19 +125,23 @@ impl CircuitBreaker {
         Counted::below(&self.retries, self.thresholds.retries.of(self.requests.load(Ordering::Relaxed)))
     }
 
-    /// Admits an HTTP/1 request to a connection, when one is free.
-    pub fn free_turn(&self) -> Option<SemaphorePermit<'_>> {
-        self.connections.try_acquire().ok()
-    }
-
-    /// Admits an HTTP/1 request to a connection; waits until one is free.
+    /// Admits an HTTP/1 request to a connection; waits until one is free, for so long at most (`None`: without end).
     ///
     /// # Errors
-    /// [`ErrorKind::UpstreamOverflow`] when too many wait.
-    pub async fn turn(&self) -> Result<SemaphorePermit<'_>, ProxyError> {
-        if let Some(permit) = self.free_turn() {
+    /// [`ErrorKind::UpstreamOverflow`] when too many wait, [`ErrorKind::UpstreamTimeout`] when none is free in time.
+    pub async fn turn(&self, time: Option<Duration>) -> Result<SemaphorePermit<'_>, ProxyError> {
+        if let Ok(permit) = self.connections.try_acquire() {
             return Ok(permit);
         }
+        let turn = Box::pin(self.wait());
+        let late = |_| ProxyError::new(ErrorKind::UpstreamTimeout, "no connection was free in time");
+        match time {
+            Some(time) => tokio::time::timeout(time, turn).await.map_err(late)?,
+            None => turn.await,
+        }
+    }
+
+    async fn wait(&self) -> Result<SemaphorePermit<'_>, ProxyError> {
         let limit = self.thresholds.max_pending_requests;
         let waiting = Counted::below(&self.pending, limit);
         let _waiting = waiting.ok_or_else(|| overflow(format!("{limit} requests wait already")))?;
@@ -202,12 +209,15 @@ mod tests {
     #[tokio::test]
     async fn requests_wait_for_a_connection_as_long_as_few_do() {
         let breaker = breaker(1, 1, 10);
-        let first = breaker.turn().await.unwrap();
-        let mut second = std::pin::pin!(breaker.turn());
+        let first = breaker.turn(None).await.unwrap();
+        let mut second = std::pin::pin!(breaker.turn(None));
         assert!(second.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        assert_eq!(breaker.turn().await.unwrap_err().kind, ErrorKind::UpstreamOverflow);
+        assert_eq!(breaker.turn(None).await.unwrap_err().kind, ErrorKind::UpstreamOverflow);
         drop(first);
-        assert!(second.await.is_ok());
-        assert!(breaker.turn().await.is_ok());
+        let second = second.await.unwrap();
+        let late = breaker.turn(Some(Duration::from_millis(1))).await.unwrap_err();
+        assert_eq!(late.kind, ErrorKind::UpstreamTimeout);
+        drop(second);
+        assert!(breaker.turn(None).await.is_ok());
     }
 }

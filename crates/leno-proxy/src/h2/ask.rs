@@ -8,7 +8,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http::Request;
-use leno_http2::{Head, StreamError, Writer};
+use leno_http2::{Expected, Head, StreamError, Writer};
 
 use super::{Link, Over, Stream};
 
@@ -44,7 +44,8 @@ pub(crate) async fn ask(
     mut body: Bytes,
     most: usize,
 ) -> Result<Answered, Unanswered> {
-    let kind = (body.is_empty(), request.method() == http::Method::HEAD);
+    let expected = if request.method() == http::Method::HEAD { Expected::Nothing } else { Expected::Body };
+    let kind = (body.is_empty(), expected);
     let opened = poll_fn(|cx| link.poll_open(cx, kind, &mut |writer| write(writer, request))).await;
     let stream = opened.map_err(Unanswered::Unsent)?;
     let mut sent = kind.0;

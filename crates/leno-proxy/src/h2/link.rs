@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use leno_http2::{Code, Connection, ConnectionError, Event, Head, Role, Settings, StreamError, Writer};
+use leno_http2::{Code, Connection, ConnectionError, Event, Expected, Head, Role, Settings, StreamError, Writer};
 
 use super::{Stream, keepalive::Pings};
 use crate::config::Http2Keepalive;
@@ -119,15 +119,15 @@ impl Link {
         act(&mut self.0.borrow_mut())
     }
 
-    /// Opens a stream with a request, once there is a place for it. `end`: the head is all; `bodiless`: its answer has no
-    /// body (HEAD).
+    /// Opens a stream with a request, once there is a place for it. `end`: the head is all; `expected`: what its
+    /// answer's head is followed by.
     ///
     /// # Errors
     /// When the endpoint takes no new streams: it has not looked at this one.
     pub(crate) fn poll_open(
         self: &Rc<Self>,
         cx: &Context<'_>,
-        (end, bodiless): (bool, bool),
+        (end, expected): (bool, Expected),
         write: &mut dyn FnMut(&mut Writer<'_>),
     ) -> Poll<Result<Stream, StreamError>> {
         self.with(|inner| {
@@ -141,20 +141,24 @@ impl Link {
             if inner.pings.as_mut().is_some_and(|pings| pings.opens()) {
                 inner.connection.ping(PING);
             }
-            let opened = inner.connection.open(Slot::default(), end, bodiless, write);
+            let opened = inner.connection.open(Slot::default(), end, expected, write);
             inner.kick();
             Poll::Ready(opened.map(|id| Stream::new(Rc::clone(self), id)))
         })
     }
 
     /// Whether the other side takes upgrades (RFC 8441), once it has said what it takes.
-    pub(crate) fn poll_takes_upgrades(&self, cx: &Context<'_>) -> Poll<bool> {
-        self.with(|inner| {
-            if inner.connection.has_begun() || !inner.is_usable() {
-                return Poll::Ready(inner.connection.takes_connect_protocol());
+    ///
+    /// # Errors
+    /// When it will not say so any more.
+    pub(crate) fn poll_takes_upgrades(&self, cx: &Context<'_>) -> Poll<Result<bool, StreamError>> {
+        self.with(|inner| match (inner.is_usable(), inner.connection.has_begun()) {
+            (false, _) => Poll::Ready(Err(StreamError::Unavailable)),
+            (true, true) => Poll::Ready(Ok(inner.connection.takes_connect_protocol())),
+            (true, false) => {
+                inner.openers.push(cx.waker().clone());
+                Poll::Pending
             }
-            inner.openers.push(cx.waker().clone());
-            Poll::Pending
         })
     }
 

@@ -323,6 +323,11 @@ fn forward<'a, R: RequestHead>(route: &'a Route, connection: &Connection, reques
 }
 
 impl Routed {
+    /// How long it may wait for a connection; `None`: without end.
+    pub(super) fn patience(&self) -> Option<Duration> {
+        self.timeout.or(Some(self.idle)).filter(|time| !time.is_zero())
+    }
+
     /// What it wants of an endpoint.
     pub(super) fn wanted<'a>(&'a self, tried: &'a Tried) -> Wanted<'a> {
         let selection = self.retry.as_ref().map(|policy| &policy.hosts);

@@ -12,8 +12,9 @@ use super::{ANSWER, AskError, Asked, Failed, choose, cluster, within};
 use crate::{
     config::{Cluster, HttpProtocol, Slot},
     dial::OnBehalf,
+    error::ProxyError,
     h2::{self, Unanswered},
-    upstream::{Http1, Http2, Key},
+    upstream::{self, Connected, Http1, Http2, Key, Lease},
     worker::Worker,
 };
 
@@ -58,10 +59,21 @@ pub(crate) async fn ask(
         let _admitted = cluster.breaker.request().map_err(|error| Failed::Read(error.into()))?;
         let asked = choose(worker, &cluster).await.map_err(Failed::Read)?;
         let answered = match cluster.protocol {
-            HttpProtocol::Http1 | HttpProtocol::AsCaller | HttpProtocol::Auto => {
-                http1(worker, &asked, question, fresh).await
+            HttpProtocol::Http1 | HttpProtocol::AsCaller => match connect(worker, &asked, fresh).await {
+                Ok(upstream) => http1(worker, &asked, upstream, question).await,
+                Err(error) => Err(Failed::Unread(error.into())),
+            },
+            HttpProtocol::Http2 => match Http2::to(OnBehalf::Proxy(worker), &cluster, &asked.endpoint).await {
+                Ok(lease) => http2(lease, question).await,
+                Err(error) => Err(Failed::Unread(error.into())),
+            },
+            HttpProtocol::Auto => {
+                match upstream::either(OnBehalf::Proxy(worker), &cluster, &asked.endpoint, fresh, None).await {
+                    Ok(Connected::Http1 { upstream, turn: _turn }) => http1(worker, &asked, upstream, question).await,
+                    Ok(Connected::Http2(lease)) => http2(lease, question).await,
+                    Err(error) => Err(Failed::Unread(error.into())),
+                }
             }
-            HttpProtocol::Http2 => http2(worker, &asked, question).await,
         };
         let outcome = match &answered {
             Ok(answer) => Outcome::Status(answer.status),
@@ -79,18 +91,19 @@ fn broken(why: impl std::fmt::Display) -> Failed {
     Failed::Read(AskError::Broken(why.to_string()))
 }
 
-async fn http1(worker: &Rc<Worker>, asked: &Asked, question: &Question, fresh: bool) -> Result<Answer, Failed> {
+/// A connection by HTTP/1.1.
+async fn connect(worker: &Rc<Worker>, asked: &Asked, fresh: bool) -> Result<Http1, ProxyError> {
     let Asked { cluster, endpoint, .. } = asked;
     let for_whom = OnBehalf::Proxy(worker);
     let key = Key::new(for_whom, cluster, endpoint);
-    let waited = if fresh { None } else { Http1::waited(worker, &key) };
-    let mut upstream = match waited {
-        Some(waited) => waited,
-        None => {
-            let dialed = Http1::dial(for_whom, cluster, endpoint, key).await;
-            dialed.map_err(|error| Failed::Unread(error.into()))?
-        }
-    };
+    match if fresh { None } else { Http1::waited(worker, &key) } {
+        Some(waited) => Ok(waited),
+        None => Http1::dial(for_whom, cluster, endpoint, key).await,
+    }
+}
+
+async fn http1(worker: &Rc<Worker>, asked: &Asked, mut upstream: Http1, question: &Question) -> Result<Answer, Failed> {
+    let endpoint = &asked.endpoint;
     let stale = |reused: bool, why: String| {
         let error = AskError::Broken(format!("{}: {why}", endpoint.address));
         if reused { Failed::Unread(error) } else { Failed::Read(error) }
@@ -158,10 +171,7 @@ async fn read(upstream: &mut Http1, head: &ResponseHead, mut answer: Answer) -> 
     Ok(answer)
 }
 
-async fn http2(worker: &Rc<Worker>, asked: &Asked, question: &Question) -> Result<Answer, Failed> {
-    let Asked { cluster, endpoint, .. } = asked;
-    let connected = Http2::to(OnBehalf::Proxy(worker), cluster, endpoint).await;
-    let lease = connected.map_err(|error| Failed::Unread(error.into()))?;
+async fn http2(lease: Lease, question: &Question) -> Result<Answer, Failed> {
     let request = question.http2().ok_or(Failed::Read(AskError::Question))?;
     let answered = h2::ask(lease.link(), &request, question.body.clone(), ANSWER).await;
     let answered = answered.map_err(|unanswered| match unanswered {

@@ -26,14 +26,17 @@ pub(crate) const STREAM_WINDOW: u32 = 1024 * 1024;
 /// The window of a connection. Callers share it: it is larger, so that some who do not read stop nobody else.
 pub(crate) const CONNECTION_WINDOW: u32 = 16 * STREAM_WINDOW;
 
+/// How long it is remembered that an endpoint chose HTTP/1.1. Whether it still does is seen with every new connection.
+const LEARNED: Duration = Duration::from_secs(300);
+
 /// The connections to one endpoint.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     connections: RefCell<Vec<Rc<Http2>>>,
     /// Held while one dials: those who wait find its connection.
     pub(super) dialing: tokio::sync::Mutex<()>,
-    /// Whether the endpoint chose HTTP/1.1 the last time that it had the choice.
-    pub(super) prefers_http1: Cell<bool>,
+    /// When the endpoint chose HTTP/1.1, if it did the last time that it had the choice.
+    chose_http1: Cell<Option<Instant>>,
 }
 
 /// A connection to an endpoint.
@@ -121,12 +124,23 @@ impl Shared {
         })
     }
 
-    /// Closes connections without streams that were not used for long; says whether any is left.
-    pub(super) fn close_idle(&self) -> bool {
+    /// Whether the endpoint can be thought to choose HTTP/1.1.
+    pub(super) fn prefers_http1(&self) -> bool {
+        self.chose_http1.get().is_some_and(|since| since.elapsed() < LEARNED)
+    }
+
+    /// Notes what the endpoint chose: whether it was HTTP/1.1.
+    pub(super) fn chose_http1(&self, chose: bool) {
+        self.chose_http1.set(chose.then(Instant::now));
+    }
+
+    /// Closes connections without streams that were not used for long; says whether it is to be kept: one is left, or, if
+    /// it is to be remembered, what the endpoint chose.
+    pub(super) fn close_idle(&self, remember: bool) -> bool {
         let mut connections = self.connections.borrow_mut();
         connections.retain(|connection| connection.is_usable() && !connection.is_idle());
         // One that dials at the moment will need its place.
-        !connections.is_empty() || self.dialing.try_lock().is_err()
+        !connections.is_empty() || self.dialing.try_lock().is_err() || (remember && self.prefers_http1())
     }
 }
 

@@ -157,7 +157,9 @@ impl Pools {
         });
         self.idle_count.set(count);
         let mut shared = self.shared.borrow_mut();
-        shared.retain(|_, shared| shared.close_idle());
+        // What endpoints chose is remembered of so many only.
+        let remember = shared.len() <= MAX_IDLE;
+        shared.retain(|_, shared| shared.close_idle(remember));
         idle.is_empty() && shared.is_empty()
     }
 }

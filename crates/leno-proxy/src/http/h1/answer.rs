@@ -8,7 +8,6 @@ use leno_http1::Framing;
 use super::{
     super::{
         access_log::Outcome,
-        decide::Routed,
         reply::{Reply, is_grpc},
         view::Http1 as View,
     },
@@ -17,16 +16,13 @@ use super::{
     server::{After, Server},
     tunnel,
 };
-use crate::{connection::Admission, upstream::Http1};
+use crate::{connection::Admission, tcp::relay::Times, upstream::Http1};
 
 impl Server {
-    /// Carries what is spoken after an upgrade.
-    pub(super) async fn tunnel(&self, client: Box<Client>, upstream: Http1, mut outcome: Outcome, routed: &Routed) {
+    /// Carries what is spoken after an upgrade, for so long.
+    pub(super) async fn tunnel(&self, client: Box<Client>, upstream: Http1, mut outcome: Outcome, times: Times) {
         let (head, bytes) = (client.head.clone(), client.head_bytes.clone());
-        let carried = {
-            let times = tunnel::times(routed, outcome.started);
-            tunnel::run(&self.connection, &outcome.callee, *client, upstream, times).await
-        };
+        let carried = tunnel::run(&self.connection, &outcome.callee, *client, upstream, times).await;
         outcome.request_bytes += carried.sent;
         outcome.response_bytes += carried.received;
         outcome.flags = carried.flags;

@@ -29,6 +29,7 @@ use super::{
     request::{Request, due},
     stream::{self, Asked, Then},
     times::Times,
+    tunnel,
 };
 use crate::{
     config::{Counted, Endpoint, HttpConnectionManager, HttpLimits, Tried},
@@ -326,15 +327,16 @@ impl Server {
             }
         };
         outcome.callee.mtls = upstream.mtls;
+        let over_until = [
+            routed.longest.map(|time| tokio::time::Instant::from_std(outcome.started) + time),
+            routed.cluster.http.max_stream_duration.map(|time| tokio::time::Instant::now() + time),
+        ];
         let setting = Setting {
             routed,
             retries,
             try_until,
             arrive_until: routed.arrival.map(|time| tokio::time::Instant::from_std(outcome.started) + time),
-            over_until: [
-                routed.longest.map(|time| tokio::time::Instant::from_std(outcome.started) + time),
-                routed.cluster.http.max_stream_duration.map(|time| tokio::time::Instant::now() + time),
-            ],
+            over_until,
             upgrade: request.upgrade,
             close: !request.keep,
             worker,
@@ -351,7 +353,7 @@ impl Server {
         }
         match ended {
             Ended::Upstream(error) => Err(failed(error, client, endpoint)),
-            ended => Ok(Answered { upstream, ended, close, sent }),
+            ended => Ok(Answered { upstream, ended, close, sent, over_until }),
         }
     }
 
@@ -369,7 +371,7 @@ impl Server {
     /// Ends a request whose answer had begun.
     async fn finish(&mut self, request: Request, routed: &Routed, answered: Answered, retries: &Retries<'_>) -> After {
         let Request { client, mut outcome, upload, .. } = request;
-        let Answered { upstream, ended, close, sent } = answered;
+        let Answered { upstream, ended, close, sent, over_until } = answered;
         let read = upload.is_read();
         self.spare = upload.into_bytes();
         if self.spare.capacity() > SPARE {
@@ -391,7 +393,7 @@ impl Server {
                 }
             }
             Ended::Upgraded => {
-                Box::pin(self.tunnel(client, upstream, outcome, routed)).await;
+                Box::pin(self.tunnel(client, upstream, outcome, tunnel::times(routed, over_until))).await;
                 After::Gone
             }
             Ended::CallerBody(error) if sent.status == 0 => {
@@ -428,17 +430,7 @@ impl Server {
 /// Admits a request to its cluster, when others have ended if it must be; for as long as the guards live.
 pub(in crate::http) async fn admit(routed: &Routed) -> Result<(Counted<'_>, SemaphorePermit<'_>), ProxyError> {
     let breaker = &routed.cluster.breaker;
-    let request = breaker.request()?;
-    if let Some(turn) = breaker.free_turn() {
-        return Ok((request, turn));
-    }
-    let time = routed.timeout.or(Some(routed.idle)).filter(|time| !time.is_zero());
-    let turn = match time {
-        Some(time) => Box::pin(tokio::time::timeout(time, breaker.turn())).await,
-        None => Ok(Box::pin(breaker.turn()).await),
-    };
-    let late = |_| ProxyError::new(ErrorKind::UpstreamTimeout, "no connection was free in time");
-    Ok((request, turn.map_err(late)??))
+    Ok((breaker.request()?, breaker.turn(routed.patience()).await?))
 }
 
 /// An attempt whose answer had begun.
@@ -447,4 +439,6 @@ struct Answered {
     ended: Ended,
     close: bool,
     sent: Sent,
+    /// When all must be over: for the request, and for this attempt.
+    over_until: [Option<tokio::time::Instant>; 2],
 }

@@ -354,8 +354,7 @@ impl State {
         let changes = header::response(&edits, status, |name| answer.value(name));
         write::status_line(out, status, write::reason(status));
         let opens = self.open;
-        let kept = answer.fields().filter(|(name, _)| !opens || !same(name, "content-length"));
-        let kept = kept.filter(|(name, _)| !head::is_changed(name, &changes));
+        let kept = answer.fields().filter(|(name, _)| !head::is_changed(name, &changes));
         kept.for_each(|(name, value)| write::field(out, name, value));
         head::write_changes(out, &changes);
         match self.framing {

@@ -1,6 +1,6 @@
 //! After an upgrade: bytes both ways until both sides are done.
 
-use std::{rc::Rc, time::Instant};
+use std::rc::Rc;
 
 use tokio::{io::AsyncWriteExt as _, time::Instant as Deadline};
 
@@ -20,11 +20,9 @@ pub(super) struct Carried {
     pub(super) flags: &'static str,
 }
 
-/// How long a tunnel may take that was asked for at `started`.
-pub(super) fn times(routed: &Routed, started: Instant) -> Times {
-    let of_request = routed.longest.map(|time| Deadline::from_std(started) + time);
-    let of_cluster = routed.cluster.http.max_stream_duration.map(|time| Deadline::now() + time);
-    Times { idle: routed.idle, until: of_request.into_iter().chain(of_cluster).min() }
+/// How long a tunnel may take. `until`: when what is said of the request and of the attempt has it end.
+pub(super) fn times(routed: &Routed, until: [Option<Deadline>; 2]) -> Times {
+    Times { idle: routed.idle, until: until.into_iter().flatten().min() }
 }
 
 /// Passes bytes on. What either side said already goes first.

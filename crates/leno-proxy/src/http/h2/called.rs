@@ -25,8 +25,6 @@ pub(super) enum Called {
     /// By HTTP/2.
     Http2 {
         stream: Stream,
-        /// What the request asks for besides an answer.
-        tunnel: Tunnel,
         /// Its place on a shared connection.
         _lease: Lease,
     },
@@ -37,16 +35,23 @@ pub(super) enum Called {
 }
 
 impl Called {
-    /// The head of its answer; interim ones come first.
-    pub(super) fn poll_answer(&self, cx: &mut Context<'_>) -> Poll<Result<Head, Over>> {
-        match self {
-            Self::Http2 { stream, tunnel, .. } => stream.poll_answer(cx).map_ok(|head| {
-                let switches = *tunnel == Tunnel::Upgrade && head.status() == 200;
+    /// The head of its answer; interim ones come first. `tunnel`: what the request asks for besides one.
+    pub(super) fn poll_answer(&self, tunnel: Tunnel, cx: &mut Context<'_>) -> Poll<Result<Head, Over>> {
+        let answer = match self {
+            Self::Http2 { stream, .. } => stream.poll_answer(cx).map_ok(|head| {
+                let switches = tunnel == Tunnel::Upgrade && head.status() == 200;
                 if switches { head.with_status(SWITCHED) } else { head }
             }),
             Self::Http1(translated) => translated.poll_answer(cx),
             Self::Bytes(raw) => raw.poll_answer(),
-        }
+        };
+        answer.map_ok(|mut head| {
+            // What comes through a tunnel is no body, whatever is said of its length (RFC 9110, 8.6).
+            if tunnel.opens(head.status()) {
+                head.retain(|name| name != b"content-length");
+            }
+            head
+        })
     }
 
     /// The next piece of the body; `None` when there is no more: see [`Self::trailers`].

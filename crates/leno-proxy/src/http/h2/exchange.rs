@@ -5,12 +5,15 @@ use std::{future::poll_fn, pin::pin, rc::Rc, sync::Arc, task::Poll};
 
 use leno_engine::resilience::Failure;
 use leno_http2::{Code, Head};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::{
+    sync::SemaphorePermit,
+    time::{Instant, sleep_until, timeout_at},
+};
 
 use super::{
     super::{
         access_log::Outcome,
-        decide::{self, Decision, Routed},
+        decide::{self, Decision, Routed, Terminates},
         h1::server::admit,
         header::{self, Ids},
         mirror::{self, Mirroring},
@@ -49,8 +52,10 @@ pub(super) struct Exchange<'a> {
 }
 
 /// An endpoint that took the request.
-pub(super) struct Sent {
+pub(super) struct Sent<'r> {
     pub(super) callee: Called,
+    /// Its turn on a connection of HTTP/1.1, where the endpoint chose that.
+    pub(super) turn: Option<SemaphorePermit<'r>>,
     /// Whether the head was all.
     pub(super) ended: bool,
     /// When the answer must have begun.
@@ -123,11 +128,11 @@ impl Exchange<'_> {
         if self.connection.direction == Direction::Outbound {
             self.outcome.callee.service = Arc::clone(&routed.cluster.service);
         }
-        let admitted = match routed.cluster.protocol {
-            HttpProtocol::Http1 => admit(routed).await.map(|(request, turn)| (request, Some(turn))),
-            HttpProtocol::Http2 | HttpProtocol::AsCaller | HttpProtocol::Auto => {
-                routed.cluster.breaker.request().map(|request| (request, None))
-            }
+        // Where it is known that no connection is shared; where the endpoint chooses, it is seen to when it has.
+        let alone = routed.cluster.protocol == HttpProtocol::Http1 || routed.terminates == Terminates::Here;
+        let admitted = match alone {
+            true => admit(routed).await.map(|(request, turn)| (request, Some(turn))),
+            false => routed.cluster.breaker.request().map(|request| (request, None)),
         };
         let _admitted = match admitted {
             Ok(admitted) => admitted,
@@ -231,12 +236,12 @@ impl Exchange<'_> {
     async fn pass(
         &mut self,
         routed: &Routed,
-        sent: Sent,
+        sent: Sent<'_>,
         upload: &mut Upload<'_>,
         progress: &Progress,
         retries: &mut Retries<'_>,
     ) -> Result<(), Broke> {
-        let Sent { callee, ended, until } = sent;
+        let Sent { callee, turn: _turn, ended, until } = sent;
         let upload = async {
             if !ended && let Err(broken) = upload.pass(&callee, progress).await {
                 callee.reset(reason(&broken));
@@ -273,7 +278,7 @@ impl Exchange<'_> {
         loop {
             let answer = poll_fn(|cx| match self.caller.poll_over(cx) {
                 Poll::Ready(_) => Poll::Ready(Err(Broke::CallerGone)),
-                Poll::Pending => callee.poll_answer(cx).map_err(|over| match (callee, over) {
+                Poll::Pending => callee.poll_answer(self.tunnel, cx).map_err(|over| match (callee, over) {
                     (Called::Http1(_), Over::Reset(Code::PROTOCOL_ERROR)) => Broke::BadAnswer,
                     (_, over) => Broke::Upstream(over.code()),
                 }),

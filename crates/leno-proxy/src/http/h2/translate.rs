@@ -298,7 +298,9 @@ fn request(out: &mut Vec<u8>, routed: &Routed, line: &Line<'_>) -> bool {
     if !cookies.is_empty() {
         write::field(out, b"cookie", &cookies.join(&b"; "[..]));
     }
-    for (name, value) in head.fields().filter(|(name, _)| !matches!(*name, b"cookie" | b"te") && !removed(name)) {
+    // Who opens a tunnel has no body, and may say so.
+    let own = |name: &[u8]| matches!(name, b"cookie" | b"te") || (tunnel.is_asked() && name == b"content-length");
+    for (name, value) in head.fields().filter(|(name, _)| !own(name) && !removed(name)) {
         write::field(out, name, value);
     }
     for change in changes {

@@ -1,18 +1,20 @@
 //! Callers of HTTP/1.1 whose endpoint speaks HTTP/2.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{cell::Cell, net::SocketAddr, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 use h2::{Reason, ext::Protocol, server};
 use http::{HeaderMap, Method, Response};
 use leno_engine::route::{Action, PathMatch, Route, RouteMatch, Terminate, Upgrade};
-use leno_proxy::config::{HttpConnectionManager, HttpProtocol, RouteSource, Routes};
-use tokio::net::TcpStream;
+use leno_proxy::config::{
+    CircuitBreaker, Cluster, HttpConnectionManager, HttpProtocol, RouteSource, Routes, Slot, Thresholds,
+};
+use tokio::{net::TcpStream, sync::Notify, task::spawn_local};
 
 use super::{Asked, answer, backend, text, tuned, with};
 use crate::{
     http1::{exchange, manager, to_end},
-    support::{Sidecar, echo, run, speaking},
+    support::{Sidecar, copied, echo, run, serve, speaking},
 };
 
 /// A sidecar in front of an endpoint of HTTP/2.
@@ -89,8 +91,13 @@ fn answers_without_a_body_and_interim_ones() {
     run(async {
         let (server, _) = backend(|asked| async {
             let Asked { request, mut respond } = asked;
-            let status = request.uri().path().trim_start_matches('/').parse().unwrap();
-            answer(&mut respond, status, "");
+            let status: u16 = request.uri().path().trim_start_matches('/').parse().unwrap();
+            if status >= 200 {
+                return answer(&mut respond, status, "");
+            }
+            let interim = Response::builder().status(status).header("link", "<a>").body(()).unwrap();
+            respond.send_informational(interim).unwrap();
+            answer(&mut respond, 200, "ok");
         })
         .await;
         let (_sidecar, address) = before(server).await;
@@ -99,6 +106,14 @@ fn answers_without_a_body_and_interim_ones() {
             let told = exchange(&mut stream, &format!("GET /{status} HTTP/1.1\r\nHost: x\r\n\r\n"), "\r\n\r\n").await;
             assert!(told.starts_with(&format!("HTTP/1.1 {status} ")), "{told}");
             assert_eq!(told.contains("content-length: 0\r\n"), length, "{told}");
+        }
+        for (status, line) in [("100", "100 Continue"), ("103", "103 ")] {
+            let asked = format!("GET /{status} HTTP/1.1\r\nHost: x\r\n\r\n");
+            let told = exchange(&mut stream, &asked, "ok\r\n0\r\n\r\n").await;
+            let interim = format!("HTTP/1.1 {line}\r\nlink: <a>\r\n\r\nHTTP/1.1 200 OK\r\n");
+            assert!(told.starts_with(&interim), "{told}");
+            let old = to_end(address, &format!("GET /{status} HTTP/1.0\r\nHost: x\r\n\r\n")).await;
+            assert!(old.starts_with("HTTP/1.1 200 OK\r\n") && old.ends_with("\r\n\r\nok"), "{old}");
         }
     });
 }
@@ -138,19 +153,35 @@ fn trailers_pass_where_the_connection_manager_says_so() {
     });
 }
 
+/// Answers when all of the body is there, and not at all where that does not come.
+async fn answer_read(asked: Asked) {
+    let Asked { mut request, mut respond } = asked;
+    while let Some(read) = request.body_mut().data().await {
+        let Ok(_) = read else { return };
+    }
+    answer(&mut respond, 200, "read");
+}
+
 #[test]
 fn resets_and_refusals_are_told() {
     run(async {
-        let (server, _) = backend(|asked| async move {
-            let Asked { request, mut respond } = asked;
-            match request.uri().path() {
-                "/reset" => respond.send_reset(Reason::INTERNAL_ERROR),
-                "/cut" => {
-                    let mut stream = respond.send_response(Response::new(()), false).unwrap();
-                    stream.send_data(Bytes::from_static(b"half"), false).unwrap();
-                    stream.send_reset(Reason::INTERNAL_ERROR);
+        let seen: Rc<Notify> = Rc::default();
+        let cuts = Rc::clone(&seen);
+        let (server, _) = backend(move |asked| {
+            let cuts = Rc::clone(&cuts);
+            async move {
+                let Asked { request, mut respond } = asked;
+                match request.uri().path() {
+                    "/reset" => respond.send_reset(Reason::INTERNAL_ERROR),
+                    "/cut" => {
+                        let mut stream = respond.send_response(Response::new(()), false).unwrap();
+                        stream.send_data(Bytes::from_static(b"half"), false).unwrap();
+                        cuts.notified().await;
+                        stream.send_reset(Reason::INTERNAL_ERROR);
+                    }
+                    "/read" => answer_read(Asked { request, respond }).await,
+                    _ => answer(&mut respond, 200, "ok"),
                 }
-                _ => answer(&mut respond, 200, "ok"),
             }
         })
         .await;
@@ -161,11 +192,15 @@ fn resets_and_refusals_are_told() {
         // The same connection goes on.
         let told = exchange(&mut stream, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "ok\r\n0\r\n\r\n").await;
         assert!(told.starts_with("HTTP/1.1 200 "), "{told}");
-        let cut = to_end(address, "GET /cut HTTP/1.1\r\nHost: x\r\n\r\n").await;
-        assert!(!cut.ends_with("0\r\n\r\n"), "{cut}");
-        let bad = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n";
+        let cut = exchange(&mut stream, "GET /cut HTTP/1.1\r\nHost: x\r\n\r\n", "4\r\nhalf\r\n").await;
+        assert!(cut.starts_with("HTTP/1.1 200 OK\r\n"), "{cut}");
+        seen.notify_one();
+        let mut rest = Vec::new();
+        drop(tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest).await);
+        assert_eq!(rest, b"", "an answer that is cut has no end");
+        let bad = "POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n";
         let told = to_end(address, bad).await;
-        assert!(told.starts_with("HTTP/1.1 400 ") || told.starts_with("HTTP/1.1 200 "), "{told}");
+        assert!(told.starts_with("HTTP/1.1 400 ") && told.contains("DPE bad_request"), "{told}");
     });
 }
 
@@ -174,7 +209,8 @@ async fn upgraded(asked: Asked) {
     let Asked { request, mut respond } = asked;
     let protocol = request.extensions().get::<Protocol>().map_or("none", Protocol::as_str).to_owned();
     let asked = format!("{} {} {protocol}", request.method(), request.uri().path());
-    let head = Response::builder().header("x-asked", asked).body(()).unwrap();
+    // What it says of a length means nothing.
+    let head = Response::builder().header("x-asked", asked).header("content-length", "0").body(()).unwrap();
     let mut stream = respond.send_response(head, false).unwrap();
     let mut body = request.into_body();
     while let Some(Ok(piece)) = body.data().await {
@@ -215,13 +251,50 @@ fn an_endpoint_that_takes_no_upgrades_is_not_asked() {
         let (_sidecar, address) = before(server).await;
         let mut stream = TcpStream::connect(address).await.unwrap();
         let told = exchange(&mut stream, UPGRADE, "\n").await;
-        assert!(told.starts_with("HTTP/1.1 503 ") && told.contains("UR upstream_reset"), "{told}");
+        assert!(told.starts_with("HTTP/1.1 503 ") && told.contains("UR upstream_upgrade"), "{told}");
+        assert!(
+            told.contains("enable extended CONNECT there, or speak HTTP/1.1 to outbound/test/speaking:1"),
+            "{told}"
+        );
+    });
+}
+
+#[test]
+fn a_connection_that_ends_before_it_says_what_it_takes_is_replaced() {
+    run(async {
+        let connections: Rc<Cell<u32>> = Rc::default();
+        let counted = Rc::clone(&connections);
+        let server = serve(move |mut stream| {
+            counted.set(counted.get() + 1);
+            let first = counted.get() == 1;
+            async move {
+                if first {
+                    let mut preface = [0; 24];
+                    tokio::io::AsyncReadExt::read_exact(&mut stream, &mut preface).await.unwrap();
+                    return;
+                }
+                let mut streams = server::Builder::new().enable_connect_protocol().handshake(stream).await.unwrap();
+                while let Some(Ok((request, respond))) = streams.accept().await {
+                    spawn_local(upgraded(Asked { request, respond }));
+                }
+            }
+        })
+        .await;
+        let (_sidecar, address) = before(server).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let told = exchange(&mut stream, UPGRADE, "\r\n\r\n").await;
+        assert!(told.starts_with("HTTP/1.1 101 "), "{told}");
+        assert_eq!(connections.get(), 2);
     });
 }
 
 /// A manager that passes CONNECT on, or ends it.
 fn connecting(server: SocketAddr, terminates: Option<Terminate>) -> HttpConnectionManager {
-    let mut manager = manager(&speaking(server, HttpProtocol::Http2), None);
+    connecting_to(&speaking(server, HttpProtocol::Http2), terminates)
+}
+
+fn connecting_to(cluster: &Arc<Slot<Cluster>>, terminates: Option<Terminate>) -> HttpConnectionManager {
+    let mut manager = manager(cluster, None);
     let RouteSource::Inline(routes) = &manager.routes else { panic!("routes are inline") };
     let mut table = routes.table.clone();
     let all = &mut table.hosts[0].routes;
@@ -247,6 +320,7 @@ fn connect_passes_or_ends_here() {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let told = exchange(&mut stream, CONNECT, "\r\n\r\n").await;
         assert!(told.starts_with("HTTP/1.1 200 OK\r\n") && told.contains("x-asked: CONNECT  none\r\n"), "{told}");
+        assert!(!told.contains("content-length"), "{told}");
         assert_eq!(exchange(&mut stream, "ping", "ping").await, "ping");
         let (_sidecar, address) = with(connecting(echo().await, Some(Terminate { post: true }))).await;
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -257,5 +331,21 @@ fn connect_passes_or_ends_here() {
         let post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nping";
         let told = exchange(&mut stream, post, "0\r\n\r\n").await;
         assert!(told.contains("4\r\nping\r\n"), "{told}");
+    });
+}
+
+#[test]
+fn connections_of_bytes_are_bounded_where_connect_ends_here() {
+    run(async {
+        let slot = speaking(echo().await, HttpProtocol::Http2);
+        let thresholds = Thresholds { max_connections: 1, max_pending_requests: 0, ..Thresholds::default() };
+        let breaker = CircuitBreaker::new(thresholds);
+        slot.set(Arc::new(Cluster { breaker, ..copied(&slot.get().unwrap()) }));
+        let (_sidecar, address) = with(connecting_to(&slot, Some(Terminate { post: true }))).await;
+        let mut first = TcpStream::connect(address).await.unwrap();
+        assert!(exchange(&mut first, CONNECT, "\r\n\r\n").await.starts_with("HTTP/1.1 200 OK\r\n"));
+        let refused = exchange(&mut TcpStream::connect(address).await.unwrap(), CONNECT, "already\n").await;
+        assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("UO upstream_overflow"), "{refused}");
+        assert_eq!(exchange(&mut first, "ping", "ping").await, "ping");
     });
 }

@@ -1,8 +1,10 @@
 //! HTTP/2 through the sidecar, with the `h2` crate on both sides.
 
+mod auto;
 mod cancel;
 mod failure;
 mod flow;
+mod framed;
 mod from_http1;
 mod keepalive;
 mod message;

@@ -119,8 +119,7 @@ fn open(server: SocketAddr) -> HttpConnectionManager {
 #[test]
 fn an_extended_connect_is_an_upgrade() {
     run(async {
-        const SWITCHES: &str =
-            "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\nhello";
+        const SWITCHES: &str = "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\ncontent-length: 0\r\n\r\nhello";
         let (server, heard) = scripted(&[(EMPTY, SWITCHES), ("ping", "pong")]).await;
         let (_sidecar, address) = with(open(server)).await;
         let client = dial(address).await;
@@ -128,13 +127,17 @@ fn an_extended_connect_is_an_upgrade() {
         while !ready.is_extended_connect_protocol_enabled() {
             tokio::task::yield_now().await;
         }
-        let mut request =
-            Request::connect("http://shop.test/chat").header("sec-websocket-version", "13").body(()).unwrap();
+        let mut request = Request::connect("http://shop.test/chat")
+            .header("sec-websocket-version", "13")
+            .header("content-length", "3")
+            .body(())
+            .unwrap();
         request.extensions_mut().insert(Protocol::from_static("websocket"));
         let (response, mut up) = ready.send_request(request, false).unwrap();
         let (parts, mut body) = response.await.unwrap().into_parts();
         assert_eq!(parts.status, 200);
         assert!(parts.headers.get("upgrade").is_none() && parts.headers.get("connection").is_none());
+        assert!(parts.headers.get("content-length").is_none(), "what comes through a tunnel is no body");
         assert_eq!(piece(&mut body).await, "hello");
         up.send_data(Bytes::from_static(b"ping"), false).unwrap();
         assert_eq!(piece(&mut body).await, "pong");
@@ -142,6 +145,7 @@ fn an_extended_connect_is_an_upgrade() {
         assert!(heard[0].starts_with("GET /chat HTTP/1.1\r\nhost: shop.test\r\n"), "{}", heard[0]);
         assert!(heard[0].contains("upgrade: websocket\r\n") && heard[0].contains("connection: upgrade\r\n"));
         assert!(!heard[0].contains("transfer-encoding") && heard[1] == "ping");
+        assert!(!heard[0].contains("content-length"), "{}", heard[0]);
     });
 }
 
@@ -169,17 +173,20 @@ fn a_refused_upgrade_is_an_answer() {
 #[test]
 fn connect_stays_connect() {
     run(async {
-        let (server, heard) = scripted(&[(EMPTY, "HTTP/1.1 200 OK\r\n\r\nhello"), ("ping", "pong")]).await;
+        let (server, heard) =
+            scripted(&[(EMPTY, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\nhello"), ("ping", "pong")]).await;
         let (_sidecar, address) = with(open(server)).await;
         let client = dial(address).await;
-        let request = Request::connect("db.test:5432").body(()).unwrap();
+        let request = Request::connect("db.test:5432").header("content-length", "3").body(()).unwrap();
         let (response, mut up) = begin(&client, request).await;
         let (parts, mut body) = response.await.unwrap().into_parts();
-        assert_eq!(parts.status, 200);
+        assert_eq!((parts.status.as_u16(), parts.headers.get("content-length")), (200, None));
         assert_eq!(piece(&mut body).await, "hello");
         up.send_data(Bytes::from_static(b"ping"), true).unwrap();
         assert_eq!(text(&mut body).await, "pong");
-        assert!(heard.borrow()[0].starts_with("CONNECT db.test:5432 HTTP/1.1\r\nhost: db.test:5432\r\n"));
+        let heard = heard.borrow();
+        assert!(heard[0].starts_with("CONNECT db.test:5432 HTTP/1.1\r\nhost: db.test:5432\r\n"), "{}", heard[0]);
+        assert!(!heard[0].contains("content-length"), "{}", heard[0]);
     });
 }
 
