@@ -10,6 +10,7 @@ mod explain;
 mod health;
 mod http1;
 mod http2;
+mod lifetime;
 mod limit;
 mod mesh_tls;
 mod process;

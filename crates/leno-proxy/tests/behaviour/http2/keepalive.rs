@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use leno_proxy::config::{Cluster, Http2Keepalive, HttpLimits, HttpProtocol, UpstreamHttp};
 use tokio::io::AsyncReadExt as _;
 
-use super::{Asked, answer, answered, ask, backend, dial, get, manager_of, with};
+use super::{Asked, answer, answered, ask, backend, dial, get, with};
 use crate::{
     http1::{exchange, manager},
     support::{copied, run, serve, speaking},
@@ -32,21 +32,6 @@ fn an_endpoint_that_answers_no_pings_is_given_up() {
         let (_sidecar, address) = with(manager(&slot, None)).await;
         let (status, _) = answered(ask(&dial(address).await, get("/")).await).await;
         assert_eq!(status, 503);
-    });
-}
-
-#[test]
-fn a_caller_that_answers_pings_stays() {
-    run(async {
-        let (server, _) = backend(|Asked { mut respond, .. }| async move { answer(&mut respond, 200, "ok") }).await;
-        let mut manager = manager_of(server);
-        manager.http2.keepalive = Some(pings());
-        let (_sidecar, address) = with(manager).await;
-        let client = dial(address).await;
-        for _ in 0..5 {
-            tokio::time::sleep(SHORT * 2).await;
-            assert_eq!(answered(ask(&client, get("/")).await).await.1, "ok");
-        }
     });
 }
 
