@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use serde_json::Value;
 
-use crate::case::{self, Case};
+use crate::{
+    case::{self, Case},
+    coverage,
+};
 
 /// Writes the report of the written cases.
 pub(crate) fn write(cases: &[Case], missing: &[String]) {
@@ -34,6 +37,8 @@ pub(crate) fn write(cases: &[Case], missing: &[String]) {
     }
     page.push_str(&format!("\n## Supported fields without a case: {}\n\n", missing.len()));
     missing.iter().for_each(|field| page.push_str(&format!("- `{field}`\n")));
+    page.push_str("\n## Shown elsewhere\n\n");
+    coverage::ELSEWHERE.iter().for_each(|(field, where_to)| page.push_str(&format!("- `{field}`: {where_to}\n")));
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/oracle");
     fs::create_dir_all(&folder).expect("a folder");
     fs::write(folder.join("report.md"), page).expect("written");

@@ -18,6 +18,7 @@ mod gateway;
 mod global_limit;
 mod h2spec;
 mod lifecycle;
+mod network_ratelimit;
 mod origination;
 mod osm;
 mod promote;

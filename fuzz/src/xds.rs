@@ -3,15 +3,16 @@
 use std::{
     fmt::Debug,
     hint::black_box,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, LazyLock},
     time::Duration,
 };
 
 use leno_engine::{
     authorization::{Rbac, Subject},
-    filter::{FilterConfig, Overrides},
+    filter::{FilterConfig, LocalRateLimit, Overrides, rate_limit::RateLimitFacts},
     jwt::KeySet,
+    metadata::Metadata,
     request::SimpleRequest,
     route::Action,
 };
@@ -149,6 +150,7 @@ fn decide_listener(listener: &Listener) {
                     black_box(bucket.take(Duration::from_secs(1)));
                 }
                 Guard::Connections { limit, .. } => drop(black_box(limit.admit())),
+                Guard::Service(_) => {}
             }
         }
         match &chain.terminal {
@@ -169,9 +171,7 @@ fn decide_http(manager: &HttpConnectionManager) {
                     black_box((fault.fits(request, None), fault.delay(request, random), fault.abort(request, random)));
                 }
             }
-            FilterConfig::LocalRateLimit(limit) => {
-                black_box(limit.check(Duration::from_secs(1), &mut random()));
-            }
+            FilterConfig::LocalRateLimit(limit) => decide_limit(limit),
             FilterConfig::JwtAuthn(authn) => {
                 for request in &requests() {
                     if let Some(requirement) = authn.requirement(request, 1) {
@@ -198,6 +198,15 @@ fn decide_http(manager: &HttpConnectionManager) {
     match &manager.routes {
         RouteSource::Inline(routes) => decide_routes(routes),
         RouteSource::Named(_) => {}
+    }
+}
+
+fn decide_limit(limit: &LocalRateLimit) {
+    let (source, metadata) = (IpAddr::from([10, 0, 0, 2]), Metadata::default());
+    for request in &requests() {
+        let facts = RateLimitFacts { request, source, own_cluster: "", cluster: "shop", metadata: &metadata };
+        let descriptors: Vec<_> = limit.rules.iter().filter_map(|rule| rule.descriptor(&facts)).collect();
+        black_box(limit.check(&limit.limiter, &descriptors, Duration::from_secs(1), &mut random()));
     }
 }
 

@@ -25,6 +25,7 @@ pub mod fraction;
 pub mod host_rules;
 pub mod jwt;
 pub mod label;
+pub mod lru;
 pub mod matcher;
 pub mod metadata;
 pub mod normalize;

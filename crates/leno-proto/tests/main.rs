@@ -63,9 +63,13 @@ const SHOWN: [&str; 48] = [
 /// One that envoy-types does not have yet.
 const PEAK_EWMA: &str = "envoy/extensions/load_balancing_policies/peak_ewma/v3/peak_ewma.proto";
 
-/// One that names a message relative to its own package, which protox looks for in every file that it has read, and not
-/// only in those that are imported: read by itself.
-const ALONE: &str = "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.proto";
+/// Those that name a message relative to their own package, which protox looks for in every file that it has read, and not
+/// only in those that are imported: each is read by itself.
+const ALONE: [&str; 3] = [
+    "envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.proto",
+    "envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit.proto",
+    "envoy/extensions/filters/network/ratelimit/v3/rate_limit.proto",
+];
 
 #[test]
 fn generated_code_is_current() {
@@ -98,9 +102,11 @@ fn the_description_of_messages_is_current() {
         compiler.file_descriptor_set()
     };
     let mut all = read(&SHOWN);
-    let more = read(&[ALONE]).file.into_iter();
-    let more: Vec<_> = more.filter(|file| all.file.iter().all(|known| known.name != file.name)).collect();
-    all.file.extend(more);
+    for alone in ALONE {
+        let more = read(&[alone]).file.into_iter();
+        let more: Vec<_> = more.filter(|file| all.file.iter().all(|known| known.name != file.name)).collect();
+        all.file.extend(more);
+    }
     compare("messages.bin", &all.encode_to_vec());
 }
 

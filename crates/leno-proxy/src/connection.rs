@@ -8,10 +8,16 @@ use std::{
     time::Instant,
 };
 
-use leno_engine::proxy_protocol::Addition;
+use leno_engine::{filter::Limiter, proxy_protocol::Addition};
 use leno_model::SpiffeId;
 
-use crate::{config::WorkloadLabels, hash::HashMap, labelled::labelled, tls::accept::TlsCaller, worker::Worker};
+use crate::{
+    config::{Drain, WorkloadLabels},
+    hash::HashMap,
+    labelled::labelled,
+    tls::accept::TlsCaller,
+    worker::Worker,
+};
 
 labelled! {
     /// Which way a connection goes, seen from the workload: the metric label `direction`.
@@ -63,8 +69,41 @@ pub struct Connection {
     pub opened: Instant,
     /// Whether it is served.
     pub admission: Admission,
+    /// Whether the chain that it came by is let go of; `None`: that does not happen to it.
+    pub drain: Option<Arc<Drain>>,
     /// What callees are told of the caller's certificate, made for the first request.
     pub client_certificate: OnceCell<Box<str>>,
+    /// The buckets of limits that each connection has for itself, made for the first request that is counted.
+    pub limiters: OnceCell<Box<Limiters>>,
+}
+
+/// The buckets of a connection's own, each beside the limit that it is of.
+#[derive(Debug, Default)]
+pub struct Limiters {
+    known: RefCell<Vec<OwnLimiter>>,
+}
+
+/// A limit, and the buckets of a connection beside it.
+type OwnLimiter = (Arc<Limiter>, Rc<Limiter>);
+
+/// The most limits that a connection has buckets of: those of older configurations are forgotten first.
+const MAX_LIMITERS: usize = 64;
+
+impl Limiters {
+    /// Those of a limit.
+    #[must_use]
+    pub fn of(&self, limit: &Arc<Limiter>) -> Rc<Limiter> {
+        let mut known = self.known.borrow_mut();
+        if let Some((_, own)) = known.iter().find(|(one, _)| Arc::ptr_eq(one, limit)) {
+            return Rc::clone(own);
+        }
+        if known.len() >= MAX_LIMITERS {
+            known.remove(0);
+        }
+        let own = Rc::new(limit.fresh());
+        known.push((Arc::clone(limit), Rc::clone(&own)));
+        own
+    }
 }
 
 impl Connection {
@@ -75,6 +114,12 @@ impl Connection {
             let own = &self.worker.shared.settings.workload.identity;
             format!("By={own};URI={}", self.source.identity).into()
         })
+    }
+
+    /// Whether it is to end: what it says next tells so.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.worker.is_draining() || self.drain.as_ref().is_some_and(|drain| drain.asks())
     }
 
     /// Where an original-destination cluster leads: nowhere for who dialled the proxy itself.

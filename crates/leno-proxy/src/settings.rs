@@ -9,7 +9,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::watch;
 
 use crate::{
-    config::{Listener, WorkloadLabels},
+    config::{Fingerprint, Listener, WorkloadLabels},
     connection::Admission,
 };
 
@@ -56,6 +56,8 @@ pub struct Bound {
     pub socket: ListenSocket,
     /// What happens to its connections.
     pub listener: Arc<Listener>,
+    /// Equal for listeners that differ in their chains at most.
+    pub fingerprint: Fingerprint,
 }
 
 /// How a listener's socket is opened.

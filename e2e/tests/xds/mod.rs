@@ -1,7 +1,10 @@
 //! `leno proxy --config-path` as a client of a control plane of others, and Envoy from the same bootstrap.
 
 mod config;
+mod drain;
 mod server;
+mod source;
+mod tls;
 
 use std::{
     fs,
@@ -332,7 +335,7 @@ fn listeners_and_clusters_may_come_on_streams_of_their_own() {
 
 /// Puts a file in another's place, as a ConfigMap is replaced.
 fn replace(path: &Path, resources: &[Value], of: &str) {
-    let url = format!("type.googleapis.com/envoy.config.{of}.v3.{}{}", of[..1].to_uppercase(), &of[1..]);
+    let url = format!("type.googleapis.com/envoy.config.{of}");
     let typed = |resource: &Value| {
         let mut resource = resource.clone();
         resource["@type"] = json!(url);
@@ -359,8 +362,8 @@ fn files_are_followed() {
         manager.as_object_mut().expect("an object").remove("rds");
         inline
     };
-    replace(&cds, &[cluster("c", &[backend])], "cluster");
-    replace(&lds, &[inline(&say("from a file"))], "listener");
+    replace(&cds, &[cluster("c", &[backend])], "cluster.v3.Cluster");
+    replace(&lds, &[inline(&say("from a file"))], "listener.v3.Listener");
     let source = |path: &Path| {
         let watched = json!({ "path": folder.path().display().to_string() });
         json!({ "path_config_source": { "path": path.display().to_string(), "watched_directory": watched }, "resource_api_version": "V3" })
@@ -372,11 +375,11 @@ fn files_are_followed() {
     });
     let proxy = Proxy::leno(&file, admin);
     until_says(front, "from a file");
-    replace(&lds, &[inline(&to("c"))], "listener");
+    replace(&lds, &[inline(&to("c"))], "listener.v3.Listener");
     until_says(front, "\"path\":\"/\"");
     fs::write(&lds, "resources: [").expect("written");
     wait::until("it is refused", || proxy.log(), |log| log.contains("file refused"));
     assert!(get(front, "/").contains("\"path\":\"/\""));
-    replace(&lds, &[], "listener");
+    replace(&lds, &[], "listener.v3.Listener");
     wait::until("the listener is closed", || TcpStream::connect(("127.0.0.1", front)).is_err(), |closed| *closed);
 }

@@ -11,6 +11,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -61,25 +62,26 @@ func say(event map[string]any) {
 
 func main() {
 	address := flag.String("listen", "127.0.0.1:0", "where to listen")
-	certificate := flag.String("cert", "", "a certificate in PEM; plaintext without one")
+	certificate := flag.String("cert", "", "a certificate in PEM, read anew for each connection; plaintext without one")
 	key := flag.String("key", "", "its key")
+	clients := flag.String("clients", "", "the roots in PEM of clients, who must show a certificate then")
 	ads := flag.Bool("ads", true, "answer only when all that is asked for is there, as for one stream")
 	flag.Parse()
-	if err := run(*address, *certificate, *key, *ads); err != nil {
+	if err := run(*address, *certificate, *key, *clients, *ads); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(address, certificate, key string, ads bool) error {
+func run(address, certificate, key, clients string, ads bool) error {
 	snapshots := cache.NewSnapshotCache(ads, everyone{}, nil)
 	options := []grpc.ServerOption{grpc.MaxConcurrentStreams(1000)}
 	if certificate != "" {
-		pair, err := tls.LoadX509KeyPair(certificate, key)
+		config, err := secured(certificate, key, clients)
 		if err != nil {
 			return err
 		}
-		options = append(options, grpc.Creds(credentials.NewServerTLSFromCert(&pair)))
+		options = append(options, grpc.Creds(credentials.NewTLS(config)))
 	}
 	grpcServer := grpc.NewServer(options...)
 	xds := server.NewServer(context.Background(), snapshots, callbacks())
@@ -103,6 +105,39 @@ func run(address, certificate, key string, ads bool) error {
 		os.Exit(0)
 	}()
 	return grpcServer.Serve(socket)
+}
+
+// secured is TLS with a certificate that may be replaced.
+func secured(certificate, key, clients string) (*tls.Config, error) {
+	config := &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+			say(map[string]any{"event": "hello", "name": hello.ServerName, "alpn": hello.SupportedProtos})
+			pair, err := tls.LoadX509KeyPair(certificate, key)
+			return &pair, err
+		},
+		VerifyConnection: func(state tls.ConnectionState) error {
+			names := []string{}
+			for _, one := range state.PeerCertificates {
+				names = append(names, one.Subject.CommonName)
+			}
+			say(map[string]any{"event": "secured", "clients": names, "resumed": state.DidResume})
+			return nil
+		},
+	}
+	if clients == "" {
+		return config, nil
+	}
+	pem, err := os.ReadFile(clients)
+	if err != nil {
+		return nil, err
+	}
+	config.ClientAuth = tls.RequireAndVerifyClientCert
+	config.ClientCAs = x509.NewCertPool()
+	if !config.ClientCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s: no roots", clients)
+	}
+	return config, nil
 }
 
 // obey takes snapshots from standard input until it ends.

@@ -1,10 +1,13 @@
 //! How many requests there may be in a time, counted by this proxy alone.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rand::Rng;
 
-use super::TokenBucket;
+use super::{
+    Limiter, Remaining, Taken,
+    rate_limit::{Descriptor, RateLimitRule, VirtualHostLimits},
+};
 use crate::{fraction::Fraction, route::HeaderEdits};
 
 /// A limit of requests.
@@ -14,8 +17,16 @@ pub struct LocalRateLimit {
     pub stat_prefix: Box<str>,
     /// What refused requests are answered with.
     pub status: LimitedStatus,
-    /// The tokens; `None`: nothing is limited.
-    pub bucket: Option<TokenBucket>,
+    /// The tokens.
+    pub limiter: Arc<Limiter>,
+    /// Whether each connection has tokens of its own.
+    pub by_connection: bool,
+    /// Rules of the filter: where there are any, those of routes do not count.
+    pub rules: Vec<RateLimitRule>,
+    /// Rules of this stage count.
+    pub stage: u32,
+    /// Whether rules of the virtual host count.
+    pub virtual_host: VirtualHostLimits,
     /// For how many requests it is looked at.
     pub enabled: Fraction,
     /// How many of those that are too many are refused.
@@ -43,29 +54,37 @@ impl Default for LimitedStatus {
 }
 
 /// What a limit says to a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RateLimitVerdict {
-    /// The limit does not count for it.
-    Skipped,
-    /// It goes on.
-    Passed,
+    /// It goes on; this is told of the limit.
+    Passed(Option<Remaining>),
     /// It is one too many, but goes on.
-    Unenforced,
+    Unenforced(Option<Remaining>),
     /// It is one too many.
-    Refused,
+    Refused(Option<Remaining>),
 }
 
 impl LocalRateLimit {
-    /// Takes a token for a request. `now` is counted from any moment, always the same.
-    pub fn check(&self, now: Duration, random: &mut impl Rng) -> RateLimitVerdict {
-        let Some(bucket) = &self.bucket else { return RateLimitVerdict::Skipped };
-        if !self.enabled.hits(random) {
-            return RateLimitVerdict::Skipped;
-        }
-        match bucket.take(now) {
-            true => RateLimitVerdict::Passed,
-            false if self.enforced.hits(random) => RateLimitVerdict::Refused,
-            false => RateLimitVerdict::Unenforced,
+    /// Whether it counts for a request.
+    pub fn counts(&self, random: &mut impl Rng) -> bool {
+        !self.limiter.is_empty() && self.enabled.hits(random)
+    }
+
+    /// Takes tokens for a request that it counts for, from its own buckets or those of the connection. `now` is counted
+    /// from any moment, always the same.
+    pub fn check(
+        &self,
+        limiter: &Limiter,
+        descriptors: &[Descriptor],
+        now: Duration,
+        random: &mut impl Rng,
+    ) -> RateLimitVerdict {
+        let Taken { passed, told } = limiter.take(descriptors, now);
+        let told = told.filter(|told| told.tells.unwrap_or(self.tells));
+        match passed {
+            true => RateLimitVerdict::Passed(told),
+            false if self.enforced.hits(random) => RateLimitVerdict::Refused(told),
+            false => RateLimitVerdict::Unenforced(told),
         }
     }
 }

@@ -29,12 +29,31 @@ impl TokenBucket {
         Self { max: max.into(), rate, empty_at: AtomicU64::new(f64::NEG_INFINITY.to_bits()) }
     }
 
+    /// A full one that is set up alike.
+    #[must_use]
+    pub fn fresh(&self) -> Self {
+        Self { max: self.max, rate: self.rate, empty_at: AtomicU64::new(f64::NEG_INFINITY.to_bits()) }
+    }
+
+    /// How many tokens come back per second.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        self.rate
+    }
+
     /// Takes a token, if there is one. `now` is counted from any moment, always the same.
     pub fn take(&self, now: Duration) -> bool {
+        self.take_many(1, now)
+    }
+
+    /// Takes so many tokens, if there are as many.
+    pub fn take_many(&self, count: u64, now: Duration) -> bool {
         let now = now.as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "more than a bucket holds is more, however much")]
+        let count = count as f64;
         let taken = self.empty_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |empty_at| {
             let tokens = self.tokens(f64::from_bits(empty_at), now);
-            (tokens >= 1.0).then(|| (now - (tokens - 1.0) / self.rate).to_bits())
+            (tokens >= count).then(|| (now - (tokens - count) / self.rate).to_bits())
         });
         taken.is_ok()
     }

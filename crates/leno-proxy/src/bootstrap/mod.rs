@@ -8,7 +8,6 @@
 //! [`envoy.config.bootstrap.v3.Bootstrap`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/bootstrap/v3/bootstrap.proto
 
 mod data_source;
-mod dynamic;
 mod fixed;
 mod read;
 mod resource;
@@ -19,12 +18,9 @@ use std::{net::SocketAddr, path::Path};
 use leno_model::Invalid;
 use leno_proto::{json::Descriptions, v3::core::Node};
 
+pub use self::fixed::Fixed;
 pub(crate) use self::resource::bound;
-pub use self::{
-    dynamic::{Dynamic, Server, Source, Upstream},
-    fixed::Fixed,
-};
-use crate::identity::Credentials;
+use crate::{config::source::Dynamic, identity::Credentials};
 
 /// What a file asks for.
 #[derive(Debug)]

@@ -14,9 +14,14 @@ use leno_proto::{
     },
 };
 
-use super::{Bootstrap, Dynamic, Fixed, dynamic::Reader, read::invalid, secret};
+use leno_xds::ResourceType;
+
+use super::{Bootstrap, Fixed, read::invalid, secret};
 use crate::{
-    config::{Registry, Slot, SlotState, convert, registry},
+    config::{
+        Fingerprint, Key, Registry, Slot, SlotState, convert, registry,
+        source::{Dynamic, Source, SourceId},
+    },
     settings::{Bound, ListenSocket},
 };
 
@@ -38,6 +43,8 @@ pub(super) fn convert(mut proto: Proto) -> Result<Bootstrap, Vec<Invalid>> {
         here: node.locality.clone().map(convert::locality).unwrap_or_default(),
         cluster: (!local.is_empty()).then(|| local.as_str().into()),
     };
+    let primary = clusters.iter().filter(|cluster| cluster.eds_cluster_config.is_none());
+    fixed.registry.set_primary(primary.map(|cluster| cluster.name.as_str().into()));
     for (index, proto) in clusters.into_iter().enumerate() {
         wrong.extend(take_cluster(index, &proto, &mut fixed));
     }
@@ -48,8 +55,16 @@ pub(super) fn convert(mut proto: Proto) -> Result<Bootstrap, Vec<Invalid>> {
         let expected = "a cluster under static_resources";
         wrong.push(*invalid("cluster_manager.local_cluster_name", format!("{local:?}"), expected));
     }
-    let dynamic = Reader { fixed: &mut fixed, wrong: &mut wrong }.dynamic(dynamic);
-    wrong.extend(unknown(&mut fixed, &dynamic));
+    let dynamic = match dynamic.map(|proto| convert::dynamic(proto, &mut fixed.registry)) {
+        None => Dynamic::default(),
+        Some(Ok(dynamic)) => dynamic,
+        Some(Err(errors)) => {
+            wrong.extend(within("dynamic_resources", errors));
+            Dynamic::default()
+        }
+    };
+    wrong.extend(unfit(&fixed.registry));
+    wrong.extend(unknown(&fixed, &dynamic));
     if !wrong.is_empty() {
         return Err(wrong);
     }
@@ -115,6 +130,8 @@ fn take_listener(index: usize, proto: listener::Listener, fixed: &mut Fixed) -> 
 /// # Errors
 /// Everything that is wrong with it.
 pub(crate) fn bound(mut proto: listener::Listener, registry: &mut Registry) -> Result<Vec<Arc<Bound>>, Vec<Invalid>> {
+    let rest = listener::Listener { filter_chains: Vec::new(), default_filter_chain: None, ..proto.clone() };
+    let fingerprint = Fingerprint::of(&rest);
     let address = socket_address("address", proto.address.take())?;
     let mut addresses = vec![address];
     for (index, mut more) in std::mem::take(&mut proto.additional_addresses).into_iter().enumerate() {
@@ -137,7 +154,10 @@ pub(crate) fn bound(mut proto: listener::Listener, registry: &mut Registry) -> R
         proto.name = address.to_string();
     }
     let listener = Arc::new(convert::listener(&proto, registry)?);
-    let bound = |address| Arc::new(Bound { address, original_destination, socket, listener: Arc::clone(&listener) });
+    let bound = |address| {
+        let (listener, fingerprint) = (Arc::clone(&listener), fingerprint.clone());
+        Arc::new(Bound { address, original_destination, socket, listener, fingerprint })
+    };
     Ok(addresses.into_iter().map(bound).collect())
 }
 
@@ -162,22 +182,45 @@ fn listen_socket(proto: &mut listener::Listener) -> Result<ListenSocket, Box<Inv
     })
 }
 
+/// Clusters that are asked for resources and cannot be, now that all are known.
+fn unfit(registry: &Registry) -> Vec<Invalid> {
+    let upstreams = registry.sources().flat_map(|(_, source)| match &**source {
+        Source::Server(server) => server.upstreams.as_slice(),
+        Source::Aggregated | Source::File(..) => &[],
+    });
+    let lacking = upstreams.filter_map(|upstream| {
+        let lacks = convert::source::unfit(&*upstream.cluster.get()?)?;
+        let (value, expected) = convert::source::unfit_value(upstream.cluster.name(), lacks);
+        Some(*invalid("api_config_source.grpc_services.envoy_grpc.cluster_name", value, expected))
+    });
+    lacking.collect()
+}
+
 /// What is referred to, is not there, and cannot come from elsewhere.
-fn unknown(fixed: &mut Fixed, dynamic: &Dynamic) -> Vec<Invalid> {
-    let missing = |what: &str, name: &str| {
-        *invalid(&format!("the {what} {name:?}"), "not in the file", format!("a {what} under static_resources"))
+fn unknown(fixed: &Fixed, dynamic: &Dynamic) -> Vec<Invalid> {
+    let mut pending = fixed.registry.pending();
+    pending.retain(|key| {
+        key.source == SourceId::COMMON
+            && match key.kind {
+                ResourceType::Cluster => dynamic.clusters.is_none(),
+                ResourceType::Listener | ResourceType::Route | ResourceType::Endpoint | ResourceType::Secret => {
+                    dynamic.aggregated.is_none()
+                }
+            }
+    });
+    pending.sort();
+    let missing = |key: Key| {
+        let what = match key.kind {
+            ResourceType::Cluster => "cluster",
+            ResourceType::Route => "route configuration",
+            ResourceType::Endpoint => "load assignment",
+            ResourceType::Secret => "secret",
+            ResourceType::Listener => "listener",
+        };
+        let expected = format!("a {what} under static_resources");
+        *invalid(&format!("the {what} {:?}", key.name), "not in the file", expected)
     };
-    let pending = |state| state == SlotState::Pending;
-    let clusters = fixed.registry.clusters().filter(|slot| dynamic.clusters.is_none() && pending(slot.state()));
-    let clusters = clusters.map(|slot| missing("cluster", slot.name()));
-    let routes = fixed.registry.all_routes().filter(|slot| pending(slot.state()));
-    let routes = routes.map(|slot| missing("route configuration", slot.name()));
-    let endpoints = fixed.registry.all_endpoints().filter(|slot| pending(slot.state()));
-    let endpoints = endpoints.map(|slot| missing("load assignment", slot.name()));
-    let secrets = fixed.registry.secrets().filter(|slot| pending(slot.state()));
-    let secrets = secrets.map(|slot| missing("secret", slot.name()));
-    let by_name = routes.chain(endpoints).chain(secrets).filter(|_| dynamic.aggregated.is_none());
-    clusters.chain(by_name).collect()
+    pending.into_iter().map(missing).collect()
 }
 
 /// The errors of a part, as those of the whole.

@@ -7,7 +7,7 @@ use leno_tls::{PrivateKey, Svid, TrustBundle};
 
 use super::{Fixed, data_source, read::invalid, resource::within};
 use crate::{
-    config::{SlotState, convert},
+    config::{SlotState, convert, source::Fetch},
     identity::Credentials,
 };
 
@@ -52,7 +52,7 @@ pub(super) fn convert(secrets: Vec<Secret>, fixed: &mut Fixed) -> Result<Credent
 
 /// A secret of the file's own TLS.
 fn take(path: &str, proto: &Secret, fixed: &mut Fixed) -> Vec<Invalid> {
-    let slot = fixed.registry.secret(&proto.name);
+    let slot = fixed.registry.secret(&proto.name, Fetch::default());
     if proto.name.is_empty() || slot.state() != SlotState::Pending {
         let expected = "a name that no other secret has";
         return vec![*invalid(&format!("{path}.name"), format!("{:?}", proto.name), expected)];

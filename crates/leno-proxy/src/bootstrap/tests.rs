@@ -2,7 +2,8 @@
 
 use leno_model::{ServiceAccountName, SpiffeId, TrustDomain};
 
-use super::{Source, parse};
+use super::parse;
+use crate::config::source::Source;
 
 const FILE: &str = r#"
 node: {id: edge-1, cluster: edge}

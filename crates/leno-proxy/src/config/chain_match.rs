@@ -178,6 +178,7 @@ mod tests {
             guards: vec![],
             terminal: Terminal::Tcp(Arc::new(TcpProxy::new(name.into(), vec![]))),
             origins: Box::default(),
+            life: super::super::Life::default(),
         })
     }
 

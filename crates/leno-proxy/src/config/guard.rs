@@ -8,7 +8,12 @@ use std::{
     time::Duration,
 };
 
-use leno_engine::filter::{AccessControl, TokenBucket};
+use leno_engine::{
+    filter::{AccessControl, GrpcService, TokenBucket},
+    route::Format,
+};
+
+use super::{Cluster, Slot};
 
 /// What a connection has to pass. Shared by all workers.
 #[derive(Debug)]
@@ -31,6 +36,30 @@ pub enum Guard {
         /// How long those beyond it are held before they are closed.
         delay: Duration,
     },
+    /// What a rate limit service says.
+    Service(Box<ServiceLimit>),
+}
+
+/// What a connection is counted by: keys, and values with what is known of it filled in.
+pub type Entries = Vec<(Box<str>, Format)>;
+
+/// A limit of connections that a service keeps ([`envoy.extensions.filters.network.ratelimit.v3.RateLimit`]).
+///
+/// [`envoy.extensions.filters.network.ratelimit.v3.RateLimit`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/network/ratelimit/v3/rate_limit.proto
+#[derive(Debug)]
+pub struct ServiceLimit {
+    /// What the limit is called in logs.
+    pub stat_prefix: Box<str>,
+    /// Whose limits are meant.
+    pub domain: Box<str>,
+    /// Who is asked.
+    pub service: GrpcService,
+    /// The cluster of that.
+    pub cluster: Arc<Slot<Cluster>>,
+    /// What a connection is counted by.
+    pub descriptors: Vec<Entries>,
+    /// Whether connections are closed when nobody answers.
+    pub failure_denies: bool,
 }
 
 /// How many connections there may be at the same time.

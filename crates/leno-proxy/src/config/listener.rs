@@ -1,14 +1,18 @@
 //! Listeners: what happens to a connection before it is known what it is.
 
 use std::{
+    fmt,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use leno_engine::proxy_protocol::Version;
+use leno_proto::any;
 use leno_tls::{Identity, TlsError};
+use leno_xds::Resource;
+use prost::{Message, Name};
 
-use super::{ChainMatch, Guard, HttpConnectionManager, Passed, TcpProxy, tls::ServerContext};
+use super::{ChainMatch, Drain, Guard, HttpConnectionManager, Passed, TcpProxy, tls::ServerContext};
 
 /// What happens to connections to one original destination, or to all that reaches the workload.
 #[derive(Debug)]
@@ -75,6 +79,67 @@ pub struct FilterChain {
     pub terminal: Terminal,
     /// The objects that it was made of, for people.
     pub origins: Box<[Box<str>]>,
+    /// How long it is in use.
+    pub life: Life,
+}
+
+impl FilterChain {
+    /// Whether its connections are passed on as bytes.
+    #[must_use]
+    pub fn is_tcp(&self) -> bool {
+        matches!(self.terminal, Terminal::Tcp(_))
+    }
+}
+
+/// How long a chain is in use: through changes of its listener, as long as it stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct Life {
+    /// Equal for chains that say the same.
+    pub fingerprint: Fingerprint,
+    /// Whether its connections are let go of.
+    pub drain: Arc<Drain>,
+}
+
+/// What a message says, to be compared: equal for messages that say the same.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Fingerprint(Arc<str>);
+
+impl Fingerprint {
+    /// That of a message.
+    #[must_use]
+    pub fn of<M: Message + Name>(message: &M) -> Self {
+        Self(Resource::new("", any::pack(message)).version)
+    }
+}
+
+/// Without its value: what was made of the message shows what it says, and the rest of it is ignored.
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fingerprint").finish_non_exhaustive()
+    }
+}
+
+impl Listener {
+    /// Every chain.
+    pub fn chains(&self) -> impl Iterator<Item = &Arc<FilterChain>> {
+        self.filter_chains.iter().chain(&self.default_filter_chain)
+    }
+
+    /// This listener with those chains of an earlier version that say the same, so that their connections go on.
+    #[must_use]
+    pub fn taking_over(&self, earlier: &Self) -> Self {
+        let kept = |chain: &Arc<FilterChain>| {
+            let mut same = earlier.chains().filter(|old| old.life.fingerprint == chain.life.fingerprint);
+            Arc::clone(same.find(|old| !old.life.drain.has_begun()).unwrap_or(chain))
+        };
+        Self {
+            name: Arc::clone(&self.name),
+            filter_chains: self.filter_chains.iter().map(kept).collect(),
+            default_filter_chain: self.default_filter_chain.as_ref().map(kept),
+            introduction: self.introduction.clone(),
+            inspect: self.inspect,
+        }
+    }
 }
 
 /// What ends a filter chain.

@@ -13,6 +13,7 @@ pub mod chain_match;
 pub mod cluster;
 pub mod convert;
 pub mod dns;
+pub mod drain;
 pub mod endpoint;
 pub mod guard;
 pub mod health_check;
@@ -23,6 +24,7 @@ mod outlier;
 pub mod registry;
 pub mod secret;
 pub mod slot;
+pub mod source;
 pub mod tcp;
 pub mod tls;
 pub mod transport;
@@ -32,17 +34,18 @@ mod watch;
 pub use breaker::{CircuitBreaker, Counted, RetryLimit, Thresholds};
 pub use chain_match::{ChainMatch, Met, ServerName, SourceType, TransportProtocol};
 pub use cluster::{Caller, Cluster, ClusterKind, HttpProtocol, OriginalDst};
+pub use drain::{Drain, DrainRules, DrainStrategy};
 pub use endpoint::{Endpoint, EndpointSet, HealthEndpoint, ListedHealth, SetRules, Standing, WorkloadLabels};
-pub use guard::{ConnectionLimit, Guard, Permit};
+pub use guard::{ConnectionLimit, Guard, Permit, ServiceLimit};
 pub use health_check::{HealthChecker, Question};
 pub use hosts::{Balancers, Choice, Preferred, Tried, Wanted};
 pub use http::{
     CertificateHeader, Codec, Forwarding, HttpConnectionManager, HttpLimits, RouteSource, Routes, SchemeRule,
     ServerHeader, ToldCertificate, Underscores,
 };
-pub use listener::{DownstreamTls, FilterChain, Inspect, Introduction, Listener, MeshTls, Terminal};
+pub use listener::{DownstreamTls, FilterChain, Fingerprint, Inspect, Introduction, Life, Listener, MeshTls, Terminal};
 pub use outlier::OutlierDetector;
-pub use registry::{Registry, ResourceKind};
+pub use registry::{Key, Registry, Wish};
 pub use secret::Secret;
 pub use slot::{Slot, SlotState};
 pub use tcp::{Longest, TcpProxy, WeightedCluster};

@@ -12,6 +12,8 @@ use std::{
 use arc_swap::ArcSwapOption;
 use tokio::sync::Notify;
 
+use super::source::SourceId;
+
 /// What is known about a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -26,8 +28,10 @@ pub enum SlotState {
 
 /// A resource by name. Written by the control thread, read by every worker; reading takes no lock.
 pub struct Slot<T> {
-    /// The resource's name; also the key in the registry.
+    /// The resource's name; with its source the key in the registry.
     name: Arc<str>,
+    /// Where it comes from.
+    source: SourceId,
     /// The value in use.
     value: ArcSwapOption<T>,
     /// A [`SlotState`].
@@ -39,8 +43,14 @@ pub struct Slot<T> {
 impl<T> Slot<T> {
     /// A slot that waits for its first answer.
     pub fn pending(name: impl Into<Arc<str>>) -> Arc<Self> {
+        Self::from(SourceId::COMMON, name)
+    }
+
+    /// A slot that waits for its first answer, from this source.
+    pub(super) fn from(source: SourceId, name: impl Into<Arc<str>>) -> Arc<Self> {
         Arc::new(Self {
             name: name.into(),
+            source,
             value: ArcSwapOption::empty(),
             state: AtomicU8::new(SlotState::Pending as u8),
             known: Notify::new(),
@@ -63,6 +73,12 @@ impl<T> Slot<T> {
     #[must_use]
     pub fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// Where the resource comes from.
+    #[must_use]
+    pub fn source(&self) -> SourceId {
+        self.source
     }
 
     /// What is known.

@@ -14,6 +14,8 @@ use leno_proto::{google::protobuf::Any, resource};
 use leno_xds::ResourceType;
 use prost::Message as _;
 
+use crate::config::{Key, source::SourceId};
+
 /// How long a resource is kept that nobody asks for.
 pub(crate) const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -67,8 +69,8 @@ impl Cache {
 
     /// What is known of a resource.
     #[must_use]
-    pub fn read(&self, kind: ResourceType, name: &str) -> Option<Known> {
-        let bytes = fs::read(self.path(kind, name)?).ok()?;
+    pub fn read(&self, key: &Key) -> Option<Known> {
+        let bytes = fs::read(self.path(key)?).ok()?;
         if bytes.is_empty() {
             return Some(Known::Absent);
         }
@@ -76,8 +78,8 @@ impl Cache {
     }
 
     /// Keeps what is known of a resource. A disk that is full is logged and otherwise ignored: the cache is a help.
-    pub fn write(&self, kind: ResourceType, name: &str, known: &Known) {
-        let Some(path) = self.path(kind, name) else {
+    pub fn write(&self, key: &Key, known: &Known) {
+        let Some(path) = self.path(key) else {
             return;
         };
         let bytes = match known {
@@ -90,19 +92,20 @@ impl Cache {
     }
 
     /// Forgets a resource that nobody wants any more.
-    pub fn forget(&self, kind: ResourceType, name: &str) {
-        if let Some(path) = self.path(kind, name) {
+    pub fn forget(&self, key: &Key) {
+        if let Some(path) = self.path(key) {
             // It may never have been kept.
             drop(fs::remove_file(path));
         }
     }
 
     /// The file of a resource: its name with all but the harmless characters written as `%XX`. Secrets have none: they may
-    /// be keys. The mesh's roots are not.
-    fn path(&self, kind: ResourceType, name: &str) -> Option<PathBuf> {
-        (kind != ResourceType::Secret || name == resource_name::TRUST_BUNDLE).then_some(())?;
-        let mut file = String::with_capacity(name.len());
-        for byte in name.bytes() {
+    /// be keys. The mesh's roots are not. What has a source of its own has none either.
+    fn path(&self, key: &Key) -> Option<PathBuf> {
+        let may_be_key = key.kind == ResourceType::Secret && *key.name != *resource_name::TRUST_BUNDLE;
+        (key.source == SourceId::COMMON && !may_be_key).then_some(())?;
+        let mut file = String::with_capacity(key.name.len());
+        for byte in key.name.bytes() {
             if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') {
                 file.push(char::from(byte));
             } else {
@@ -111,7 +114,7 @@ impl Cache {
         }
         // Longer ones cannot be file names.
         (file.len() <= 240).then_some(())?;
-        Some(self.folder.as_ref()?.join(resource_folder(kind)).join(file))
+        Some(self.folder.as_ref()?.join(resource_folder(key.kind)).join(file))
     }
 }
 
@@ -141,16 +144,16 @@ mod tests {
         let cache = Cache::open(Some(folder.path())).unwrap();
         let name = "outbound/../shop/cart:80";
         let known = Known::Is(Any { type_url: "t".into(), value: vec![1, 2] });
-        assert_eq!(cache.read(ResourceType::Cluster, name), None);
-        cache.write(ResourceType::Cluster, name, &known);
-        assert_eq!(cache.read(ResourceType::Cluster, name), Some(known));
-        assert_eq!(cache.read(ResourceType::Listener, name), None);
-        cache.write(ResourceType::Cluster, name, &Known::Absent);
-        assert_eq!(cache.read(ResourceType::Cluster, name), Some(Known::Absent));
-        let path = cache.path(ResourceType::Cluster, name).unwrap();
+        assert_eq!(cache.read(&Key::common(ResourceType::Cluster, name)), None);
+        cache.write(&Key::common(ResourceType::Cluster, name), &known);
+        assert_eq!(cache.read(&Key::common(ResourceType::Cluster, name)), Some(known));
+        assert_eq!(cache.read(&Key::common(ResourceType::Listener, name)), None);
+        cache.write(&Key::common(ResourceType::Cluster, name), &Known::Absent);
+        assert_eq!(cache.read(&Key::common(ResourceType::Cluster, name)), Some(Known::Absent));
+        let path = cache.path(&Key::common(ResourceType::Cluster, name)).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        cache.forget(ResourceType::Cluster, name);
-        assert_eq!(cache.read(ResourceType::Cluster, name), None);
+        cache.forget(&Key::common(ResourceType::Cluster, name));
+        assert_eq!(cache.read(&Key::common(ResourceType::Cluster, name)), None);
     }
 
     #[test]
@@ -158,15 +161,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(Some(folder.path())).unwrap();
         for (name, kept) in [("key", false), (resource_name::TRUST_BUNDLE, true)] {
-            cache.write(ResourceType::Secret, name, &Known::Is(Any::default()));
-            assert_eq!(cache.read(ResourceType::Secret, name).is_some(), kept, "{name}");
+            cache.write(&Key::common(ResourceType::Secret, name), &Known::Is(Any::default()));
+            assert_eq!(cache.read(&Key::common(ResourceType::Secret, name)).is_some(), kept, "{name}");
         }
     }
 
     #[test]
     fn without_a_folder_nothing_is_kept() {
         let cache = Cache::open(None).unwrap();
-        cache.write(ResourceType::Cluster, "a", &Known::Absent);
-        assert_eq!(cache.read(ResourceType::Cluster, "a"), None);
+        cache.write(&Key::common(ResourceType::Cluster, "a"), &Known::Absent);
+        assert_eq!(cache.read(&Key::common(ResourceType::Cluster, "a")), None);
     }
 }

@@ -22,8 +22,9 @@ use super::{
     Question, Rejection, Snapshot,
     cache::{Cache, Known},
     source::Streams,
-    store::{Key, Store},
+    store::Store,
 };
+use crate::config::{Key, source::SourceId};
 
 /// How long the control plane may be away before what is on disk is used.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
@@ -64,7 +65,15 @@ impl Discovery {
     /// # Errors
     /// What cannot be used.
     pub fn apply(&self, update: Update) -> Result<(), Refused> {
-        let refused = self.inner().apply(update);
+        self.apply_from(SourceId::COMMON, update)
+    }
+
+    /// As [`Self::apply`], from a source of its own.
+    ///
+    /// # Errors
+    /// What cannot be used.
+    pub(super) fn apply_from(&self, source: SourceId, update: Update) -> Result<(), Refused> {
+        let refused = self.inner().apply(source, update);
         self.changed.notify_one();
         if refused.resources.is_empty() { Ok(()) } else { Err(refused) }
     }
@@ -78,7 +87,7 @@ impl Discovery {
     }
 
     /// Answers workers and keeps the subscriptions, for ever.
-    pub async fn run(self, streams: Streams, mut questions: mpsc::Receiver<Question>) {
+    pub async fn run(self, mut streams: Streams, mut questions: mpsc::Receiver<Question>) {
         let mut states = streams.watched();
         let mut sweep = interval(SWEEP);
         let mut offline_since = Some(Instant::now());
@@ -87,16 +96,14 @@ impl Discovery {
             offline_since = if connected { None } else { Some(offline_since.unwrap_or_else(Instant::now)) };
             let patience = offline_since.map(|since| (since + PATIENCE).saturating_duration_since(Instant::now()));
             let offline = patience.is_some_and(|left| left.is_zero());
-            let next = {
-                let mut inner = self.inner();
-                if offline {
-                    inner.restore();
-                }
-                inner.store.settle(Instant::now())
-            };
-            if !self.subscribe(&streams).await {
+            if offline {
+                self.inner().restore();
+            }
+            if !self.subscribe(&mut streams).await {
                 return;
             }
+            // Now that it is known until when what was asked for is waited for.
+            let next = self.inner().store.settle(Instant::now());
             tokio::select! {
                 question = questions.recv() => match question {
                     Some(question) => self.inner().answer(question, connected),
@@ -104,7 +111,7 @@ impl Discovery {
                 },
                 () = self.changed.notified() => {}
                 alive = changed(&mut states) => if !alive { return },
-                _ = sweep.tick() => if !self.unsubscribe(&streams).await { return },
+                _ = sweep.tick() => if !self.unsubscribe(&mut streams).await { return },
                 () = at(next) => {}
                 () = sleep(patience.unwrap_or_default()), if patience.is_some() && !offline => {}
             }
@@ -113,37 +120,39 @@ impl Discovery {
 
     /// Subscribes to what is newly wanted; `false` when a stream's task has ended. What nobody can be asked for is not
     /// there.
-    async fn subscribe(&self, streams: &Streams) -> bool {
-        let wanted = self.inner().store.take_wanted();
-        for (kind, names) in by_kind(wanted) {
-            match streams.of(kind) {
-                Some(handle) => {
-                    if handle.subscribe(kind, names).await.is_err() {
-                        return false;
-                    }
-                }
+    async fn subscribe(&self, streams: &mut Streams) -> bool {
+        let now = Instant::now();
+        let wanted = self.inner().store.take_wanted(now);
+        for ((kind, source), names) in grouped(wanted) {
+            let asked = match streams.of(kind, source, || self.inner().store.registry().find_source(source)) {
+                Some(feed) => feed.subscribe(kind, names).await,
                 None => {
                     let mut inner = self.inner();
                     for name in names {
                         tracing::warn!(%kind, name, "nobody can be asked for it: it is in no file, and there is no server");
-                        inner.store.remove(kind, &name, Instant::now());
+                        inner.store.remove(&Key { kind, source, name: name.into() }, now);
                     }
+                    Ok(())
                 }
+            };
+            if asked.is_err() {
+                return false;
             }
         }
         true
     }
 
     /// Unsubscribes from what nobody wants any more; `false` when the stream's task has ended.
-    async fn unsubscribe(&self, streams: &Streams) -> bool {
+    async fn unsubscribe(&self, streams: &mut Streams) -> bool {
         let unwanted = self.inner().sweep();
-        for (kind, names) in by_kind(unwanted) {
-            if let Some(handle) = streams.of(kind)
-                && handle.unsubscribe(kind, names).await.is_err()
+        for ((kind, source), names) in grouped(unwanted) {
+            if let Some(feed) = streams.known(kind, source)
+                && feed.unsubscribe(kind, names).await.is_err()
             {
                 return false;
             }
         }
+        streams.retain(|source| self.inner().store.registry().find_source(source).is_some());
         true
     }
 }
@@ -165,44 +174,45 @@ async fn at(moment: Option<Instant>) {
     }
 }
 
-/// The names of each kind.
-fn by_kind(keys: Vec<Key>) -> BTreeMap<ResourceType, Vec<String>> {
-    let mut kinds = BTreeMap::<_, Vec<String>>::new();
-    for (kind, name) in keys {
-        kinds.entry(kind).or_default().push(name.to_string());
+/// The names of each kind and source.
+fn grouped(keys: Vec<Key>) -> BTreeMap<(ResourceType, SourceId), Vec<String>> {
+    let mut groups = BTreeMap::<_, Vec<String>>::new();
+    for Key { kind, source, name } in keys {
+        groups.entry((kind, source)).or_default().push(name.to_string());
     }
-    kinds
+    groups
 }
 
 impl Inner {
     /// Takes an update.
-    fn apply(&mut self, update: Update) -> Refused {
+    fn apply(&mut self, source: SourceId, update: Update) -> Refused {
         let kind = update.resource_type;
         let now = Instant::now();
         let mut refused = Refused::default();
         let mut descriptions = None;
         for resource in update.resources {
-            let key = (kind, Arc::clone(&resource.name));
-            match self.store.update(kind, &resource.name, &resource.body, now) {
+            let key = Key { kind, source, name: Arc::clone(&resource.name) };
+            match self.store.update(&key, &resource.body, now) {
                 Ok(()) => {
                     self.rejected.remove(&key);
-                    self.cache.write(kind, &resource.name, &Known::Is((*resource.body).clone()));
+                    self.cache.write(&key, &Known::Is((*resource.body).clone()));
                 }
                 Err(rejected) => {
                     // Where one is wrong others may be, and each would read them to name its fields.
                     descriptions.get_or_insert_with(Descriptions::hold);
                     let reason = rejected.to_string();
                     tracing::warn!(%kind, name = &*resource.name, reason, "configuration refused");
+                    self.without(&key, now);
                     self.rejected.insert(key, reason.clone());
-                    self.without(kind, &resource.name, now);
                     refused.resources.push((resource.name, reason));
                 }
             }
         }
         for name in update.removed {
-            self.store.remove(kind, &name, now);
-            self.rejected.remove(&(kind, Arc::clone(&name)));
-            self.cache.write(kind, &name, &Known::Absent);
+            let key = Key { kind, source, name };
+            self.store.remove(&key, now);
+            self.rejected.remove(&key);
+            self.cache.write(&key, &Known::Absent);
         }
         self.store.settle(now);
         refused
@@ -210,16 +220,16 @@ impl Inner {
 
     /// After a refusal: where nothing good is in use, what was so before a restart is; else nobody waits for it. A listener
     /// stays unknown, because a connection to what is not there is passed on as it is.
-    fn without(&mut self, kind: ResourceType, name: &str, now: Instant) {
-        if !self.store.is_pending(kind, name) {
+    fn without(&mut self, key: &Key, now: Instant) {
+        if !self.store.is_pending(key) {
             return;
         }
-        let restored = match self.cache.read(kind, name) {
-            Some(Known::Is(body)) => self.store.update(kind, name, &body, now).is_ok(),
+        let restored = match self.cache.read(key) {
+            Some(Known::Is(body)) => self.store.update(key, &body, now).is_ok(),
             Some(Known::Absent) | None => false,
         };
-        if !restored && kind != ResourceType::Listener {
-            self.store.remove(kind, name, now);
+        if !restored && key.kind != ResourceType::Listener {
+            self.store.remove(key, now);
         }
     }
 
@@ -229,13 +239,13 @@ impl Inner {
         let now = Instant::now();
         loop {
             let mut found = false;
-            for (kind, name) in self.store.pending() {
-                match self.cache.read(kind, &name) {
-                    Some(Known::Is(body)) => found |= self.store.update(kind, &name, &body, now).is_ok(),
+            for key in self.store.pending() {
+                match self.cache.read(&key) {
+                    Some(Known::Is(body)) => found |= self.store.update(&key, &body, now).is_ok(),
                     // Nothing is known of it, and nobody can be asked: waiting goes on.
                     None => {}
                     Some(Known::Absent) => {
-                        self.store.remove(kind, &name, now);
+                        self.store.remove(&key, now);
                         found = true;
                     }
                 }
@@ -249,9 +259,9 @@ impl Inner {
     /// Forgets what nobody wants any more.
     fn sweep(&mut self) -> Vec<Key> {
         let gone = self.store.sweep();
-        for (kind, name) in &gone {
-            self.cache.forget(*kind, name);
-            self.rejected.remove(&(*kind, Arc::clone(name)));
+        for key in &gone {
+            self.cache.forget(key);
+            self.rejected.remove(key);
         }
         gone
     }
@@ -275,9 +285,9 @@ impl Inner {
         routes.sort_by(|a, b| a.name().cmp(b.name()));
         let mut clusters: Vec<_> = registry.clusters().collect();
         clusters.sort_by(|a, b| a.name().cmp(b.name()));
-        let rejected = |((kind, name), reason): (&Key, &String)| Rejection {
-            kind: *kind,
-            name: Arc::clone(name),
+        let rejected = |(key, reason): (&Key, &String)| Rejection {
+            kind: key.kind,
+            name: Arc::clone(&key.name),
             reason: reason.clone(),
         };
         Snapshot {

@@ -21,17 +21,17 @@ use leno_xds::ResourceType;
 use super::{
     control_plane::ControlPlane,
     own_cluster,
-    staged::{Ready, SlotKey, Staged, Value},
+    staged::{Patience, Ready, Staged, Value},
     trust, who,
     whole::Whole,
 };
 use crate::{
     bootstrap,
-    config::{Listener, Registry, ResourceKind, Slot, SlotState, convert},
+    config::{Key, Listener, Registry, Slot, SlotState, convert},
     identity::Credentials,
 };
 
-/// How long a value waits for what it refers to.
+/// How long a value waits for clusters that come by themselves, and in a sidecar for all that it refers to.
 const SETTLE: Duration = Duration::from_secs(5);
 
 /// Why a resource is refused: the text of the NACK.
@@ -62,9 +62,6 @@ fn list(invalid: &[Invalid]) -> String {
     invalid.iter().map(Invalid::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// A resource's kind and name.
-pub type Key = (ResourceType, Arc<str>);
-
 /// Counts of what was done with resources.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
@@ -80,7 +77,9 @@ pub struct Store {
     registry: Registry,
     staged: Staged,
     /// Removed, and still referred to by something in use: it serves until that has changed, or until then at most.
-    leaving: HashMap<SlotKey, Instant>,
+    leaving: HashMap<Key, Instant>,
+    /// Until when what was asked for is waited for (`initial_fetch_timeout`); without `whole` nothing is.
+    fetching: HashMap<Key, Instant>,
     credentials: Arc<Credentials>,
     counts: Counts,
     /// What the cluster of the control plane is made of; `None`: that name means nothing else than others.
@@ -103,6 +102,7 @@ impl Store {
             registry,
             staged: Staged::default(),
             leaving: HashMap::new(),
+            fetching: HashMap::new(),
             credentials,
             counts: Counts::default(),
             control: Some(control),
@@ -117,8 +117,9 @@ impl Store {
     pub fn whole(mut whole: Whole, credentials: Arc<Credentials>) -> Self {
         let registry = whole.take_registry();
         let (inbound, outbound) = (Slot::pending(resource_name::INBOUND), Slot::pending(resource_name::OUTBOUND));
-        let (staged, leaving, counts) = (Staged::default(), HashMap::new(), Counts::default());
-        Self { registry, staged, leaving, credentials, counts, control: None, whole: Some(whole), inbound, outbound }
+        let (staged, leaving, fetching) = (Staged::default(), HashMap::new(), HashMap::new());
+        let (counts, control, whole) = (Counts::default(), None, Some(whole));
+        Self { registry, staged, leaving, fetching, credentials, counts, control, whole, inbound, outbound }
     }
 
     /// Whether resources of this type come without being asked for by name.
@@ -169,43 +170,43 @@ impl Store {
     ///
     /// # Errors
     /// Why it is refused; what was in use before still is.
-    pub fn update(&mut self, kind: ResourceType, name: &str, body: &Any, now: Instant) -> Result<(), Rejected> {
-        let made = self.prepare(kind, name).and_then(|()| self.decode(kind, name, body));
+    pub fn update(&mut self, key: &Key, body: &Any, now: Instant) -> Result<(), Rejected> {
+        let made = self.prepare(key).and_then(|()| self.decode(key, body));
         match made {
             Ok(Some(value)) => {
-                self.leaving.remove(&(value.kind(), name.into()));
-                self.staged.put(name, value, now + SETTLE);
+                self.leaving.remove(&value.key());
+                self.staged.put(value, now + SETTLE);
                 Ok(())
             }
             Ok(None) => Ok(()),
             Err(rejected) => {
                 self.counts.rejected += 1;
-                self.give_up(kind, name);
+                self.give_up(key);
                 Err(rejected)
             }
         }
     }
 
     /// Makes room for a resource that comes without being asked for.
-    fn prepare(&mut self, kind: ResourceType, name: &str) -> Result<(), Rejected> {
+    fn prepare(&mut self, key: &Key) -> Result<(), Rejected> {
         let Some(whole) = &mut self.whole else { return Ok(()) };
-        if whole.is_fixed(kind, name) {
-            return Err(Rejected::Fixed(kind));
+        if whole.is_fixed(key) {
+            return Err(Rejected::Fixed(key.kind));
         }
-        if whole.takes(kind) && kind == ResourceType::Cluster {
-            whole.keep(&self.registry.cluster(name));
+        if whole.takes(key.kind) && key.kind == ResourceType::Cluster {
+            whole.keep(&self.registry.cluster(&key.name));
         }
         Ok(())
     }
 
     /// Keeps no room for a resource that was refused and of which there is no other version.
-    fn give_up(&mut self, kind: ResourceType, name: &str) {
-        let is_new = self.registry.find_cluster(name).is_none_or(|slot| is_pending(&slot));
+    fn give_up(&mut self, key: &Key) {
+        let is_new = self.registry.find_cluster(&key.name).is_none_or(|slot| slot.state() == SlotState::Pending);
         if let Some(whole) = &mut self.whole
-            && kind == ResourceType::Cluster
+            && key.kind == ResourceType::Cluster
             && is_new
         {
-            whole.remove(kind, name);
+            whole.remove(key);
         }
     }
 
@@ -222,7 +223,8 @@ impl Store {
     }
 
     /// Decodes and converts a resource; `None` when nobody wants it any more, or it was taken at once.
-    fn decode(&mut self, kind: ResourceType, name: &str, body: &Any) -> Result<Option<Value>, Rejected> {
+    fn decode(&mut self, key: &Key, body: &Any) -> Result<Option<Value>, Rejected> {
+        let (kind, source, name) = (key.kind, key.source, &*key.name);
         let value = match kind {
             ResourceType::Secret => {
                 let secret = any::unpack::<tls::Secret>(body)?;
@@ -231,8 +233,8 @@ impl Store {
                     self.counts.updates += 1;
                     return Ok(None);
                 }
-                let Some(slot) = self.registry.find_secret(name) else { return Ok(None) };
-                self.leaving.remove(&(ResourceKind::Secret, name.into()));
+                let Some(slot) = self.registry.find_secret(source, name) else { return Ok(None) };
+                self.leaving.remove(key);
                 let watch = convert::Watch::Always;
                 convert::secret(&secret, &slot, &mut self.registry, watch).map_err(Rejected::Invalid)?;
                 self.counts.updates += 1;
@@ -247,7 +249,7 @@ impl Store {
                 }
                 None => None,
             },
-            ResourceType::Route => match self.registry.find_routes(name) {
+            ResourceType::Route => match self.registry.find_routes(source, name) {
                 Some(slot) => {
                     let message = any::unpack::<route::RouteConfiguration>(body)?;
                     let value = convert::routes(&message, &mut self.registry).map_err(Rejected::Invalid)?;
@@ -264,7 +266,7 @@ impl Store {
                 }
                 None => None,
             },
-            ResourceType::Endpoint => match self.registry.find_endpoints(name) {
+            ResourceType::Endpoint => match self.registry.find_endpoints(source, name) {
                 Some(slot) => {
                     let mut message = any::unpack::<endpoint::ClusterLoadAssignment>(body)?;
                     self.name_identities(&mut message);
@@ -287,37 +289,28 @@ impl Store {
 
     /// Takes away a resource, or learns that there is none. One that something in use refers to serves on for a while: the
     /// change that does not refer to it may come after this one.
-    pub fn remove(&mut self, kind: ResourceType, name: &str, now: Instant) {
-        let of = registry_kind(kind);
+    pub fn remove(&mut self, key: &Key, now: Instant) {
         if let Some(whole) = &mut self.whole {
             // What the file has is not taken away by who never brought it.
-            if whole.is_fixed(kind, name) {
+            if whole.is_fixed(key) {
                 return;
             }
-            whole.remove(kind, name);
+            whole.remove(key);
         }
-        self.staged.drop(of, name);
-        if self.whole.is_some() && of != ResourceKind::Listener && self.registry.serves(of, name) {
-            self.leaving.insert((of, name.into()), now + SETTLE);
+        self.staged.drop(key);
+        if self.whole.is_some() && key.kind != ResourceType::Listener && self.registry.serves(key) {
+            self.leaving.insert(key.clone(), now + SETTLE);
         } else {
-            self.set_absent(of, name);
-        }
-    }
-
-    fn set_absent(&self, kind: ResourceKind, name: &str) {
-        match kind {
-            ResourceKind::Listener => self.registry.find_listener(name).iter().for_each(|slot| slot.set_absent()),
-            ResourceKind::Routes => self.registry.find_routes(name).iter().for_each(|slot| slot.set_absent()),
-            ResourceKind::Cluster => self.registry.find_cluster(name).iter().for_each(|slot| slot.set_absent()),
-            ResourceKind::Endpoints => self.registry.find_endpoints(name).iter().for_each(|slot| slot.set_absent()),
-            ResourceKind::Secret => self.registry.find_secret(name).iter().for_each(|slot| slot.set_absent()),
+            self.registry.set_absent(key);
         }
     }
 
     /// Puts into use what waits for nothing any more; says when to look again.
     pub fn settle(&mut self, now: Instant) -> Option<Instant> {
+        self.expire(now);
+        let patience = Patience { unasked: self.takes(ResourceType::Cluster), by_fetch: self.whole.is_some() };
         loop {
-            let Ready { complete, late } = self.staged.take_ready(now, self.takes(ResourceType::Cluster));
+            let Ready { complete, late } = self.staged.take_ready(now, patience);
             if complete.is_empty() && late.is_empty() {
                 break;
             }
@@ -333,16 +326,30 @@ impl Store {
         let (gone, leaving): (HashMap<_, _>, HashMap<_, _>) =
             std::mem::take(&mut self.leaving).into_iter().partition(|(_, until)| *until <= now);
         self.leaving = leaving;
-        gone.keys().for_each(|(kind, name)| self.set_absent(*kind, name));
-        self.staged.next().into_iter().chain(self.leaving.values().copied()).min()
+        gone.keys().for_each(|key| self.registry.set_absent(key));
+        let ends = self.leaving.values().chain(self.fetching.values()).copied();
+        self.staged.next(now).into_iter().chain(ends).min()
+    }
+
+    /// What did not come in its time is not there; if it comes later it is used as well.
+    fn expire(&mut self, now: Instant) {
+        let Self { registry, staged, fetching, .. } = self;
+        fetching.retain(|key, until| {
+            let is_open = registry.state(key) == Some(SlotState::Pending) && !staged.has(key);
+            if is_open && *until <= now {
+                tracing::warn!(kind = %key.kind, name = &*key.name, "it did not come in time (initial_fetch_timeout)");
+                registry.set_absent(key);
+            }
+            is_open && *until > now
+        });
     }
 
     /// Clusters that are all taken as they come, and did not come, are not there.
     fn give_up_waiting(&self) {
         if self.takes(ResourceType::Cluster) {
-            let missing = self.registry.clusters().filter(|slot| is_pending(slot));
-            let missing = missing.filter(|slot| !self.staged.has(&(ResourceKind::Cluster, Arc::clone(slot.name()))));
-            missing.for_each(|slot| slot.set_absent());
+            let pending = self.registry.pending();
+            let missing = pending.iter().filter(|key| key.kind == ResourceType::Cluster && !self.staged.has(key));
+            missing.for_each(|key| self.registry.set_absent(key));
         }
     }
 
@@ -350,9 +357,6 @@ impl Store {
         match value {
             Value::Listener(slot, value) => slot.set(value),
             Value::Bound(slot, bound) => {
-                if let Some(one) = bound.first() {
-                    slot.set(Arc::clone(&one.listener));
-                }
                 if let Some(whole) = &mut self.whole {
                     whole.open(slot, bound);
                 }
@@ -364,11 +368,26 @@ impl Store {
     }
 
     /// What has been wanted since this was last called, and has to be asked for.
-    pub fn take_wanted(&mut self) -> Vec<Key> {
-        let mut wanted: Vec<_> = self.registry.take_wanted().into_iter().map(resource_type).collect();
-        wanted.retain(|key| !self.takes(key.0) && !self.is_own(key));
+    pub fn take_wanted(&mut self, now: Instant) -> Vec<Key> {
+        let mut wanted = self.registry.take_wanted();
+        wanted.retain(|(key, _)| !self.takes(key.kind) && !self.is_own(key));
+        if self.whole.is_some() {
+            let until = wanted.iter().filter_map(|(key, within)| Some((key.clone(), now.checked_add((*within)?)?)));
+            self.fetching.extend(until);
+        }
+        self.make_own();
+        wanted.into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// Whether this is the cluster that is made here.
+    fn is_own(&self, key: &Key) -> bool {
+        self.control.is_some() && key.kind == ResourceType::Cluster && *key.name == *resource_name::CONTROL_PLANE
+    }
+
+    /// Makes that cluster, when it is wanted.
+    fn make_own(&mut self) {
         if let (Some(control), Some(slot)) = (&self.control, self.registry.find_cluster(resource_name::CONTROL_PLANE))
-            && is_pending(&slot)
+            && slot.state() == SlotState::Pending
         {
             match own_cluster::make(control, &mut self.registry) {
                 Ok(cluster) => slot.set(Arc::new(cluster)),
@@ -378,78 +397,28 @@ impl Store {
                 }
             }
         }
-        wanted
-    }
-
-    /// Whether this is the cluster that is made here.
-    fn is_own(&self, (kind, name): &Key) -> bool {
-        self.control.is_some() && *kind == ResourceType::Cluster && **name == *resource_name::CONTROL_PLANE
     }
 
     /// What nobody wants any more.
     pub fn sweep(&mut self) -> Vec<Key> {
-        let gone = self.registry.sweep().into_iter().map(resource_type);
-        gone.filter(|key| !self.takes(key.0) && !self.is_own(key)).collect()
+        let mut gone = self.registry.sweep();
+        gone.retain(|key| !self.takes(key.kind) && !self.is_own(key));
+        gone
     }
 
     /// What is wanted and of which nothing is known, not even that it is on its way into use.
     #[must_use]
     pub fn pending(&self) -> Vec<Key> {
-        let registry = &self.registry;
-        let listeners = registry.listeners().filter_map(|slot| pending(ResourceKind::Listener, &slot));
-        let routes = registry.all_routes().filter_map(|slot| pending(ResourceKind::Routes, &slot));
-        let clusters = registry.clusters().filter_map(|slot| pending(ResourceKind::Cluster, &slot));
-        let endpoints = registry.all_endpoints().filter_map(|slot| pending(ResourceKind::Endpoints, &slot));
-        let secrets = registry.secrets().filter_map(|slot| pending(ResourceKind::Secret, &slot));
-        let all = listeners.chain(routes).chain(clusters).chain(endpoints).chain(secrets);
-        all.filter(|key| !self.staged.has(key)).map(resource_type).collect()
+        let mut pending = self.registry.pending();
+        pending.retain(|key| !self.staged.has(key));
+        pending
     }
 
     /// Whether this is wanted and nothing is known of it, not even that it is on its way into use.
     #[must_use]
-    pub fn is_pending(&self, kind: ResourceType, name: &str) -> bool {
-        let (registry, of) = (&self.registry, registry_kind(kind));
-        let waits = match of {
-            ResourceKind::Listener => registry.find_listener(name).is_some_and(|slot| is_pending(&slot)),
-            ResourceKind::Routes => registry.find_routes(name).is_some_and(|slot| is_pending(&slot)),
-            ResourceKind::Cluster => registry.find_cluster(name).is_some_and(|slot| is_pending(&slot)),
-            ResourceKind::Endpoints => registry.find_endpoints(name).is_some_and(|slot| is_pending(&slot)),
-            ResourceKind::Secret => registry.find_secret(name).is_some_and(|slot| is_pending(&slot)),
-        };
-        waits && !self.staged.has(&(of, name.into()))
+    pub fn is_pending(&self, key: &Key) -> bool {
+        self.registry.state(key) == Some(SlotState::Pending) && !self.staged.has(key)
     }
-}
-
-/// The kind and name of a slot of which nothing is known.
-fn pending<T>(kind: ResourceKind, slot: &Slot<T>) -> Option<(ResourceKind, Arc<str>)> {
-    is_pending(slot).then(|| (kind, Arc::clone(slot.name())))
-}
-
-/// The registry's kind of a resource type.
-fn registry_kind(kind: ResourceType) -> ResourceKind {
-    match kind {
-        ResourceType::Secret => ResourceKind::Secret,
-        ResourceType::Cluster => ResourceKind::Cluster,
-        ResourceType::Endpoint => ResourceKind::Endpoints,
-        ResourceType::Listener => ResourceKind::Listener,
-        ResourceType::Route => ResourceKind::Routes,
-    }
-}
-
-/// The resource type of a registry's entry.
-fn resource_type((kind, name): (ResourceKind, Arc<str>)) -> Key {
-    let kind = match kind {
-        ResourceKind::Listener => ResourceType::Listener,
-        ResourceKind::Routes => ResourceType::Route,
-        ResourceKind::Cluster => ResourceType::Cluster,
-        ResourceKind::Endpoints => ResourceType::Endpoint,
-        ResourceKind::Secret => ResourceType::Secret,
-    };
-    (kind, name)
-}
-
-fn is_pending<T>(slot: &Slot<T>) -> bool {
-    slot.state() == SlotState::Pending
 }
 
 #[cfg(test)]
@@ -458,19 +427,28 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
-    use crate::{bootstrap::Fixed, config::Routes};
+    use crate::{
+        bootstrap::Fixed,
+        config::{
+            DrainRules, DrainStrategy, Routes,
+            source::{Dynamic, Fetch, Source},
+        },
+    };
 
     fn store() -> (Store, Arc<Slot<Routes>>) {
         let (doors, _) = watch::channel(Arc::from([]));
-        let whole = Whole::new(Fixed::default(), true, true, doors);
+        let all =
+            Dynamic { listeners: Some(Source::Aggregated), clusters: Some(Source::Aggregated), ..Dynamic::default() };
+        let rules = DrainRules { time: SETTLE, strategy: DrainStrategy::default() };
+        let whole = Whole::new(Fixed::default(), &all, rules, doors);
         let mut store = Store::whole(whole, Arc::default());
-        let routes = store.registry.routes("r");
+        let routes = store.registry.routes("r", Fetch::default());
         (store, routes)
     }
 
     fn cluster(store: &mut Store, name: &str, now: Instant) {
         let message = cluster::Cluster { name: name.into(), ..cluster::Cluster::default() };
-        store.update(ResourceType::Cluster, name, &any::pack(&message), now).expect("it is right");
+        store.update(&Key::common(ResourceType::Cluster, name), &any::pack(&message), now).expect("it is right");
     }
 
     fn routes_to(store: &mut Store, name: &str, now: Instant) {
@@ -488,7 +466,7 @@ mod tests {
             virtual_hosts: vec![host],
             ..Default::default()
         };
-        store.update(ResourceType::Route, "r", &any::pack(&message), now).expect("it is right");
+        store.update(&Key::common(ResourceType::Route, "r"), &any::pack(&message), now).expect("it is right");
     }
 
     /// The state of the one cluster that routes name.
@@ -502,14 +480,14 @@ mod tests {
         cluster(&mut store, "a", now);
         routes_to(&mut store, "a", now);
         assert_eq!(store.settle(now), None);
-        store.remove(ResourceType::Cluster, "a", now);
+        store.remove(&Key::common(ResourceType::Cluster, "a"), now);
         assert_eq!(store.settle(now), Some(now + SETTLE));
         assert_eq!(state(&routes, "a"), SlotState::Ready);
         store.settle(now + SETTLE);
         assert_eq!(state(&routes, "a"), SlotState::Absent);
         cluster(&mut store, "a", now);
         store.settle(now);
-        store.remove(ResourceType::Cluster, "a", now);
+        store.remove(&Key::common(ResourceType::Cluster, "a"), now);
         cluster(&mut store, "a", now);
         store.settle(now + SETTLE);
         assert_eq!(state(&routes, "a"), SlotState::Ready, "it has come back");
@@ -524,7 +502,7 @@ mod tests {
         routes_to(&mut store, "a", now);
         store.settle(now);
         // Nobody names it, so it is gone at once; then it comes back, after the routes to it.
-        store.remove(ResourceType::Cluster, "b", now);
+        store.remove(&Key::common(ResourceType::Cluster, "b"), now);
         routes_to(&mut store, "b", now);
         assert_eq!(store.settle(now), Some(now + SETTLE));
         assert_eq!(state(&routes, "a"), SlotState::Ready, "those before are in use");
@@ -532,7 +510,7 @@ mod tests {
         assert_eq!(store.settle(now), None);
         assert_eq!(state(&routes, "b"), SlotState::Ready);
         // One that does not come back is not waited for longer, and not again.
-        store.remove(ResourceType::Cluster, "a", now);
+        store.remove(&Key::common(ResourceType::Cluster, "a"), now);
         routes_to(&mut store, "a", now);
         store.settle(now + SETTLE);
         assert_eq!(state(&routes, "a"), SlotState::Absent);

@@ -3,27 +3,28 @@
 use std::{
     future::{Ready, ready},
     io,
-    net::SocketAddr,
     task::{Context, Poll},
 };
 
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use leno_xds::client::{self, ConnectError};
+use rustls::pki_types::ServerName;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
     time::timeout,
 };
+use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::{
     codegen::Service,
-    transport::{Channel, Endpoint},
+    transport::{Channel, channel},
 };
 
 use crate::{
-    bootstrap::Upstream,
-    config::{Cluster, ClusterKind, Security, Transport},
-    dial, dns,
+    config::{Cluster, ClusterKind, Endpoint, Security, Transport, source::Upstream, tls::ClientContext},
+    connection::Payload,
+    dial, dns, tls,
 };
 
 /// A channel to the first of these that can be reached.
@@ -53,24 +54,69 @@ async fn to(upstream: &Upstream) -> Result<Channel, ConnectError> {
         }
     };
     for endpoint in endpoints.iter().filter(|endpoint| endpoint.is_healthy()) {
-        match cluster.transport(endpoint) {
-            Transport { header: None, security: Security::Plain } => {}
-            Transport { .. } => return Err("expected plaintext: this channel has no mesh identity".into()),
-        }
-        match channel(&cluster, endpoint.address, &upstream.authority).await {
-            Ok(channel) => return Ok(channel),
-            Err(error) => last = format!("{}: {error}", endpoint.address).into(),
+        match timeout(cluster.connect_timeout, channel(&cluster, endpoint, &upstream.authority)).await {
+            Ok(Ok(channel)) => return Ok(channel),
+            Ok(Err(error)) => last = format!("{}: {error}", endpoint.address).into(),
+            Err(_) => {
+                let text = format!("{}: no connection within {:?}", endpoint.address, cluster.connect_timeout);
+                last = text.into();
+            }
         }
     }
     Err(last)
 }
 
-/// A channel over one connection. When that breaks the stream on it ends, and a new channel is made.
-async fn channel(cluster: &Cluster, address: SocketAddr, authority: &str) -> Result<Channel, ConnectError> {
-    let stream = timeout(cluster.connect_timeout, TcpStream::connect(address)).await??;
+/// A channel over one connection. When that breaks the stream on it ends, and a new channel is made, with the certificates
+/// of its day.
+async fn channel(cluster: &Cluster, endpoint: &Endpoint, authority: &str) -> Result<Channel, ConnectError> {
+    let mut stream = TcpStream::connect(endpoint.address).await?;
     dial::tune(&stream);
-    let endpoint = Endpoint::from_shared(format!("http://{authority}"))?;
-    Ok(client::tune(endpoint).connect_with_connector(Once(Some(stream))).await?)
+    let Transport { header, security } = cluster.transport(endpoint);
+    if let Some(header) = header {
+        stream.write_all(&header.own(stream.local_addr()?, stream.peer_addr()?)).await?;
+    }
+    let scheme = match security {
+        Security::Plain => "http",
+        Security::Tls(_) | Security::MeshTls(_) | Security::Named(_) => "https",
+    };
+    // The connection is there, with its TLS: tonic would refuse "https" without its own.
+    let to = channel::Endpoint::from_shared(format!("http://{authority}"))?
+        .origin(Uri::try_from(format!("{scheme}://{authority}"))?);
+    let to = client::tune(to);
+    Ok(match security {
+        Security::Plain => to.connect_with_connector(Once(Some(stream))).await?,
+        Security::Tls(context) => {
+            let server = context.server(&endpoint.standing.hostname, endpoint.address.ip());
+            let stream = secure(context, server, stream).await?;
+            to.connect_with_connector(Once(Some(stream))).await?
+        }
+        Security::MeshTls(_) | Security::Named(_) => {
+            return Err("expected TLS of the file's own: this channel has no mesh identity".into());
+        }
+    })
+}
+
+/// Shakes hands as the cluster asks for it.
+async fn secure(
+    context: &ClientContext,
+    server: ServerName<'static>,
+    stream: TcpStream,
+) -> Result<TlsStream<TcpStream>, ConnectError> {
+    let ready = context.ready()?;
+    let connector = TlsConnector::from(ready.config(Payload::Http2.into()));
+    let stream = connector.connect(server.clone(), stream).await.map_err(|error| tls::failure(&error).detail)?;
+    let state = stream.get_ref().1;
+    if tls::is_resumed(state) {
+        ready.dialling.verify(state.peer_certificates().unwrap_or_default(), &server)?;
+    }
+    // A server that agrees to nothing is taken at the file's word that it speaks HTTP/2.
+    match state.alpn_protocol() {
+        None | Some(b"h2") => Ok(stream),
+        Some(other) => {
+            let other = String::from_utf8_lossy(other);
+            Err(format!("expected h2 by ALPN, and the server agreed to {other:?}").into())
+        }
+    }
 }
 
 /// A connector that has its connection already.

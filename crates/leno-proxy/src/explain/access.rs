@@ -66,6 +66,11 @@ pub(super) fn guards(connection: &Connection, chain: &FilterChain, steps: &mut V
                 refusal(&ProxyError::new(ErrorKind::RateLimited, detail))
             })
         }
+        Guard::Service(limit) => {
+            let says = format!("{} has a say, and is not asked here", limit.service.cluster);
+            steps.push(step(Decider::Filter, &*limit.stat_prefix, &[], says));
+            None
+        }
         Guard::Connections { stat_prefix, limit, .. } => {
             let (open, max) = (limit.open(), limit.max());
             let says = format!("{max} connections at the same time at most, {open} open now");

@@ -80,7 +80,9 @@ fn connection(worker: Rc<Worker>, question: &Question) -> Result<Rc<Connection>,
         source,
         opened: Instant::now(),
         admission: Admission::Admitted,
+        drain: None,
         client_certificate: OnceCell::new(),
+        limiters: OnceCell::new(),
         worker,
     }))
 }

@@ -290,9 +290,21 @@ fn fault<R: RequestHead>(fault: &Fault, setting: &Setting<'_>, request: &R, step
 
 /// How many requests there may be.
 fn rate_limit(limit: &LocalRateLimit, steps: &mut Vec<Step>) -> Option<Refusal> {
-    let bucket = limit.bucket.as_ref()?;
-    let left = bucket.remaining(clock::now());
-    let says = format!("{} requests at once at most, {left} more now", bucket.limit());
+    let (by_descriptor, by_connection) = (limit.limiter.has_descriptors(), limit.by_connection);
+    let whose = match (by_descriptor, by_connection) {
+        (true, true) => ", by descriptors, for each connection",
+        (true, false) => ", others by descriptors",
+        (false, true) => ", for each connection",
+        (false, false) => "",
+    };
+    let Some(bucket) = &limit.limiter.all else {
+        if by_descriptor {
+            steps.push(step(Decider::Limit, &*limit.stat_prefix, &[], "limits by descriptors".to_owned()));
+        }
+        return None;
+    };
+    let left = if by_connection { bucket.limit() } else { bucket.remaining(clock::now()) };
+    let says = format!("{} requests at once at most, {left} more now{whose}", bucket.limit());
     steps.push(step(Decider::Limit, &*limit.stat_prefix, &[], says));
     let share = percent(limit.enabled) * percent(limit.enforced) / 100.0;
     (left == 0 && share > 0.0).then(|| {

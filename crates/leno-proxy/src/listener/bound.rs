@@ -1,7 +1,8 @@
 //! Connections to listeners with sockets of their own.
 
-use std::{cell::OnceCell, net::SocketAddr, rc::Rc, sync::Arc, time::Instant};
+use std::{cell::OnceCell, net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Instant};
 
+use futures_util::future::{Either, select};
 use leno_engine::proxy_protocol::{Addition, Addresses};
 use tokio::net::TcpStream;
 
@@ -10,7 +11,7 @@ use super::{
     original_dst,
 };
 use crate::{
-    config::{FilterChain, Listener, Met, TransportProtocol},
+    config::{Drain, FilterChain, Listener, Met, TransportProtocol},
     connection::{Admission, Connection, Direction, Payload},
     detect::{self, First},
     error::ErrorKind,
@@ -112,20 +113,30 @@ impl Meeting {
             protocols: &protocols,
         };
         match listener.choose(&met).map(Arc::clone) {
-            Some(chain) => self.enter(&chain, socket, payload, &offer.server_name).await,
+            Some(chain) => {
+                let serving = pin!(self.enter(&chain, socket, payload, &offer.server_name));
+                let over = pin!(chain.life.drain.over());
+                // A connection of bytes ends by itself then, and tells how much it was.
+                match select(over, serving).await {
+                    Either::Left(((), serving)) if chain.is_tcp() => serving.await,
+                    Either::Left(_) | Either::Right(_) => {}
+                }
+            }
             None => self.refuse(ErrorKind::UnknownDestination),
         }
     }
 
     /// Serves by a chain, after its handshake.
     async fn enter(self, chain: &FilterChain, socket: Socket, payload: Option<Payload>, server_name: &str) {
+        let drain = &chain.life.drain;
         let Some(config) = &chain.tls else {
-            let connection = self.connection(None, server_name);
+            let connection = self.connection(None, server_name, Arc::clone(drain));
             return super::serve(connection, chain, Io::Plain(socket), payload).await;
         };
         if let Ok((io, caller)) = Box::pin(tls::accept::accept(&self.worker, config, socket, self.peer)).await {
             let payload = tls::payload(io.alpn());
-            super::serve(self.connection(Some(caller), server_name), chain, io, payload).await;
+            let connection = self.connection(Some(caller), server_name, Arc::clone(drain));
+            super::serve(connection, chain, io, payload).await;
         }
     }
 
@@ -136,7 +147,7 @@ impl Meeting {
     }
 
     /// The connection, now that it is known what it is.
-    fn connection(self, caller: Option<Proved>, server_name: &str) -> Rc<Connection> {
+    fn connection(self, caller: Option<Proved>, server_name: &str, drain: Arc<Drain>) -> Rc<Connection> {
         let (caller, tls) = caller.map_or((None, None), Proved::parts);
         Rc::new(Connection {
             worker: Rc::clone(&self.worker),
@@ -153,7 +164,9 @@ impl Meeting {
             identity: caller.map(|caller| caller.identity),
             opened: self.opened,
             admission: self.admission,
+            drain: Some(drain),
             client_certificate: OnceCell::new(),
+            limiters: OnceCell::new(),
         })
     }
 }

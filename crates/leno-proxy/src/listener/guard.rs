@@ -3,16 +3,21 @@
 use std::time::Duration;
 
 use leno_engine::{
-    authorization::{Rbac, Subject, Verdict},
-    filter::AccessControl,
+    authorization::{NoRequest, Rbac, Subject, Verdict},
+    filter::{AccessControl, rate_limit::Descriptor},
+    route::{Facts, Format},
 };
 
 use crate::{
     clock,
-    config::{FilterChain, Guard, Permit, Terminal},
+    config::{FilterChain, Guard, Permit, ServiceLimit, Terminal},
     connection::{Callee, Connection},
     error::ErrorKind,
-    telemetry::event::{Audited, Denied, Protocol},
+    service::{grpc, rate_limit},
+    telemetry::{
+        decision::{FilterDecided, FilterDecision, FilterName},
+        event::{Audited, Denied, Protocol},
+    },
 };
 
 /// What rules may ask of a connection.
@@ -33,49 +38,112 @@ pub fn subject(connection: &Connection) -> Subject<'_> {
 /// Lets a connection pass all guards of a chain, and gives what it holds while it lives; `None` when one of them does not
 /// let it: counted and logged, and held as long as that one says.
 pub async fn admit(chain: &FilterChain, connection: &Connection) -> Option<Vec<Permit>> {
-    match judge(chain, connection) {
-        Ok(permits) => Some(permits),
-        Err(held) => {
+    let mut permits = Vec::new();
+    for guard in &chain.guards {
+        let refused = match guard {
+            // Boxed: most connections are not asked about.
+            Guard::Service(limit) => {
+                let refused = Box::pin(asked(limit, connection)).await;
+                refused.map(|(reason, detail)| Refused { reason, detail, held: Duration::ZERO })
+            }
+            Guard::Access(_) | Guard::Rate { .. } | Guard::Connections { .. } => {
+                judge(guard, chain, connection, &mut permits)
+            }
+        };
+        if let Some(Refused { reason, detail, held }) = refused {
+            emit(chain, connection, reason, &detail, true);
+            // It is not in anybody's way meanwhile.
+            permits.clear();
             if !held.is_zero() {
                 // Boxed: most connections are let in.
                 Box::pin(tokio::time::sleep(held)).await;
             }
-            None
+            return None;
         }
+    }
+    Some(permits)
+}
+
+/// Why a connection does not pass, and how long it is held.
+struct Refused {
+    reason: ErrorKind,
+    detail: String,
+    held: Duration,
+}
+
+/// What a guard has against a connection; what it holds goes into `permits`.
+fn judge(guard: &Guard, chain: &FilterChain, connection: &Connection, permits: &mut Vec<Permit>) -> Option<Refused> {
+    let limited = |detail: String, held| Some(Refused { reason: ErrorKind::RateLimited, detail, held });
+    match guard {
+        Guard::Access(control) => {
+            tell(control, chain, connection);
+            let detail = denied(control.rules.as_ref(), connection)?;
+            Some(Refused { reason: ErrorKind::AccessDenied, detail, held: Duration::ZERO })
+        }
+        Guard::Rate { stat_prefix, bucket } => {
+            if bucket.take(clock::now()) {
+                return None;
+            }
+            limited(format!("more connections than {stat_prefix} allows in this time"), Duration::ZERO)
+        }
+        Guard::Connections { stat_prefix, limit, delay } => match limit.admit() {
+            Some(permit) => {
+                permits.push(permit);
+                None
+            }
+            None => limited(format!("{stat_prefix} allows {} connections at the same time", limit.max()), *delay),
+        },
+        Guard::Service(_) => None,
     }
 }
 
-/// What a connection holds, or how long it is held.
-fn judge(chain: &FilterChain, connection: &Connection) -> Result<Vec<Permit>, Duration> {
-    let (mut permits, mut held) = (Vec::new(), Duration::ZERO);
-    for guard in &chain.guards {
-        let refused = match guard {
-            Guard::Access(control) => {
-                tell(control, chain, connection);
-                denied(control.rules.as_ref(), connection).map(|detail| (ErrorKind::AccessDenied, detail))
-            }
-            Guard::Rate { stat_prefix, bucket } => {
-                let detail = || format!("more connections than {stat_prefix} allows in this time");
-                (!bucket.take(clock::now())).then(|| (ErrorKind::RateLimited, detail()))
-            }
-            Guard::Connections { stat_prefix, limit, delay } => match limit.admit() {
-                Some(permit) => {
-                    permits.push(permit);
-                    None
-                }
-                None => {
-                    let detail = format!("{stat_prefix} allows {} connections at the same time", limit.max());
-                    held = *delay;
-                    Some((ErrorKind::RateLimited, detail))
-                }
-            },
-        };
-        if let Some((reason, detail)) = refused {
-            emit(chain, connection, reason, &detail, true);
-            return Err(held);
+/// What a rate limit service has against a connection.
+async fn asked(limit: &ServiceLimit, connection: &Connection) -> Option<(ErrorKind, String)> {
+    let worker = &connection.worker;
+    let facts = Facts {
+        request: &NoRequest,
+        source: connection.peer,
+        destination: connection.original_destination,
+        identity: connection.names().first().map_or("", |name| name),
+        server_name: &connection.server_name,
+        protocol: "",
+        route: "",
+        cluster: "",
+    };
+    let entry = |(key, value): &(Box<str>, Format)| (key.to_string(), value.bind(&facts).text(0, |_| None));
+    let descriptors = limit.descriptors.iter().map(|entries| Descriptor {
+        entries: entries.iter().map(entry).collect(),
+        limit: None,
+        hits: None,
+        tells: None,
+    });
+    let descriptors: Vec<_> = descriptors.collect();
+    let call = grpc::Call {
+        path: rate_limit::PATH,
+        authority: &limit.service.authority,
+        metadata: grpc::metadata(&limit.service.metadata, &facts),
+        timeout: limit.service.timeout,
+    };
+    let decided = |decision| FilterDecided { worker, filter: FilterName::NetworkRateLimit, decision }.emit();
+    match rate_limit::ask(worker, &limit.cluster, &call, &limit.domain, &descriptors).await {
+        Ok(answer) if answer.over => {
+            decided(FilterDecision::OverLimit);
+            Some((ErrorKind::RateLimited, format!("{}: the service says that it is one too many", limit.stat_prefix)))
+        }
+        Ok(_) => {
+            decided(FilterDecision::Allowed);
+            None
+        }
+        Err(error) if limit.failure_denies => {
+            decided(FilterDecision::Error);
+            Some((ErrorKind::RateLimitService, format!("{}: {error}", limit.stat_prefix)))
+        }
+        Err(error) => {
+            decided(FilterDecision::FailureAllowed);
+            tracing::warn!(%error, limit = &*limit.stat_prefix, "no answer of the rate limit service: the connection goes on");
+            None
         }
     }
-    Ok(permits)
 }
 
 /// Whether the access rules of a chain let a connection pass. Nothing is counted.
@@ -83,7 +151,7 @@ fn judge(chain: &FilterChain, connection: &Connection) -> Result<Vec<Permit>, Du
 pub fn may_connect(chain: &FilterChain, connection: &Connection) -> bool {
     let access = chain.guards.iter().filter_map(|guard| match guard {
         Guard::Access(control) => control.rules.as_ref(),
-        Guard::Rate { .. } | Guard::Connections { .. } => None,
+        Guard::Rate { .. } | Guard::Connections { .. } | Guard::Service(_) => None,
     });
     access.into_iter().all(|rules| denied(Some(rules), connection).is_none())
 }

@@ -212,7 +212,9 @@ impl Meeting {
             server_name: server_name.into(),
             opened: self.opened,
             admission: self.admission,
+            drain: None,
             client_certificate: OnceCell::new(),
+            limiters: OnceCell::new(),
         })
     }
 }

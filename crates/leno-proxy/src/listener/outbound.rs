@@ -58,7 +58,9 @@ pub async fn serve_to(
         source: Arc::clone(&worker.shared.settings.workload),
         opened: Instant::now(),
         admission,
+        drain: None,
         client_certificate: OnceCell::new(),
+        limiters: OnceCell::new(),
         worker,
     });
     let worker = &connection.worker;

@@ -99,7 +99,7 @@ async fn relay(connection: &Rc<Connection>, proxy: &TcpProxy, io: Io, opened: Op
         longest.time.mul_f64(1.0 + longest.jitter / 100.0 * share)
     });
     let until = longest.map(|longest| tokio::time::Instant::from_std(connection.opened) + longest);
-    let times = Times { idle: proxy.idle_timeout, until };
+    let times = Times { idle: proxy.idle_timeout, until, drain: connection.drain.as_deref() };
     let Relayed { sent, received, end } =
         relay::run(io, upstream, greeting, times, &connection.worker.buffers, &cells).await;
     drop((active, place));
@@ -107,6 +107,7 @@ async fn relay(connection: &Rc<Connection>, proxy: &TcpProxy, io: Io, opened: Op
         End::Complete => ("-", String::new()),
         End::Idle => ("SI", format!("nothing moved for {:?}", proxy.idle_timeout)),
         End::Expired => ("DT", "it has lived as long as it may".to_owned()),
+        End::Drained => ("DT", "its filter chain was removed or changed, and the time to drain is over".to_owned()),
         End::Downstream(error) => (ErrorKind::DownstreamClosed.flag(), error.to_string()),
         End::Upstream(error) => (ErrorKind::UpstreamClosed.flag(), error.to_string()),
     };

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::buffer::{Buffer, Buffers};
-use crate::{io::Io, telemetry::series::TcpCells};
+use crate::{config::Drain, io::Io, telemetry::series::TcpCells};
 
 /// How a relay came to its end.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub enum End {
     Idle,
     /// It has lived as long as it may.
     Expired,
+    /// The chain that it came by is there no more.
+    Drained,
     /// The caller's connection broke.
     Downstream(io::Error),
     /// The callee's connection broke.
@@ -53,11 +55,13 @@ pub struct Relayed {
 
 /// How long a relay may take.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Times {
+pub struct Times<'a> {
     /// How long nothing may move; zero: for ever.
     pub idle: Duration,
     /// When it ends, whatever moves.
     pub until: Option<Instant>,
+    /// When its chain is let go of, the time for that; `None`: it is not.
+    pub drain: Option<&'a Drain>,
 }
 
 /// On which side something failed.
@@ -72,13 +76,14 @@ pub async fn run(
     mut downstream: Io,
     mut upstream: Io,
     greeting: Vec<u8>,
-    Times { idle, until }: Times,
+    Times { idle, until, drain }: Times<'_>,
     buffers: &Buffers,
     cells: &TcpCells,
 ) -> Relayed {
     let mut request = Direction::new(Vec::new());
     let mut response = Direction::new(greeting);
     let mut watch = Watch::new(idle);
+    let mut over = drain.map(Drain::over);
     let mut deadline = until.map(|until| Box::pin(sleep_until(until)));
     let end = poll_fn(|cx| {
         let before = request.moved + response.moved;
@@ -94,6 +99,9 @@ pub async fn run(
             }
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(End::Complete),
             (Poll::Pending, _) | (_, Poll::Pending) => {
+                if over.as_mut().is_some_and(|over| Pin::new(over).poll(cx).is_ready()) {
+                    return Poll::Ready(End::Drained);
+                }
                 match deadline.as_mut().map(|deadline| deadline.as_mut().poll(cx)) {
                     Some(Poll::Ready(())) => Poll::Ready(End::Expired),
                     Some(Poll::Pending) | None => watch.poll(cx, moved).map(|()| End::Idle),

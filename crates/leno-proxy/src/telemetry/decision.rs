@@ -15,6 +15,8 @@ labelled! {
         JwtAuthn = "jwt_authn",
         /// A rate limit service.
         RateLimit = "ratelimit",
+        /// A rate limit service that is asked about connections.
+        NetworkRateLimit = "network_ratelimit",
         /// Limits that the proxy keeps itself.
         LocalRateLimit = "local_ratelimit",
         /// Delays and failures for tests.

@@ -31,7 +31,7 @@ pub(crate) struct Failure {
 }
 
 /// Why a handshake failed.
-fn failure(error: &std::io::Error) -> Failure {
+pub(crate) fn failure(error: &std::io::Error) -> Failure {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     let kind = match tls {
         Some(Error::NoCertificatesPresented) => HandshakeError::NoCertificate,
@@ -75,7 +75,7 @@ fn describe(error: &std::io::Error, tls: Option<&Error>) -> String {
 }
 
 /// Whether a session was resumed: then the peer showed no certificate this time.
-fn is_resumed(state: &CommonState) -> bool {
+pub(crate) fn is_resumed(state: &CommonState) -> bool {
     matches!(state.handshake_kind(), Some(HandshakeKind::Resumed))
 }
 

@@ -5,7 +5,10 @@ use std::{net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
 use leno_api::explain::{Decider, Explanation, Payload, Question, Request, Way};
 use leno_engine::{
     authorization::{Action, Permission, Policy, Principal, Rbac},
-    filter::{Abort, AbortStatus, Fault, FilterConfig, HttpFilter, LimitedStatus, LocalRateLimit, TokenBucket},
+    filter::{
+        Abort, AbortStatus, Fault, FilterConfig, HttpFilter, LimitedStatus, Limiter, LocalRateLimit, TokenBucket,
+        rate_limit::VirtualHostLimits,
+    },
     fraction::{Denominator, Fraction},
     matcher::{StringMatch, StringMatcher},
     route::HeaderEdits,
@@ -63,7 +66,16 @@ fn nothing_is_counted_or_taken() {
         manager.filters.push(filter(FilterConfig::LocalRateLimit(Arc::new(LocalRateLimit {
             stat_prefix: "limit".into(),
             status: LimitedStatus::default(),
-            bucket: Some(TokenBucket::new(1, 1, Duration::from_secs(3600))),
+            limiter: Arc::new(Limiter::new(
+                Some(TokenBucket::new(1, 1, Duration::from_secs(3600))),
+                Vec::new(),
+                1,
+                true,
+            )),
+            by_connection: false,
+            rules: Vec::new(),
+            stage: 0,
+            virtual_host: VirtualHostLimits::default(),
             enabled: Fraction::ALL,
             enforced: Fraction::ALL,
             unenforced_headers: HeaderEdits::default(),

@@ -12,7 +12,7 @@ use leno_engine::{
 };
 use leno_proxy::{
     config::{
-        ChainMatch, Cluster, Codec, FilterChain, Forwarding, Http2Options, HttpConnectionManager, HttpLimits,
+        ChainMatch, Cluster, Codec, FilterChain, Forwarding, Http2Options, HttpConnectionManager, HttpLimits, Life,
         RouteSource, Routes, SchemeRule, Slot, Terminal, Underscores,
     },
     connection::Direction,
@@ -81,6 +81,7 @@ pub fn chain(manager: HttpConnectionManager) -> FilterChain {
         guards: vec![],
         terminal: Terminal::Http(Arc::new(manager)),
         origins: Box::default(),
+        life: Life::default(),
     }
 }
 

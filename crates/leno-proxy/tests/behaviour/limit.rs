@@ -3,7 +3,11 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use leno_engine::{
-    filter::{Abort, AbortStatus, Delay, Fault, FilterConfig, HttpFilter, LimitedStatus, LocalRateLimit, TokenBucket},
+    filter::{
+        Abort, AbortStatus, Delay, Fault, FilterConfig, HttpFilter, LimitedStatus, Limiter, LocalRateLimit,
+        TokenBucket,
+        rate_limit::{RateLimitAction, RateLimitRule, VirtualHostLimits},
+    },
     fraction::Fraction,
     route::{HeaderEdits, PathMatch},
 };
@@ -220,10 +224,23 @@ fn paths_go_on_in_the_form_that_they_are_judged_by() {
 #[test]
 fn what_limits_and_faults_decide_is_counted() {
     run(async {
+        let kind = vec![("kind".to_owned(), "any".to_owned())];
         let limit = LocalRateLimit {
             stat_prefix: "limit".into(),
             status: LimitedStatus::default(),
-            bucket: Some(TokenBucket::new(1, 1, Duration::from_secs(3600))),
+            limiter: Arc::new(Limiter::new(
+                None,
+                vec![(kind, TokenBucket::new(1, 1, Duration::from_secs(3600)))],
+                1,
+                false,
+            )),
+            by_connection: false,
+            rules: vec![RateLimitRule {
+                actions: vec![RateLimitAction::Generic { key: "kind".into(), value: "any".into() }],
+                ..RateLimitRule::default()
+            }],
+            stage: 0,
+            virtual_host: VirtualHostLimits::default(),
             enabled: Fraction::ALL,
             enforced: Fraction::ALL,
             unenforced_headers: HeaderEdits::default(),

@@ -106,7 +106,12 @@ fn routes(value: &Value) -> Result<Outcome, ReadError> {
 }
 
 fn cluster(value: &Value) -> Result<Outcome, ReadError> {
-    Ok(shown(convert::cluster(&json::read(value)?, &mut Registry::default())))
+    let mut registry = Registry::default();
+    registry.set_primary(["c", "d"].into_iter().map(Into::into));
+    let made = convert::cluster(&json::read(value)?, &mut registry);
+    // Where its endpoints come from, and how long they are waited for, is not in the cluster.
+    let wanted = registry.take_wanted();
+    Ok(shown(made.map(|made| (made, wanted, registry.sources().collect::<Vec<_>>()))))
 }
 
 fn endpoints(value: &Value) -> Result<Outcome, ReadError> {

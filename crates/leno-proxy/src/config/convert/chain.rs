@@ -19,12 +19,16 @@ use leno_proto::{
 };
 
 use super::{
-    super::{ChainMatch, FilterChain, Guard, Registry, ServerName, SourceType, Terminal, TransportProtocol},
+    super::{
+        ChainMatch, FilterChain, Fingerprint, Guard, Life, Registry, ServerName, SourceType, Terminal,
+        TransportProtocol,
+    },
     check::{Check, at, join},
     guard, manager, origin, rbac, tcp, tls,
 };
 
 pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto, registry: &mut Registry) -> Option<FilterChain> {
+    let life = Life { fingerprint: Fingerprint::of(&proto), ..Life::default() };
     let name: Arc<str> = std::mem::take(&mut proto.name).into();
     let matches = proto.filter_chain_match.take();
     let matches = matches.map(|proto| chain_match(check, &join(path, "filter_chain_match"), proto)).unwrap_or_default();
@@ -56,7 +60,7 @@ pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto, registry:
     }
     let origins = origin::convert(check, &join(path, "metadata"), &mut proto.metadata);
     check.rest(path, &proto);
-    Some(FilterChain { name, matches, tls, guards, terminal: terminal?, origins })
+    Some(FilterChain { name, matches, tls, guards, terminal: terminal?, origins, life })
 }
 
 /// What a network filter is.
@@ -89,6 +93,10 @@ fn convert_filter(check: &mut Check, path: &str, mut filter: Filter, registry: &
             let proto = check.unpack(&path, &config)?;
             guard::rate(check, &path, proto).map(Made::Guard)
         }
+        guard::SERVICE => {
+            let proto = check.unpack(&path, &config)?;
+            guard::service(check, &path, proto, registry).map(Made::Guard)
+        }
         guard::CONNECTIONS => {
             let proto = check.unpack(&path, &config)?;
             guard::connections(check, &path, proto).map(Made::Guard)
@@ -106,7 +114,7 @@ fn convert_filter(check: &mut Check, path: &str, mut filter: Filter, registry: &
             check.wrong(
                 &path,
                 other,
-                "a filter that Leno has: RBAC, LocalRateLimit, ConnectionLimit, TcpProxy or HttpConnectionManager",
+                "a filter that Leno has: RBAC, LocalRateLimit, RateLimit, ConnectionLimit, TcpProxy or HttpConnectionManager",
             );
             None
         }

@@ -10,7 +10,6 @@ use leno_proto::{
     any,
     google::protobuf::{Any, Duration as ProtoDuration},
     json,
-    v3::core::{ConfigSource, config_source::ConfigSourceSpecifier},
 };
 use prost::{Message, Name};
 use serde_json::Value;
@@ -142,19 +141,6 @@ impl Check {
             return None;
         }
         Some(name)
-    }
-
-    /// Where something referred to comes from: everything comes on the one stream.
-    pub(super) fn stream(&mut self, path: &str, source: Option<ConfigSource>) {
-        let Some(mut source) = source else { return };
-        source.resource_api_version = 0;
-        // What something refers to is waited for as long as `discovery::store` says.
-        source.initial_fetch_timeout = None;
-        match source.config_source_specifier.take() {
-            Some(ConfigSourceSpecifier::Ads(_) | ConfigSourceSpecifier::Self_(_)) | None => {}
-            other => source.config_source_specifier = other,
-        }
-        self.rest(path, &source);
     }
 }
 

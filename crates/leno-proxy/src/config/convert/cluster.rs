@@ -16,6 +16,8 @@ use leno_proto::{
     },
 };
 
+use leno_xds::ResourceType;
+
 use super::{
     super::{
         Caller, Choice, CircuitBreaker, Cluster, ClusterKind, DialSocket, EndpointSet, HealthChecker, HttpProtocol,
@@ -25,7 +27,7 @@ use super::{
     check::{Check, at, join},
     dns,
     endpoint::{self, texts},
-    health_check, load_balancer, origin, outlier, protocol, tls,
+    health_check, load_balancer, origin, outlier, protocol, source, tls,
 };
 use crate::connection::service_of;
 
@@ -114,10 +116,11 @@ fn kind(check: &mut Check, name: &str, proto: &mut Proto, registry: &mut Registr
         }
         Some(DiscoveryType::Eds) => {
             let config = proto.eds_cluster_config.take().unwrap_or_default();
-            check.stream("eds_cluster_config.eds_config", config.eds_config);
+            let path = "eds_cluster_config.eds_config";
+            let fetch = source::fetch(check, path, config.eds_config, ResourceType::Endpoint, registry);
             let of = if config.service_name.is_empty() { name } else { &config.service_name };
             let of = check.name("name", of.to_owned())?;
-            Some(ClusterKind::Eds(registry.endpoints(&of)))
+            Some(ClusterKind::Eds(registry.endpoints(&of, fetch)))
         }
         Some(DiscoveryType::OriginalDst) => Some(ClusterKind::OriginalDst(original_dst(check, proto))),
         Some(DiscoveryType::StrictDns) => dns::convert(check, proto, DnsKind::Strict),

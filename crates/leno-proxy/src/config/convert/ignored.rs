@@ -33,9 +33,13 @@ pub const IGNORED: &[Ignored] = &[
     ignored(
         "envoy.config.core.v3.ConfigSource",
         "initial_fetch_timeout",
-        "what something refers to is waited for up to 5 seconds",
+        "of `lds_config` and `cds_config`: what the file has serves at once",
     ),
-    ignored("envoy.config.core.v3.ConfigSource", "resource_api_version", "only V3 is spoken"),
+    ignored(
+        "envoy.config.core.v3.SelfConfigSource",
+        "transport_api_version",
+        "what refers to the source came by the same stream, which speaks V3",
+    ),
     ignored("envoy.config.core.v3.GrpcService", "timeout", "a stream has no end"),
     ignored("envoy.config.core.v3.GrpcService.EnvoyGrpc", "skip_envoy_headers", "Leno adds no headers of Envoy's"),
     ignored(
@@ -64,7 +68,6 @@ pub const IGNORED: &[Ignored] = &[
         "runtime_key",
         "there are no layers that would change the default (`layered_runtime` is refused)",
     ),
-    ignored("envoy.config.core.v3.SelfConfigSource", "transport_api_version", "only V3 is spoken"),
     ignored("envoy.config.core.v3.TransportSocket", "name", "the type decides which socket it is"),
     ignored("envoy.config.core.v3.TypedExtensionConfig", "name", "the type decides which extension it is"),
     ignored("envoy.config.endpoint.v3.ClusterLoadAssignment", "cluster_name", "the resource is asked for by name"),
@@ -112,11 +115,6 @@ pub const IGNORED: &[Ignored] = &[
         "envoy.extensions.filters.http.fault.v3.HTTPFault",
         "disable_downstream_cluster_stats",
         "there are no such statistics",
-    ),
-    ignored(
-        "envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
-        "always_consume_default_token_bucket",
-        "it is about descriptors, of which there are none",
     ),
     ignored(
         "envoy.extensions.filters.http.jwt_authn.v3.JwksAsyncFetch",

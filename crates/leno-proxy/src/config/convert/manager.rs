@@ -21,11 +21,13 @@ use leno_proto::v3::{
     },
 };
 
+use leno_xds::ResourceType;
+
 use super::{
     super::{Codec, Http2Options, HttpConnectionManager, HttpLimits, Registry, RouteSource, SchemeRule, Underscores},
     access_log,
     check::{Check, at, join},
-    filter, forwarding, protocol, route,
+    filter, forwarding, protocol, route, source,
 };
 
 pub(super) fn convert(
@@ -57,9 +59,10 @@ pub(super) fn convert(
     let access_log = access_log::convert(check, path, std::mem::take(&mut proto.access_log));
     let routes = match proto.route_specifier.take() {
         Some(RouteSpecifier::Rds(rds)) => {
-            check.stream(&join(path, "rds.config_source"), rds.config_source);
+            let path_source = join(path, "rds.config_source");
+            let fetch = source::fetch(check, &path_source, rds.config_source, ResourceType::Route, registry);
             let name = check.name(&join(path, "rds.route_config_name"), rds.route_config_name);
-            name.map(|name| RouteSource::Named(registry.routes(&name)))
+            name.map(|name| RouteSource::Named(registry.routes(&name, fetch)))
         }
         Some(RouteSpecifier::RouteConfig(config)) => {
             let routes = route::convert(check, &join(path, "route_config"), config, registry);

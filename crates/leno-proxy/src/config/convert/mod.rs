@@ -33,6 +33,7 @@ mod retry;
 mod retry_host;
 mod route;
 mod service;
+pub(crate) mod source;
 mod tcp;
 #[cfg(test)]
 mod tests;
@@ -42,14 +43,16 @@ use std::sync::Arc;
 
 use leno_model::Invalid;
 use leno_proto::v3::{
-    cluster::Cluster as ClusterProto, endpoint::ClusterLoadAssignment, listener::Listener as ListenerProto,
-    route::RouteConfiguration, tls::Secret as SecretProto,
+    bootstrap::bootstrap::DynamicResources, cluster::Cluster as ClusterProto, endpoint::ClusterLoadAssignment,
+    listener::Listener as ListenerProto, route::RouteConfiguration, tls::Secret as SecretProto,
 };
 
 use self::check::Check;
 pub(crate) use self::endpoint::locality;
 pub use self::ignored::{IGNORED, Ignored};
-use super::{Cluster, EndpointSet, Listener, Registry, Routes, Secret, Slot};
+use prost::Name as _;
+
+use super::{Cluster, EndpointSet, Listener, Registry, Routes, Secret, Slot, source::Dynamic};
 
 /// What every refusal of a field says that Leno does not have; other refusals are about values.
 pub const UNSUPPORTED: &str = "Leno does not support it";
@@ -131,11 +134,24 @@ pub enum Watch {
     Always,
 }
 
+/// Where everything comes from that a file does not have.
+///
+/// # Errors
+/// Every field that is not supported or not legal; they have no object.
+pub fn dynamic(resource: DynamicResources, registry: &mut Registry) -> Result<Dynamic, Vec<Invalid>> {
+    let mut check = Check::new(DynamicResources::NAME, "");
+    let made = source::dynamic(&mut check, resource, registry);
+    check.finish(Some(made)).map_err(nameless)
+}
+
 /// What is left of a message from which everything supported was taken: each field of it is refused.
 pub fn leftover<M: prost::Message + prost::Name + Default + PartialEq + std::fmt::Debug>(message: &M) -> Vec<Invalid> {
     let mut check = Check::new(M::NAME, "");
     check.rest("", message);
-    let wrong = check.finish(Some(())).err().unwrap_or_default();
-    // It is a part of something, and has no name.
+    nameless(check.finish(Some(())).err().unwrap_or_default())
+}
+
+/// What is a part of something has no name.
+fn nameless(wrong: Vec<Invalid>) -> Vec<Invalid> {
     wrong.into_iter().map(|error| Invalid { object: None, ..error }).collect()
 }

@@ -181,7 +181,7 @@ impl Filtered {
             FilterConfig::JwtAuthn(_) | FilterConfig::JwtRequirement(_) => {
                 Box::pin(self.authenticate(filter, setting, request)).await
             }
-            FilterConfig::LocalRateLimit(limit) => self.rate_limit(limit, setting),
+            FilterConfig::LocalRateLimit(limit) => self.rate_limit(limit, setting, request),
             FilterConfig::RateLimit(_) | FilterConfig::RateLimitRoute(_) => {
                 Box::pin(self.rate_limit_service(filter, setting, request)).await
             }

@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use leno_engine::{
-    filter::{LimitedStatus, LocalRateLimit, RateLimitVerdict, TokenBucket},
+    filter::{LimitedStatus, LocalRateLimit, RateLimitVerdict, Remaining},
+    request::RequestHead,
     route::{HeaderAppend, HeaderEdits, HeaderText, HeaderWrite},
 };
 
-use super::{super::reply::Reply, Filtered, Setting, answered};
+use super::{
+    super::{judged::Judged, reply::Reply},
+    Filtered, Setting, answered,
+};
 use crate::{
     clock,
     error::ErrorKind,
@@ -22,27 +26,44 @@ pub(super) const RESOURCE_EXHAUSTED: u32 = 8;
 
 impl Filtered {
     /// Counts a request; the answer, when it is one too many.
-    pub(super) fn rate_limit(&mut self, limit: &LocalRateLimit, setting: &Setting<'_>) -> Option<Reply> {
-        let now = clock::now();
-        let verdict = limit.check(now, &mut rand::rng());
-        if let Some(bucket) = limit.bucket.as_ref().filter(|_| limit.tells && verdict != RateLimitVerdict::Skipped) {
-            let told = told(bucket, bucket.remaining(now), seconds(bucket.wait(now)));
-            self.edit_answer(std::iter::once(&[told][..]));
-        }
-        let decision = match verdict {
-            RateLimitVerdict::Skipped => FilterDecision::Disabled,
-            RateLimitVerdict::Passed => FilterDecision::Allowed,
-            RateLimitVerdict::Unenforced => FilterDecision::NotEnforced,
-            RateLimitVerdict::Refused => FilterDecision::OverLimit,
+    pub(super) fn rate_limit<R: RequestHead>(
+        &mut self,
+        limit: &LocalRateLimit,
+        setting: &Setting<'_>,
+        request: &Judged<'_, R>,
+    ) -> Option<Reply> {
+        let decided = |decision| {
+            FilterDecided { worker: &setting.connection.worker, filter: FilterName::LocalRateLimit, decision }.emit();
         };
-        FilterDecided { worker: &setting.connection.worker, filter: FilterName::LocalRateLimit, decision }.emit();
+        if !limit.counts(&mut rand::rng()) {
+            decided(FilterDecision::Disabled);
+            return None;
+        }
+        let descriptors = if limit.limiter.has_descriptors() {
+            self.descriptors(setting, request, &limit.rules, (limit.virtual_host, limit.stage))
+        } else {
+            Vec::new()
+        };
+        let own = limit.by_connection.then(|| setting.connection.limiters.get_or_init(Box::default).of(&limit.limiter));
+        let limiter = own.as_deref().unwrap_or(&limit.limiter);
+        let verdict = limit.check(limiter, &descriptors, clock::now(), &mut rand::rng());
+        let (RateLimitVerdict::Passed(left) | RateLimitVerdict::Unenforced(left) | RateLimitVerdict::Refused(left)) =
+            &verdict;
+        if let Some(left) = left {
+            self.edit_answer(std::iter::once(&[told(left)][..]));
+        }
         match verdict {
-            RateLimitVerdict::Skipped | RateLimitVerdict::Passed => None,
-            RateLimitVerdict::Unenforced => {
+            RateLimitVerdict::Passed(_) => {
+                decided(FilterDecision::Allowed);
+                None
+            }
+            RateLimitVerdict::Unenforced(_) => {
+                decided(FilterDecision::NotEnforced);
                 self.request_edits.push(limit.unenforced_headers.clone());
                 None
             }
-            RateLimitVerdict::Refused => {
+            RateLimitVerdict::Refused(_) => {
+                decided(FilterDecision::OverLimit);
                 let Setting { connection, callee, protocol, .. } = *setting;
                 let reason = ErrorKind::RateLimited;
                 let detail = format!("rate limited: {}", limit.stat_prefix);
@@ -62,11 +83,11 @@ fn seconds(time: Duration) -> u64 {
 }
 
 /// The headers that tell a limit.
-fn told(bucket: &TokenBucket, remaining: u32, reset: u64) -> HeaderEdits {
+fn told(left: &Remaining) -> HeaderEdits {
     let values = [
-        ("x-ratelimit-limit", bucket.limit().to_string()),
-        ("x-ratelimit-remaining", remaining.to_string()),
-        ("x-ratelimit-reset", reset.to_string()),
+        ("x-ratelimit-limit", left.limit.to_string()),
+        ("x-ratelimit-remaining", left.tokens.to_string()),
+        ("x-ratelimit-reset", seconds(left.wait).to_string()),
     ];
     let write = |(name, value): (&str, String)| HeaderWrite {
         name: name.into(),

@@ -41,6 +41,8 @@ impl Filtered {
         if !limit.enabled.hits(&mut rand::rng()) {
             return None;
         }
+        // Nobody is asked about what does not go on, whatever the filter's own rules are.
+        setting.selected.filter(|selected| selected.forwards())?;
         let levels = setting.levels();
         let route = match filter.config(&levels) {
             Some(FilterConfig::RateLimitRoute(route)) => Some(&**route),
@@ -83,8 +85,6 @@ impl Filtered {
         own: &[RateLimitRule],
         (option, stage): (VirtualHostLimits, u32),
     ) -> Vec<Descriptor> {
-        // What does not go on is not counted.
-        let Some(selected) = setting.selected.filter(|selected| selected.forwards()) else { return Vec::new() };
         let seen = self.seen(request);
         let facts = RateLimitFacts {
             request: &seen,
@@ -96,6 +96,8 @@ impl Filtered {
         if !own.is_empty() {
             return own.iter().filter_map(|rule| rule.descriptor(&facts)).collect();
         }
+        // What does not go on is not counted.
+        let Some(selected) = setting.selected.filter(|selected| selected.forwards()) else { return Vec::new() };
         let (route, host, includes) = selected.rate_limits();
         let option = if includes { VirtualHostLimits::Include } else { option };
         applicable(route, host, option, stage).filter_map(|rule| rule.descriptor(&facts)).collect()

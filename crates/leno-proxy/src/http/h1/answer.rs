@@ -20,7 +20,7 @@ use crate::{connection::Admission, tcp::relay::Times, upstream::Http1};
 
 impl Server {
     /// Carries what is spoken after an upgrade, for so long.
-    pub(super) async fn tunnel(&self, client: Box<Client>, upstream: Http1, mut outcome: Outcome, times: Times) {
+    pub(super) async fn tunnel(&self, client: Box<Client>, upstream: Http1, mut outcome: Outcome, times: Times<'_>) {
         let (head, bytes) = (client.head.clone(), client.head_bytes.clone());
         let carried = tunnel::run(&self.connection, &outcome.callee, *client, upstream, times).await;
         outcome.request_bytes += carried.sent;
@@ -52,8 +52,7 @@ impl Server {
         self.emit(&client, &outcome);
         // A body that nobody reads stands before the next request.
         let body = client.head.framing != Framing::None;
-        let ending =
-            self.connection.worker.is_draining() || self.connection.admission == Admission::Shed || self.is_last();
+        let ending = self.connection.is_ending() || self.connection.admission == Admission::Shed || self.is_last();
         let close = body || !client.head.keep_alive || ending;
         let mut out = Vec::new();
         head::reply(&mut out, reply, Some(&client.head), close);

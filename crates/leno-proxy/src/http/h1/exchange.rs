@@ -25,7 +25,7 @@ use super::{
     times::Times,
     upload::Upload,
 };
-use crate::{upstream::Http1, worker::Worker};
+use crate::{connection::Connection, upstream::Http1};
 
 /// The answer's way down.
 #[derive(Default)]
@@ -113,7 +113,7 @@ pub(super) struct Attempt<'a, 'r> {
     /// Whether the caller's connection will be closed after this.
     close: bool,
     download: Download,
-    worker: &'a Worker,
+    connection: &'a Connection,
     /// What was passed back.
     sent: Sent,
 }
@@ -136,7 +136,7 @@ pub(super) struct Setting<'a, 'r> {
     pub(super) over_until: [Option<Instant>; 2],
     pub(super) upgrade: bool,
     pub(super) close: bool,
-    pub(super) worker: &'a Worker,
+    pub(super) connection: &'a Connection,
 }
 
 impl<'a, 'r> Attempt<'a, 'r> {
@@ -148,7 +148,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         times: &'a mut Times,
         setting: Setting<'a, 'r>,
     ) -> Self {
-        let Setting { routed, retries, try_until, arrive_until, over_until, upgrade, close, worker } = setting;
+        let Setting { routed, retries, try_until, arrive_until, over_until, upgrade, close, connection } = setting;
         let download = Download { head: std::mem::take(&mut client.spare), ..Download::default() };
         Self {
             client,
@@ -164,7 +164,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
             upgrade,
             close,
             download,
-            worker,
+            connection,
             sent: Sent::default(),
         }
     }
@@ -453,7 +453,7 @@ impl<'a, 'r> Attempt<'a, 'r> {
         let http10 = request.version == leno_http1::Version::Http10;
         let unchunk = http10 && self.response.framing == Framing::Chunked;
         self.close |= unchunk
-            || self.worker.is_draining()
+            || self.connection.is_ending()
             || self.response.framing == Framing::UntilClose
             || !self.upload.is_read();
         let passing = Passing { close: self.close, http10, upgrade: upgraded };

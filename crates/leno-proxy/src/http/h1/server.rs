@@ -339,7 +339,7 @@ impl Server {
             over_until,
             upgrade: request.upgrade,
             close: !request.keep,
-            worker,
+            connection: &self.connection,
         };
         self.times.start();
         let mut attempt = Attempt::new(client, &mut upstream, upload, &mut self.response, &mut self.times, setting);

@@ -99,7 +99,7 @@ pub(super) async fn serve(
     let view = view::Http1 { head: &client.head, bytes: &client.head_bytes };
     let head = head_of(view, scheme(connection, routed, &view), upgrade);
     let pieces = if kept.length() > 0 { vec![Bytes::copy_from_slice(kept.content())] } else { Vec::new() };
-    let close = close || connection.worker.is_draining();
+    let close = close || connection.is_ending();
     let http1 = Http1::new(client, &kept, Tunnel::of(&head), manager.trailers, close);
     let caller = Caller::Http1(&http1);
     let of = (Rc::clone(connection), Arc::clone(manager));

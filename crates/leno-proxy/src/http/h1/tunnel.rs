@@ -21,8 +21,8 @@ pub(super) struct Carried {
 }
 
 /// How long a tunnel may take. `until`: when what is said of the request and of the attempt has it end.
-pub(super) fn times(routed: &Routed, until: [Option<Deadline>; 2]) -> Times {
-    Times { idle: routed.idle, until: until.into_iter().flatten().min() }
+pub(super) fn times(routed: &Routed, until: [Option<Deadline>; 2]) -> Times<'static> {
+    Times { idle: routed.idle, until: until.into_iter().flatten().min(), drain: None }
 }
 
 /// Passes bytes on. What either side said already goes first.
@@ -31,7 +31,7 @@ pub(super) async fn run(
     callee: &Callee,
     client: Client,
     mut upstream: Http1,
-    times: Times,
+    times: Times<'_>,
 ) -> Carried {
     let cells = TcpOpened { connection, callee }.emit();
     let early = client.input.filled().to_vec();
@@ -45,7 +45,7 @@ pub(super) async fn run(
     let flags = match relayed.end {
         End::Complete => "-",
         End::Idle => "SI",
-        End::Expired => "DT",
+        End::Expired | End::Drained => "DT",
         End::Downstream(_) => ErrorKind::DownstreamClosed.flag(),
         End::Upstream(_) => ErrorKind::UpstreamClosed.flag(),
     };

@@ -64,6 +64,9 @@ pub(in crate::http) async fn run(connection: Rc<Connection>, mut current: Curren
                 Some(manager) => {
                     let (of, manager) = (Rc::clone(&connection), Arc::clone(manager));
                     connection.worker.spawn(exchange::run(of, manager, request));
+                    if connection.drain.as_ref().is_some_and(|drain| drain.asks()) {
+                        link.drain();
+                    }
                 }
                 None => link.drain(),
             }

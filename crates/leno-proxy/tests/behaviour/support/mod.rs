@@ -15,9 +15,9 @@ use leno_model::{ServiceAccountName, SpiffeId, TrustDomain};
 use leno_proxy::{
     config::{
         Caller, ChainMatch, CircuitBreaker, Cluster, ClusterKind, DialSocket, DownstreamTls, Endpoint, EndpointSet,
-        FilterChain, Guard, HealthChecker, HttpProtocol, Inspect, Listener, MeshTls, OriginalDst, Security, SetRules,
-        Slot, TcpProxy, Terminal, Thresholds, Transport, TransportMatch, TransportProtocol, UpstreamHttp, UpstreamTls,
-        WeightedCluster, WorkloadLabels,
+        FilterChain, Guard, HealthChecker, HttpProtocol, Inspect, Life, Listener, MeshTls, OriginalDst, Security,
+        SetRules, Slot, TcpProxy, Terminal, Thresholds, Transport, TransportMatch, TransportProtocol, UpstreamHttp,
+        UpstreamTls, WeightedCluster, WorkloadLabels,
     },
     connection::{Admission, Direction},
     discovery::{Lookup, Question},
@@ -287,6 +287,7 @@ pub fn tcp_chain(proxy: TcpProxy) -> FilterChain {
         guards: vec![],
         terminal: Terminal::Tcp(Arc::new(proxy)),
         origins: Box::default(),
+        life: Life::default(),
     }
 }
 

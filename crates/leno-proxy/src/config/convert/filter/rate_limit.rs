@@ -32,7 +32,7 @@ use super::{
 };
 
 /// How long the service may take where nothing is said: Envoy's.
-const TIMEOUT: Duration = Duration::from_millis(20);
+pub(in super::super) const TIMEOUT: Duration = Duration::from_millis(20);
 
 pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto) -> Option<FilterConfig> {
     let domain = std::mem::take(&mut proto.domain);

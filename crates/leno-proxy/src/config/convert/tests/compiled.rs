@@ -21,7 +21,7 @@ use leno_proto::{any, google::protobuf::Any};
 use super::super::{
     super::{
         Cluster, ClusterKind, DownstreamTls, HttpConnectionManager, Listener, Met, Registry, RouteSource, Routes,
-        Security, Terminal, TransportProtocol,
+        Security, Terminal, TransportProtocol, source::SourceId,
     },
     cluster, endpoints, listener, routes,
 };
@@ -217,7 +217,7 @@ fn routes_are_asked_for_by_name() {
     let chain = listener.choose(&met(80, TransportProtocol::Raw, &[])).unwrap();
     let RouteSource::Named(slot) = &http(&chain.terminal).routes else { panic!("{chain:?}") };
     assert_eq!(&**slot.name(), "outbound/shop/store:80");
-    assert!(registry.find_routes("outbound/shop/store:80").is_some());
+    assert!(registry.find_routes(SourceId::COMMON, "outbound/shop/store:80").is_some());
     assert_eq!(http(&chain.terminal).upgrades, ["websocket".into(), "connect".into()]);
     assert!(http(&chain.terminal).access_log);
 }

@@ -80,7 +80,7 @@ fn bytes(snapshot: &Snapshot, pod: &str, port: u16, who: Option<&str>) -> Decisi
     let chain = inbound.choose(&met(port, TransportProtocol::Tls, &["leno-tcp"])).unwrap();
     let controls = chain.guards.iter().filter_map(|guard| match guard {
         Guard::Access(control) => Some(control),
-        Guard::Rate { .. } | Guard::Connections { .. } => None,
+        Guard::Rate { .. } | Guard::Connections { .. } | Guard::Service(_) => None,
     });
     let names = who.map(Box::from);
     decide(controls, |rules| rules.check_connection(&subject(names.as_slice(), port)))

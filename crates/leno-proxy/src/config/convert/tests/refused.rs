@@ -9,7 +9,7 @@ use leno_proto::{
         buffer::Buffer,
         cluster::Cluster,
         connection_limit::ConnectionLimit,
-        core::{ConfigSource, Http2ProtocolOptions, PathConfigSource, config_source::ConfigSourceSpecifier},
+        core::{ConfigSource, Http2ProtocolOptions, config_source::ConfigSourceSpecifier},
         file_access_log::FileAccessLog,
         http_connection_manager::{
             HttpConnectionManager, Rds, ScopedRoutes,
@@ -96,14 +96,6 @@ fn refused_tls(change: impl FnOnce(&mut CommonTlsContext), field: &str, value: &
     message.filter_chains[0].transport_socket = Some(socket(&downstream_tls(common)));
     let field = format!("filter_chains[0].transport_socket.typed_config.common_tls_context.{field}");
     refused(take(&message), &field, value);
-}
-
-fn from_file() -> Option<ConfigSource> {
-    let path = PathConfigSource { path: "/etc/x".into(), ..PathConfigSource::default() };
-    Some(ConfigSource {
-        config_source_specifier: Some(ConfigSourceSpecifier::PathConfigSource(path)),
-        ..ConfigSource::default()
-    })
 }
 
 fn listener_filter(config: Any) -> ListenerFilter {
@@ -219,8 +211,11 @@ fn routes_of_connection_managers() {
     refused(take(&listener(vec![filter(&none)])), FILTER, "no routes");
     let rds = |name: &str, source| RouteSpecifier::Rds(Rds { route_config_name: name.into(), config_source: source });
     refused_manager(|m| m.route_specifier = Some(rds("", None)), "rds.route_config_name", "empty");
-    let file = |m: &mut HttpConnectionManager| m.route_specifier = Some(rds("r", from_file()));
-    refused_manager(file, "rds.config_source.path_config_source", "/etc/x");
+    let nothing = ConfigSourceSpecifier::ApiConfigSource(of_nobody());
+    let source = Some(ConfigSource { config_source_specifier: Some(nothing), ..ConfigSource::default() });
+    let unknown = |m: &mut HttpConnectionManager| m.route_specifier = Some(rds("r", source));
+    let field = "rds.config_source.api_config_source.grpc_services[0].envoy_grpc.cluster_name";
+    refused_manager(unknown, field, "nobody");
 }
 
 #[test]
@@ -327,8 +322,10 @@ fn tls_of_listeners() {
         "validation_context_sds_secret_config.name",
         "trust-bundle",
     );
-    let file = |c: &mut CommonTlsContext| c.tls_certificate_sds_secret_configs[0].sds_config = from_file();
-    refused_tls(file, "tls_certificate_sds_secret_configs[0].sds_config.path_config_source", "/etc/x");
+    let nobody = ConfigSourceSpecifier::ApiConfigSource(of_nobody());
+    let source = Some(ConfigSource { config_source_specifier: Some(nobody), ..ConfigSource::default() });
+    let own = |c: &mut CommonTlsContext| c.tls_certificate_sds_secret_configs[0].sds_config = source;
+    refused_tls(own, "tls_certificate_sds_secret_configs[0].sds_config.api_config_source", "");
     refused_tls(|c| c.tls_certificates = vec![Default::default()], "tls_certificates", "");
     refused_tls(|c| c.validation_context_type = None, "validation_context_type", "missing");
 }

@@ -5,9 +5,7 @@ use leno_proto::{
     any,
     v3::{
         cluster::{CircuitBreakers, Cluster, OutlierDetection, circuit_breakers::Thresholds, cluster::*},
-        core::{
-            ConfigSource, Http2ProtocolOptions, PathConfigSource, TransportSocket, config_source::ConfigSourceSpecifier,
-        },
+        core::{ConfigSource, Http2ProtocolOptions, TransportSocket, config_source::ConfigSourceSpecifier},
         endpoint::{ClusterLoadAssignment, LbEndpoint, cluster_load_assignment::Policy, lb_endpoint::HostIdentifier},
         matcher::string_matcher::MatchPattern,
         tls::{SubjectAltNameMatcher, UpstreamTlsContext},
@@ -114,14 +112,13 @@ fn where_endpoints_come_from() {
         message.eds_cluster_config = Some(EdsClusterConfig { service_name: "s".into(), ..Default::default() });
         refused(take(&message), "eds_cluster_config", "s");
     }
-    let file = PathConfigSource { path: "/etc/x".into(), ..PathConfigSource::default() };
     let eds_config = Some(ConfigSource {
-        config_source_specifier: Some(ConfigSourceSpecifier::PathConfigSource(file)),
+        config_source_specifier: Some(ConfigSourceSpecifier::ApiConfigSource(of_nobody())),
         ..ConfigSource::default()
     });
     let eds = EdsClusterConfig { eds_config, ..EdsClusterConfig::default() };
-    let field = "eds_cluster_config.eds_config.path_config_source";
-    refused_cluster(|c| c.eds_cluster_config = Some(eds), field, "/etc/x");
+    let field = "eds_cluster_config.eds_config.api_config_source.grpc_services[0].envoy_grpc.cluster_name";
+    refused_cluster(|c| c.eds_cluster_config = Some(eds), field, "nobody");
     refused_cluster(|c| c.name.clear(), "name", "empty");
 }
 

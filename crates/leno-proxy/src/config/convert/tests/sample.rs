@@ -5,7 +5,12 @@ use leno_proto::{
     google::protobuf::{BoolValue, Duration, UInt32Value, UInt64Value},
     v3::{
         cluster::{Cluster, cluster::*},
-        core::{Address, SocketAddress, TransportSocket, address, socket_address, transport_socket},
+        core::{
+            Address, ApiConfigSource, ApiVersion, GrpcService, SocketAddress, TransportSocket, address,
+            api_config_source::ApiType,
+            grpc_service::{EnvoyGrpc, TargetSpecifier},
+            socket_address, transport_socket,
+        },
         endpoint::{ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints, lb_endpoint::HostIdentifier},
         http_connection_manager::{
             HttpConnectionManager, HttpFilter, http_connection_manager::RouteSpecifier, http_filter,
@@ -197,5 +202,17 @@ pub(super) fn access(chain: &super::super::super::FilterChain) -> &leno_engine::
     match chain.guards.as_slice() {
         [super::super::super::Guard::Access(control)] => control.rules.as_ref().unwrap(),
         other => panic!("{other:?}"),
+    }
+}
+
+/// A source whose server is no cluster of the file.
+pub(super) fn of_nobody() -> ApiConfigSource {
+    let target = EnvoyGrpc { cluster_name: "nobody".into(), ..EnvoyGrpc::default() };
+    let target_specifier = Some(TargetSpecifier::EnvoyGrpc(target));
+    ApiConfigSource {
+        api_type: ApiType::Grpc as i32,
+        transport_api_version: ApiVersion::V3 as i32,
+        grpc_services: vec![GrpcService { target_specifier, ..GrpcService::default() }],
+        ..ApiConfigSource::default()
     }
 }

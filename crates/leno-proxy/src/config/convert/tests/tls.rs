@@ -10,9 +10,11 @@ use leno_proto::v3::{
     },
 };
 
+use leno_xds::ResourceType;
+
 use super::{
     super::{
-        super::{DownstreamTls, Registry, ResourceKind},
+        super::{DownstreamTls, Key, Registry, source::Fetch},
         Watch, secret,
     },
     sample::{bool, cluster, filter, listener, san, socket, tcp},
@@ -158,7 +160,7 @@ fn a_certificate_is_read_again_when_its_folder_changes() {
     };
     let proto = Proto { name: "front".into(), r#type: Some(Type::TlsCertificate(certificate)) };
     let mut registry = Registry::default();
-    let slot = registry.secret("front");
+    let slot = registry.secret("front", Fetch::default());
     secret(&proto, &slot, &mut registry, Watch::WhenAsked).unwrap();
     let context = DownstreamTlsContext {
         common_tls_context: Some(CommonTlsContext {
@@ -194,8 +196,8 @@ fn what_has_not_arrived_cannot_be_shown() {
     let made = super::super::listener(&message, &mut registry).unwrap();
     let Some(DownstreamTls::Own(context)) = made.filter_chains[0].tls.as_deref() else { panic!("TLS of its own") };
     assert_eq!(context.ready().unwrap_err().to_string(), "the secret \"late\" has not arrived");
-    assert!(registry.take_wanted().contains(&(ResourceKind::Secret, "late".into())));
-    let slot = registry.secret("late");
+    assert!(registry.take_wanted().iter().any(|(key, _)| *key == Key::common(ResourceType::Secret, "late")));
+    let slot = registry.secret("late", Fetch::default());
     let rules = CertificateValidationContext { trusted_ca: text(&pair().0), ..Default::default() };
     let proto = Proto { name: "late".into(), r#type: Some(Type::ValidationContext(rules)) };
     secret(&proto, &slot, &mut registry, Watch::Always).unwrap();

@@ -17,6 +17,7 @@ use leno_proto::{
     },
 };
 use leno_tls::context::{Parameters, Side, Trust};
+use leno_xds::ResourceType;
 
 use super::{
     super::{
@@ -123,19 +124,15 @@ pub(super) fn by_name(
     let config = proto.sds_config.take();
     check.rest(path, &proto);
     let path = join(path, "sds_config");
-    match config {
-        Some(mut config)
-            if matches!(config.config_source_specifier, Some(ConfigSourceSpecifier::PathConfigSource(_))) =>
-        {
-            let specifier = config.config_source_specifier.take();
-            check.stream(&path, Some(config));
-            let Some(ConfigSourceSpecifier::PathConfigSource(source)) = specifier else { return None };
+    let is_file = |it: &mut ConfigSourceSpecifier| matches!(it, ConfigSourceSpecifier::PathConfigSource(_));
+    let mut config = config;
+    let file = config.as_mut().and_then(|config| config.config_source_specifier.take_if(is_file));
+    let fetch = super::super::source::fetch(check, &path, config, ResourceType::Secret, registry);
+    match file {
+        Some(ConfigSourceSpecifier::PathConfigSource(source)) => {
             from_file(check, &join(&path, "path_config_source"), &name, source, registry)
         }
-        other => {
-            check.stream(&path, other);
-            Some(registry.secret(&name))
-        }
+        Some(_) | None => Some(registry.secret(&name, fetch)),
     }
 }
 

@@ -15,6 +15,7 @@ use leno_proto::v3::{
 use super::super::{
     super::{MeshTls, UpstreamTls},
     check::{Check, at, join},
+    source,
 };
 
 /// Whether a context shows the workload's own certificate.
@@ -65,7 +66,7 @@ fn convert(check: &mut Check, path: &str, mut proto: CommonTlsContext) -> Common
     let mut certificates = std::mem::take(&mut proto.tls_certificate_sds_secret_configs);
     for (index, certificate) in certificates.iter_mut().enumerate() {
         let path = at(path, "tls_certificate_sds_secret_configs", index);
-        check.stream(&join(&path, "sds_config"), certificate.sds_config.take());
+        source::common(check, &join(&path, "sds_config"), certificate.sds_config.take());
     }
     let own = matches!(certificates.as_slice(), [SdsSecretConfig { name, .. }] if name == resource_name::SVID);
     if !own {
@@ -134,7 +135,7 @@ fn combined_validation(
 /// The roots are the workload's own trust bundle.
 fn bundle(check: &mut Check, path: &str, secret: Option<SdsSecretConfig>) {
     let SdsSecretConfig { name, sds_config } = secret.unwrap_or_default();
-    check.stream(&join(path, "sds_config"), sds_config);
+    source::common(check, &join(path, "sds_config"), sds_config);
     if name != resource_name::TRUST_BUNDLE {
         check.wrong(path, name, resource_name::TRUST_BUNDLE);
     }
