@@ -12,6 +12,7 @@
 
 pub mod assemble;
 pub mod attachment;
+pub mod certificate;
 pub mod file;
 pub mod objects;
 pub mod status;

@@ -180,7 +180,14 @@ metadata: {name: roots, namespace: shop}
 data:
   ca.crt: |
     -----BEGIN CERTIFICATE-----
-    MAMCAQE=
+    MIIBbjCCARWgAwIBAgIUGWjAoPKlT7VoY+NOhHRSuNYOBQwwCgYIKoZIzj0EAwIw
+    DDEKMAgGA1UEAwwBcjAgFw0yNjExMjgwNTU1MjVaGA8yMTI2MTEwNDA1NTUyNVow
+    DDEKMAgGA1UEAwwBcjBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABIQAWPkna7xk
+    9TnkDcEhAGL9f9/TTRaVPHp9kIvmgRnrvOKKyKo64ucDvv80Ld4MqaFuh2tjiZQM
+    k9/3IjykWMOjUzBRMB0GA1UdDgQWBBRpTv/wpCmScuyHo6+zKuz6C/0CpDAfBgNV
+    HSMEGDAWgBRpTv/wpCmScuyHo6+zKuz6C/0CpDAPBgNVHRMBAf8EBTADAQH/MAoG
+    CCqGSM49BAMCA0cAMEQCIDIemjuWZa8OnuQ2sCHjJMMfTvYGCWMNT9IiMDfObmej
+    AiACn1qY7aimW+iOb1jcBMKJKrFTAyWg/9oHMErah2Uf+g==
     -----END CERTIFICATE-----
   broken: none
 ---
@@ -220,7 +227,10 @@ fn conditions(assembly: &Assembly, name: &str) -> Vec<String> {
 fn a_backend_tls_policy_takes_its_roots_from_config_maps() {
     let good = assembled(&format!("{SERVICES}{ROOTS}{}", tls_policy("pay", OLD, &refs(&["roots", "gone"]))));
     let Some(Roots::Pem(pem)) = roots(&good) else { panic!("{:?}", good.snapshot.traffic_policies) };
-    assert!(pem.contains("MAMCAQE=") && pem.ends_with("-----END CERTIFICATE-----\n"), "{pem}");
+    assert!(
+        pem.starts_with("-----BEGIN CERTIFICATE-----\nMIIBbjCC") && pem.ends_with("-----END CERTIFICATE-----\n"),
+        "{pem}"
+    );
     let mut told = conditions(&good, "pay");
     told.sort();
     let expected = [
@@ -278,6 +288,9 @@ fn a_policy_says_tls_of_a_services_endpoints() {
         spec("{kind: ConfigMap, name: roots, key: broken}, {kind: Secret, name: s}")
     ));
     assert_eq!(roots(&broken), Some(Roots::Nobody));
+    let message = "none of its certificates is there, so no connection is made".to_owned();
+    assert_eq!(standing(&broken, "tls"), [(AttachmentReason::NoValidCaCertificate, message)]);
+    assert_eq!(standing(&good, "tls")[0].0, AttachmentReason::Accepted);
     let notes = notes(&broken);
     assert!(notes[0].contains("the ConfigMap shop/roots, whose broken has no certificates in PEM"), "{notes:?}");
     assert!(

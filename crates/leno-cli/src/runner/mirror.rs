@@ -2,12 +2,14 @@
 //! atomic rename.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
 
-use leno_manifest::{Kind, Object, ObjectKey};
+use leno_manifest::{Object, ObjectKey, core::Secret, meta::ObjectMeta};
+use leno_source::certificate;
 
 /// The directory of objects.
 #[derive(Debug)]
@@ -37,9 +39,8 @@ impl Mirror {
             fs::remove_file(self.file(&key))
                 .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
         }
-        // The control plane has no use for secrets, so it is not shown any.
-        for (key, object) in objects.iter().filter(|(key, _)| key.kind != Kind::Secret) {
-            let text = serde_json::to_vec(&object.to_json())?;
+        for (key, object) in objects {
+            let text = serde_json::to_vec(&without_secrets(object).to_json())?;
             if self.written.get(key) == Some(&text) {
                 continue;
             }
@@ -62,9 +63,26 @@ impl Mirror {
     }
 }
 
+/// What stands in place of a value without certificates, so that what asks for it can say so.
+const HIDDEN: &str = "not for the control plane";
+
+/// What the control plane is to know of an object: of a Secret the certificates in it, which policies may name. All else
+/// of it, keys above all, stays here, and so does what annotations repeat of it.
+fn without_secrets(object: &Object) -> Cow<'_, Object> {
+    let Object::Secret(secret) = object else { return Cow::Borrowed(object) };
+    let ObjectMeta { name, namespace, .. } = &secret.metadata;
+    let public =
+        |key| secret.value(key).and_then(|value| certificate::roots(&value)).unwrap_or_else(|| HIDDEN.to_owned());
+    Cow::Owned(Object::from(Secret {
+        metadata: ObjectMeta { name: name.clone(), namespace: namespace.clone(), ..ObjectMeta::default() },
+        string_data: secret.keys().map(|key| (key.to_owned(), public(key))).collect(),
+        ..Secret::default()
+    }))
+}
+
 #[cfg(test)]
 mod tests {
-    use leno_manifest::core::ConfigMap;
+    use leno_manifest::{base64, core::ConfigMap};
 
     use super::*;
 
@@ -82,5 +100,29 @@ mod tests {
         assert_eq!(read["kind"], "ConfigMap");
         mirror.show(&BTreeMap::new()).unwrap();
         assert!(!file.exists());
+    }
+    #[test]
+    fn of_a_secret_nothing_is_shown_but_certificates() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem().replace("\r\n", "\n");
+        let key = key.serialize_pem();
+        let mut secret = Secret { type_: Some("kubernetes.io/tls".into()), ..Secret::default() };
+        secret.metadata.name = "roots".into();
+        secret.metadata.namespace = "shop".into();
+        secret.metadata.annotations.insert("last-applied".into(), "password".into());
+        secret.string_data.insert("both".into(), format!("{key}{certificate}"));
+        secret.string_data.insert("tls.key".into(), key.clone());
+        secret.data.insert("word".into(), base64::encode(b"password"));
+        let object = Object::from(secret);
+        let mut mirror = Mirror::new(folder.path()).unwrap();
+        mirror.show(&BTreeMap::from([(object.key(), object.clone())])).unwrap();
+        let text = fs::read_to_string(folder.path().join("Secret/shop/roots.json")).unwrap();
+        for secret in ["PRIVATE KEY", key.lines().nth(1).unwrap(), "password", &base64::encode(b"password")] {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+        let shown: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let expected = serde_json::json!({ "both": certificate, "tls.key": HIDDEN, "word": HIDDEN });
+        assert_eq!(shown["stringData"], expected, "{text}");
     }
 }

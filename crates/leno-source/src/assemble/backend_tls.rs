@@ -10,7 +10,7 @@ use leno_manifest::{
         BackendTlsPolicy, ParentReference, RouteStatus,
         backend_tls_policy::{BackendTlsPolicySpec, PolicyTarget},
         reference::LocalReference,
-        status::{CONTROLLER, Condition, ConditionStatus, RouteParentStatus},
+        status::ConditionStatus,
     },
     leno::traffic_policy::tls::CertificateKind,
 };
@@ -23,7 +23,7 @@ use leno_model::{
 };
 
 use super::{
-    Remarks,
+    Remarks, condition,
     target::{Place, Target},
     tls,
 };
@@ -35,27 +35,33 @@ const SYSTEM: &str = "System";
 /// A reference to certificates that leads nowhere: the reason of the condition `ResolvedRefs`, and a text for people.
 type Broken = (&'static str, String);
 
-/// Every policy at every Service that it is attached to, with how it stands there.
-pub(super) fn all<'a>(objects: &'a Objects, remarks: &mut Remarks) -> Vec<(Target<'a>, TrafficPolicy)> {
-    let mut all = Vec::new();
+/// A policy at a Service that it is attached to.
+pub(super) type Attached<'a> = (Target<'a>, TrafficPolicy);
+
+/// A policy, and the first of its references that leads nowhere.
+pub(super) struct Judged<'a> {
+    manifest: &'a Manifest,
+    broken: Option<Broken>,
+}
+
+/// Every policy at every Service that it is attached to, with how it stands there; and each policy by itself.
+pub(super) fn all<'a>(objects: &'a Objects, remarks: &mut Remarks) -> (Vec<Attached<'a>>, Vec<Judged<'a>>) {
+    let (mut all, mut judged) = (Vec::new(), Vec::new());
     for (manifest, object) in objects.all::<BackendTlsPolicy>() {
         let (roots, broken) = roots(objects, manifest, &object.spec);
         for (_, text) in &broken {
             remarks.notes.push(Note::new(manifest, NoteReason::Unresolved, text.clone()));
         }
         let validation = &object.spec.validation;
-        let flaw = match (&roots, &validation.well_known_ca_certificates) {
-            (Roots::Nobody, Some(other)) => {
+        let flaw = match &validation.well_known_ca_certificates {
+            Some(other) if other != SYSTEM => {
                 let text = format!("spec.validation.wellKnownCACertificates is {other:?}, expected {SYSTEM}");
                 remarks.notes.push(Note::new(manifest, NoteReason::Unresolved, text.clone()));
                 Some((AttachmentReason::Invalid, text))
             }
-            (Roots::Nobody, None) => {
-                let text = "none of its certificates is there, so no connection is made";
-                Some((AttachmentReason::NoValidCaCertificate, text.to_owned()))
-            }
-            (Roots::System | Roots::Pem(_), _) => None,
+            _ => tls::flaw(&roots),
         };
+        judged.push(Judged { manifest, broken: broken.into_iter().next() });
         let origination = TlsOrigination {
             roots,
             server_name: Some(validation.hostname.to_ascii_lowercase()),
@@ -82,7 +88,7 @@ pub(super) fn all<'a>(objects: &'a Objects, remarks: &mut Remarks) -> Vec<(Targe
             }
         }
     }
-    all
+    (all, judged)
 }
 
 fn target(
@@ -128,44 +134,26 @@ fn roots(objects: &Objects, manifest: &Manifest, spec: &BackendTlsPolicySpec) ->
 }
 
 /// What `status` of each policy is to say. How it stands at its targets has been told before.
-pub(super) fn conditions(objects: &Objects, remarks: &Remarks) -> Vec<RouteCondition> {
-    let of = |(manifest, object): (&Manifest, &BackendTlsPolicy)| {
+pub(super) fn conditions(judged: Vec<Judged<'_>>, remarks: &Remarks) -> Vec<RouteCondition> {
+    let of = |Judged { manifest, broken }: Judged<'_>| {
         let policy = ObjectRef::from(&manifest.key());
-        let (_, broken) = roots(objects, manifest, &object.spec);
-        let resolved = match broken.into_iter().next() {
-            Some((reason, text)) => (ConditionStatus::False, reason, text),
-            None => (ConditionStatus::True, "ResolvedRefs", String::new()),
-        };
-        let generation = object.metadata.generation;
-        let condition = |kind: &str, (status, reason, message): (ConditionStatus, &str, String)| Condition {
-            kind: kind.into(),
-            status,
-            observed_generation: generation,
-            last_transition_time: None,
-            reason: reason.into(),
-            message,
-        };
         let told = remarks.attachments.iter().filter(|it| it.policy == policy);
         let parents = told.map(|told| {
             let holds = told.reason == AttachmentReason::Accepted;
             let status = if holds { ConditionStatus::True } else { ConditionStatus::False };
-            RouteParentStatus {
-                parent_ref: ParentReference {
-                    group: String::new(),
-                    kind: told.target.kind.to_string(),
-                    namespace: Some(told.target.namespace.clone()),
-                    name: told.target.name.clone(),
-                    section_name: told.section.clone(),
-                    port: None,
-                },
-                controller_name: CONTROLLER.into(),
-                conditions: vec![
-                    condition("Accepted", (status, told.reason.as_str(), told.message.clone())),
-                    condition("ResolvedRefs", resolved.clone()),
-                ],
-            }
+            let parent = ParentReference {
+                group: String::new(),
+                kind: told.target.kind.to_string(),
+                namespace: Some(told.target.namespace.clone()),
+                name: told.target.name.clone(),
+                section_name: told.section.clone(),
+                port: None,
+            };
+            let accepted = (status, told.reason.as_str(), told.message.clone());
+            condition::at(manifest, parent, accepted, condition::resolved(broken.clone()))
         });
-        RouteCondition { object: policy.clone(), status: RouteStatus { parents: parents.collect() } }
+        let status = RouteStatus { parents: parents.collect() };
+        RouteCondition { object: policy, status }
     };
-    objects.all::<BackendTlsPolicy>().map(of).collect()
+    judged.into_iter().map(of).collect()
 }

@@ -6,6 +6,7 @@
 mod access;
 mod access_policy;
 mod backend_tls;
+mod condition;
 mod egress;
 mod http_match;
 mod route;
@@ -53,10 +54,11 @@ pub fn assemble(objects: &Objects) -> Assembly {
     let config = objects.find::<MeshConfig>("", mesh_config::NAME);
     let workloads = workload::all(objects);
     let mut services = service::all(objects, &workloads, &mut remarks);
-    let traffic_policies = traffic::all(objects, &mut services, &mut remarks);
+    let (backend_tls, judged) = backend_tls::all(objects, &mut remarks);
+    let traffic_policies = traffic::all(objects, backend_tls, &mut services, &mut remarks);
     let (mut routes, mut conditions) = route::all(objects, &services, &mut remarks);
     traffic::of_routes(objects, &services, &mut routes, &mut remarks);
-    conditions.extend(backend_tls::conditions(objects, &remarks));
+    conditions.extend(backend_tls::conditions(judged, &remarks));
     let splits = split::all(objects, &routes, &mut remarks);
     let snapshot = Snapshot {
         version: 0,

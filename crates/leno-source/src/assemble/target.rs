@@ -10,6 +10,9 @@ use leno_model::{ObjectRef, ServiceName};
 use super::Remarks;
 use crate::{Attachment, AttachmentReason, Note, NoteReason, Objects};
 
+/// Why a policy is not right even where it is in force: the reason of the condition `Accepted`, and a text for people.
+pub(super) type Flaw = (AttachmentReason, String);
+
 /// Where a policy stands.
 pub(super) struct Place<'a> {
     /// The policy.
@@ -17,7 +20,7 @@ pub(super) struct Place<'a> {
     /// What it is attached to, for people.
     pub(super) shown: String,
     /// Why it is not right even where it is in force.
-    pub(super) flaw: Option<(AttachmentReason, String)>,
+    pub(super) flaw: Option<Flaw>,
     target: ObjectRef,
     section: Option<String>,
 }

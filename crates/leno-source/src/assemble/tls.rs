@@ -2,15 +2,15 @@
 //! are named. Where none is to be had no connection is made.
 
 use leno_manifest::{
-    Manifest, base64,
+    Manifest,
     core::{ConfigMap, Secret},
     gateway::backend_tls_policy::{SubjectAltName, SubjectAltNameType},
     leno::traffic_policy::tls::{CertificateKind, CertificateRef, Tls, TlsMode, TlsVersion},
 };
 use leno_model::policy::traffic::{AltName, Roots, TlsOrigination, UpstreamTls};
 
-use super::Remarks;
-use crate::{Note, NoteReason, Objects};
+use super::{Remarks, target::Flaw};
+use crate::{AttachmentReason, Note, NoteReason, Objects, certificate};
 
 /// The key of certificates where no other is named.
 pub(super) const KEY: &str = "ca.crt";
@@ -44,6 +44,17 @@ pub(super) fn said(objects: &Objects, manifest: &Manifest, tls: &Tls, remarks: &
         lowest: tls.min_version.map(TlsVersion::to_model),
         highest: tls.max_version.map(TlsVersion::to_model),
     })
+}
+
+/// What is wrong with TLS that believes nobody.
+pub(super) fn flaw(roots: &Roots) -> Option<Flaw> {
+    match roots {
+        Roots::Nobody => {
+            let text = "none of its certificates is there, so no connection is made";
+            Some((AttachmentReason::NoValidCaCertificate, text.to_owned()))
+        }
+        Roots::System | Roots::Pem(_) => None,
+    }
 }
 
 /// The names of which a certificate must have one: the host's, unless others are given.
@@ -85,64 +96,16 @@ pub(super) fn certificates(
     let (kind, value) = match kind {
         CertificateKind::ConfigMap => {
             let object = objects.find::<ConfigMap>(namespace, name);
-            ("ConfigMap", object.map(|object| object.data.get(key).cloned()))
+            let text = |object: &ConfigMap| object.data.get(key).map(|text| text.clone().into_bytes());
+            ("ConfigMap", object.map(text))
         }
         CertificateKind::Secret => {
             let object = objects.find::<Secret>(namespace, name);
-            let text = |object: &Secret| String::from_utf8(object.value(key)?).ok();
-            ("Secret", object.map(text))
+            ("Secret", object.map(|object: &Secret| object.value(key)))
         }
     };
     let object = format!("the {kind} {namespace}/{name}");
     let value = value.ok_or_else(|| format!("names {object}, which is not there"))?;
     let pem = value.ok_or_else(|| format!("names {object}, which has no key {key}"))?;
-    let blocks = blocks(&pem).ok_or_else(|| format!("names {object}, whose {key} has no certificates in PEM"))?;
-    Ok(blocks)
-}
-
-/// The certificates of a text and nothing else of it (it may be a Secret's, with a key); `None` when there are none, or one
-/// is broken.
-fn blocks(pem: &str) -> Option<String> {
-    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-    const END: &str = "-----END CERTIFICATE-----";
-    let mut certificates = String::new();
-    let mut rest = pem;
-    while let Some((_, from)) = rest.split_once(BEGIN) {
-        let (body, after) = from.split_once(END)?;
-        let text: String = body.chars().filter(|letter| !letter.is_whitespace()).collect();
-        is_der(&base64::decode(&text)?).then_some(())?;
-        certificates.push_str(&format!("{BEGIN}{body}{END}\n"));
-        rest = after;
-    }
-    (!certificates.is_empty()).then_some(certificates)
-}
-
-/// Whether this is one DER sequence and nothing after it, as a certificate is.
-fn is_der(bytes: &[u8]) -> bool {
-    let [0x30, first, rest @ ..] = bytes else { return false };
-    let (length, content) = match first {
-        0x81..=0x84 => {
-            let Some((digits, content)) = rest.split_at_checked(usize::from(first & 0x7f)) else { return false };
-            (digits.iter().fold(0usize, |length, digit| (length << 8) | usize::from(*digit)), content)
-        }
-        short @ 0..=0x7f => (usize::from(*short), rest),
-        _ => return false,
-    };
-    content.len() == length
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn of_a_text_the_certificates_are_taken_if_they_are_whole() {
-        let certificate = "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----";
-        let key = "-----BEGIN PRIVATE KEY-----\nMAMCAQE=\n-----END PRIVATE KEY-----\n";
-        let two = format!("# a\n{certificate}\n{key}{certificate}\n");
-        assert_eq!(blocks(&two), Some(format!("{certificate}\n{certificate}\n")));
-        for wrong in ["", key, &certificate.replace("MAMCAQE=", "MAQCAQE="), &certificate.replace("END", "end")] {
-            assert_eq!(blocks(wrong), None, "{wrong}");
-        }
-    }
+    certificate::roots(&pem).ok_or_else(|| format!("names {object}, whose {key} has no certificates in PEM"))
 }

@@ -36,9 +36,11 @@ struct Attached<'a, Part> {
     place: Place<'a>,
 }
 
-/// What is said of each service, the most decisive first; what is said of protocols is done to the services.
-pub(super) fn all(
-    objects: &Objects,
+/// What is said of each service, BackendTLSPolicies among it, the most decisive first; what is said of protocols is done to
+/// the services.
+pub(super) fn all<'a>(
+    objects: &'a Objects,
+    backend_tls: Vec<backend_tls::Attached<'a>>,
     services: &mut [Service],
     remarks: &mut Remarks,
 ) -> BTreeMap<ServiceName, Vec<TrafficPolicy>> {
@@ -49,12 +51,17 @@ pub(super) fn all(
         if !targets.is_empty() {
             said.tls = object.spec.tls.as_ref().map(|it| tls::said(objects, manifest, it, remarks));
         }
-        for target in targets {
+        let flaw = match &said.tls {
+            Some(UpstreamTls::Simple(tls)) => tls::flaw(&tls.roots),
+            Some(UpstreamTls::Disable | UpstreamTls::Mutual) | None => None,
+        };
+        for mut target in targets {
+            target.place.flaw.clone_from(&flaw);
             let policy = policy(manifest, object, target.port, said.clone());
             attached.entry(target.service).or_default().push(Attached { policy, place: target.place });
         }
     }
-    for (target, policy) in backend_tls::all(objects, remarks) {
+    for (target, policy) in backend_tls {
         attached.entry(target.service).or_default().push(Attached { policy, place: target.place });
     }
     let all: BTreeMap<_, _> = attached.into_iter().map(|(name, it)| (name, ranked(it, remarks))).collect();

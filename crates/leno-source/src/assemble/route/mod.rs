@@ -17,15 +17,12 @@ use std::collections::BTreeMap;
 
 use leno_manifest::{
     Kind, Manifest,
-    gateway::{
-        GROUP, GrpcRoute, HttpRoute, ParentReference, RouteStatus, TcpRoute, TlsRoute,
-        status::{CONTROLLER, Condition, ConditionStatus, RouteParentStatus},
-    },
+    gateway::{GROUP, GrpcRoute, HttpRoute, ParentReference, RouteStatus, TcpRoute, TlsRoute, status::ConditionStatus},
 };
 use leno_model::{Invalid, ObjectRef, Route, Service, route::Parent, route::Rules};
 
 use self::{backend::Resolver, parent::Attachment};
-use super::Remarks;
+use super::{Remarks, condition};
 use crate::{Note, NoteReason, Objects, status::RouteCondition};
 
 /// Why something that a route names is not there for it. The words are the Gateway API's.
@@ -155,15 +152,6 @@ fn conditions(candidate: &Candidate<'_>, remarks: &mut Remarks) -> RouteConditio
     for (_, text) in &candidate.unresolved {
         remarks.notes.push(Note::new(manifest, NoteReason::Unresolved, text.clone()));
     }
-    let generation = manifest.object.metadata().generation;
-    let condition = |kind: &str, (status, reason, message): (ConditionStatus, &str, String)| Condition {
-        kind: kind.into(),
-        status,
-        observed_generation: generation,
-        last_transition_time: None,
-        reason: reason.into(),
-        message,
-    };
     let mut parents = Vec::new();
     for (parent, attachment) in &candidate.attachments {
         let accepted = match (candidate.unsupported.first(), attachment.ports.is_empty(), &attachment.problem) {
@@ -181,15 +169,8 @@ fn conditions(candidate: &Candidate<'_>, remarks: &mut Remarks) -> RouteConditio
             let reason = if *reason == "Conflicted" { NoteReason::Conflict } else { NoteReason::Unresolved };
             remarks.notes.push(Note::new(manifest, reason, text.clone()));
         }
-        let resolved = match candidate.unresolved.first() {
-            Some((reason, text)) => (ConditionStatus::False, reason.as_str(), text.clone()),
-            None => (ConditionStatus::True, "ResolvedRefs", String::new()),
-        };
-        parents.push(RouteParentStatus {
-            parent_ref: (*parent).clone(),
-            controller_name: CONTROLLER.into(),
-            conditions: vec![condition("Accepted", accepted), condition("ResolvedRefs", resolved)],
-        });
+        let broken = candidate.unresolved.first().map(|(reason, text)| (reason.as_str(), text.clone()));
+        parents.push(condition::at(manifest, (*parent).clone(), accepted, condition::resolved(broken)));
     }
     RouteCondition { object: ObjectRef::from(&manifest.key()), status: RouteStatus { parents } }
 }
