@@ -1,7 +1,7 @@
 //! Limits that hold for all pods of a service together, where a policy names nobody else who counts.
 //!
 //! Sidecars ask with their certificates, and what they ask about is counted for their namespace alone: nobody uses up what
-//! another namespace may have.
+//! another namespace may have, be it of a limit or of the room for counters.
 
 use std::sync::Arc;
 
@@ -65,6 +65,6 @@ impl RateLimitService for RateLimits {
         if !asked.domain.is_empty() {
             asked.domain = format!("{namespace}/{}", asked.domain);
         }
-        self.counting.should_rate_limit(request).await
+        self.counting.answer(&namespace, asked).await
     }
 }

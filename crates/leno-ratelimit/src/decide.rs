@@ -1,5 +1,8 @@
 //! What a request asks about, and what the counts mean for it. No clock, no I/O.
 
+use std::borrow::Cow;
+
+use aws_lc_rs::digest::{SHA256, digest};
 use leno_proto::envoy::{
     extensions::common::ratelimit::v3::RateLimitDescriptor,
     service::ratelimit::v3::{
@@ -59,13 +62,26 @@ fn override_of(descriptor: &RateLimitDescriptor) -> Option<Limit> {
     Some(Limit { requests: limit.requests_per_unit, unit, name: String::new() })
 }
 
-/// Domain and entries in one text: lengths keep `a`, `bc` and `ab`, `c` apart.
+/// How many bytes of text are remembered as they are.
+const LONGEST: usize = 256;
+
+/// A text, or in the place of a long one its digest: what comes in headers and paths is as long as callers please. Nobody
+/// finds another text with the same.
+pub(crate) fn bounded(text: Cow<'_, str>) -> Cow<'_, str> {
+    if text.len() <= LONGEST {
+        return text;
+    }
+    let digits = digest(&SHA256, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    format!("sha256:{digits}").into()
+}
+
+/// Domain and entries in one text: lengths keep `a`, `bc` and `ab`, `c` apart. It begins with a number, as no digest does.
 fn what<'e>(domain: &str, entries: impl Iterator<Item = (&'e str, &'e str)>) -> String {
     let mut what = format!("{}:{domain}", domain.len());
     for (key, value) in entries {
         what += &format!(":{}:{key}:{}:{value}", key.len(), value.len());
     }
-    what
+    bounded(what.into()).into_owned()
 }
 
 /// What is answered about a descriptor of which there were `count` hits.
@@ -144,6 +160,22 @@ mod tests {
         let text = |entries: &[(&str, &str)]| what("d", entries.iter().copied());
         assert_ne!(text(&[("a", "bc")]), text(&[("ab", "c")]));
         assert_ne!(text(&[("a", "b"), ("c", "d")]), text(&[("a", "b:1:c:1:d")]));
+    }
+
+    #[test]
+    fn long_keys_are_short_and_still_apart() {
+        let (long, other) = ("v".repeat(100_000), format!("{}w", "v".repeat(99_999)));
+        let text = |domain: &str, value: &str| what(domain, [("path", value)].into_iter());
+        assert_eq!(text("d", &long), text("d", &long));
+        assert!(text("d", &long).len() < 100 && text("d", &long).starts_with("sha256:"));
+        assert_ne!(text("d", &long), text("d", &other));
+        assert_ne!(text("d", &long), text("e", &long));
+        let rim = "v".repeat(LONGEST - what("d", [("path", "")].into_iter()).len() - 2);
+        assert!(text("d", &rim).ends_with(&rim), "what fits is kept as it is");
+        assert_eq!(
+            bounded("abc".repeat(100).into()),
+            "sha256:d9f5aeb06abebb3be3f38adec9a2e3b94228d52193be923eb4e24c9b56ee0930"
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+mod complaint;
 pub mod counter;
 mod decide;
 mod files;

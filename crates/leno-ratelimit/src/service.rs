@@ -1,6 +1,7 @@
 //! Envoy's rate limit protocol.
 
 use std::{
+    borrow::Cow,
     sync::{Arc, PoisonError, RwLock},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -14,6 +15,7 @@ use tonic::{Request, Response, Status};
 use tracing::warn;
 
 use crate::{
+    complaint::Complaint,
     counter::{Counter, Hits},
     decide::{self, Asked},
     metric::Metrics,
@@ -31,13 +33,19 @@ pub struct Service {
     rules: Arc<RwLock<Arc<Rules>>>,
     counter: Arc<Counter>,
     metrics: Arc<Metrics>,
+    complaint: Arc<Complaint>,
 }
 
 impl Service {
     /// A service that counts in `counter`.
     #[must_use]
     pub fn new(rules: Rules, counter: Counter, metrics: Arc<Metrics>) -> Self {
-        Self { rules: Arc::new(RwLock::new(Arc::new(rules))), counter: Arc::new(counter), metrics }
+        Self {
+            rules: Arc::new(RwLock::new(Arc::new(rules))),
+            counter: Arc::new(counter),
+            metrics,
+            complaint: Arc::default(),
+        }
     }
 
     /// From now on these rules hold; what was counted stays counted.
@@ -51,15 +59,26 @@ impl Service {
         RateLimitServiceServer::new(self).max_decoding_message_size(MAX_BYTES)
     }
 
+    /// What is answered now. `share` is who is counted for: counters of one do not take the room of another's.
+    ///
+    /// # Errors
+    /// When it is a request that no sidecar sends, or cannot be counted.
+    pub async fn answer(&self, share: &str, request: &RateLimitRequest) -> Result<Response<RateLimitResponse>, Status> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.decide(share, request, now).await.map(Response::new)
+    }
+
     /// Decides at `now` (seconds since the epoch).
-    async fn decide(&self, request: &RateLimitRequest, now: u64) -> Result<RateLimitResponse, Status> {
+    async fn decide(&self, share: &str, request: &RateLimitRequest, now: u64) -> Result<RateLimitResponse, Status> {
         check(request)?;
         let rules = Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner));
         let asked = decide::asked(&rules, request, now);
         let hits: Vec<Hits> = asked.iter().filter_map(|one| Some(one.counted.as_ref()?.1.clone())).collect();
-        let counts = self.counter.add(&hits, now).await.map_err(|error| {
+        let counts = self.counter.add(share, &hits, now).await.map_err(|error| {
             self.metrics.failed();
-            warn!(domain = request.domain, error = &error as &dyn std::error::Error, "could not count");
+            if let Some(left_out) = self.complaint.due(now) {
+                warn!(share, left_out, error = &error as &dyn std::error::Error, "could not count");
+            }
             Status::unavailable("could not count")
         })?;
         let mut counts = counts.into_iter();
@@ -107,8 +126,8 @@ impl RateLimitService for Service {
         &self,
         request: Request<RateLimitRequest>,
     ) -> Result<Response<RateLimitResponse>, Status> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        self.decide(request.get_ref(), now).await.map(Response::new)
+        let request = request.get_ref();
+        self.answer(&decide::bounded(Cow::Borrowed(&request.domain)), request).await
     }
 }
 
@@ -151,7 +170,7 @@ descriptors:
     async fn one_descriptor_over_its_limit_is_enough() {
         let mut registry = Registry::default();
         let service = service_in(&mut registry);
-        let ask = async |paths: &[&str], now| service.decide(&request(paths), now).await.unwrap().overall_code();
+        let ask = async |paths: &[&str], now| service.decide("s", &request(paths), now).await.unwrap().overall_code();
         assert_eq!(ask(&["/buy"], 60).await, Code::Ok);
         assert_eq!(ask(&["/other", "/buy"], 61).await, Code::Ok);
         assert_eq!(ask(&["/other", "/buy"], 119).await, Code::OverLimit);
@@ -169,10 +188,10 @@ descriptors:
     #[tokio::test]
     async fn new_rules_hold_at_once_and_counts_stay() {
         let service = service();
-        service.decide(&request(&["/buy"]), 60).await.unwrap();
+        service.decide("s", &request(&["/buy"]), 60).await.unwrap();
         let text = TEXT.replace("requests_per_unit: 2", "requests_per_unit: 1");
         service.replace(read(&[Text { name: "f".into(), text }]).unwrap());
-        assert_eq!(service.decide(&request(&["/buy"]), 60).await.unwrap().overall_code(), Code::OverLimit);
+        assert_eq!(service.decide("s", &request(&["/buy"]), 60).await.unwrap().overall_code(), Code::OverLimit);
     }
 
     #[tokio::test]
@@ -185,7 +204,7 @@ descriptors:
             (request(&[]), "descriptors are 0"),
             (nothing, "descriptors[0].entries is empty"),
         ] {
-            let status = service.decide(&wrong, 60).await.unwrap_err();
+            let status = service.decide("s", &wrong, 60).await.unwrap_err();
             assert!(status.message().contains(text), "{status}");
         }
     }

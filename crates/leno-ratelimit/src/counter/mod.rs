@@ -49,22 +49,22 @@ pub enum CounterError {
     #[error("Redis did not answer within {0:?}")]
     Timeout(Duration),
     /// There are more things to count than may be remembered.
-    #[error("{LARGEST} counters are in use")]
+    #[error("as many counters are in use as may be ({LARGEST} in all, and for each no more than are free)")]
     Full,
 }
 
 impl Counter {
     /// Counts hits at `now` (seconds since the epoch) and says how many each key has then, these included, in the same
-    /// order.
+    /// order. `share` is who they are counted for: in memory each has a part of the room.
     ///
     /// # Errors
     /// When they could not be counted; some may have been.
-    pub async fn add(&self, hits: &[Hits], now: u64) -> Result<Vec<u64>, CounterError> {
+    pub async fn add(&self, share: &str, hits: &[Hits], now: u64) -> Result<Vec<u64>, CounterError> {
         if hits.is_empty() {
             return Ok(Vec::new());
         }
         match self {
-            Self::Memory(memory) => memory.add(hits, now),
+            Self::Memory(memory) => memory.add(share, hits, now),
             Self::Redis(redis) => redis.add(hits).await,
         }
     }
