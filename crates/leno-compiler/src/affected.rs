@@ -10,7 +10,7 @@
 //! | Listener `outbound`, Cluster `egress/…` | mesh settings, egress policies |
 //! | Listener `outbound/IP:PORT` | mesh settings, the ports of the service with that address, its routes and the splits of which it is the root, or the workload with that address and the services that lead to its ports |
 //! | Listener of a gRPC target | the service's ports and its routes |
-//! | RouteConfiguration | the service's ports, its routes, the splits of which it is the root, the ports of their backends, the traffic policies of them all |
+//! | RouteConfiguration | trust domain, the service's ports, its routes, the splits of which it is the root, the ports of their backends, the traffic policies of them all |
 //! | Cluster `outbound/…` | trust domain, the service's ports, the identities behind it, its traffic policies |
 //! | Cluster `direct/…` | trust domain, the workload with that address, the services that lead to its ports, their traffic policies |
 //! | listeners | besides: the traffic policies of the services they name |
@@ -101,7 +101,7 @@ impl Affected {
             // The certificate authority says when roots change.
             Kind::Secret => false,
             Kind::Listener => self.touches_listener(scope, name),
-            Kind::Route => self.callers.contains(&scope.workload) || among(&self.routes),
+            Kind::Route => self.mesh.trust_domain || self.callers.contains(&scope.workload) || among(&self.routes),
             Kind::Endpoint => self.callers.contains(&scope.workload) || among(&self.endpoints),
             Kind::Cluster if self.callers.contains(&scope.workload) => true,
             Kind::Cluster if resource_name::parse_egress(name).is_some() => self.egress,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::SocketAddr};
 
 use leno_model::{
-    Protocol, Service, ServiceName, Snapshot, policy::EgressPolicy, resource_name, snapshot::Destination,
+    Protocol, Service, ServiceName, Snapshot, Workload, policy::EgressPolicy, resource_name, snapshot::Destination,
 };
 use leno_proto::{any, google::protobuf::Any, v3::cluster::Cluster};
 
@@ -32,13 +32,13 @@ pub fn resource(snapshot: &Snapshot, scope: &Scope, kind: Kind, name: &str) -> O
 /// Whether this resource can be another one for each workload that asks, and not only for each kind of client.
 #[must_use]
 pub fn depends_on_caller(snapshot: &Snapshot, kind: Kind, name: &str) -> bool {
-    let service = |name: &ServiceName| snapshot.depends_on_caller(name);
+    let traffic = |name: &ServiceName| snapshot.traffic_depends_on_caller(name);
+    let routing = |name: &ServiceName| snapshot.routing_depends_on_caller(name);
     let named = || resource_name::parse_service_port(name).map(|(service, _)| service);
+    let of_workload = |workload: &Workload| snapshot.ports_of(&workload.name).any(|(known, _, _)| traffic(&known.name));
     let dialled = |address: SocketAddr| match snapshot.destination(address) {
-        Some(Destination::Service(known, _)) => service(&known.name),
-        Some(Destination::Workload(workload, _)) => {
-            snapshot.ports_of(&workload.name).any(|(known, _, _)| service(&known.name))
-        }
+        Some(Destination::Service(known, _)) => routing(&known.name),
+        Some(Destination::Workload(workload, _)) => of_workload(workload),
         None => false,
     };
     match kind {
@@ -47,19 +47,18 @@ pub fn depends_on_caller(snapshot: &Snapshot, kind: Kind, name: &str) -> bool {
         // The balancers of the backends of splits and routes have a say in it.
         Kind::Route => named().is_some_and(|root| {
             let splits = snapshot.traffic_splits.iter().filter(|split| split.root == root);
-            let routes = snapshot.routes.iter().filter(|route| route.parents.iter().any(|it| it.service == root));
-            service(&root)
-                || splits.flat_map(|split| &split.backends).any(|backend| service(&backend.service))
-                || routes.flat_map(|route| route.services()).any(service)
+            routing(&root)
+                || splits.flat_map(|split| &split.backends).any(|backend| traffic(&backend.service))
+                || snapshot.routes_of(&root).flat_map(|route| route.services()).any(traffic)
         }),
         Kind::Cluster => match resource_name::parse_direct(name) {
-            Some(address) => dialled(address),
-            None => named().is_some_and(|name| service(&name)),
+            Some(address) => snapshot.workload_by_ip(address.ip()).is_some_and(|it| of_workload(it)),
+            None => named().is_some_and(|name| traffic(&name)),
         },
         Kind::Listener => match resource_name::outbound_destination(name) {
             Some(address) => dialled(address),
             None if name == resource_name::OUTBOUND => !snapshot.egress_policies.is_empty(),
-            None => name == resource_name::INBOUND || grpc_target(name).is_some_and(|(name, _)| service(&name)),
+            None => name == resource_name::INBOUND || grpc_target(name).is_some_and(|(name, _)| routing(&name)),
         },
     }
 }

@@ -100,12 +100,18 @@ impl Snapshot {
         concerned.map(TrafficPolicy::word).collect::<Vec<_>>().into_iter()
     }
 
-    /// Whether the traffic to a service depends on who calls.
+    /// Whether what is said of the traffic to a service depends on who calls; what is said of its routes left out of
+    /// account.
     #[must_use]
-    pub fn depends_on_caller(&self, service: &ServiceName) -> bool {
+    pub fn traffic_depends_on_caller(&self, service: &ServiceName) -> bool {
         let policies = self.traffic_policies.get(service);
         policies.is_some_and(|policies| policies.iter().any(|policy| !policy.callers.is_empty()))
-            || self.routes_of(service).any(Route::depends_on_caller)
+    }
+
+    /// Whether where requests to a service go, or what is done with them on the way, depends on who calls.
+    #[must_use]
+    pub fn routing_depends_on_caller(&self, service: &ServiceName) -> bool {
+        self.traffic_depends_on_caller(service) || self.routes_of(service).any(Route::depends_on_caller)
     }
 
     /// The routes that are attached to a service.

@@ -28,6 +28,9 @@ pub(crate) const OF_RULES: &[&str] = &["retries", "timeouts", "mirror", "fault",
 /// The sections of policies of routes of connections.
 pub(crate) const OF_STREAMS: &[&str] = &["timeouts", "localRateLimit"];
 
+/// Who is counted for while the mesh does not know the client: empty text would be refused.
+const UNKNOWN: &str = "unknown";
+
 /// The policies of one rule, for one client, at one service port.
 pub(crate) struct Rule<'a> {
     snapshot: &'a Snapshot,
@@ -107,7 +110,12 @@ impl<'a> Rule<'a> {
     fn caller(&self) -> String {
         let account = super::caller(self.snapshot, self.scope);
         let id = account.map(|it| SpiffeId::new(self.snapshot.mesh.trust_domain.clone(), it.clone()));
-        id.map(|id| id.to_string()).unwrap_or_default()
+        id.map_or_else(|| UNKNOWN.to_owned(), |id| id.to_string())
+    }
+
+    /// Whether the route's policies have a section.
+    fn says(&self, section: impl Fn(&TrafficSettings) -> bool) -> bool {
+        self.words().any(|(_, said)| section(said))
     }
 }
 
@@ -121,12 +129,12 @@ pub(crate) fn filters<'a>(
 ) -> Vec<HttpFilter> {
     let rules = || entries.iter().map(|it| Rule::new(snapshot, scope, service, port, (it.route, it.rule)));
     let idle_fault = || http_filter(fault::FILTER, any::pack(&HttpFault::default()));
-    let faults = rules().any(|rule| rule.own().fault.is_some());
+    let faults = rules().any(|rule| rule.says(|said| said.fault.is_some()));
     let mut filters: Vec<_> = fault.or_else(|| faults.then(idle_fault)).into_iter().collect();
     if scope.client == Client::Grpc {
         return filters;
     }
-    if rules().any(|rule| rule.own().rate_limit.is_some()) {
+    if rules().any(|rule| rule.says(|said| said.rate_limit.is_some())) {
         let stat_prefix = resource_name::service_port(&service.name, port);
         let config = LocalRateLimit { stat_prefix, ..Default::default() };
         filters.push(http_filter(rate_limit::FILTER, any::pack(&config)));

@@ -197,6 +197,15 @@ fn with_routes(snapshot: &Snapshot, scope: &Scope, mut listener: Listener) -> Li
     listener
 }
 
+/// All of this, with the routes where they would be fetched.
+fn validate_with_routes(snapshot: &Snapshot, scope: &Scope, wanted: &[(Kind, String)]) {
+    let mut whole = bootstrap(snapshot, scope, wanted);
+    let resources = whole.static_resources.as_mut().unwrap();
+    resources.listeners =
+        resources.listeners.drain(..).map(|listener| with_routes(snapshot, scope, listener)).collect();
+    validate(&whole);
+}
+
 #[test]
 #[ignore = "needs Envoy"]
 fn envoy_takes_routes() {
@@ -215,24 +224,18 @@ fn envoy_takes_routes() {
         route("shop", "tls", "warehouse", Rules::Tls(tls)),
         route("shop", "tcp", "bytes", Rules::Tcp(vec![streams("store-v2")])),
     ];
-    let scope = scope("buyer-1");
-    let mut whole = bootstrap(&snapshot, &scope, &everything_static(&snapshot));
-    let resources = whole.static_resources.as_mut().unwrap();
-    resources.listeners =
-        resources.listeners.drain(..).map(|listener| with_routes(&snapshot, &scope, listener)).collect();
-    validate(&whole);
+    validate_with_routes(&snapshot, &scope("buyer-1"), &everything_static(&snapshot));
 }
 
 #[test]
 #[ignore = "needs Envoy"]
 fn envoy_takes_what_policies_say_of_routes() {
     let snapshot = ruled_store();
-    let scope = scope("buyer-1");
-    let mut whole = bootstrap(&snapshot, &scope, &everything_static(&snapshot));
-    let resources = whole.static_resources.as_mut().unwrap();
-    resources.listeners =
-        resources.listeners.drain(..).map(|listener| with_routes(&snapshot, &scope, listener)).collect();
-    validate(&whole);
+    let mut wanted = everything_static(&snapshot);
+    validate_with_routes(&snapshot, &scope("buyer-1"), &wanted);
+    // One whom the mesh does not know is counted, too; it has nothing that others call.
+    wanted.retain(|(_, name)| name != "inbound");
+    validate_with_routes(&snapshot, &scope("gone-1"), &wanted);
 }
 
 #[test]

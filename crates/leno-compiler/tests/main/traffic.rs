@@ -290,6 +290,22 @@ fn what_is_said_of_a_route_changes_its_services_listener_and_routes() {
     // The caller is counted by its name.
     assert!(depends_on_caller(&new, Kind::Route, "outbound/shop/store:80"));
     assert!(!depends_on_caller(&old, Kind::Route, "outbound/shop/store:80"));
+    // Where endpoints are no route has a say.
+    for cluster in ["outbound/shop/store:80", "direct/10.244.0.3:8080"] {
+        assert!(!depends_on_caller(&new, Kind::Cluster, cluster), "{cluster}");
+    }
+}
+
+#[test]
+fn a_caller_that_the_mesh_does_not_know_is_counted_as_unknown() {
+    let name = "outbound/shop/store:80";
+    let told = |pod: &str| {
+        let any = resource(&ruled_store(), &scope(pod), Kind::Route, name).unwrap();
+        String::from_utf8_lossy(&any.value).into_owned()
+    };
+    let (known, unknown) = ("spiffe://cluster.local/ns/shop/sa/buyer", "unknown");
+    assert!(told("buyer-1").contains(known) && !told("buyer-1").contains(unknown));
+    assert!(told("gone-1").contains(unknown), "empty text would be refused by whoever gets it");
 }
 
 fn cluster(snapshot: &Snapshot, scope: &Scope, name: &str) -> Cluster {
