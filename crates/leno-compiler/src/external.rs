@@ -8,13 +8,13 @@
 use std::collections::HashMap;
 
 use leno_model::{
-    policy::{AccessPolicy, AnswerHeaders, Authorizer, AuthorizerProtocol, access::AccessPolicyRule},
+    policy::{AccessPolicy, Authorizer, AuthorizerProtocol, access::AccessPolicyRule},
     resource_name,
 };
 use leno_proto::{
     any,
     v3::{
-        core::{ApiVersion, GrpcService, HttpUri, grpc_service, http_uri::HttpUpstreamType},
+        core::{ApiVersion, HttpUri, http_uri::HttpUpstreamType},
         ext_authz::{AuthorizationResponse, BufferSettings, ExtAuthz, HttpService, ext_authz::Services},
         http_connection_manager::HttpFilter,
         http_rbac,
@@ -29,7 +29,7 @@ use leno_proto::{
 };
 
 use crate::{
-    message::{duration, http_filter, string_regex},
+    message::{duration, grpc_service, http_filter},
     stable,
 };
 
@@ -73,7 +73,9 @@ pub(crate) fn of_policy(
 /// The filter that asks. Of larger bodies the service is told the beginning.
 pub(crate) fn filter(authorizer: &Authorizer) -> ExtAuthz {
     let (services, headers) = match &authorizer.protocol {
-        AuthorizerProtocol::Grpc { headers } => (Services::GrpcService(grpc(authorizer)), headers),
+        AuthorizerProtocol::Grpc { headers } => {
+            (Services::GrpcService(grpc_service(cluster(authorizer), host(authorizer), authorizer.timeout)), headers)
+        }
         AuthorizerProtocol::Http { path, headers, response_headers } => {
             (Services::HttpService(http(authorizer, path, response_headers)), headers)
         }
@@ -93,23 +95,8 @@ pub(crate) fn filter(authorizer: &Authorizer) -> ExtAuthz {
     }
 }
 
-fn grpc(authorizer: &Authorizer) -> GrpcService {
-    GrpcService {
-        target_specifier: Some(grpc_service::TargetSpecifier::EnvoyGrpc(grpc_service::EnvoyGrpc {
-            cluster_name: cluster(authorizer),
-            authority: host(authorizer),
-            ..Default::default()
-        })),
-        timeout: Some(duration(authorizer.timeout)),
-        ..Default::default()
-    }
-}
-
-fn http(authorizer: &Authorizer, path: &str, response_headers: &AnswerHeaders) -> HttpService {
-    let upstream = match response_headers {
-        AnswerHeaders::All => Some(ListStringMatcher { patterns: vec![string_regex(".*")] }),
-        AnswerHeaders::Only(headers) => (!headers.is_empty()).then(|| names(headers)),
-    };
+fn http(authorizer: &Authorizer, path: &str, response_headers: &[String]) -> HttpService {
+    let upstream = (!response_headers.is_empty()).then(|| names(response_headers));
     HttpService {
         server_uri: Some(HttpUri {
             uri: format!("http://{}:{}", host(authorizer), authorizer.port),

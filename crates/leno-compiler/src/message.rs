@@ -30,6 +30,16 @@ pub(crate) fn duration(duration: Duration) -> protobuf::Duration {
     }
 }
 
+/// A gRPC service behind a cluster.
+pub(crate) fn grpc_service(cluster_name: String, authority: String, timeout: Duration) -> core::GrpcService {
+    let target = core::grpc_service::EnvoyGrpc { cluster_name, authority, ..Default::default() };
+    core::GrpcService {
+        target_specifier: Some(core::grpc_service::TargetSpecifier::EnvoyGrpc(target)),
+        timeout: Some(duration(timeout)),
+        ..Default::default()
+    }
+}
+
 pub(crate) fn uint32(value: u32) -> UInt32Value {
     UInt32Value { value }
 }

@@ -40,10 +40,11 @@ What is decided where a rule is chosen, at the caller's sidecar:
 | TCPRoute, TLSRoute | `timeouts.idle`, `localRateLimit.tcp` |
 
 Everything else is about endpoints or servers and is refused with the manifest. Limits of a route count what callers send by
-it: `localRateLimit` at each caller's sidecar by itself, `globalRateLimit` of all callers together (they ask the service that
-counts, and have to be let in there). Limits that servers have hold besides. What a rule says itself (its `timeouts`,
-`retry`) comes before every policy. HTTPRouteGroups of SMI cannot be named: access rules use the same ones, and there a
-setting of clients would mean nothing; write an HTTPRoute instead.
+it: `localRateLimit` at each caller's sidecar by itself, `globalRateLimit` of all callers together, where a service counts
+(they ask it, and have to be let in there). The control plane counts for those who ask: the callers of each namespace
+together, so that none uses up what another may send. Limits that servers have hold besides. What a rule says itself (its
+`timeouts`, `retry`) comes before every policy. HTTPRouteGroups of SMI cannot be named: access rules use the same ones, and
+there a setting of clients would mean nothing; write an HTTPRoute instead.
 
 ## Several policies of one service
 

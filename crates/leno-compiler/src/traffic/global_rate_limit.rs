@@ -18,7 +18,7 @@ use leno_proto::{
     any,
     google::protobuf::Any,
     v3::{
-        core::{ApiVersion, GrpcService, HeaderValue, HeaderValueOption, grpc_service, header_value_option},
+        core::{ApiVersion, HeaderValue, HeaderValueOption, header_value_option},
         header_mutation::{HeaderMutation, Mutations},
         http_connection_manager::HttpFilter,
         http_ratelimit::{RateLimit as Filter, RateLimitPerRoute},
@@ -40,7 +40,7 @@ use leno_proto::{
 
 use crate::{
     matcher,
-    message::{duration, http_filter},
+    message::{duration, grpc_service, http_filter},
     route::escaped,
 };
 
@@ -107,15 +107,6 @@ fn asking(limit: &GlobalRateLimit, rate_limits: Vec<RateLimit>) -> Filter {
             (resource_name::service_port(service, *port), format!("{}.{}", service.name, service.namespace))
         }
     };
-    let service = GrpcService {
-        target_specifier: Some(grpc_service::TargetSpecifier::EnvoyGrpc(grpc_service::EnvoyGrpc {
-            cluster_name,
-            authority,
-            ..Default::default()
-        })),
-        timeout: Some(duration(limit.timeout)),
-        ..Default::default()
-    };
     let header = |(key, value): &(String, String)| HeaderValueOption {
         header: Some(HeaderValue { key: key.clone(), value: value.clone(), ..Default::default() }),
         ..Default::default()
@@ -125,7 +116,7 @@ fn asking(limit: &GlobalRateLimit, rate_limits: Vec<RateLimit>) -> Filter {
         timeout: Some(duration(limit.timeout)),
         failure_mode_deny: limit.closed_on_error,
         rate_limit_service: Some(RateLimitServiceConfig {
-            grpc_service: Some(service),
+            grpc_service: Some(grpc_service(cluster_name, authority, limit.timeout)),
             transport_api_version: ApiVersion::V3.into(),
         }),
         rate_limited_status: Some(HttpStatus { code: limit.status.into() }),

@@ -4,15 +4,15 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use leno_compiler::{Affected, Client, Kind, Scope, affected, names, resource};
 use leno_model::{
-    Endpoint, Locality, MeshConfig, Protocol, Route, Service, ServiceName, ServicePort, Snapshot, TrustDomain,
-    Workload, WorkloadName, locality,
+    Endpoint, Locality, MeshConfig, ObjectRef, Protocol, Route, Service, ServiceName, ServicePort, Snapshot,
+    TrustDomain, Workload, WorkloadName, locality,
     mesh::{DefaultAccess, MtlsMode, OutboundPolicy},
     policy::{
-        AccessPolicy, AccessRule, EgressPolicy, HttpMatch, TrafficSettings, TrafficSplit,
+        AccessPolicy, AccessRule, AuthorizerProtocol, EgressPolicy, HttpMatch, TrafficSettings, TrafficSplit,
         access::{AccessAction, AccessTarget},
         authorization::Ports,
         egress::EgressProtocol,
-        traffic::{Algorithm, HashBy, HashOn, LoadBalancer, Nearness, Timeouts},
+        traffic::{Algorithm, HashBy, HashOn, LoadBalancer, Nearness, Roots, RoutePolicy, Timeouts, UpstreamTls},
     },
     route::{Backend, Rules, Share, StreamRule, TlsRule},
     unit::Weight,
@@ -21,9 +21,9 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 
 use crate::{
     mesh::{account, add_policy, bookstore, configure, get, rule, scope, service_name, split},
-    policy::{access, egress},
+    policy::{access, authorizer, egress},
     route::{forward, prefix, route, rule as rule_of, to as to_shares},
-    traffic::{client_settings, server_settings},
+    traffic::{client_settings, origination, ruled_store, server_settings},
 };
 
 type Services = BTreeMap<ServiceName, Arc<Service>>;
@@ -64,7 +64,7 @@ prop_compose! {
 
 prop_compose! {
     fn service()(
-        name in select(&SERVICES), ips in vec(0..3_u8, 0..2), protocols in vec(protocol(), 0..=2),
+        name in select(&SERVICES), ips in vec(0..3_u8, 0..2), protocols in vec(protocol(), 1..=2),
         endpoints in vec((select(&PORTS), vec(endpoint(), 0..3)), 0..3),
         near: bool,
     ) -> Service {
@@ -115,7 +115,7 @@ prop_compose! {
 prop_compose! {
     fn traffic()(
         service in select(&SERVICES), port in option::of(select(&PORTS)), callers in vec(select(&ACCOUNTS), 0..2),
-        seconds in 1..3_u64, section in 0..4_u8,
+        seconds in 1..3_u64, section in 0..6_u8,
     ) -> (&'static str, Option<u16>, Vec<&'static str>, TrafficSettings) {
         let client = client_settings();
         let settings = match section {
@@ -125,6 +125,11 @@ prop_compose! {
             },
             1 => TrafficSettings { fault: client.fault, retries: client.retries, ..TrafficSettings::default() },
             2 => server_settings(),
+            3 => TrafficSettings { tls: Some(origination(Roots::System)), ..TrafficSettings::default() },
+            4 => TrafficSettings {
+                tls: Some(if seconds == 1 { UpstreamTls::Disable } else { UpstreamTls::Mutual }),
+                ..TrafficSettings::default()
+            },
             _ => {
                 let on = vec![HashOn { by: HashBy::SourceIp, last: seconds == 1 }];
                 let algorithm = Algorithm::Maglev { table_size: None, on };
@@ -138,12 +143,15 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn access_policy()(name in select(&SERVICES), service in select(&SERVICES), port in option::of(select(&PORTS)), kind in 0..5_u8) -> Arc<AccessPolicy> {
+    fn access_policy()(name in select(&SERVICES), service in select(&SERVICES), port in option::of(select(&PORTS)), kind in 0..7_u8) -> Arc<AccessPolicy> {
         let target = match kind {
             0 => AccessTarget::Namespace("shop".into()),
             _ => AccessTarget::Service(service_name(service), port),
         };
-        let action = [AccessAction::Deny, AccessAction::Audit, AccessAction::Allow][usize::from(kind % 3)].clone();
+        let asked = authorizer(AuthorizerProtocol::Grpc { headers: Vec::new() }, kind.into());
+        let external = AccessAction::External(Box::new(asked));
+        let actions = [AccessAction::Deny, AccessAction::Audit, AccessAction::Allow, external];
+        let action = actions[usize::from(kind % 4)].clone();
         let dry_run = kind > 2 && action != AccessAction::Audit;
         access(name, action, dry_run, target)
     }
@@ -160,9 +168,34 @@ prop_compose! {
 }
 
 prop_compose! {
+    /// A policy of a route, or of its only rule.
+    fn route_policy()(
+        of_rule: bool, callers in vec(select(&ACCOUNTS), 0..2), seconds in 1..3_u64, section in 0..6_u8,
+    ) -> RoutePolicy {
+        let (client, server) = (client_settings(), server_settings());
+        let settings = match section {
+            0 => TrafficSettings {
+                timeouts: Some(Timeouts { idle: Some(Duration::from_secs(seconds)), ..Timeouts::default() }),
+                ..TrafficSettings::default()
+            },
+            1 => TrafficSettings { fault: client.fault, retries: client.retries, ..TrafficSettings::default() },
+            2 => TrafficSettings { rate_limit: server.rate_limit, ..TrafficSettings::default() },
+            // Callers are among what it counts apart.
+            _ => TrafficSettings { global_rate_limit: server.global_rate_limit, ..TrafficSettings::default() },
+        };
+        RoutePolicy {
+            origin: ObjectRef::new("TrafficPolicy", "shop", format!("of-route-{section}")),
+            part: of_rule.then(|| "0".to_owned()),
+            callers: callers.into_iter().map(account).collect(),
+            settings,
+        }
+    }
+}
+
+prop_compose! {
     fn gateway_route()(
         name in select(&SERVICES), namespace in select(&["shop", "front"][..]), service in select(&SERVICES),
-        port in select(&PORTS), to in select(&SERVICES), kind in 0..3_u8,
+        port in select(&PORTS), to in select(&SERVICES), kind in select(&[0, 0, 1, 2][..]), policies in vec(route_policy(), 0..4),
     ) -> Arc<Route> {
         let rules = match kind {
             0 => Rules::Http(vec![rule_of("0", vec![prefix("/x")], forward(to_shares(&[(to, 1)])))]),
@@ -171,6 +204,7 @@ prop_compose! {
         };
         let mut route = (*route(namespace, name, service, rules)).clone();
         route.parents[0].port = port;
+        route.policies = policies;
         Arc::new(route)
     }
 }
@@ -194,10 +228,10 @@ prop_compose! {
 
 prop_compose! {
     fn snapshot()(
-        mesh in mesh(), services in vec(service(), 0..4), workloads in vec(workload(), 0..4),
+        mesh in mesh(), services in vec(service(), 0..6), workloads in vec(workload(), 0..6),
         access_rules in vec(access_rule(), 0..4), traffic_splits in vec(traffic_split(), 0..3),
         traffic in vec(traffic(), 0..3), access in vec(access_policy(), 0..3), egress in vec(egress_policy(), 0..3),
-        routes in vec(gateway_route(), 0..3),
+        routes in vec(gateway_route(), 0..4),
     ) -> Snapshot {
         let mut snapshot = Snapshot {
             version: 1,
@@ -248,34 +282,38 @@ fn next_services(old: &Snapshot, new: &Snapshot, fates: &[Fate]) -> Services {
 fn versions() -> impl Strategy<Value = (Snapshot, Snapshot)> {
     let fate = select(vec![Fate::Stays, Fate::Stays, Fate::IsReplaced, Fate::GetsOtherEndpoints]);
     let keep = prop::array::uniform8(prop::bool::weighted(0.8));
-    (snapshot(), snapshot(), keep, prop::array::uniform3(fate)).prop_map(|(old, mut new, keep, fates)| {
-        new.services = next_services(&old, &new, &fates);
-        if keep[0] {
-            new.mesh = Arc::clone(&old.mesh);
-        }
-        if keep[1] {
-            new.workloads = old.workloads.clone();
-        }
-        if keep[2] {
-            new.access_rules = old.access_rules.clone();
-        }
-        if keep[3] {
-            new.traffic_splits = old.traffic_splits.clone();
-        }
-        if keep[4] {
-            new.traffic_policies = old.traffic_policies.clone();
-        }
-        if keep[5] {
-            new.access_policies = old.access_policies.clone();
-        }
-        if keep[6] {
-            new.egress_policies = old.egress_policies.clone();
-        }
-        if keep[7] {
-            new.routes = old.routes.clone();
-        }
-        (old, new)
-    })
+    let domain = prop::bool::weighted(0.5);
+    (snapshot(), snapshot(), keep, domain, prop::array::uniform3(fate)).prop_map(
+        |(old, mut new, keep, domain, fates)| {
+            new.services = next_services(&old, &new, &fates);
+            if keep[0] {
+                let trust_domain = if domain { &new } else { &old }.mesh.trust_domain.clone();
+                new.mesh = Arc::new(MeshConfig { trust_domain, ..(*old.mesh).clone() });
+            }
+            if keep[1] {
+                new.workloads = old.workloads.clone();
+            }
+            if keep[2] {
+                new.access_rules = old.access_rules.clone();
+            }
+            if keep[3] {
+                new.traffic_splits = old.traffic_splits.clone();
+            }
+            if keep[4] {
+                new.traffic_policies = old.traffic_policies.clone();
+            }
+            if keep[5] {
+                new.access_policies = old.access_policies.clone();
+            }
+            if keep[6] {
+                new.egress_policies = old.egress_policies.clone();
+            }
+            if keep[7] {
+                new.routes = old.routes.clone();
+            }
+            (old, new)
+        },
+    )
 }
 
 /// Everything that anybody could ask for in these meshes.
@@ -402,6 +440,16 @@ fn the_access_default_touches_inbound_listeners_alone() {
     let mut new = old.clone();
     configure(&mut new, |mesh| mesh.default_access = DefaultAccess::Allow);
     assert_eq!(touched(&affected(&old, &new), "buyer-1"), ["inbound"]);
+}
+
+#[test]
+fn another_trust_domain_touches_routes_that_count_callers() {
+    let old = ruled_store();
+    let mut new = old.clone();
+    configure(&mut new, |mesh| mesh.trust_domain = TrustDomain::new("other").unwrap());
+    let routes = |snapshot: &Snapshot| resource(snapshot, &scope("buyer-1"), Kind::Route, "outbound/shop/store:80");
+    assert_ne!(routes(&old), routes(&new));
+    assert!(affected(&old, &new).touches(&scope("buyer-1"), Kind::Route, "outbound/shop/store:80"));
 }
 
 #[test]

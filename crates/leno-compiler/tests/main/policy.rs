@@ -7,8 +7,7 @@ use leno_model::{
     ObjectRef, ServiceName, Snapshot,
     mesh::OutboundPolicy,
     policy::{
-        AccessPolicy, AnswerHeaders, Authorizer, AuthorizerProtocol, EgressPolicy, RequestMatch, TextMatch,
-        TrafficSettings,
+        AccessPolicy, Authorizer, AuthorizerProtocol, EgressPolicy, RequestMatch, TextMatch, TrafficSettings,
         access::{
             AccessAction, AccessOperation, AccessPolicyRule, AccessSource, AccessTarget, AddressBlock, ClaimMatch,
             IdentityMatch, LabelRequirement, TokenIssuer, TokenKeys, TokenMatch, TokenPlace,
@@ -117,20 +116,20 @@ pub(crate) fn with_access() -> Snapshot {
     snapshot
 }
 
+/// A service that is asked.
+pub(crate) fn authorizer(protocol: AuthorizerProtocol, body: u32) -> Authorizer {
+    Authorizer {
+        service: crate::mesh::service_name("store-v1"),
+        port: 80,
+        protocol,
+        body: NonZeroU32::new(body),
+        timeout: std::time::Duration::from_secs(1),
+        open_on_error: body > 0,
+    }
+}
+
 /// Policies that ask a service: about some requests, about all, and one that is only tried out.
 pub(crate) fn with_authorizers() -> Snapshot {
-    let authorizer = |protocol, body| {
-        let second = std::time::Duration::from_secs(1);
-        let service = crate::mesh::service_name("store-v1");
-        Authorizer {
-            service,
-            port: 80,
-            protocol,
-            body: NonZeroU32::new(body),
-            timeout: second,
-            open_on_error: body > 0,
-        }
-    };
     let lists = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let grpc = authorizer(AuthorizerProtocol::Grpc { headers: lists(&["x-user", "cookie"]) }, 1024);
     let http = |response_headers| AuthorizerProtocol::Http {
@@ -138,8 +137,8 @@ pub(crate) fn with_authorizers() -> Snapshot {
         headers: lists(&["x-user"]),
         response_headers,
     };
-    let some = authorizer(http(AnswerHeaders::Only(lists(&["x-role"]))), 10);
-    let all = authorizer(http(AnswerHeaders::All), 0);
+    let some = authorizer(http(lists(&["x-role"])), 10);
+    let all = authorizer(http(Vec::new()), 0);
     let mut snapshot = bookstore();
     snapshot.access_policies = vec![
         access("ask", AccessAction::External(Box::new(grpc)), false, shop()),

@@ -13,8 +13,7 @@ use crate::{
 pub(super) fn check(policy: &AccessPolicy, problems: &mut Problems<'_>) {
     let spec = &policy.spec;
     if !spec.target_refs.is_empty() {
-        target::targets(&spec.target_refs, problems);
-        target::services_only(&spec.target_refs, problems);
+        target::targets(&spec.targets(), problems);
     }
     if let Some(selector) = &spec.selector {
         if !spec.target_refs.is_empty() {
@@ -102,17 +101,10 @@ fn issuer(issuer: &TokenIssuer, at: &str, problems: &mut Problems<'_>) {
         }
     }
     if let Some(service) = &keys.service {
-        let field = |name: &str| format!("{at}.keys.service.{name}");
-        if let Err(rule) = name::dns_label(&service.name) {
-            problems.add(&field("name"), rule, "");
-        }
-        if !service.namespace.is_empty()
-            && let Err(rule) = name::dns_label(&service.namespace)
-        {
-            problems.add(&field("namespace"), rule, "");
-        }
+        let field = format!("{at}.keys.service");
+        value::service(&service.service(), &field, problems);
         if !service.path.starts_with('/') || !service.path.bytes().all(|byte| matches!(byte, b'!'..=b'~')) {
-            problems.add(&field("path"), "a path from / on, without blanks", "");
+            problems.add(&format!("{field}.path"), "a path from / on, without blanks", "");
         }
     }
     for (index, place) in issuer.places.iter().enumerate() {

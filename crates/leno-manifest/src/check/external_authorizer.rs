@@ -1,10 +1,9 @@
 //! Services that AccessPolicies ask.
 
-use super::value::{header_name, number, positive_time};
+use super::value::{header_name, number, positive_time, service};
 use crate::{
     leno::external_authorizer::{ExternalAuthorizer, Protocol},
     problem::Problems,
-    syntax::name,
 };
 
 /// The most that a service is told of a body: it is held back until the service has decided.
@@ -12,16 +11,7 @@ const MAX_BODY: u32 = 1 << 20;
 
 pub(super) fn check(external: &ExternalAuthorizer, problems: &mut Problems<'_>) {
     let at = "spec.external";
-    let service = &external.service;
-    if let Err(rule) = name::dns_label(&service.name) {
-        problems.add(&format!("{at}.service.name"), rule, "");
-    }
-    if !service.namespace.is_empty()
-        && let Err(rule) = name::dns_label(&service.namespace)
-    {
-        problems.add(&format!("{at}.service.namespace"), rule, "");
-    }
-    number(Some(service.port.into()), 1..=65_535, &format!("{at}.service.port"), problems);
+    service(&external.service, &format!("{at}.service"), problems);
     if external.protocol.unwrap_or_default() == Protocol::Grpc {
         let of_http = [
             (external.path.is_some(), "path"),

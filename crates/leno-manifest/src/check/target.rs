@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::{
-    leno::target::{Caller, Carries, TargetKind, TargetRef},
+    leno::target::{Caller, Carries, TargetRef},
     problem::Problems,
     syntax::name,
 };
@@ -32,13 +32,6 @@ pub(super) fn targets(targets: &[TargetRef], problems: &mut Problems<'_>) {
             };
             problems.add(&format!("{at}.sectionName"), expected, fix);
         }
-    }
-}
-
-/// For policies that have nothing to do with routes.
-pub(super) fn services_only(targets: &[TargetRef], problems: &mut Problems<'_>) {
-    for (index, _) in targets.iter().enumerate().filter(|(_, target)| target.kind != TargetKind::Service) {
-        problems.add(&format!("spec.targetRefs[{index}].kind"), "Service", "");
     }
 }
 

@@ -3,9 +3,12 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use crate::{
-    leno::text_match::{HeaderMatch, RequestMatch, TextMatch},
+    leno::{
+        service_ref::ServiceRef,
+        text_match::{HeaderMatch, RequestMatch, TextMatch},
+    },
     problem::Problems,
-    syntax::{duration, ip_range, regular_expression},
+    syntax::{duration, ip_range, name, regular_expression},
 };
 
 /// A number within bounds.
@@ -45,6 +48,19 @@ pub(super) fn positive_time(text: Option<&String>, field: &str, problems: &mut P
         return None;
     }
     Some(time)
+}
+
+/// A port of a Service.
+pub(super) fn service(service: &ServiceRef, at: &str, problems: &mut Problems<'_>) {
+    if let Err(rule) = name::dns_label(&service.name) {
+        problems.add(&format!("{at}.name"), rule, "");
+    }
+    if !service.namespace.is_empty()
+        && let Err(rule) = name::dns_label(&service.namespace)
+    {
+        problems.add(&format!("{at}.namespace"), rule, "");
+    }
+    number(Some(service.port.into()), 1..=65_535, &format!("{at}.port"), problems);
 }
 
 /// A range of addresses.

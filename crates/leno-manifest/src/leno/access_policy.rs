@@ -1,19 +1,17 @@
 //! `policy.leno.dev/v1alpha1` AccessPolicy.
 
-use leno_model::{
-    ServiceName,
-    policy::access::{
-        AccessAction, AccessOperation, AccessPolicyRule, AccessSource, AddressBlock, ClaimMatch as ClaimModel,
-        IdentityMatch, LabelRequirement, TokenIssuer as IssuerModel, TokenKeys as KeysModel, TokenMatch as TokenModel,
-        TokenPlace as PlaceModel,
-    },
+use leno_model::policy::access::{
+    AccessAction, AccessOperation, AccessPolicyRule, AccessSource, AddressBlock, ClaimMatch as ClaimModel,
+    IdentityMatch, LabelRequirement, TokenIssuer as IssuerModel, TokenKeys as KeysModel, TokenMatch as TokenModel,
+    TokenPlace as PlaceModel,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     external_authorizer::ExternalAuthorizer,
-    target::{Caller, TargetRef},
+    service_ref::ServiceRef,
+    target::{Caller, ServiceTarget, TargetRef},
     text_match::{HeaderMatch, RequestMatch, TextMatch},
 };
 use crate::{
@@ -41,7 +39,7 @@ pub struct AccessPolicySpec {
     /// The Services whose pods it protects, on the ports that they lead to. Every pod of the policy's namespace when neither
     /// this nor `selector` is given.
     #[serde(default)]
-    pub target_refs: Vec<TargetRef>,
+    pub target_refs: Vec<ServiceTarget>,
     /// The pods of the policy's namespace that it protects, on all ports; in the place of `targetRefs`.
     pub selector: Option<LabelSelector>,
     /// What is done with what fits a rule; `Allow` when not given.
@@ -219,6 +217,12 @@ pub struct Operation {
 }
 
 impl AccessPolicySpec {
+    /// What it is attached to.
+    #[must_use]
+    pub fn targets(&self) -> Vec<TargetRef> {
+        self.target_refs.iter().map(TargetRef::from).collect()
+    }
+
     /// What is done with what fits, for a policy in this namespace; `None` where nobody is there to ask, which reading
     /// refuses.
     #[must_use]
@@ -260,12 +264,20 @@ impl Source {
     }
 }
 
+impl KeyService {
+    /// The service without the path.
+    #[must_use]
+    pub fn service(&self) -> ServiceRef {
+        ServiceRef { name: self.name.clone(), namespace: self.namespace.clone(), port: self.port }
+    }
+}
+
 impl TokenIssuer {
     /// What it means; `None` without keys, which reading refuses.
     fn to_model(&self, namespace: &str) -> Option<IssuerModel> {
-        let from_service = |service: &KeyService| {
-            let own = if service.namespace.is_empty() { namespace } else { &service.namespace };
-            KeysModel::Service(ServiceName::new(own, &service.name), service.port, service.path.clone())
+        let from_service = |from: &KeyService| {
+            let (service, port) = from.service().to_model(namespace);
+            KeysModel::Service(service, port, from.path.clone())
         };
         let inline = self.keys.inline.clone().map(KeysModel::Inline);
         Some(IssuerModel {

@@ -2,13 +2,11 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use leno_model::{
-    ServiceName,
-    policy::{AnswerHeaders, Authorizer as Model, AuthorizerProtocol as ProtocolModel},
-};
+use leno_model::policy::{Authorizer as Model, AuthorizerProtocol as ProtocolModel};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::service_ref::ServiceRef;
 use crate::syntax::duration;
 
 /// How long the service may take, when nothing is said: Envoy's default.
@@ -19,7 +17,7 @@ pub(crate) const TIMEOUT: Duration = Duration::from_millis(200);
 #[serde(rename_all = "camelCase")]
 pub struct ExternalAuthorizer {
     /// Who is asked.
-    pub service: AuthorizerService,
+    pub service: ServiceRef,
     /// How it is asked; `GRPC` when not given.
     pub protocol: Option<Protocol>,
     /// What the path of its requests begins with, before the path of the request that it is about. With `HTTP` alone.
@@ -37,20 +35,6 @@ pub struct ExternalAuthorizer {
     pub timeout: Option<String>,
     /// What is done with requests while it does not answer; `Deny` when not given.
     pub on_error: Option<OnError>,
-}
-
-/// A service that decides.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct AuthorizerService {
-    /// The Service's name.
-    pub name: String,
-    /// Its namespace; the policy's own when not given.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub namespace: String,
-    /// The number of its port.
-    #[schemars(range(min = 1))]
-    pub port: u16,
 }
 
 /// How a service is asked.
@@ -86,17 +70,17 @@ impl ExternalAuthorizer {
     /// What it means in a policy of this namespace.
     #[must_use]
     pub fn to_model(&self, namespace: &str) -> Model {
-        let own = if self.service.namespace.is_empty() { namespace } else { &self.service.namespace };
+        let (service, port) = self.service.to_model(namespace);
         let lower = |names: &[String]| names.iter().map(|name| name.to_ascii_lowercase()).collect();
         Model {
-            service: ServiceName::new(own, &self.service.name),
-            port: self.service.port,
+            service,
+            port,
             protocol: match self.protocol.unwrap_or_default() {
                 Protocol::Grpc => ProtocolModel::Grpc { headers: lower(&self.allowed_headers) },
                 Protocol::Http => ProtocolModel::Http {
                     path: self.path.clone().unwrap_or_default(),
                     headers: lower(&self.allowed_headers),
-                    response_headers: AnswerHeaders::Only(lower(&self.allowed_response_headers)),
+                    response_headers: lower(&self.allowed_response_headers),
                 },
             },
             body: self.forward_body.as_ref().and_then(|body| NonZeroU32::new(body.max_size)),

@@ -4,6 +4,7 @@ pub mod access_policy;
 pub mod egress_policy;
 pub mod external_authorizer;
 pub mod mesh_config;
+pub mod service_ref;
 pub mod target;
 pub mod text_match;
 pub mod traffic_policy;

@@ -6,6 +6,7 @@ use leno_model::ServiceAccountName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::service_ref::given_or;
 use crate::object::Kind;
 
 /// An object in the namespace of the policy, or a part of it.
@@ -21,6 +22,36 @@ pub struct TargetRef {
     pub name: String,
     /// A part of it: of a Service a port, by name or number; of a route a rule, by name. All of it when not given.
     pub section_name: Option<String>,
+}
+
+/// A Service in the namespace of the policy, or a port of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceTarget {
+    /// The Service's API group: empty (or `core`).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    /// The object's kind.
+    pub kind: ServiceKind,
+    /// The Service's name, in the namespace of the policy.
+    pub name: String,
+    /// A port of it, by name or number. All of them when not given.
+    pub section_name: Option<String>,
+}
+
+/// The only kind of object that a [`ServiceTarget`] can be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ServiceKind {
+    /// A `v1` Service.
+    #[default]
+    Service,
+}
+
+impl From<&ServiceTarget> for TargetRef {
+    fn from(target: &ServiceTarget) -> Self {
+        let ServiceTarget { group, kind: ServiceKind::Service, name, section_name } = target;
+        Self { group: group.clone(), kind: TargetKind::Service, name: name.clone(), section_name: section_name.clone() }
+    }
 }
 
 /// The kind of object that a policy is attached to.
@@ -93,7 +124,6 @@ impl Caller {
     /// The service account, for a policy in this namespace.
     #[must_use]
     pub fn to_model(&self, namespace: &str) -> ServiceAccountName {
-        let namespace = if self.namespace.is_empty() { namespace } else { &self.namespace };
-        ServiceAccountName::new(namespace, &self.service_account)
+        ServiceAccountName::new(given_or(&self.namespace, namespace), &self.service_account)
     }
 }

@@ -2,12 +2,10 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
-use serde::{Deserialize, Serialize};
-
 use crate::ServiceName;
 
 /// A service that is asked whether a request may go on (Envoy's `ext_authz`).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorizer {
     /// Who is asked.
     pub service: ServiceName,
@@ -24,7 +22,7 @@ pub struct Authorizer {
 }
 
 /// How a service is asked. Names of headers are in lower case.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthorizerProtocol {
     /// By `envoy.service.auth.v3.Authorization`.
     Grpc {
@@ -38,15 +36,6 @@ pub enum AuthorizerProtocol {
         /// The headers of the request that it is told beside `authorization`.
         headers: Vec<String>,
         /// The headers of its answer that the request gets.
-        response_headers: AnswerHeaders,
+        response_headers: Vec<String>,
     },
-}
-
-/// The headers of an authorizer's answer that the request gets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum AnswerHeaders {
-    /// All but those of the answer's own framing.
-    All,
-    /// These; names are in lower case.
-    Only(Vec<String>),
 }

@@ -11,7 +11,7 @@ pub mod traffic_split;
 
 pub use access::AccessPolicy;
 pub use authorization::AccessRule;
-pub use authorizer::{AnswerHeaders, Authorizer, AuthorizerProtocol};
+pub use authorizer::{Authorizer, AuthorizerProtocol};
 pub use egress::EgressPolicy;
 pub use http_match::HttpMatch;
 pub use request_match::{HeaderMatch, RequestMatch, TextMatch};

@@ -63,7 +63,7 @@ fn note_missing(objects: &Objects, manifest: &Manifest, authorizer: &Authorizer,
 fn targets(objects: &Objects, manifest: &Manifest, object: &PolicyObject, remarks: &mut Remarks) -> Vec<AccessTarget> {
     let (spec, namespace) = (&object.spec, &object.metadata.namespace);
     if !spec.target_refs.is_empty() {
-        let found = target::services(objects, manifest, &spec.target_refs, remarks);
+        let found = target::services(objects, manifest, &spec.targets(), remarks);
         return found.into_iter().map(|target| service(objects, spec, target, remarks)).collect();
     }
     let Some(selector) = &spec.selector else {

@@ -47,7 +47,7 @@ pub(super) struct RouteTarget<'a> {
 pub(super) fn services<'a>(
     objects: &Objects,
     manifest: &'a Manifest,
-    references: &'a [TargetRef],
+    references: &[TargetRef],
     remarks: &mut Remarks,
 ) -> Vec<Target<'a>> {
     let references = references.iter().filter(|it| it.kind.carries() == Carries::Anything);
@@ -58,18 +58,18 @@ pub(super) fn services<'a>(
 pub(super) fn routes<'a>(
     objects: &Objects,
     manifest: &'a Manifest,
-    references: &'a [TargetRef],
+    references: &[TargetRef],
     remarks: &mut Remarks,
 ) -> Vec<RouteTarget<'a>> {
     let references = references.iter().filter(|it| it.kind.carries() != Carries::Anything);
     found(manifest, references, remarks, |reference| route(objects, manifest, reference))
 }
 
-fn found<'a, T>(
-    manifest: &'a Manifest,
-    references: impl Iterator<Item = &'a TargetRef>,
+fn found<'r, T>(
+    manifest: &Manifest,
+    references: impl Iterator<Item = &'r TargetRef>,
     remarks: &mut Remarks,
-    find: impl Fn(&'a TargetRef) -> Result<T, String>,
+    find: impl Fn(&'r TargetRef) -> Result<T, String>,
 ) -> Vec<T> {
     let mut targets = Vec::new();
     for reference in references {
@@ -86,7 +86,7 @@ fn found<'a, T>(
     targets
 }
 
-fn service<'a>(objects: &Objects, manifest: &'a Manifest, reference: &'a TargetRef) -> Result<Target<'a>, String> {
+fn service<'a>(objects: &Objects, manifest: &'a Manifest, reference: &TargetRef) -> Result<Target<'a>, String> {
     let TargetRef { name, section_name, .. } = reference;
     let namespace = manifest.object.namespace();
     let service = ServiceName::new(namespace, name);
@@ -109,7 +109,7 @@ fn service<'a>(objects: &Objects, manifest: &'a Manifest, reference: &'a TargetR
     ))
 }
 
-fn route<'a>(objects: &Objects, manifest: &'a Manifest, reference: &'a TargetRef) -> Result<RouteTarget<'a>, String> {
+fn route<'a>(objects: &Objects, manifest: &'a Manifest, reference: &TargetRef) -> Result<RouteTarget<'a>, String> {
     let TargetRef { kind, name, section_name, .. } = reference;
     let key = ObjectKey::new(kind.kind(), manifest.object.namespace(), name);
     let route = ObjectRef::from(&key);

@@ -2,21 +2,17 @@
 
 use super::{
     request::answer,
-    value::{header_name, number, positive_time, request},
+    value::{self, header_name, positive_time, request},
 };
 use crate::{
-    leno::traffic_policy::{
-        GlobalRateLimit,
-        global_rate_limit::{CountedLimit, RateLimitService},
-    },
+    leno::traffic_policy::{GlobalRateLimit, global_rate_limit::CountedLimit},
     problem::Problems,
-    syntax::name,
 };
 
 pub(super) fn check(limit: &GlobalRateLimit, problems: &mut Problems<'_>) {
     let at = "spec.globalRateLimit";
     if let Some(named) = &limit.service {
-        service(named, &format!("{at}.service"), problems);
+        value::service(named, &format!("{at}.service"), problems);
     }
     if limit.domain.as_ref().is_some_and(String::is_empty) {
         problems.add(&format!("{at}.domain"), "a name", "leave it out for the policy's namespace");
@@ -37,18 +33,6 @@ pub(super) fn check(limit: &GlobalRateLimit, problems: &mut Problems<'_>) {
     }
     positive_time(limit.timeout.as_ref(), &format!("{at}.timeout"), problems);
     answer(limit.response_status, &limit.response_headers, at, problems);
-}
-
-fn service(service: &RateLimitService, at: &str, problems: &mut Problems<'_>) {
-    if let Err(rule) = name::dns_label(&service.name) {
-        problems.add(&format!("{at}.name"), rule, "");
-    }
-    if !service.namespace.is_empty()
-        && let Err(rule) = name::dns_label(&service.namespace)
-    {
-        problems.add(&format!("{at}.namespace"), rule, "");
-    }
-    number(Some(service.port.into()), 1..=65_535, &format!("{at}.port"), problems);
 }
 
 fn counted(limit: &CountedLimit, at: &str, problems: &mut Problems<'_>) {

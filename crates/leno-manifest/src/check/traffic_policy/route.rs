@@ -32,7 +32,7 @@ pub(super) fn check(spec: &TrafficPolicySpec, problems: &mut Problems<'_>) {
         } else {
             "attach it to a Service, in a policy of its own"
         };
-        let expected = "nothing, as it means nothing for a route";
+        let expected = format!("nothing, as it means nothing for {kind}s");
         problems.add_value(&format!("spec.{}", field.name), format!("given for the {kind} {name}"), expected, fix);
     }
 }

@@ -2,16 +2,16 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use leno_model::{
-    ServiceName,
-    policy::traffic::{
-        CountBy as ByModel, CountedLimit as LimitModel, CountedRate, CountedUnit, GlobalRateLimit as Model, RateCounter,
-    },
+use leno_model::policy::traffic::{
+    CountBy as ByModel, CountedLimit as LimitModel, CountedRate, CountedUnit, GlobalRateLimit as Model, RateCounter,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{leno::text_match::RequestMatch, syntax::duration};
+use crate::{
+    leno::{service_ref::ServiceRef, text_match::RequestMatch},
+    syntax::duration,
+};
 
 /// How long the service may take, when nothing is said.
 const TIMEOUT: Duration = Duration::from_millis(100);
@@ -22,8 +22,8 @@ const TIMEOUT: Duration = Duration::from_millis(100);
 #[serde(rename_all = "camelCase")]
 pub struct GlobalRateLimit {
     /// Who counts: a service that speaks Envoy's rate limit protocol, such as `leno ratelimit`; the control plane when not
-    /// given, for each namespace by itself.
-    pub service: Option<RateLimitService>,
+    /// given, for each namespace whose sidecars ask by itself: of a route, for the callers of each namespace.
+    pub service: Option<ServiceRef>,
     /// The domain of the limits there; the policy's namespace when not given.
     pub domain: Option<String>,
     /// The limits; a request has to pass all that fit it. At least one.
@@ -37,20 +37,6 @@ pub struct GlobalRateLimit {
     /// Headers of that answer.
     #[serde(default)]
     pub response_headers: BTreeMap<String, String>,
-}
-
-/// A service that counts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RateLimitService {
-    /// The Service's name.
-    pub name: String,
-    /// Its namespace; the policy's own when not given.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub namespace: String,
-    /// The number of its port.
-    #[schemars(range(min = 1))]
-    pub port: u16,
 }
 
 /// What is done with requests while nobody counts.
@@ -114,7 +100,13 @@ impl GlobalRateLimit {
     #[must_use]
     pub fn to_model(&self, namespace: &str) -> Model {
         Model {
-            counter: self.service.as_ref().map_or(RateCounter::ControlPlane, |service| service.to_model(namespace)),
+            counter: match &self.service {
+                Some(named) => {
+                    let (service, port) = named.to_model(namespace);
+                    RateCounter::Service { service, port }
+                }
+                None => RateCounter::ControlPlane,
+            },
             domain: self.domain.clone().unwrap_or_else(|| namespace.to_owned()),
             limits: self.limits.iter().map(CountedLimit::to_model).collect(),
             timeout: self.timeout.as_deref().and_then(duration::parse).unwrap_or(TIMEOUT),
@@ -122,13 +114,6 @@ impl GlobalRateLimit {
             status: self.response_status.and_then(|status| u16::try_from(status).ok()).unwrap_or(429),
             headers: self.response_headers.clone().into_iter().collect(),
         }
-    }
-}
-
-impl RateLimitService {
-    fn to_model(&self, namespace: &str) -> RateCounter {
-        let own = if self.namespace.is_empty() { namespace } else { &self.namespace };
-        RateCounter::Service { service: ServiceName::new(own, &self.name), port: self.port }
     }
 }
 
