@@ -64,10 +64,12 @@ fn a_grpc_service_decides_about_some_requests() {
     let bytes = mesh.tcp("shop/web", "server.shop", 9000, "bytes");
     assert_eq!(bytes, "", "what claims to be bytes may be such a request");
 
-    // What others refuse it is not asked about, and what it lets in others may refuse.
+    // What others refuse it is not asked about, or it would answer with 401; and what it lets in others may refuse.
     let deny = policy("deny", "action: Deny, rules: [{ to: [{ path: { prefix: /asked/never } }] }]");
+    assert_eq!(call(&mesh, "me", "/asked/never", &[]).status, 401);
     mesh.apply(&deny);
     wait::until("it is denied", || call(&mesh, "root", "/asked/never", &[]).status, |status| *status == 403);
+    assert_eq!(call(&mesh, "me", "/asked/never", &[]).status, 403);
     mesh.delete(&deny);
 
     // Only tried out: nothing is refused, and what would be is counted.

@@ -30,7 +30,7 @@ fn shop(namespace: &str) -> String {
         + &policy(namespace, limits)
 }
 
-/// Calls until the limit is known, then so many times more; what was answered.
+/// Calls so many times; what was answered.
 fn calls(mesh: &Mesh, from: &str, url: &str, count: usize) -> Vec<u16> {
     (0..count).map(|_| mesh.curl(from, &[url]).status).collect()
 }

@@ -48,9 +48,17 @@ fn backend_tls_policy(service: &str, hostname: &str, roots: &str) -> String {
     )
 }
 
-fn traffic_policy(service: &str, tls: &str) -> String {
+/// The same in a Secret, which has a key besides.
+fn secret(name: &str, pem: &str, key: &str) -> String {
+    let text: String = key.lines().chain(pem.lines()).map(|line| format!("    {line}\n")).collect();
     format!(
-        "---\napiVersion: policy.leno.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {{ name: {service}, namespace: outside }}\n\
+        "---\napiVersion: v1\nkind: Secret\nmetadata: {{ name: {name}, namespace: outside }}\nstringData:\n  ca.crt: |\n{text}"
+    )
+}
+
+fn traffic_policy(namespace: &str, service: &str, tls: &str) -> String {
+    format!(
+        "---\napiVersion: policy.leno.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {{ name: {service}, namespace: {namespace} }}\n\
          spec: {{ targetRefs: [{{ kind: Service, name: {service} }}], tls: {{ {tls} }} }}\n"
     )
 }
@@ -74,7 +82,7 @@ const SAID: [(&str, &str, u16); 7] = [
     ("host", "mode: Simple, hostname: other.example, caCertificateRefs: [{ kind: ConfigMap, name: roots }]", 503),
     ("stranger", "mode: Simple, hostname: pay.example, caCertificateRefs: [{ kind: ConfigMap, name: others }]", 503),
     ("system", "mode: Simple, hostname: pay.example, wellKnownCACertificates: System", 503),
-    ("mutual", "mode: Mutual", 503),
+    ("secret", "mode: Simple, hostname: pay.example, caCertificateRefs: [{ kind: Secret, name: roots }]", 200),
 ];
 
 #[test]
@@ -85,27 +93,56 @@ fn the_sidecar_speaks_tls_for_the_application() {
     let mut outside = plain_namespace("outside") + &server(folder.path());
     outside += &config_map("roots", &roots);
     outside += &config_map("others", &others);
+    let key = std::fs::read_to_string(folder.path().join("pay.key")).expect("a key");
+    outside += &secret("roots", &roots, &key);
     outside += &service("outside", "pay", "pay", &[TLS]);
     outside += &backend_tls_policy("pay", "pay.example", "roots");
     outside += &Echo::new("outside", "plain").yaml();
     outside += &service("outside", "plain", "plain", &[HTTP]);
-    outside += &traffic_policy("plain", "mode: Disable");
     for (name, tls, _) in SAID {
         outside += &service("outside", name, "pay", &[TLS]);
-        outside += &traffic_policy(name, tls);
+        outside += &traffic_policy("outside", name, tls);
     }
-    let shop = meshed_namespace("shop") + &client("shop", "client", "");
-    let mesh = Mesh::up(&[shop, outside, mesh_config("defaultAccess: Allow")]);
+    let mut shop = meshed_namespace("shop") + &client("shop", "client", "");
+    shop += &Echo::new("shop", "meshed").yaml();
+    shop += &service("shop", "meshed", "meshed", &[HTTP]);
+    let mesh = Mesh::up(&[shop, outside, mesh_config("defaultAccess: Allow, mtls: Permissive")]);
     let reply = mesh.curl_until("shop/client", &["http://pay.outside/"], 200);
     assert!(reply.body.contains("s_server"), "{reply:?}");
     for (name, _, status) in SAID {
         mesh.curl_until("shop/client", &[&format!("http://{name}.outside/")], status);
     }
-    mesh.curl_until("shop/client", &["http://plain.outside/"], 200);
     let reply = mesh.curl("shop/client", &["http://versions.outside/"]);
     assert!(reply.body.contains("TLSv1.2"), "{reply:?}");
     told(&mesh);
+    mesh_tls(&mesh);
     changes(&mesh, &roots, &others);
+}
+
+/// Mesh TLS is asked of a server that has none, and is left out with one that has it.
+fn mesh_tls(mesh: &Mesh) {
+    mesh.curl_until("shop/client", &["http://plain.outside/"], 200);
+    mesh.apply(&traffic_policy("outside", "plain", "mode: Mutual"));
+    mesh.curl_until("shop/client", &["http://plain.outside/"], 503);
+
+    // What the server's sidecar counted of requests that came by mesh TLS, and of such that did not.
+    let counted = |mtls: &str| {
+        let label = format!("mtls=\"{mtls}\"");
+        let text = mesh.curl("shop/meshed", &["http://127.0.0.1:15020/stats/prometheus"]).body;
+        let of = |line: &&str| {
+            line.starts_with("leno_requests_total{") && line.contains("direction=\"inbound\"") && line.contains(&label)
+        };
+        text.lines().filter(of).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>()
+    };
+    mesh.curl_until("shop/client", &["http://meshed.shop/"], 200);
+    wait::until("a request by mesh TLS", || counted("true"), |count| *count > 0.0);
+    assert_eq!(counted("false"), 0.0);
+    mesh.apply(&traffic_policy("shop", "meshed", "mode: Disable"));
+    let without = || {
+        assert_eq!(mesh.curl("shop/client", &["http://meshed.shop/"]).status, 200);
+        counted("false")
+    };
+    wait::until("a request without", without, |count| *count > 0.0);
 }
 
 /// What is wrong is in the log of the caller's sidecar; explanations name the policy.
@@ -131,7 +168,9 @@ fn changes(mesh: &Mesh, roots: &str, others: &str) {
     mesh.apply(&backend_tls_policy("pay", "pay.example", "gone"));
     mesh.curl_until("shop/client", &["http://pay.outside/"], 503);
     stands(&["reason: NoValidCACertificate", "reason: InvalidCACertificateRef"]);
-    mesh.delete(&backend_tls_policy("pay", "pay.example", "gone"));
+    mesh.apply(&backend_tls_policy("pay", "pay.example", "roots"));
+    mesh.curl_until("shop/client", &["http://pay.outside/"], 200);
+    mesh.delete(&backend_tls_policy("pay", "pay.example", "roots"));
     // A handshake is expected where plaintext comes.
     let plain = |status: u16| status != 200;
     wait::until("plaintext again", || mesh.curl("shop/client", &["http://pay.outside/"]).status, |it| plain(*it));

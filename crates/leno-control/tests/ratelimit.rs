@@ -1,6 +1,10 @@
 //! Limits that sidecars count together in the control plane.
 
-use std::process::{Child, Command, Stdio};
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
 
 use leno_proto::envoy::{
     extensions::common::ratelimit::v3::{
@@ -12,19 +16,25 @@ use leno_proto::envoy::{
     },
 };
 use leno_tls::Identity;
-use tonic::Status;
+use tonic::{Status, transport::Channel};
 
 use crate::world::{World, within};
 
+type Client = RateLimitServiceClient<Channel>;
+
+/// A connection, with a client certificate or without.
+pub(crate) async fn client(world: &World, identity: Option<&Identity>) -> Client {
+    RateLimitServiceClient::new(world.channel(identity).await)
+}
+
 /// One hit on a limit of two a year.
-async fn hit(world: &World, identity: Option<&Identity>, domain: &str) -> Result<Code, Status> {
+pub(crate) async fn hit(client: &mut Client, domain: &str) -> Result<Code, Status> {
     let descriptor = RateLimitDescriptor {
         entries: vec![Entry { key: "limit".into(), value: "all".into() }],
         limit: Some(RateLimitOverride { requests_per_unit: 2, unit: 6 }),
         ..Default::default()
     };
     let question = RateLimitRequest { domain: domain.into(), descriptors: vec![descriptor], hits_addend: 0 };
-    let mut client = RateLimitServiceClient::new(world.channel(identity).await);
     let answer = within("an answer", client.should_rate_limit(question)).await?;
     Ok(answer.into_inner().overall_code())
 }
@@ -35,12 +45,13 @@ async fn workloads_of_a_namespace_are_counted_together_and_others_apart() {
     let (cart, other) = (world.certificate("cart-5", "cart").await, world.certificate("cart-6", "cart").await);
     let stranger = world.certificate_in("elsewhere", "thief-1", "thief").await;
     let mut codes = Vec::new();
-    for (identity, domain) in [(&stranger, "shop"), (&stranger, "shop"), (&cart, "shop"), (&other, "shop")] {
-        codes.push(hit(&world, Some(identity), domain).await.unwrap());
+    for identity in [&stranger, &stranger, &cart, &other] {
+        codes.push(hit(&mut client(&world, Some(identity)).await, "shop").await.unwrap());
     }
     assert_eq!(codes, [Code::Ok; 4], "nobody uses up what another namespace may have");
-    assert_eq!(hit(&world, Some(&cart), "shop").await.unwrap(), Code::OverLimit);
-    assert_eq!(hit(&world, Some(&cart), "other").await.unwrap(), Code::Ok);
+    let mut cart = client(&world, Some(&cart)).await;
+    assert_eq!(hit(&mut cart, "shop").await.unwrap(), Code::OverLimit);
+    assert_eq!(hit(&mut cart, "other").await.unwrap(), Code::Ok);
     let told = world.metrics().await;
     let line = "leno_ratelimit_decisions_total{domain=\"\",rule=\"override\",outcome=\"over_limit\"} 1";
     assert!(told.contains(line), "{told}");
@@ -49,20 +60,48 @@ async fn workloads_of_a_namespace_are_counted_together_and_others_apart() {
 #[tokio::test]
 async fn only_workloads_with_a_certificate_are_answered() {
     let world = World::start().await;
-    let status = hit(&world, None, "shop").await.unwrap_err();
+    let status = hit(&mut client(&world, None).await, "shop").await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::Unauthenticated, "{status}");
     let cart = world.certificate("cart-5", "cart").await;
-    let status = hit(&world, Some(&cart), "").await.unwrap_err();
+    let status = hit(&mut client(&world, Some(&cart)).await, "").await.unwrap_err();
     assert!(status.message().contains("domain is empty"), "{status}");
+}
+
+#[tokio::test]
+async fn workloads_of_another_trust_domain_are_refused() {
+    let world = World::start().await;
+    let cart = world.certificate("cart-5", "cart").await;
+    let mut cart = client(&world, Some(&cart)).await;
+    assert_eq!(hit(&mut cart, "before").await.unwrap(), Code::Ok);
+    world.write(
+        "mesh",
+        "apiVersion: policy.leno.dev/v1alpha1\nkind: MeshConfig\nmetadata: {name: leno}\nspec: {trustDomain: other.example}\n",
+    );
+    let refused = async {
+        loop {
+            match hit(&mut cart, "after").await {
+                Ok(_) => pause().await,
+                Err(status) => return status,
+            }
+        }
+    };
+    let status = within("the other trust domain counts", refused).await;
+    assert_eq!(status.code(), tonic::Code::PermissionDenied, "{status}");
+    assert!(status.message().contains("is not of trust domain other.example"), "{status}");
+}
+
+/// A pause between two questions.
+async fn pause() {
+    tokio::time::sleep(Duration::from_millis(20)).await;
 }
 
 /// A Redis, ended when dropped.
 struct Redis(Child);
 
 impl Redis {
-    fn start(port: u16, folder: &std::path::Path) -> Self {
+    fn start(socket: &Path, folder: &Path) -> Self {
         let mut command = Command::new("redis-server");
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"]).arg(folder);
+        command.args(["--port", "0", "--save", "", "--unixsocket"]).arg(socket).arg("--dir").arg(folder);
         Self(command.stdout(Stdio::null()).spawn().expect("redis-server starts"))
     }
 }
@@ -75,28 +114,31 @@ impl Drop for Redis {
 }
 
 /// Asks until it is counted; the first answer.
-async fn counted(world: &World, identity: &Identity, domain: &str) -> Code {
+async fn counted(client: &mut Client, domain: &str) -> Code {
     loop {
-        match hit(world, Some(identity), domain).await {
+        match hit(client, domain).await {
             Ok(code) => return code,
             Err(status) => assert_eq!(status.code(), tonic::Code::Unavailable, "{status}"),
         }
+        pause().await;
     }
 }
 
 #[tokio::test]
 #[ignore = "needs Redis: cargo xtask test"]
 async fn replicas_count_together_in_redis() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let url = format!("redis://127.0.0.1:{port}");
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("redis");
+    let url = format!("redis+unix://{}", socket.display());
     let worlds = [World::with(&["--redis", &url]).await, World::with(&["--redis", &url]).await];
-    let carts = [worlds[0].certificate("cart-5", "cart").await, worlds[1].certificate("cart-6", "cart").await];
-    let status = hit(&worlds[0], Some(&carts[0]), "early").await.unwrap_err();
+    let identities = [worlds[0].certificate("cart-5", "cart").await, worlds[1].certificate("cart-6", "cart").await];
+    let mut carts = [client(&worlds[0], Some(&identities[0])).await, client(&worlds[1], Some(&identities[1])).await];
+    let status = hit(&mut carts[0], "early").await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::Unavailable, "it runs without Redis, and says that it cannot count");
-    let _redis = Redis::start(port, worlds[0].folder.path());
+    let _redis = Redis::start(&socket, folder.path());
     let mut codes = Vec::new();
     for index in [0, 1, 0, 1] {
-        codes.push(within("it is counted", counted(&worlds[index], &carts[index], "late")).await);
+        codes.push(within("it is counted", counted(&mut carts[index], "late")).await);
     }
     assert_eq!(codes, [Code::Ok, Code::Ok, Code::OverLimit, Code::OverLimit]);
     let error = World::try_with(&["--redis", "http://nowhere"]).await.err().expect("it is no address of Redis");
