@@ -33,6 +33,12 @@ fn server(folder: &Path) -> String {
     )
 }
 
+/// A server that takes one version of TLS alone.
+fn modern(folder: &Path) -> String {
+    let (pod, more) = ("name: modern, namespace: outside, labels: { app: modern }", "-tls1_3, -cert");
+    server(folder).replace("name: pay, namespace: outside, labels: { app: pay }", pod).replace("-cert", more)
+}
+
 fn config_map(name: &str, pem: &str) -> String {
     let text: String = pem.lines().map(|line| format!("    {line}\n")).collect();
     format!(
@@ -91,12 +97,20 @@ fn the_sidecar_speaks_tls_for_the_application() {
     let roots = certificate(folder.path(), "pay", "pay.example");
     let others = certificate(folder.path(), "other", "pay.example");
     let mut outside = plain_namespace("outside") + &server(folder.path());
+    outside += &modern(folder.path());
     outside += &config_map("roots", &roots);
     outside += &config_map("others", &others);
     let key = std::fs::read_to_string(folder.path().join("pay.key")).expect("a key");
     outside += &secret("roots", &roots, &key);
     outside += &service("outside", "pay", "pay", &[TLS]);
     outside += &backend_tls_policy("pay", "pay.example", "roots");
+    for name in ["modern", "newest", "older"] {
+        outside += &service("outside", name, "modern", &[TLS]);
+    }
+    outside += &backend_tls_policy("modern", "pay.example", "roots");
+    let believed = "mode: Simple, hostname: pay.example, caCertificateRefs: [{ kind: ConfigMap, name: roots }]";
+    outside += &traffic_policy("outside", "newest", believed);
+    outside += &traffic_policy("outside", "older", &format!("{believed}, maxVersion: '1.2'"));
     outside += &Echo::new("outside", "plain").yaml();
     outside += &service("outside", "plain", "plain", &[HTTP]);
     for (name, tls, _) in SAID {
@@ -110,6 +124,9 @@ fn the_sidecar_speaks_tls_for_the_application() {
     let reply = mesh.curl_until("shop/client", &["http://pay.outside/"], 200);
     assert!(reply.body.contains("s_server"), "{reply:?}");
     for (name, _, status) in SAID {
+        mesh.curl_until("shop/client", &[&format!("http://{name}.outside/")], status);
+    }
+    for (name, status) in [("modern", 200), ("newest", 200), ("older", 503)] {
         mesh.curl_until("shop/client", &[&format!("http://{name}.outside/")], status);
     }
     let reply = mesh.curl("shop/client", &["http://versions.outside/"]);

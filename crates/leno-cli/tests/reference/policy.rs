@@ -72,8 +72,9 @@ believe. Where none is to be had, no connection is made. [How it is done](../tas
 
 ## Where it is enforced
 
-For Services, `localRateLimit`, `globalRateLimit` and `maxInboundConnections` at the server's sidecar, by each pod for itself; everything else at the sidecars of
-those who call, by each for itself. Callers that dial a pod's own address (headless services) have the timeouts, limits,
+For Services, `localRateLimit` and `maxInboundConnections` at the server's sidecar, by each pod for itself; `globalRateLimit`
+there too, where each request is counted by the control plane or the service for all pods together; everything else at the
+sidecars of those who call, by each for itself. Callers that dial a pod's own address (headless services) have the timeouts, limits,
 retries and faults of the first service, by name, that leads to the port. A split service's clients follow the timeouts,
 retries and faults of the service they call, and the balancers, limits, outlier detection and health checks of the
 backends.

@@ -101,11 +101,11 @@ fn origination(tls: &TlsOrigination) -> TransportSocket {
         TlsVersion::V1_3 => TlsProtocol::TlSv13,
     };
     let mut made = context(tls.server_name.as_deref(), validation);
-    if let Some(common) = made.common_tls_context.as_mut().filter(|_| tls.lowest.or(tls.highest).is_some()) {
+    if let Some(common) = &mut made.common_tls_context {
         common.tls_params = Some(TlsParameters {
-            // Envoy's own defaults are these as well; written, so that both ends of the range are in sight.
-            tls_minimum_protocol_version: version(tls.lowest.unwrap_or(TlsVersion::V1_2)).into(),
-            tls_maximum_protocol_version: version(tls.highest.unwrap_or(TlsVersion::V1_3)).into(),
+            // Written in any case: what is not said is TLS 1.2 at most on the side of clients.
+            tls_minimum_protocol_version: version(tls.versions.lowest).into(),
+            tls_maximum_protocol_version: version(tls.versions.highest).into(),
             ..Default::default()
         });
     }

@@ -12,7 +12,7 @@ use leno_model::{
             Delay, Failure, FailureShare, Fault, GlobalRateLimit, HashBy, HashOn, HealthCheck, HttpLimit, HttpRate,
             LoadBalancer, Mirror, Nearness, OutlierDetection, Probe, RateCounter, RateLimit, RateRoute, Retries,
             RetryLimit, Roots, RoutePolicy, Share, SlowStart, SuccessRate, TcpLimit, Timeouts, TlsOrigination,
-            TlsVersion, UpstreamTls,
+            TlsVersions, UpstreamTls,
         },
     },
     route::{Backend, Rules, StreamRule},
@@ -244,8 +244,7 @@ pub(crate) fn origination(roots: Roots) -> UpstreamTls {
         roots,
         server_name: Some("pay.example".into()),
         names: vec![AltName::Dns("pay.example".into()), AltName::Uri("spiffe://pay.example/api".into())],
-        lowest: None,
-        highest: Some(TlsVersion::V1_2),
+        versions: TlsVersions::default(),
     })
 }
 

@@ -67,7 +67,7 @@ pub enum Mtls {
 pub enum DefaultAccess {
     /// They are refused.
     Deny,
-    /// They are let in, and access policies have no effect.
+    /// They are let in, unless an AccessPolicy closes their target or refuses them; TrafficTargets close nothing.
     Allow,
 }
 

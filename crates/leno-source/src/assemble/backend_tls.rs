@@ -18,7 +18,7 @@ use leno_model::{
     ObjectRef, ServiceName,
     policy::{
         TrafficPolicy, TrafficSettings,
-        traffic::{Roots, TlsOrigination, UpstreamTls},
+        traffic::{Roots, TlsOrigination, TlsVersions, UpstreamTls},
     },
 };
 
@@ -66,8 +66,7 @@ pub(super) fn all<'a>(objects: &'a Objects, remarks: &mut Remarks) -> (Vec<Attac
             roots,
             server_name: Some(validation.hostname.to_ascii_lowercase()),
             names: tls::names(Some(&validation.hostname), &validation.subject_alt_names),
-            lowest: None,
-            highest: None,
+            versions: TlsVersions::default(),
         };
         for reference in &object.spec.target_refs {
             let named = ObjectRef::new(&reference.kind, manifest.object.namespace(), &reference.name);

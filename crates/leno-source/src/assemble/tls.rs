@@ -7,7 +7,7 @@ use leno_manifest::{
     gateway::backend_tls_policy::{SubjectAltName, SubjectAltNameType},
     leno::traffic_policy::tls::{CertificateKind, CertificateRef, Tls, TlsMode, TlsVersion},
 };
-use leno_model::policy::traffic::{AltName, Roots, TlsOrigination, UpstreamTls};
+use leno_model::policy::traffic::{AltName, Roots, TlsOrigination, TlsVersions, UpstreamTls};
 
 use super::{Remarks, target::Flaw};
 use crate::{AttachmentReason, Note, NoteReason, Objects, certificate};
@@ -37,12 +37,15 @@ pub(super) fn said(objects: &Objects, manifest: &Manifest, tls: &Tls, remarks: &
             roots
         }
     };
+    let every = TlsVersions::default();
     UpstreamTls::Simple(TlsOrigination {
         roots,
         server_name: tls.hostname.as_ref().map(|name| name.to_ascii_lowercase()),
         names: names(tls.hostname.as_deref(), &tls.subject_alt_names),
-        lowest: tls.min_version.map(TlsVersion::to_model),
-        highest: tls.max_version.map(TlsVersion::to_model),
+        versions: TlsVersions {
+            lowest: tls.min_version.map_or(every.lowest, TlsVersion::to_model),
+            highest: tls.max_version.map_or(every.highest, TlsVersion::to_model),
+        },
     })
 }
 

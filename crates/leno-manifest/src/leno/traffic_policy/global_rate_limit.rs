@@ -13,7 +13,7 @@ use crate::{
     syntax::duration,
 };
 
-/// How long the service may take, when nothing is said.
+/// How long counting may take, when nothing is said.
 const TIMEOUT: Duration = Duration::from_millis(100);
 
 /// How many HTTP requests all instances take together: their sidecars ask who counts, the control plane or a service of your
@@ -22,15 +22,16 @@ const TIMEOUT: Duration = Duration::from_millis(100);
 #[serde(rename_all = "camelCase")]
 pub struct GlobalRateLimit {
     /// Who counts: a service that speaks Envoy's rate limit protocol, such as `leno ratelimit`; the control plane when not
-    /// given, for each namespace whose sidecars ask by itself: of a route, for the callers of each namespace.
+    /// given, for each namespace whose sidecars ask by itself: of a route, for the callers of each namespace. A service in the
+    /// mesh has to let in those who ask: the servers, or of a route the callers.
     pub service: Option<ServiceRef>,
     /// The domain of the limits there; the policy's namespace when not given.
     pub domain: Option<String>,
     /// The limits; a request has to pass all that fit it. At least one.
     pub limits: Vec<CountedLimit>,
-    /// How long the service may take; `100ms` when not given.
+    /// How long counting may take; `100ms` when not given.
     pub timeout: Option<String>,
-    /// What is done with requests while it does not answer; `Allow` when not given.
+    /// What is done with requests while nobody counts; `Allow` when not given.
     pub on_error: Option<OnError>,
     /// What requests over a limit are answered, from 400 to 599; `429` when not given.
     pub response_status: Option<u32>,

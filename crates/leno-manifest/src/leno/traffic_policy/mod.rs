@@ -65,8 +65,8 @@ pub struct TrafficPolicySpec {
     pub fault: Option<Fault>,
     /// How much each instance takes in a time, at its own sidecar. Of a route: how much each caller's sidecar sends by it.
     pub local_rate_limit: Option<LocalRateLimit>,
-    /// How much all instances take together in a time, counted by a service. Of a route: how much all callers send by it;
-    /// where the control plane counts, all callers of one namespace.
+    /// How much all instances take together in a time, counted by the control plane, or by a service of your own. Of a route:
+    /// how much all callers send by it; where the control plane counts, all callers of one namespace.
     pub global_rate_limit: Option<GlobalRateLimit>,
     /// The most connections that each instance has open on a port, from 1 up, counted at its own sidecar (on a port whose
     /// protocol is found out, those of HTTP and those of bytes apart); more are closed. As many as come when not given.

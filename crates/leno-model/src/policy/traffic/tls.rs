@@ -21,10 +21,8 @@ pub struct TlsOrigination {
     pub server_name: Option<String>,
     /// The names of which its certificate must have one; at least one.
     pub names: Vec<AltName>,
-    /// The lowest version that is spoken; the proxy's when not given.
-    pub lowest: Option<TlsVersion>,
-    /// The highest version that is spoken; the proxy's when not given.
-    pub highest: Option<TlsVersion>,
+    /// The versions that are spoken.
+    pub versions: TlsVersions,
 }
 
 /// Who vouches for an endpoint.
@@ -45,6 +43,21 @@ pub enum AltName {
     Dns(String),
     /// A URI.
     Uri(String),
+}
+
+/// The versions of TLS that are spoken, from the lowest to the highest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct TlsVersions {
+    pub lowest: TlsVersion,
+    pub highest: TlsVersion,
+}
+
+impl Default for TlsVersions {
+    /// All that there are.
+    fn default() -> Self {
+        Self { lowest: TlsVersion::V1_2, highest: TlsVersion::V1_3 }
+    }
 }
 
 /// A version of TLS.
