@@ -6,6 +6,7 @@ mod access;
 mod access_policy;
 mod bookstore;
 mod certificate;
+mod client_certificate;
 mod connectivity;
 mod dns;
 mod docs;

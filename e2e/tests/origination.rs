@@ -9,7 +9,7 @@ use e2e::{
 };
 
 /// A certificate of its own making for this host, and its key, in the folder; given is the certificate.
-fn certificate(folder: &Path, name: &str, host: &str) -> String {
+pub(crate) fn certificate(folder: &Path, name: &str, host: &str) -> String {
     let file = |end: &str| folder.join(format!("{name}.{end}"));
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"])
@@ -39,7 +39,7 @@ fn modern(folder: &Path) -> String {
     server(folder).replace("name: pay, namespace: outside, labels: { app: pay }", pod).replace("-cert", more)
 }
 
-fn config_map(name: &str, pem: &str) -> String {
+pub(crate) fn config_map(name: &str, pem: &str) -> String {
     let text: String = pem.lines().map(|line| format!("    {line}\n")).collect();
     format!(
         "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{ name: {name}, namespace: outside }}\ndata:\n  ca.crt: |\n{text}"
@@ -62,14 +62,14 @@ fn secret(name: &str, pem: &str, key: &str) -> String {
     )
 }
 
-fn traffic_policy(namespace: &str, service: &str, tls: &str) -> String {
+pub(crate) fn traffic_policy(namespace: &str, service: &str, tls: &str) -> String {
     format!(
         "---\napiVersion: policy.leno.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: {{ name: {service}, namespace: {namespace} }}\n\
          spec: {{ targetRefs: [{{ kind: Service, name: {service} }}], tls: {{ {tls} }} }}\n"
     )
 }
 
-const TLS: &str = "{ name: http, port: 80, targetPort: 8443 }";
+pub(crate) const TLS: &str = "{ name: http, port: 80, targetPort: 8443 }";
 
 /// The services of the server, each with what is said of its TLS, and whether it is reached so.
 const SAID: [(&str, &str, u16); 7] = [

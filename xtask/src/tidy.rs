@@ -27,7 +27,7 @@ const MAY_USE: [(&str, &[&str]); 23] = [
     ("leno-api", &["leno-model"]),
     ("leno-xds", &["leno-proto", "leno-runtime"]),
     ("leno-ratelimit", &["leno-model", "leno-proto", "leno-runtime", "leno-yaml"]),
-    ("leno-source", &["leno-inject", "leno-manifest", "leno-model", "leno-runtime"]),
+    ("leno-source", &["leno-inject", "leno-manifest", "leno-model", "leno-runtime", "leno-tls"]),
     ("leno-inject", &["leno-manifest", "leno-model"]),
     ("leno-compiler", &["leno-model", "leno-proto"]),
     ("leno-ca", &["leno-model", "leno-proto", "leno-tls"]),

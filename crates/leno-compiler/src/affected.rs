@@ -14,6 +14,7 @@
 //! | Cluster `outbound/…` | trust domain, the service's ports, the identities behind it, its traffic policies |
 //! | Cluster `direct/…` | trust domain, the workload with that address, the services that lead to its ports, their traffic policies |
 //! | listeners | besides: the traffic policies of the services they name |
+//! | Secret `client-certificate/…` | its pair, and the traffic policies that name it |
 //! | ClusterLoadAssignment | the service, the owners of the workloads behind it, its traffic policies, where the client runs |
 
 use std::{
@@ -23,7 +24,9 @@ use std::{
     sync::Arc,
 };
 
-use leno_model::{MeshConfig, Protocol, Route, Service, ServiceName, Snapshot, Workload, WorkloadName, resource_name};
+use leno_model::{
+    MeshConfig, Protocol, Route, SecretName, Service, ServiceName, Snapshot, Workload, WorkloadName, resource_name,
+};
 
 use crate::{Kind, Scope, access::selects, cluster::identities, compile::grpc_target};
 
@@ -53,6 +56,8 @@ pub struct Affected {
     clusters: HashSet<ServiceName>,
     /// Services whose endpoints can have changed.
     endpoints: HashSet<ServiceName>,
+    /// Secrets whose pairs can have changed, or those who may have them.
+    secrets: HashSet<SecretName>,
 }
 
 /// Which mesh settings changed that resources depend on.
@@ -99,7 +104,7 @@ impl Affected {
         let among = |set: &HashSet<ServiceName>| service().is_some_and(|service| set.contains(&service));
         match kind {
             // The certificate authority says when roots change.
-            Kind::Secret => false,
+            Kind::Secret => resource_name::parse_client_certificate(name).is_some_and(|it| self.secrets.contains(&it)),
             Kind::Listener => self.touches_listener(scope, name),
             Kind::Route => self.mesh.trust_domain || self.callers.contains(&scope.workload) || among(&self.routes),
             Kind::Endpoint => self.callers.contains(&scope.workload) || among(&self.endpoints),
@@ -147,7 +152,8 @@ impl Affected {
             && self.callers.is_empty()
             && self.routes.is_empty()
             && self.clusters.is_empty()
-            && self.endpoints.is_empty();
+            && self.endpoints.is_empty()
+            && self.secrets.is_empty();
         !self.all && !self.egress && self.mesh == MeshChange::default() && sets
     }
 }
@@ -208,7 +214,12 @@ fn services(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
 
 /// What is said of the traffic to a service concerns its clusters and routes, and the workloads behind it.
 fn traffic(affected: &mut Affected, old: &Snapshot, new: &Snapshot) {
-    for (name, _, _) in differences(&old.traffic_policies, &new.traffic_policies) {
+    let pairs = differences(&old.client_certificates, &new.client_certificates);
+    affected.secrets.extend(pairs.map(|(name, _, _)| name.clone()));
+    for (name, was, is) in differences(&old.traffic_policies, &new.traffic_policies) {
+        let policies = was.into_iter().chain(is).flatten();
+        let secrets = policies.filter_map(|policy| policy.settings.tls.as_ref()?.secret());
+        affected.secrets.extend(secrets.cloned());
         affected.traffic.insert(name.clone());
         affected.routes.insert(name.clone());
         affected.clusters.insert(name.clone());

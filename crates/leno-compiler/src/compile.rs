@@ -7,14 +7,15 @@ use leno_model::{
 };
 use leno_proto::{any, google::protobuf::Any, v3::cluster::Cluster};
 
-use crate::{Client, Kind, Scope, cluster, endpoint, listener, route, stable};
+use crate::{Client, Kind, Scope, cluster, endpoint, listener, route, secret, stable};
 
-/// The resource of this kind and name for this client; `None` when there is none. Secrets come from the certificate
-/// authority and not from the snapshot: see [`trust_bundle`](crate::trust_bundle).
+/// The resource of this kind and name for this client; `None` when there is none. The roots come from the certificate
+/// authority and not from the snapshot: see [`trust_bundle`](crate::trust_bundle). The other secrets are keys: whoever asks has
+/// to be looked at first ([`Snapshot::shows_secret`]).
 #[must_use]
 pub fn resource(snapshot: &Snapshot, scope: &Scope, kind: Kind, name: &str) -> Option<Any> {
     match kind {
-        Kind::Secret => None,
+        Kind::Secret => secret::client_certificate(snapshot, name),
         Kind::Listener => listener(snapshot, scope, name),
         Kind::Route => {
             let (service, port) = service_port(snapshot, name)?;

@@ -128,7 +128,8 @@ pub(crate) fn transport_socket(name: &str, config: Any) -> core::TransportSocket
     }
 }
 
-fn sds(name: &str) -> tls::SdsSecretConfig {
+/// The secret of this name, from the stream that brought the rest.
+pub(crate) fn sds(name: &str) -> tls::SdsSecretConfig {
     tls::SdsSecretConfig { name: name.to_owned(), sds_config: Some(ads()) }
 }
 

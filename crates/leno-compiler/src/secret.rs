@@ -1,6 +1,6 @@
-//! Secrets. The only one that is sent is public: the roots.
+//! Secrets: the roots, which are public, and the pairs that callers show to servers.
 
-use leno_model::resource_name;
+use leno_model::{KeyPair, Snapshot, resource_name};
 use leno_proto::{
     any,
     google::protobuf::Any,
@@ -21,4 +21,21 @@ pub fn trust_bundle(roots_pem: &str) -> Any {
             ..Default::default()
         })),
     })
+}
+
+/// The pair of a Secret, by the resource's name. Whom it may be sent to the server of resources knows.
+pub(crate) fn client_certificate(snapshot: &Snapshot, name: &str) -> Option<Any> {
+    let pair: &KeyPair = snapshot.client_certificates.get(&resource_name::parse_client_certificate(name)?)?;
+    let inline = |text: &str| core::DataSource {
+        specifier: Some(core::data_source::Specifier::InlineString(text.to_owned())),
+        ..Default::default()
+    };
+    Some(any::pack(&tls::Secret {
+        name: name.to_owned(),
+        r#type: Some(tls::secret::Type::TlsCertificate(tls::TlsCertificate {
+            certificate_chain: Some(inline(&pair.chain)),
+            private_key: Some(inline(pair.expose_key())),
+            ..Default::default()
+        })),
+    }))
 }

@@ -13,6 +13,7 @@
 
 pub mod identity;
 pub mod invalid;
+pub mod key_pair;
 pub mod locality;
 pub mod mesh;
 pub mod name;
@@ -26,9 +27,10 @@ pub mod workload;
 
 pub use identity::{ServiceAccountName, SpiffeId, TrustDomain};
 pub use invalid::{Invalid, Location};
+pub use key_pair::KeyPair;
 pub use locality::Locality;
 pub use mesh::MeshConfig;
-pub use name::{ObjectRef, ServiceName, WorkloadName};
+pub use name::{ObjectRef, SecretName, ServiceName, WorkloadName};
 pub use route::Route;
 pub use service::{Endpoint, Protocol, Service, ServicePort};
 pub use snapshot::Snapshot;

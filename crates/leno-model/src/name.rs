@@ -69,6 +69,11 @@ namespaced_name! {
     WorkloadName
 }
 
+namespaced_name! {
+    /// A Kubernetes Secret.
+    SecretName
+}
+
 impl ServiceName {
     /// The name in cluster DNS: `name.namespace.svc.<cluster domain>`.
     #[must_use]

@@ -14,11 +14,12 @@
 //! | Cluster | `control-plane` | the control plane, as each sidecar knows it; made in the proxy, never sent over xDS |
 //! | Cluster | `unresolved` | what a route names and is not there: there is no such cluster, ever |
 //! | Secret | `svid` | the workload's own certificate; made in the proxy, never sent over xDS |
+//! | Secret | `client-certificate/shop/pay` | the pair of a Kubernetes Secret, shown to servers; for those alone who show it |
 //! | Secret | `trust-bundle` | the roots that peers are verified against |
 
 use std::net::SocketAddr;
 
-use crate::{ObjectRef, ServiceName};
+use crate::{ObjectRef, SecretName, ServiceName};
 
 /// The listener of all that reaches the workload, and the cluster that is the application.
 pub const INBOUND: &str = "inbound";
@@ -113,6 +114,22 @@ pub fn parse_egress(name: &str) -> Option<(&str, &str)> {
     name.strip_prefix("egress/")?.split_once('/')
 }
 
+/// What is before the name of a Secret.
+const CLIENT_CERTIFICATE: &str = "client-certificate/";
+
+/// The pair of a Secret that is shown to servers.
+#[must_use]
+pub fn client_certificate(secret: &SecretName) -> String {
+    format!("{CLIENT_CERTIFICATE}{secret}")
+}
+
+/// The Secret that such a name stands for.
+#[must_use]
+pub fn parse_client_certificate(name: &str) -> Option<SecretName> {
+    let (namespace, name) = name.strip_prefix(CLIENT_CERTIFICATE)?.split_once('/')?;
+    Some(SecretName::new(namespace, name))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,5 +145,7 @@ mod tests {
         assert_eq!(outbound_destination(OUTBOUND), None);
         let policy = ObjectRef::new("EgressPolicy", "shop", "pay");
         assert_eq!(parse_egress(&egress(&policy)), Some(("shop", "pay")));
+        let secret = SecretName::new("shop", "pay");
+        assert_eq!(parse_client_certificate(&client_certificate(&secret)), Some(secret));
     }
 }

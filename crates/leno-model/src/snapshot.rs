@@ -7,7 +7,8 @@ use std::{
 };
 
 use crate::{
-    MeshConfig, ObjectRef, Route, Service, ServiceAccountName, ServiceName, Workload, WorkloadName,
+    KeyPair, MeshConfig, ObjectRef, Route, SecretName, Service, ServiceAccountName, ServiceName, Workload,
+    WorkloadName,
     policy::{
         AccessPolicy, AccessRule, EgressPolicy, TrafficPolicy, TrafficSettings, TrafficSplit,
         traffic::{Nearness, deciders, merged},
@@ -41,6 +42,8 @@ pub struct Snapshot {
     /// What is said of the traffic to each service, the most decisive first: the exactest, then the oldest, then in the
     /// order of their origins' names.
     pub traffic_policies: BTreeMap<ServiceName, Arc<Vec<TrafficPolicy>>>,
+    /// The pairs of the Secrets that policies name for what callers show of themselves, where they are good.
+    pub client_certificates: BTreeMap<SecretName, Arc<KeyPair>>,
 }
 
 /// What a client means by an address that it dials.
@@ -112,6 +115,20 @@ impl Snapshot {
     #[must_use]
     pub fn routing_depends_on_caller(&self, service: &ServiceName) -> bool {
         self.traffic_depends_on_caller(service) || self.routes_of(service).any(Route::depends_on_caller)
+    }
+
+    /// Whether sidecars of this account show the pair of this Secret to some endpoints.
+    #[must_use]
+    pub fn shows_secret(&self, account: &ServiceAccountName, secret: &SecretName) -> bool {
+        fn shown(settings: &TrafficSettings) -> Option<&SecretName> {
+            settings.tls.as_ref()?.secret()
+        }
+        let named = |policies: &[TrafficPolicy]| policies.iter().any(|policy| shown(&policy.settings) == Some(secret));
+        let mut services = self.traffic_policies.iter().filter(|(_, policies)| named(policies));
+        services.any(|(name, _)| {
+            let ports = self.services.get(name).map(|service| service.ports.as_slice()).unwrap_or_default();
+            ports.iter().any(|port| shown(&self.traffic(name, port.port, Some(account))) == Some(secret))
+        })
     }
 
     /// The routes that are attached to a service.

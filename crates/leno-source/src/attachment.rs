@@ -33,6 +33,8 @@ pub enum AttachmentReason {
     Invalid,
     /// None of the certificates is there whose holders it would believe.
     NoValidCaCertificate,
+    /// The certificate is not there, or no good, that it would show to servers.
+    InvalidClientCertificateRef,
 }
 
 impl Attachment {
@@ -46,8 +48,14 @@ impl Attachment {
 
 impl AttachmentReason {
     /// Every reason.
-    pub const ALL: [Self; 5] =
-        [Self::Accepted, Self::Conflicted, Self::TargetNotFound, Self::Invalid, Self::NoValidCaCertificate];
+    pub const ALL: [Self; 6] = [
+        Self::Accepted,
+        Self::Conflicted,
+        Self::TargetNotFound,
+        Self::Invalid,
+        Self::NoValidCaCertificate,
+        Self::InvalidClientCertificateRef,
+    ];
 
     /// The reason as it is written.
     #[must_use]
@@ -58,6 +66,7 @@ impl AttachmentReason {
             Self::TargetNotFound => "TargetNotFound",
             Self::Invalid => "Invalid",
             Self::NoValidCaCertificate => "NoValidCACertificate",
+            Self::InvalidClientCertificateRef => "InvalidClientCertificateRef",
         }
     }
 
@@ -78,6 +87,10 @@ impl AttachmentReason {
             Self::NoValidCaCertificate => (
                 "None of the certificates is there whose holders it would believe: no connection is made.",
                 "Write the ConfigMap or Secret that it names, with certificates in PEM.",
+            ),
+            Self::InvalidClientCertificateRef => (
+                "The Secret is not there, or no good, whose certificate callers are to show: no connection is made.",
+                "Write the Secret that it names: type kubernetes.io/tls, with tls.crt and the tls.key that fits it.",
             ),
         }
     }

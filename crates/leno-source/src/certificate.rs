@@ -1,6 +1,11 @@
-//! Certificates of those who vouch for others, taken from a text that may hold more.
+//! Certificates of those who vouch for others, taken from a text that may hold more; and pairs with a key, taken from Secrets.
 
-use leno_manifest::base64;
+use leno_manifest::{
+    base64,
+    core::{Secret, secret},
+};
+use leno_model::KeyPair;
+use leno_tls::{TlsError, context::Certificate};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 
 /// How many letters a line of PEM has (RFC 7468, section 2).
@@ -28,9 +33,59 @@ pub fn roots(text: &[u8]) -> Option<String> {
     (!pem.is_empty()).then_some(pem)
 }
 
+/// The pair in a Secret, if sidecars can show it.
+///
+/// # Errors
+/// What is wrong with it: the end of a sentence about the Secret, without anything of its values.
+pub fn pair(object: &Secret) -> Result<KeyPair, String> {
+    if object.type_.as_deref() != Some(secret::TLS) {
+        let found = object.type_.as_deref().unwrap_or("Opaque");
+        return Err(format!("which is of type {found}, expected {}", secret::TLS));
+    }
+    let text = |key: &str| {
+        let value = object.value(key).ok_or_else(|| format!("which has no {key}"))?;
+        String::from_utf8(value).map_err(|_| format!("whose {key} is no text in PEM"))
+    };
+    let (chain, key) = (text(secret::TLS_CERTIFICATE)?, text(secret::TLS_KEY)?);
+    // Texts of errors may repeat what they are about, so they are not passed on.
+    match Certificate::from_pem(chain.as_bytes(), key.as_bytes()) {
+        Ok(_) => Ok(KeyPair::new(chain, key)),
+        Err(TlsError::KeyMismatch(_)) => {
+            Err(format!("whose {} is not the key of its {}", secret::TLS_KEY, secret::TLS_CERTIFICATE))
+        }
+        Err(_) => Err(format!("whose {} and {} are no chain and key in PEM", secret::TLS_CERTIFICATE, secret::TLS_KEY)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pair_is_taken_whose_key_fits_and_errors_tell_nothing_of_it() {
+        let made = || {
+            let key = rcgen::KeyPair::generate().unwrap();
+            (rcgen::CertificateParams::default().self_signed(&key).unwrap().pem(), key.serialize_pem())
+        };
+        let ((chain, key), (_, other)) = (made(), made());
+        let secret = |kind: &str, values: &[(&str, &str)]| Secret {
+            type_: Some(kind.to_owned()),
+            string_data: values.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect(),
+            ..Secret::default()
+        };
+        let tls = |chain: &str, key: &str| pair(&secret(secret::TLS, &[("tls.crt", chain), ("tls.key", key)]));
+        assert_eq!(tls(&chain, &key).unwrap().expose_key(), key);
+        let broken = key.replacen("MI", "M!", 1);
+        for (wrong, text) in [
+            (tls(&chain, &other), "whose tls.key is not the key of its tls.crt"),
+            (tls(&chain, &broken), "whose tls.crt and tls.key are no chain and key in PEM"),
+            (tls(&key, &key), "whose tls.crt and tls.key are no chain and key in PEM"),
+            (pair(&secret(secret::TLS, &[("tls.crt", &chain)])), "which has no tls.key"),
+            (pair(&secret("Opaque", &[])), "which is of type Opaque, expected kubernetes.io/tls"),
+        ] {
+            assert_eq!(wrong.unwrap_err(), text);
+        }
+    }
 
     fn certificate() -> String {
         let key = rcgen::KeyPair::generate().unwrap();

@@ -2,7 +2,7 @@
 
 use leno_manifest::gateway::status::Condition;
 use leno_model::{
-    Protocol, ServiceAccountName, ServiceName,
+    Protocol, SecretName, ServiceAccountName, ServiceName,
     policy::traffic::{AltName, Roots, Timeouts, UpstreamTls, merged},
 };
 use leno_source::{Assembly, AttachmentReason};
@@ -297,4 +297,43 @@ fn a_policy_says_tls_of_a_services_endpoints() {
         notes[1].contains("spec.tls.caCertificateRefs[1] names the Secret shop/s, which is not there"),
         "{notes:?}"
     );
+}
+
+#[test]
+fn a_policy_has_callers_show_the_pair_of_a_secret() {
+    let tls = |certificate: &str| {
+        let tls = "mode: Simple, hostname: pay.example, wellKnownCACertificates: System";
+        policy("tls", OLD, &format!("{{{CART}, tls: {{{tls}, clientCertificate: {certificate}}}}}"))
+    };
+    let key = rcgen::KeyPair::generate().unwrap();
+    let chain = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem();
+    let secret = |kind: &str, key: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: pay, namespace: shop}}\ntype: {kind}\n\
+             stringData: {{tls.crt: {chain:?}, tls.key: {key:?}}}\n---\n"
+        )
+    };
+    let named = tls("{kind: Secret, name: pay}");
+    let good = assembled(&format!("{SERVICES}{}{named}", secret("kubernetes.io/tls", &key.serialize_pem())));
+    assert_eq!(standing(&good, "tls")[0].0, AttachmentReason::Accepted);
+    let pair = &good.snapshot.client_certificates[&SecretName::new("shop", "pay")];
+    assert_eq!((pair.chain.as_str(), pair.expose_key()), (chain.as_str(), key.serialize_pem().as_str()));
+    assert!(!format!("{good:?}").contains("PRIVATE KEY"), "keys are not shown");
+
+    let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    for (secret, wrong) in [
+        (String::new(), "names the Secret shop/pay, which is not there"),
+        (secret("Opaque", &other), "names the Secret shop/pay, which is of type Opaque, expected kubernetes.io/tls"),
+        (secret("kubernetes.io/tls", &other), "names the Secret shop/pay, whose tls.key is not the key of its tls.crt"),
+    ] {
+        let bad = assembled(&format!("{SERVICES}{secret}{named}"));
+        let message = format!("spec.tls.clientCertificate {wrong}, so no connection is made");
+        assert_eq!(standing(&bad, "tls"), [(AttachmentReason::InvalidClientCertificateRef, message)]);
+        assert!(bad.snapshot.client_certificates.is_empty());
+        assert!(notes(&bad)[0].contains(wrong), "{:?}", notes(&bad));
+    }
+    let unnamed = secret("kubernetes.io/tls", &key.serialize_pem());
+    let own = assembled(&format!("{SERVICES}{unnamed}{}", tls("{kind: Identity}")));
+    assert!(own.snapshot.client_certificates.is_empty(), "nobody names it");
+    assert_eq!(standing(&own, "tls")[0].0, AttachmentReason::Accepted);
 }

@@ -3,12 +3,19 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
-    fs, io,
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
-use leno_manifest::{Object, ObjectKey, core::Secret, meta::ObjectMeta};
+use leno_manifest::{
+    Kind, Object, ObjectKey,
+    core::{Secret, secret},
+    meta::ObjectMeta,
+};
+use leno_model::SecretName;
 use leno_source::certificate;
 
 /// The directory of objects.
@@ -39,8 +46,9 @@ impl Mirror {
             fs::remove_file(self.file(&key))
                 .or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })?;
         }
+        let shown: BTreeSet<SecretName> = objects.values().filter_map(shown_to_servers).collect();
         for (key, object) in objects {
-            let text = serde_json::to_vec(&without_secrets(object).to_json())?;
+            let text = serde_json::to_vec(&without_secrets(object, &shown).to_json())?;
             if self.written.get(key) == Some(&text) {
                 continue;
             }
@@ -49,7 +57,9 @@ impl Mirror {
             if let Some(folder) = file.parent() {
                 fs::create_dir_all(folder)?;
             }
-            fs::write(&fresh, &text)?;
+            let mode = if key.kind == Kind::Secret { 0o600 } else { 0o644 };
+            let options = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&fresh);
+            options?.write_all(&text)?;
             fs::rename(&fresh, &file)?;
             self.written.insert(key.clone(), text);
         }
@@ -66,23 +76,48 @@ impl Mirror {
 /// What stands in place of a value without certificates, so that what asks for it can say so.
 const HIDDEN: &str = "not for the control plane";
 
-/// What the control plane is to know of an object: of a Secret the certificates in it, which policies may name. All else
-/// of it, keys above all, stays here, and so does what annotations repeat of it.
-fn without_secrets(object: &Object) -> Cow<'_, Object> {
+/// The Secret whose pair this object has callers show to servers.
+fn shown_to_servers(object: &Object) -> Option<SecretName> {
+    let Object::TrafficPolicy(policy) = object else { return None };
+    let name = policy.spec.tls.as_ref()?.client_certificate.as_ref()?.secret()?;
+    Some(SecretName::new(&policy.metadata.namespace, name))
+}
+
+/// What the control plane is to know of an object: of a Secret the certificates in it, which policies may name, and of one
+/// that is `shown` to servers its key. All else of it, other keys above all, stays here, and so does what annotations repeat
+/// of it.
+fn without_secrets<'a>(object: &'a Object, shown: &BTreeSet<SecretName>) -> Cow<'a, Object> {
     let Object::Secret(secret) = object else { return Cow::Borrowed(object) };
     let ObjectMeta { name, namespace, .. } = &secret.metadata;
-    let public =
-        |key| secret.value(key).and_then(|value| certificate::roots(&value)).unwrap_or_else(|| HIDDEN.to_owned());
+    let is_shown = shown.contains(&SecretName::new(namespace, name)) && secret.type_.as_deref() == Some(secret::TLS);
+    let value = |key: &str| {
+        let value = secret.value(key)?;
+        if is_shown && [secret::TLS_CERTIFICATE, secret::TLS_KEY].contains(&key) {
+            return String::from_utf8(value).ok();
+        }
+        certificate::roots(&value)
+    };
+    let text = |key: &str| (key.to_owned(), value(key).unwrap_or_else(|| HIDDEN.to_owned()));
     Cow::Owned(Object::from(Secret {
         metadata: ObjectMeta { name: name.clone(), namespace: namespace.clone(), ..ObjectMeta::default() },
-        string_data: secret.keys().map(|key| (key.to_owned(), public(key))).collect(),
+        type_: secret.type_.clone(),
+        string_data: secret.keys().map(text).collect(),
         ..Secret::default()
     }))
 }
 
 #[cfg(test)]
 mod tests {
-    use leno_manifest::{base64, core::ConfigMap};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use leno_manifest::{
+        base64,
+        core::ConfigMap,
+        leno::{
+            TrafficPolicy,
+            traffic_policy::tls::{ClientCertificate, ClientCertificateKind, Tls},
+        },
+    };
 
     use super::*;
 
@@ -124,5 +159,34 @@ mod tests {
         let shown: serde_json::Value = serde_json::from_str(&text).unwrap();
         let expected = serde_json::json!({ "both": certificate, "tls.key": HIDDEN, "word": HIDDEN });
         assert_eq!(shown["stringData"], expected, "{text}");
+    }
+
+    #[test]
+    fn a_key_is_shown_while_a_policy_names_it_and_to_the_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut mirror = Mirror::new(folder.path()).unwrap();
+        let mut secret = Secret { type_: Some(secret::TLS.into()), ..Secret::default() };
+        secret.metadata.name = "pay".into();
+        secret.metadata.namespace = "shop".into();
+        for (key, text) in [("tls.crt", "the chain"), ("tls.key", "the key"), ("other", "a word")] {
+            secret.string_data.insert(key.into(), text.into());
+        }
+        let certificate = ClientCertificate { kind: ClientCertificateKind::Secret, name: Some("pay".into()) };
+        let mut policy = TrafficPolicy::default();
+        policy.metadata.name = "pay".into();
+        policy.metadata.namespace = "shop".into();
+        policy.spec.tls = Some(Tls { client_certificate: Some(certificate), ..Tls::default() });
+        let mut elsewhere = policy.clone();
+        elsewhere.metadata.namespace = "other".into();
+        let secret = Object::from(secret);
+        let path = folder.path().join("Secret/shop/pay.json");
+        for (policy, shown) in [(policy, true), (elsewhere, false)] {
+            let policy = Object::from(policy);
+            mirror.show(&[&secret, &policy].map(|it| (it.key(), it.clone())).into()).unwrap();
+            let text = fs::read_to_string(&path).unwrap();
+            assert_eq!(text.contains("the key"), shown, "{text}");
+            assert!(!text.contains("a word"), "{text}");
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
     }
 }

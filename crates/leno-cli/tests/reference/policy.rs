@@ -68,7 +68,9 @@ that comes later by rule 4 is not in force for that target at all. A BackendTLSP
 | `Simple` | mesh TLS | TLS of their own, verified; the application speaks plaintext to its sidecar |
 
 Certificates of `caCertificateRefs` are read from the objects of the moment: who changes one changes whom new connections
-believe. Where none is to be had, no connection is made. [How it is done](../tasks/tls-origination.md).
+believe. Where none is to be had, no connection is made. The same holds for a `clientCertificate` of a Secret. Its key goes to the
+sidecars of those whom the policy is for, so name them in `from`; an Envoy without an identity of the mesh gets none, and has
+none to show by `Identity`: it makes no connection. [How it is done](../tasks/tls-origination.md).
 
 ## Where it is enforced
 

@@ -9,7 +9,7 @@
 
 use leno_model::{
     ServiceAccountName, Snapshot, SpiffeId,
-    policy::traffic::{AltName, Roots, TlsOrigination, TlsVersion, UpstreamTls},
+    policy::traffic::{AltName, ClientCertificate, Roots, TlsOrigination, TlsVersion, UpstreamTls},
     resource_name,
 };
 use leno_proto::{
@@ -19,16 +19,16 @@ use leno_proto::{
         core::{DataSource, TransportSocket, data_source::Specifier},
         raw_buffer::RawBuffer,
         tls::{
-            CertificateValidationContext, CommonTlsContext, SubjectAltNameMatcher, TlsParameters, UpstreamTlsContext,
-            certificate_validation_context::SystemRootCerts, common_tls_context::ValidationContextType,
-            subject_alt_name_matcher::SanType, tls_parameters::TlsProtocol,
+            CertificateValidationContext, CommonTlsContext, SdsSecretConfig, SubjectAltNameMatcher, TlsParameters,
+            UpstreamTlsContext, certificate_validation_context::SystemRootCerts,
+            common_tls_context::ValidationContextType, subject_alt_name_matcher::SanType, tls_parameters::TlsProtocol,
         },
     },
 };
 
 use crate::{
     endpoint::strings,
-    message::{mesh_tls, string_exact, transport_socket},
+    message::{mesh_tls, sds, string_exact, transport_socket},
 };
 
 /// The transports of a cluster behind which are these accounts.
@@ -49,6 +49,10 @@ pub(crate) fn transports(
 /// The transport of a client that speaks no mesh TLS, where it is not plaintext.
 pub(crate) fn alone(tls: Option<&UpstreamTls>) -> Option<TransportSocket> {
     match tls {
+        // Who has no identity of the mesh has none to show.
+        Some(UpstreamTls::Simple(TlsOrigination { client_certificate: Some(ClientCertificate::Identity), .. })) => {
+            Some(socket(&context(None, nobody())))
+        }
         Some(UpstreamTls::Simple(tls)) => Some(origination(tls)),
         Some(UpstreamTls::Mutual) => Some(socket(&context(None, nobody()))),
         Some(UpstreamTls::Disable) | None => None,
@@ -108,8 +112,17 @@ fn origination(tls: &TlsOrigination) -> TransportSocket {
             tls_maximum_protocol_version: version(tls.versions.highest).into(),
             ..Default::default()
         });
+        common.tls_certificate_sds_secret_configs = tls.client_certificate.iter().map(shown).collect();
     }
     socket(&made)
+}
+
+/// The secret that has what callers show.
+fn shown(certificate: &ClientCertificate) -> SdsSecretConfig {
+    match certificate {
+        ClientCertificate::Identity => sds(resource_name::SVID),
+        ClientCertificate::Secret(secret) => sds(&resource_name::client_certificate(secret)),
+    }
 }
 
 fn context(server_name: Option<&str>, validation: CertificateValidationContext) -> UpstreamTlsContext {

@@ -4,15 +4,18 @@ use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use leno_compiler::{Affected, Client, Kind, Scope, affected, names, resource};
 use leno_model::{
-    Endpoint, Locality, MeshConfig, ObjectRef, Protocol, Route, Service, ServiceName, ServicePort, Snapshot,
-    TrustDomain, Workload, WorkloadName, locality,
+    Endpoint, KeyPair, Locality, MeshConfig, ObjectRef, Protocol, Route, SecretName, Service, ServiceName, ServicePort,
+    Snapshot, TrustDomain, Workload, WorkloadName, locality,
     mesh::{DefaultAccess, MtlsMode, OutboundPolicy},
     policy::{
         AccessPolicy, AccessRule, AuthorizerProtocol, EgressPolicy, HttpMatch, TrafficSettings, TrafficSplit,
         access::{AccessAction, AccessTarget},
         authorization::Ports,
         egress::EgressProtocol,
-        traffic::{Algorithm, HashBy, HashOn, LoadBalancer, Nearness, Roots, RoutePolicy, Timeouts, UpstreamTls},
+        traffic::{
+            Algorithm, ClientCertificate, HashBy, HashOn, LoadBalancer, Nearness, Roots, RoutePolicy, Timeouts,
+            UpstreamTls,
+        },
     },
     route::{Backend, Rules, Share, StreamRule, TlsRule},
     unit::Weight,
@@ -125,7 +128,11 @@ prop_compose! {
             },
             1 => TrafficSettings { fault: client.fault, retries: client.retries, ..TrafficSettings::default() },
             2 => server_settings(),
-            3 => TrafficSettings { tls: Some(origination(Roots::System)), ..TrafficSettings::default() },
+            3 => {
+                let shown = ClientCertificate::Secret(SecretName::new("shop", "pay"));
+                let tls = origination(Roots::System, (seconds == 1).then_some(shown));
+                TrafficSettings { tls: Some(tls), ..TrafficSettings::default() }
+            }
             4 => TrafficSettings {
                 tls: Some(if seconds == 1 { UpstreamTls::Disable } else { UpstreamTls::Mutual }),
                 ..TrafficSettings::default()
@@ -213,6 +220,10 @@ fn share(to: &str) -> Share {
     Share { backend: Backend::Service(service_name(to), 80), weight: Weight(1) }
 }
 
+fn pair(key: &str) -> (SecretName, Arc<KeyPair>) {
+    (SecretName::new("shop", "pay"), Arc::new(KeyPair::new("chain".into(), key.into())))
+}
+
 prop_compose! {
     fn mesh()(domain: bool, strict: bool, deny: bool, any: bool, access_log: bool) -> MeshConfig {
         MeshConfig {
@@ -231,7 +242,7 @@ prop_compose! {
         mesh in mesh(), services in vec(service(), 0..6), workloads in vec(workload(), 0..6),
         access_rules in vec(access_rule(), 0..4), traffic_splits in vec(traffic_split(), 0..3),
         traffic in vec(traffic(), 0..3), access in vec(access_policy(), 0..3), egress in vec(egress_policy(), 0..3),
-        routes in vec(gateway_route(), 0..4),
+        routes in vec(gateway_route(), 0..4), key in option::of(select(&["a", "b"][..])),
     ) -> Snapshot {
         let mut snapshot = Snapshot {
             version: 1,
@@ -243,6 +254,7 @@ prop_compose! {
             access_policies: access,
             egress_policies: egress,
             routes,
+            client_certificates: key.map(pair).into_iter().collect(),
             ..Snapshot::default()
         };
         for (service, port, callers, settings) in traffic {
@@ -323,6 +335,7 @@ fn askable() -> Vec<(Kind, String)> {
         (Kind::Listener, "outbound".to_owned()),
         (Kind::Cluster, "inbound".to_owned()),
         (Kind::Cluster, "passthrough".to_owned()),
+        (Kind::Secret, "client-certificate/shop/pay".to_owned()),
     ];
     all.extend(SERVICES.map(|name| (Kind::Cluster, format!("egress/shop/{name}"))));
     for ip in (0..3).map(service_ip) {

@@ -4,27 +4,33 @@ use std::{iter::once, sync::Arc, time::Duration};
 
 use leno_compiler::{Client, Kind, Scope, affected, depends_on_caller, resource};
 use leno_model::{
-    ObjectRef, Protocol, Route, Snapshot, locality,
+    KeyPair, ObjectRef, Protocol, Route, SecretName, Snapshot, locality,
     policy::{
         HeaderMatch, RequestMatch, TextMatch, TrafficSettings,
         traffic::{
-            Abort, Algorithm, AltName, Condition, ConnectionLimits, CountBy, CountedLimit, CountedRate, CountedUnit,
-            Delay, Failure, FailureShare, Fault, GlobalRateLimit, HashBy, HashOn, HealthCheck, HttpLimit, HttpRate,
-            LoadBalancer, Mirror, Nearness, OutlierDetection, Probe, RateCounter, RateLimit, RateRoute, Retries,
-            RetryLimit, Roots, RoutePolicy, Share, SlowStart, SuccessRate, TcpLimit, Timeouts, TlsOrigination,
-            TlsVersions, UpstreamTls,
+            Abort, Algorithm, AltName, ClientCertificate, Condition, ConnectionLimits, CountBy, CountedLimit,
+            CountedRate, CountedUnit, Delay, Failure, FailureShare, Fault, GlobalRateLimit, HashBy, HashOn,
+            HealthCheck, HttpLimit, HttpRate, LoadBalancer, Mirror, Nearness, OutlierDetection, Probe, RateCounter,
+            RateLimit, RateRoute, Retries, RetryLimit, Roots, RoutePolicy, Share, SlowStart, SuccessRate, TcpLimit,
+            Timeouts, TlsOrigination, TlsVersions, UpstreamTls,
         },
     },
     route::{Backend, Rules, StreamRule},
 };
 use leno_proto::{
     any::unpack,
-    v3::{cluster::Cluster, endpoint::ClusterLoadAssignment, route::RouteConfiguration},
+    v3::{
+        cluster::Cluster,
+        core::{data_source, transport_socket},
+        endpoint::ClusterLoadAssignment,
+        route::RouteConfiguration,
+        tls,
+    },
 };
 
 use crate::{
     golden::golden,
-    mesh::{add_policy, add_service, bookstore, scope},
+    mesh::{account, add_policy, add_service, bookstore, scope},
     route::{forward, prefix, route, rule, to},
 };
 
@@ -239,20 +245,58 @@ pub(crate) fn protected(tls: UpstreamTls) -> Snapshot {
     snapshot
 }
 
-pub(crate) fn origination(roots: Roots) -> UpstreamTls {
+pub(crate) fn origination(roots: Roots, client_certificate: Option<ClientCertificate>) -> UpstreamTls {
     UpstreamTls::Simple(TlsOrigination {
         roots,
         server_name: Some("pay.example".into()),
         names: vec![AltName::Dns("pay.example".into()), AltName::Uri("spiffe://pay.example/api".into())],
         versions: TlsVersions::default(),
+        client_certificate,
     })
 }
 
 #[test]
 fn endpoints_have_tls_of_their_own_where_it_is_said() {
     let roots = "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n";
-    let snapshot = protected(origination(Roots::Pem(roots.into())));
+    let shown = ClientCertificate::Secret(SecretName::new("shop", "pay"));
+    let snapshot = protected(origination(Roots::Pem(roots.into()), Some(shown)));
     golden("traffic-tls", &snapshot, &scope("buyer-1"), &[(Kind::Cluster, "outbound/shop/store:80")]);
+}
+
+#[test]
+fn callers_show_what_is_said_and_a_pair_goes_to_those_alone_who_show_it() {
+    let secret = SecretName::new("shop", "pay");
+    let name = "client-certificate/shop/pay";
+    let mut snapshot = bookstore();
+    let tls = origination(Roots::System, Some(ClientCertificate::Secret(secret.clone())));
+    let settings = TrafficSettings { tls: Some(tls), ..TrafficSettings::default() };
+    add_policy(&mut snapshot, "store", None, &["buyer"], settings);
+    assert!(resource(&snapshot, &scope("buyer-1"), Kind::Secret, name).is_none(), "there is none");
+    let pair = KeyPair::new("the chain".into(), "the key".into());
+    snapshot.client_certificates.insert(secret.clone(), Arc::new(pair));
+    let made: tls::Secret = unpack(&resource(&snapshot, &scope("buyer-1"), Kind::Secret, name).unwrap()).unwrap();
+    let Some(tls::secret::Type::TlsCertificate(pair)) = made.r#type else { panic!("{made:?}") };
+    let inline = |text: &str| Some(data_source::Specifier::InlineString(text.into()));
+    assert_eq!(pair.private_key.unwrap().specifier, inline("the key"));
+    assert_eq!(pair.certificate_chain.unwrap().specifier, inline("the chain"));
+    assert!(snapshot.shows_secret(&account("buyer"), &secret));
+    assert!(!snapshot.shows_secret(&account("thief"), &secret));
+    assert!(!snapshot.shows_secret(&account("buyer"), &SecretName::new("shop", "other")));
+
+    let shown = |snapshot: &Snapshot, scope: &Scope| {
+        let made = cluster(snapshot, scope, "outbound/shop/store:80");
+        let sockets = made.transport_socket_matches.into_iter().filter_map(|one| one.transport_socket);
+        let last = sockets.chain(made.transport_socket).last().unwrap();
+        let Some(transport_socket::ConfigType::TypedConfig(config)) = last.config_type else { panic!("no config") };
+        let context: tls::UpstreamTlsContext = unpack(&config).unwrap();
+        let common = context.common_tls_context.unwrap();
+        common.tls_certificate_sds_secret_configs.into_iter().map(|one| one.name).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(&snapshot, &scope("buyer-1")), [name]);
+    let own = protected(origination(Roots::System, Some(ClientCertificate::Identity)));
+    assert_eq!(shown(&own, &scope("buyer-1")), ["svid"]);
+    let envoy = Scope { client: Client::Envoy, ..scope("buyer-1") };
+    assert_eq!(shown(&own, &envoy), [""; 0], "it has no identity, and believes nobody instead");
 }
 
 #[test]
@@ -264,10 +308,10 @@ fn what_is_said_of_tls_decides_the_transports() {
     assert_eq!(names(&bookstore()), ["mesh", "plaintext"]);
     assert_eq!(names(&protected(UpstreamTls::Disable)), ["plaintext"]);
     assert_eq!(names(&protected(UpstreamTls::Mutual)), ["mesh", "none"]);
-    assert_eq!(names(&protected(origination(Roots::System))), ["mesh", "tls"]);
+    assert_eq!(names(&protected(origination(Roots::System, None))), ["mesh", "tls"]);
     let envoy = Scope { client: Client::Envoy, ..scope("buyer-1") };
     let alone = |snapshot: &Snapshot| cluster(snapshot, &envoy, "outbound/shop/store:80").transport_socket.is_some();
-    assert!(alone(&protected(origination(Roots::Nobody))) && !alone(&bookstore()));
+    assert!(alone(&protected(origination(Roots::Nobody, None))) && !alone(&bookstore()));
 }
 
 #[test]
@@ -400,7 +444,7 @@ fn only_what_is_said_for_some_callers_depends_on_who_calls() {
     // Whoever gets another account is told anew.
     let mut later = snapshot.clone();
     let buyer = later.workloads.get_mut(&scope("buyer-1").workload).unwrap();
-    Arc::make_mut(buyer).service_account = crate::mesh::account("other");
+    Arc::make_mut(buyer).service_account = account("other");
     let change = affected(&snapshot, &later);
     assert!(all.iter().all(|(kind, name)| change.touches(&scope("buyer-1"), *kind, name)));
 }

@@ -23,8 +23,13 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Whether it may see this resource: of inbound listeners only its own.
+    /// Whether it may see this resource: of inbound listeners only its own, of keys only those that it shows.
     pub(crate) fn may_see(&self, snapshot: &Snapshot, kind: Kind, name: &str) -> bool {
+        if kind == Kind::Secret {
+            // Nobody's word is taken for it: keys do not go over the plaintext port.
+            let shows = |secret| self.identity.as_ref().is_some_and(|account| snapshot.shows_secret(account, &secret));
+            return resource_name::parse_client_certificate(name).is_some_and(shows);
+        }
         let own = kind == Kind::Listener && name == resource_name::INBOUND;
         let Some(identity) = self.identity.as_ref().filter(|_| own) else {
             return true;
@@ -107,7 +112,13 @@ pub(crate) fn workload_name(node_id: &str) -> Option<WorkloadName> {
 mod tests {
     use std::{collections::BTreeMap, sync::Arc};
 
-    use leno_model::{TrustDomain, Workload};
+    use leno_model::{
+        ObjectRef, Protocol, SecretName, Service, ServiceName, ServicePort, TrustDomain, Workload,
+        policy::{
+            TrafficPolicy, TrafficSettings,
+            traffic::{ClientCertificate, Roots, TlsOrigination, TlsVersions, UpstreamTls},
+        },
+    };
 
     use super::*;
 
@@ -155,6 +166,45 @@ mod tests {
         assert!(!client("thief").may_see(&snapshot, Kind::Listener, "inbound"));
         assert!(client("thief").may_see(&snapshot, Kind::Listener, "outbound"));
         assert!(!client("cart").may_see(&Snapshot::default(), Kind::Listener, "inbound"), "not known yet");
+    }
+
+    #[test]
+    fn keys_are_seen_by_those_who_show_them_and_have_proved_who_they_are() {
+        let mut snapshot = snapshot();
+        let secret = SecretName::new("shop", "pay");
+        let tls = UpstreamTls::Simple(TlsOrigination {
+            roots: Roots::System,
+            server_name: None,
+            names: Vec::new(),
+            versions: TlsVersions::default(),
+            client_certificate: Some(ClientCertificate::Secret(secret)),
+        });
+        let service = ServiceName::new("shop", "pay");
+        let port = ServicePort { name: String::new(), port: 80, protocol: Protocol::Http };
+        let made = Service {
+            name: service.clone(),
+            cluster_ips: Vec::new(),
+            ports: vec![port],
+            endpoints: BTreeMap::new(),
+            nearness: None,
+        };
+        snapshot.services.insert(service.clone(), Arc::new(made));
+        let policy = TrafficPolicy {
+            origin: ObjectRef::new("TrafficPolicy", "shop", "pay"),
+            part: None,
+            callers: vec![ServiceAccountName::new("shop", "cart")],
+            settings: TrafficSettings { tls: Some(tls), ..TrafficSettings::default() },
+        };
+        snapshot.traffic_policies.insert(service, Arc::new(vec![policy]));
+        let client = |account: Option<&str>| Client {
+            scope: Scope { workload: WorkloadName::new("shop", "cart-1"), client: Agent::Leno },
+            identity: account.map(|account| ServiceAccountName::new("shop", account)),
+        };
+        let name = "client-certificate/shop/pay";
+        assert!(client(Some("cart")).may_see(&snapshot, Kind::Secret, name));
+        assert!(!client(Some("thief")).may_see(&snapshot, Kind::Secret, name), "the policy is not for it");
+        assert!(!client(None).may_see(&snapshot, Kind::Secret, name), "it has not proved who it is");
+        assert!(!client(Some("cart")).may_see(&snapshot, Kind::Secret, "client-certificate/shop/other"));
     }
 
     #[test]

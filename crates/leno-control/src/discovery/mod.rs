@@ -145,8 +145,8 @@ impl View<Client> for Arc<State> {
 
     fn resource(&self, client: &Client, resource_type: ResourceType, name: &str) -> Option<Resource> {
         let kind = kind(resource_type);
-        if kind == Kind::Secret {
-            return (name == resource_name::TRUST_BUNDLE).then(|| self.trust_bundle.clone());
+        if kind == Kind::Secret && name == resource_name::TRUST_BUNDLE {
+            return Some(self.trust_bundle.clone());
         }
         if !client.may_see(&self.snapshot, kind, name) {
             return None;

@@ -27,6 +27,13 @@ pub struct Secret {
     pub immutable: Option<bool>,
 }
 
+/// The type of Secrets that have a certificate and its key.
+pub const TLS: &str = "kubernetes.io/tls";
+/// The key of the certificate chain in such a Secret, the leaf first, in PEM.
+pub const TLS_CERTIFICATE: &str = "tls.crt";
+/// The key of the private key in it, in PEM.
+pub const TLS_KEY: &str = "tls.key";
+
 impl Secret {
     /// The bytes of a value.
     #[must_use]

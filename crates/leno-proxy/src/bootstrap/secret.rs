@@ -1,13 +1,15 @@
 //! The secrets of a file: the certificate `svid` and the roots `trust-bundle`, as mesh TLS refers to them, and those of
 //! the file's own TLS.
 
+use std::sync::Arc;
+
 use leno_model::{Invalid, resource_name};
 use leno_proto::v3::tls::{Secret, TlsCertificate, secret::Type};
-use leno_tls::{PrivateKey, Svid, TrustBundle};
+use leno_tls::{PrivateKey, Svid, TrustBundle, context::Certificate};
 
 use super::{Fixed, data_source, read::invalid, resource::within};
 use crate::{
-    config::{SlotState, convert, source::Fetch},
+    config::{self, SlotState, convert, source::Fetch},
     identity::Credentials,
 };
 
@@ -38,6 +40,14 @@ pub(super) fn convert(secrets: Vec<Secret>, fixed: &mut Fixed) -> Result<Credent
     let credentials = Credentials::default();
     match (certificate, roots) {
         (Some(svid), Some((path, pem))) => {
+            match Certificate::of(&svid) {
+                Ok(made) => {
+                    let slot = fixed.registry.secret(resource_name::SVID, Fetch::default());
+                    slot.set(Arc::new(config::Secret::Certificate(made)));
+                    fixed.secrets.push(slot);
+                }
+                Err(error) => wrong.push(*invalid("static_resources.secrets", "unusable", error.to_string())),
+            }
             let bundle = TrustBundle::from_pem(svid.id().trust_domain.clone(), &pem);
             let installed = bundle.and_then(|bundle| credentials.install(svid, bundle));
             wrong.extend(installed.err().map(|error| *invalid(&path, "unusable", format!("roots in PEM: {error}"))));

@@ -16,6 +16,7 @@ use leno_proto::{
     google::protobuf::Any,
     v3::{cluster, endpoint, listener, route, tls},
 };
+use leno_tls::context::Certificate;
 use leno_xds::ResourceType;
 
 use super::{
@@ -27,7 +28,7 @@ use super::{
 };
 use crate::{
     bootstrap,
-    config::{Key, Listener, Registry, Slot, SlotState, convert},
+    config::{Key, Listener, Registry, Secret, Slot, SlotState, convert, source::SourceId},
     identity::Credentials,
 };
 
@@ -309,6 +310,7 @@ impl Store {
     pub fn settle(&mut self, now: Instant) -> Option<Instant> {
         self.expire(now);
         let patience = Patience { unasked: self.takes(ResourceType::Cluster), by_fetch: self.whole.is_some() };
+        self.show_identity();
         loop {
             let Ready { complete, late } = self.staged.take_ready(now, patience);
             if complete.is_empty() && late.is_empty() {
@@ -379,9 +381,13 @@ impl Store {
         wanted.into_iter().map(|(key, _)| key).collect()
     }
 
-    /// Whether this is the cluster that is made here.
+    /// Whether this is made here: the cluster of the control plane, or the workload's own certificate.
     fn is_own(&self, key: &Key) -> bool {
-        self.control.is_some() && key.kind == ResourceType::Cluster && *key.name == *resource_name::CONTROL_PLANE
+        match key.kind {
+            ResourceType::Cluster => self.control.is_some() && *key.name == *resource_name::CONTROL_PLANE,
+            ResourceType::Secret => *key.name == *resource_name::SVID,
+            ResourceType::Listener | ResourceType::Route | ResourceType::Endpoint => false,
+        }
     }
 
     /// Makes that cluster, when it is wanted.
@@ -396,6 +402,24 @@ impl Store {
                     slot.set_absent();
                 }
             }
+        }
+    }
+
+    /// Shows the workload's own certificate of the moment, where a cluster does.
+    fn show_identity(&self) {
+        let (Some(slot), Some(identity)) =
+            (self.registry.find_secret(SourceId::COMMON, resource_name::SVID), self.credentials.identity())
+        else {
+            return;
+        };
+        match Certificate::of(&identity.svid()) {
+            Ok(made) => {
+                let shown = slot.get();
+                if !matches!(shown.as_deref(), Some(Secret::Certificate(shown)) if *shown == made) {
+                    slot.set(Arc::new(Secret::Certificate(made)));
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the own certificate cannot be shown to servers"),
         }
     }
 

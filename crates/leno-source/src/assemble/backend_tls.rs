@@ -67,6 +67,7 @@ pub(super) fn all<'a>(objects: &'a Objects, remarks: &mut Remarks) -> (Vec<Attac
             server_name: Some(validation.hostname.to_ascii_lowercase()),
             names: tls::names(Some(&validation.hostname), &validation.subject_alt_names),
             versions: TlsVersions::default(),
+            client_certificate: None,
         };
         for reference in &object.spec.target_refs {
             let named = ObjectRef::new(&reference.kind, manifest.object.namespace(), &reference.name);

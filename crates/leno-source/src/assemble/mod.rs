@@ -60,6 +60,8 @@ pub fn assemble(objects: &Objects) -> Assembly {
     traffic::of_routes(objects, &services, &mut routes, &mut remarks);
     conditions.extend(backend_tls::conditions(judged, &remarks));
     let splits = split::all(objects, &routes, &mut remarks);
+    let said_of_tls = traffic_policies.values().flatten().filter_map(|policy| policy.settings.tls.as_ref());
+    let client_certificates = tls::pairs(objects, said_of_tls);
     let snapshot = Snapshot {
         version: 0,
         mesh: Arc::new(config.map(MeshConfig::to_model).unwrap_or_default()),
@@ -71,6 +73,7 @@ pub fn assemble(objects: &Objects) -> Assembly {
         traffic_splits: splits.into_iter().map(Arc::new).collect(),
         routes: routes.into_iter().map(Arc::new).collect(),
         traffic_policies: traffic_policies.into_iter().map(|(name, it)| (name, Arc::new(it))).collect(),
+        client_certificates,
     };
     let Remarks { invalid, notes, attachments } = remarks;
     Assembly { snapshot, invalid, notes, attachments, routes: conditions }

@@ -1,13 +1,21 @@
 //! TLS of endpoints' own, as TrafficPolicies and BackendTLSPolicies ask for it: certificates are taken from the objects that
 //! are named. Where none is to be had no connection is made.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
 use leno_manifest::{
     Manifest,
     core::{ConfigMap, Secret},
     gateway::backend_tls_policy::{SubjectAltName, SubjectAltNameType},
-    leno::traffic_policy::tls::{CertificateKind, CertificateRef, Tls, TlsMode, TlsVersion},
+    leno::traffic_policy::tls::{CertificateKind, CertificateRef, ClientCertificate, Tls, TlsMode, TlsVersion},
 };
-use leno_model::policy::traffic::{AltName, Roots, TlsOrigination, TlsVersions, UpstreamTls};
+use leno_model::{
+    KeyPair, SecretName,
+    policy::traffic::{AltName, ClientCertificate as Shown, Roots, TlsOrigination, TlsVersions, UpstreamTls},
+};
 
 use super::{Remarks, target::Flaw};
 use crate::{AttachmentReason, Note, NoteReason, Objects, certificate};
@@ -15,11 +23,16 @@ use crate::{AttachmentReason, Note, NoteReason, Objects, certificate};
 /// The key of certificates where no other is named.
 pub(super) const KEY: &str = "ca.crt";
 
-/// What a TrafficPolicy says.
-pub(super) fn said(objects: &Objects, manifest: &Manifest, tls: &Tls, remarks: &mut Remarks) -> UpstreamTls {
+/// What a TrafficPolicy says, and what is wrong with it.
+pub(super) fn said(
+    objects: &Objects,
+    manifest: &Manifest,
+    tls: &Tls,
+    remarks: &mut Remarks,
+) -> (UpstreamTls, Option<Flaw>) {
     match tls.mode {
-        TlsMode::Disable => return UpstreamTls::Disable,
-        TlsMode::Mutual => return UpstreamTls::Mutual,
+        TlsMode::Disable => return (UpstreamTls::Disable, None),
+        TlsMode::Mutual => return (UpstreamTls::Mutual, None),
         TlsMode::Simple => {}
     }
     let roots = match tls.well_known_ca_certificates {
@@ -38,7 +51,13 @@ pub(super) fn said(objects: &Objects, manifest: &Manifest, tls: &Tls, remarks: &
         }
     };
     let every = TlsVersions::default();
-    UpstreamTls::Simple(TlsOrigination {
+    let flaw = flaw(&roots).or_else(|| shown(objects, manifest, tls, remarks));
+    let namespace = manifest.object.namespace();
+    let certificate = |certificate: &ClientCertificate| match certificate.secret() {
+        Some(name) => Shown::Secret(SecretName::new(namespace, name)),
+        None => Shown::Identity,
+    };
+    let simple = TlsOrigination {
         roots,
         server_name: tls.hostname.as_ref().map(|name| name.to_ascii_lowercase()),
         names: names(tls.hostname.as_deref(), &tls.subject_alt_names),
@@ -46,7 +65,33 @@ pub(super) fn said(objects: &Objects, manifest: &Manifest, tls: &Tls, remarks: &
             lowest: tls.min_version.map_or(every.lowest, TlsVersion::to_model),
             highest: tls.max_version.map_or(every.highest, TlsVersion::to_model),
         },
-    })
+        client_certificate: tls.client_certificate.as_ref().map(certificate),
+    };
+    (UpstreamTls::Simple(simple), flaw)
+}
+
+/// What is wrong with what callers are to show.
+fn shown(objects: &Objects, manifest: &Manifest, tls: &Tls, remarks: &mut Remarks) -> Option<Flaw> {
+    let secret = SecretName::new(manifest.object.namespace(), tls.client_certificate.as_ref()?.secret()?);
+    let text = format!("spec.tls.clientCertificate {}", pair(objects, &secret).err()?);
+    remarks.notes.push(Note::new(manifest, NoteReason::Unresolved, text.clone()));
+    Some((AttachmentReason::InvalidClientCertificateRef, format!("{text}, so no connection is made")))
+}
+
+/// The pair of a Secret.
+fn pair(objects: &Objects, secret: &SecretName) -> Result<KeyPair, String> {
+    let object = objects.find::<Secret>(&secret.namespace, &secret.name);
+    let object = object.ok_or_else(|| format!("names the Secret {secret}, which is not there"))?;
+    certificate::pair(object).map_err(|wrong| format!("names the Secret {secret}, {wrong}"))
+}
+
+/// The pairs that these policies have shown, of those Secrets that are good.
+pub(super) fn pairs<'a>(
+    objects: &Objects,
+    said: impl Iterator<Item = &'a UpstreamTls>,
+) -> BTreeMap<SecretName, Arc<KeyPair>> {
+    let names: BTreeSet<&SecretName> = said.filter_map(UpstreamTls::secret).collect();
+    names.into_iter().filter_map(|name| Some((name.clone(), Arc::new(pair(objects, name).ok()?)))).collect()
 }
 
 /// What is wrong with TLS that believes nobody.

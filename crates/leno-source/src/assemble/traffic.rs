@@ -48,13 +48,11 @@ pub(super) fn all<'a>(
     for (manifest, object) in objects.all::<PolicyObject>() {
         let targets = target::services(objects, manifest, &object.spec.target_refs, remarks);
         let mut said = object.spec.to_model(&object.metadata.namespace);
-        if !targets.is_empty() {
-            said.tls = object.spec.tls.as_ref().map(|it| tls::said(objects, manifest, it, remarks));
+        let mut flaw = None;
+        if let Some(tls) = object.spec.tls.as_ref().filter(|_| !targets.is_empty()) {
+            let (tls, wrong) = tls::said(objects, manifest, tls, remarks);
+            (said.tls, flaw) = (Some(tls), wrong);
         }
-        let flaw = match &said.tls {
-            Some(UpstreamTls::Simple(tls)) => tls::flaw(&tls.roots),
-            Some(UpstreamTls::Disable | UpstreamTls::Mutual) | None => None,
-        };
         for mut target in targets {
             target.place.flaw.clone_from(&flaw);
             let policy = policy(manifest, object, target.port, said.clone());

@@ -6,7 +6,7 @@ use rustls::{SignatureAlgorithm, sign::CertifiedKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
-use crate::{TlsError, config, svid};
+use crate::{Svid, TlsError, config, svid};
 
 /// A certificate chain with its private key, of which only the chain can be seen.
 #[derive(Clone)]
@@ -45,6 +45,16 @@ impl Certificate {
         let (names, uri) = names(&leaf)?;
         let certified = CertifiedKey::from_der(chain, key, &config::provider()).map_err(TlsError::KeyMismatch)?;
         Ok(Self { certified: Arc::new(certified), names, uri, not_after })
+    }
+
+    /// The certificate of a workload's own identity.
+    ///
+    /// # Errors
+    /// When it cannot be parsed.
+    pub fn of(svid: &Svid) -> Result<Self, TlsError> {
+        let credential = svid.credential();
+        let (names, uri) = names(credential.leaf())?;
+        Ok(Self { certified: Arc::clone(credential.certified()), names, uri, not_after: credential.not_after() })
     }
 
     /// The last moment at which it is valid.

@@ -2,7 +2,10 @@
 
 use crate::{
     check::gateway::subject_alt_names,
-    leno::traffic_policy::{Tls, tls::TlsMode},
+    leno::traffic_policy::{
+        Tls,
+        tls::{ClientCertificate, ClientCertificateKind, TlsMode},
+    },
     problem::Problems,
     syntax::name,
 };
@@ -17,6 +20,7 @@ pub(super) fn check(tls: &Tls, problems: &mut Problems<'_>) {
             (tls.well_known_ca_certificates.is_some(), "wellKnownCACertificates"),
             (tls.min_version.is_some(), "minVersion"),
             (tls.max_version.is_some(), "maxVersion"),
+            (tls.client_certificate.is_some(), "clientCertificate"),
         ] {
             if given {
                 problems.add(&at(field), "nothing: it belongs to the mode Simple", "");
@@ -50,5 +54,24 @@ pub(super) fn check(tls: &Tls, problems: &mut Problems<'_>) {
     }
     if tls.min_version.zip(tls.max_version).is_some_and(|(min, max)| min > max) {
         problems.add(&at("maxVersion"), "not below minVersion", "");
+    }
+    if let Some(certificate) = &tls.client_certificate {
+        client_certificate(certificate, problems);
+    }
+}
+
+fn client_certificate(certificate: &ClientCertificate, problems: &mut Problems<'_>) {
+    let at = "spec.tls.clientCertificate.name";
+    match (certificate.kind, &certificate.name) {
+        (ClientCertificateKind::Identity, Some(_)) => problems.add(at, "nothing: it belongs to the kind Secret", ""),
+        (ClientCertificateKind::Secret, None) => {
+            problems.add(at, "the name of a Secret of type kubernetes.io/tls", "");
+        }
+        (ClientCertificateKind::Secret, Some(name)) => {
+            if let Err(rule) = name::dns_subdomain(name) {
+                problems.add(at, rule, "");
+            }
+        }
+        (ClientCertificateKind::Identity, None) => {}
     }
 }

@@ -27,6 +27,39 @@ pub struct Tls {
     pub min_version: Option<TlsVersion>,
     /// The highest version that is spoken; `1.3` when not given.
     pub max_version: Option<TlsVersion>,
+    /// What the caller's sidecar shows to an endpoint that asks who calls; nothing when not given.
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+/// What a caller's sidecar shows of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientCertificate {
+    /// Where it is from.
+    pub kind: ClientCertificateKind,
+    /// Of `Secret`: its name. It is of type `kubernetes.io/tls` and in the policy's namespace.
+    pub name: Option<String>,
+}
+
+/// Where a client certificate is from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ClientCertificateKind {
+    /// The certificate of the caller's own identity, which the mesh's authority vouches for.
+    #[default]
+    Identity,
+    /// A `v1` Secret with `tls.crt` and `tls.key`. The sidecars get it for which the policy is (`from`), and only they.
+    Secret,
+}
+
+impl ClientCertificate {
+    /// The Secret that has it.
+    #[must_use]
+    pub fn secret(&self) -> Option<&str> {
+        match self.kind {
+            ClientCertificateKind::Secret => self.name.as_deref(),
+            ClientCertificateKind::Identity => None,
+        }
+    }
 }
 
 /// What is spoken with endpoints.

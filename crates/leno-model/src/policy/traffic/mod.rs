@@ -26,7 +26,7 @@ pub use mirror::Mirror;
 pub use outlier::{FailureShare, OutlierDetection, SuccessRate};
 pub use rate_limit::{HttpLimit, HttpRate, RateLimit, RateRoute, TcpLimit};
 pub use retry::{Condition, Retries, RetryLimit};
-pub use tls::{AltName, Roots, TlsOrigination, TlsVersion, TlsVersions, UpstreamTls};
+pub use tls::{AltName, ClientCertificate, Roots, TlsOrigination, TlsVersion, TlsVersions, UpstreamTls};
 
 use crate::{ObjectRef, Protocol, ServiceAccountName};
 

@@ -1,5 +1,7 @@
 //! How connections to a service's endpoints are protected.
 
+use crate::SecretName;
+
 /// How connections to a service's endpoints are protected. Where nothing is said: by mesh TLS those that have a sidecar,
 /// and the others not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +12,19 @@ pub enum UpstreamTls {
     Mutual,
     /// By mesh TLS those that have a sidecar, the others by TLS of their own.
     Simple(TlsOrigination),
+}
+
+impl UpstreamTls {
+    /// The Secret whose pair is shown.
+    #[must_use]
+    pub fn secret(&self) -> Option<&SecretName> {
+        match self {
+            Self::Simple(TlsOrigination { client_certificate: Some(ClientCertificate::Secret(name)), .. }) => {
+                Some(name)
+            }
+            Self::Simple(_) | Self::Disable | Self::Mutual => None,
+        }
+    }
 }
 
 /// TLS of an endpoint's own: whom to ask for and whom to believe.
@@ -23,6 +38,17 @@ pub struct TlsOrigination {
     pub names: Vec<AltName>,
     /// The versions that are spoken.
     pub versions: TlsVersions,
+    /// What is shown to an endpoint that asks who calls; nothing when not given.
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+/// What callers show of themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientCertificate {
+    /// The certificate of the calling workload's own identity.
+    Identity,
+    /// The pair of this Secret. Where the snapshot has none, no connection is made.
+    Secret(SecretName),
 }
 
 /// Who vouches for an endpoint.

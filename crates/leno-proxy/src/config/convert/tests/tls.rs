@@ -10,11 +10,15 @@ use leno_proto::v3::{
     },
 };
 
+use leno_tls::context::Certificate;
 use leno_xds::ResourceType;
 
 use super::{
     super::{
-        super::{DownstreamTls, Key, Registry, source::Fetch},
+        super::{
+            DownstreamTls, Key, Registry, Secret, Security,
+            source::{Fetch, SourceId},
+        },
         Watch, secret,
     },
     sample::{bool, cluster, filter, listener, san, socket, tcp},
@@ -123,6 +127,33 @@ fn names_of_servers_are_hosts() {
     let wrong = super::super::cluster(&message, &mut Registry::default()).unwrap_err();
     let fields: Vec<_> = wrong.iter().map(|one| one.field.as_str()).collect();
     assert_eq!(fields, ["transport_socket.typed_config.sni", "transport_socket.typed_config.auto_sni_san_validation"]);
+}
+
+#[test]
+fn the_own_certificate_is_shown_to_servers_that_are_believed_by_other_rules() {
+    let mut registry = Registry::default();
+    let rules = CertificateValidationContext { trusted_ca: text(&pair().0), ..Default::default() };
+    let secret = |name: &str| SdsSecretConfig { name: name.into(), sds_config: None };
+    let common = CommonTlsContext {
+        tls_certificate_sds_secret_configs: vec![secret("svid")],
+        validation_context_type: Some(ValidationContextType::ValidationContext(rules)),
+        ..CommonTlsContext::default()
+    };
+    let mut message = cluster(leno_proto::v3::cluster::cluster::DiscoveryType::Static);
+    let context = UpstreamTlsContext { common_tls_context: Some(common.clone()), ..Default::default() };
+    message.transport_socket = Some(socket(&context));
+    let made = super::super::cluster(&message, &mut registry).unwrap();
+    let Security::Tls(context) = &made.transports[0].transport.security else { panic!("{made:?}") };
+    assert!(context.ready().is_err(), "it has none yet");
+    let slot = registry.find_secret(SourceId::COMMON, "svid").unwrap();
+    let (chain, key) = pair();
+    slot.set(Arc::new(Secret::Certificate(Certificate::from_pem(chain.as_bytes(), key.as_bytes()).unwrap())));
+    assert!(context.ready().unwrap().dialling.certificate.is_some());
+    // On the other side it belongs to mesh TLS alone.
+    let rules = self::context(common);
+    let mut message = listener(vec![filter(&tcp())]);
+    message.filter_chains[0].transport_socket = Some(socket(&rules));
+    assert!(super::super::listener(&message, &mut Registry::default()).is_err());
 }
 
 /// Waits for something that a thread of its own does.

@@ -21,7 +21,7 @@ use leno_xds::ResourceType;
 
 use super::{
     super::{
-        super::{Registry, Secret, Slot, tls::TrustSource, watch},
+        super::{Registry, Secret, Slot, source::Fetch, tls::TrustSource, watch},
         check::{Check, at, join},
     },
     parameters,
@@ -53,7 +53,11 @@ pub(super) fn convert(
     }
     for (index, config) in std::mem::take(&mut proto.tls_certificate_sds_secret_configs).into_iter().enumerate() {
         let path = at(path, "tls_certificate_sds_secret_configs", index);
-        certificates.extend(by_name(check, &path, config, registry));
+        certificates.extend(if side == Side::Client && config.name == resource_name::SVID {
+            own_identity(check, &path, config, registry)
+        } else {
+            by_name(check, &path, config, registry)
+        });
     }
     let trust = match proto.validation_context_type.take() {
         Some(ValidationContextType::ValidationContext(context)) => {
@@ -107,6 +111,19 @@ fn combined(
         }
     };
     slot.map(|slot| TrustSource { own, secret: Some(slot) })
+}
+
+/// The workload's own certificate, which is made here and asked of nobody.
+fn own_identity(
+    check: &mut Check,
+    path: &str,
+    mut proto: SdsSecretConfig,
+    registry: &mut Registry,
+) -> Option<Arc<Slot<Secret>>> {
+    let name = std::mem::take(&mut proto.name);
+    super::super::source::common(check, &join(path, "sds_config"), proto.sds_config.take());
+    check.rest(path, &proto);
+    Some(registry.secret(&name, Fetch::default()))
 }
 
 /// A secret by name: from the stream, from the file itself, or from a file of its own.

@@ -23,6 +23,11 @@ pub(super) fn is(common: &CommonTlsContext) -> bool {
     common.tls_certificate_sds_secret_configs.iter().any(|secret| secret.name == resource_name::SVID)
 }
 
+/// Whether a context shows it to endpoints that are believed by rules of its own: there it is a certificate like others.
+pub(super) fn is_shown_to_others(common: &CommonTlsContext) -> bool {
+    is(common) && matches!(common.validation_context_type, Some(ValidationContextType::ValidationContext(_)))
+}
+
 pub(super) fn downstream(check: &mut Check, path: &str, mut context: DownstreamTlsContext) -> MeshTls {
     if context.require_client_certificate.take().is_none_or(|required| !required.value) {
         check.wrong(&join(path, "require_client_certificate"), "false", "true: mesh TLS is mutual");

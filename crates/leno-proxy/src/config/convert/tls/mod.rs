@@ -89,7 +89,7 @@ fn security(check: &mut Check, path: &str, config: &Any, registry: &mut Registry
         return Some(Security::Plain);
     }
     let context = check.unpack::<UpstreamTlsContext>(path, config)?;
-    if context.common_tls_context.as_ref().is_some_and(mesh::is) {
+    if context.common_tls_context.as_ref().is_some_and(|it| mesh::is(it) && !mesh::is_shown_to_others(it)) {
         return mesh::upstream(check, path, context).map(|tls| Security::MeshTls(Arc::new(tls)));
     }
     context::upstream(check, path, context, registry).map(|context| Security::Tls(Arc::new(context)))
