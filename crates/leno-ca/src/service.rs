@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status, metadata::MetadataMap};
 
 use crate::{
     Authority, Issued,
-    attest::{Attestor, local::AttestError},
+    attest::{AttestError, Attestor},
     issuer::RequestError,
 };
 
@@ -140,8 +140,8 @@ impl CertificateService {
         IstioCertificateServiceServer::new(self).max_decoding_message_size(MAX_MESSAGE)
     }
 
-    fn answer(&self, metadata: &MetadataMap, request: &IstioCertificateRequest) -> Result<Granted, Refused> {
-        let attested = self.attestor.attest(bearer(metadata)?)?;
+    async fn answer(&self, metadata: &MetadataMap, request: &IstioCertificateRequest) -> Result<Granted, Refused> {
+        let attested = self.attestor.attest(bearer(metadata)?).await?;
         let settings = self.settings.borrow().clone();
         let id = SpiffeId::new(settings.trust_domain, attested.service_account);
         let lifetime = lifetime(request.validity_duration, settings.certificate_lifetime);
@@ -173,8 +173,9 @@ impl Refused {
 impl From<AttestError> for Refused {
     fn from(error: AttestError) -> Self {
         let refusal = match &error {
-            AttestError::Keys { .. } | AttestError::KeySet { .. } => Refusal::Internal,
-            AttestError::Malformed(_)
+            AttestError::Keys { .. } | AttestError::KeySet { .. } | AttestError::Review(_) => Refusal::Internal,
+            AttestError::NotBelieved(_)
+            | AttestError::Malformed(_)
             | AttestError::UnknownKey(_)
             | AttestError::Refused { .. }
             | AttestError::Subject(_)
@@ -240,7 +241,7 @@ impl IstioCertificateService for CertificateService {
         &self,
         request: Request<IstioCertificateRequest>,
     ) -> Result<Response<IstioCertificateResponse>, Status> {
-        match self.answer(request.metadata(), request.get_ref()) {
+        match self.answer(request.metadata(), request.get_ref()).await {
             Ok(Granted { id, pod, issued }) => {
                 let pod = pod.as_deref();
                 (self.observer)(&Outcome::Issued { id: &id, pod, issued: &issued });

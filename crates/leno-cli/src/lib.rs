@@ -19,3 +19,4 @@ mod output;
 mod rollout;
 mod runner;
 pub mod sandbox;
+mod totals;

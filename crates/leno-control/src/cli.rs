@@ -4,7 +4,9 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Parser};
+use leno_kube::{Access, ClusterArgs};
 use leno_runtime::{LogArgs, signal::Stop};
+use leno_source::kubernetes::Extent;
 use tracing::info;
 
 use crate::wire;
@@ -30,15 +32,12 @@ impl Program {
 /// The flags of `leno control` and `leno-control`.
 #[derive(Clone, Debug, Args)]
 pub struct Cli {
-    /// Directory of manifests (any depth), followed as it changes
-    #[arg(long, env = "LENO_SOURCE", value_name = "DIR")]
-    pub source: PathBuf,
+    /// Where objects come from, and who says what a workload's token is worth
+    #[command(flatten)]
+    pub place: PlaceArgs,
     /// Directory of the certificate authority's root; made on first use
     #[arg(long, env = "LENO_CA_DIR", value_name = "DIR")]
     pub ca_dir: PathBuf,
-    /// Public keys (JWKS) that workload tokens are signed with
-    #[arg(long, env = "LENO_WORKLOAD_JWKS", value_name = "FILE")]
-    pub workload_jwks: PathBuf,
     /// Where proxies connect: discovery, certificate signing and rate limits over TLS
     #[arg(long, env = "LENO_XDS_ADDRESS", value_name = "ADDRESS", default_value = "0.0.0.0:15012")]
     pub xds_address: SocketAddr,
@@ -69,6 +68,61 @@ pub struct Cli {
     pub log: LogArgs,
 }
 
+/// A directory, or a cluster.
+#[derive(Clone, Debug, Args)]
+pub struct PlaceArgs {
+    /// Directory of manifests (any depth), followed as it changes
+    #[arg(
+        long,
+        env = "LENO_SOURCE",
+        value_name = "DIR",
+        requires = "workload_jwks",
+        required_unless_present = "kubernetes",
+        conflicts_with = "kubernetes"
+    )]
+    pub source: Option<PathBuf>,
+    /// Public keys (JWKS) that workload tokens are signed with
+    #[arg(long, env = "LENO_WORKLOAD_JWKS", value_name = "FILE", requires = "source")]
+    pub workload_jwks: Option<PathBuf>,
+    /// Or the objects of a cluster, whose API server judges the tokens of workloads, too
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+    /// Follow Secrets, too, for the certificates that policies name in them; it takes the right to read all of the cluster
+    #[arg(long, env = "LENO_WATCH_SECRETS", requires = "kubernetes")]
+    pub watch_secrets: bool,
+}
+
+/// Where objects come from, and who says what a workload's token is worth.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// Files, and keys of whoever wrote them.
+    Directory {
+        /// The directory of manifests.
+        source: PathBuf,
+        /// The keys of tokens.
+        jwks: PathBuf,
+    },
+    /// A cluster.
+    Cluster {
+        /// Which.
+        access: Access,
+        /// What is followed of it.
+        extent: Extent,
+    },
+}
+
+impl PlaceArgs {
+    pub(crate) fn place(&self) -> anyhow::Result<Place> {
+        if let Some(access) = self.cluster.access() {
+            return Ok(Place::Cluster { access, extent: Extent { secrets: self.watch_secrets } });
+        }
+        match (&self.source, &self.workload_jwks) {
+            (Some(source), Some(jwks)) => Ok(Place::Directory { source: source.clone(), jwks: jwks.clone() }),
+            _ => anyhow::bail!("--source with --workload-jwks, or --kubernetes, says where objects come from"),
+        }
+    }
+}
+
 /// Runs the control plane until SIGTERM or SIGINT.
 ///
 /// # Errors
@@ -83,7 +137,14 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
         .context("start the runtime")?;
     runtime.block_on(async {
         let mut stop = Stop::new().context("listen to signals")?;
-        let running = wire::start(&cli).await?;
+        // A cluster may be long in coming.
+        let running = tokio::select! {
+            running = wire::start(&cli) => running?,
+            signal = stop.wait() => {
+                info!(signal, "stopped before it was ready");
+                return Ok(());
+            }
+        };
         info!(
             xds = %running.ports.xds, plaintext_xds = %running.ports.plaintext_xds, metrics = %running.ports.metrics,
             api = %running.ports.api, "the control plane is ready"

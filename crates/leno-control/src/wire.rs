@@ -2,7 +2,6 @@
 
 use std::{
     net::SocketAddr,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -11,19 +10,23 @@ use std::{
 };
 
 use anyhow::Context as _;
-use leno_ca::{Authority, CertificateService, Settings, attest};
+use leno_ca::{
+    Authority, CertificateService, Settings,
+    attest::{Attestor, local::LocalAttestor},
+};
+use leno_kube::Cluster;
 use leno_model::Snapshot;
 use leno_runtime::{Drain, Drained, drain, task};
-use leno_source::{FileSource, Status};
+use leno_source::{Source, Status, file, kubernetes};
 use leno_xds::server::{Ads, Limits};
 use tokio::{net::TcpListener, sync::watch};
 use tonic::transport::server::Router;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::{
     api,
     certificate::{self, Expiries},
-    cli::Cli,
+    cli::{Cli, Place},
     discovery::Mesh,
     metric::{self, Metrics},
     push,
@@ -66,8 +69,8 @@ pub struct Running {
     pub ports: Ports,
     control: Control,
     drain: Drain,
-    /// Held because dropping it ends the watch on the files.
-    source: FileSource,
+    /// Held because dropping it ends the watch on the objects.
+    source: Source,
 }
 
 /// The listening sockets, bound before anything else is done, so that a port in use is told at once.
@@ -85,7 +88,7 @@ struct Sockets {
 pub async fn start(cli: &Cli) -> anyhow::Result<Running> {
     let sockets = Sockets::bind(cli).await?;
     let ports = sockets.ports()?;
-    let source = FileSource::start(&cli.source)?;
+    let (source, attestor) = origin(&cli.place.place()?).await?;
     let first = source.snapshots().borrow().clone();
     let authority = leno_ca::store::file::open(&cli.ca_dir, &first.mesh.trust_domain)
         .with_context(|| format!("open the certificate authority in {}", cli.ca_dir.display()))?;
@@ -96,7 +99,7 @@ pub async fn start(cli: &Cli) -> anyhow::Result<Running> {
     let (drain, drained) = drain::channel();
     let (settings_in, settings) = watch::channel(certificate::settings(&control.mesh.snapshot()));
     let own = certificate::Own { authority: Arc::new(authority), identity, names: cli.names.clone() };
-    let signing = control.signing(&own.authority, &cli.workload_jwks, settings.clone());
+    let signing = control.signing(&own.authority, attestor, settings.clone());
     let push = push::Push { mesh: Arc::clone(&control.mesh), snapshots: source.snapshots(), settings: settings_in };
     task::spawn(push::run(push, drained.clone()));
     task::spawn(certificate::rotate(own, settings, drained.clone()));
@@ -111,8 +114,20 @@ pub async fn start(cli: &Cli) -> anyhow::Result<Running> {
     Ok(Running { ports, control, drain, source })
 }
 
+/// Where objects come from, and who judges tokens.
+async fn origin(place: &Place) -> anyhow::Result<(Source, Attestor)> {
+    match place {
+        Place::Directory { source, jwks } => Ok((file::start(source)?, Attestor::Local(LocalAttestor::new(jwks)))),
+        Place::Cluster { access, extent } => {
+            let cluster = Cluster::new(access).await?;
+            info!(cluster = cluster.url(), "reading the objects of the cluster");
+            Ok((kubernetes::start(&cluster, *extent).await, Attestor::Kubernetes(cluster)))
+        }
+    }
+}
+
 impl Control {
-    fn new(source: &FileSource, first: Arc<Snapshot>, roots_pem: &str) -> Self {
+    fn new(source: &Source, first: Arc<Snapshot>, roots_pem: &str) -> Self {
         let metrics = Arc::new(Metrics::new());
         let expiries: Arc<Expiries> = Arc::default();
         let mesh = Arc::new(Mesh::new(first, roots_pem, Arc::clone(&expiries)));
@@ -124,10 +139,9 @@ impl Control {
     fn signing(
         &self,
         authority: &Arc<Authority>,
-        jwks: &Path,
+        attestor: Attestor,
         settings: watch::Receiver<Settings>,
     ) -> CertificateService {
-        let attestor = attest::Attestor::Local(attest::local::LocalAttestor::new(jwks));
         let observer = certificate::observer(Arc::clone(&self.metrics), Arc::clone(&self.expiries));
         CertificateService::new(Arc::clone(authority), Arc::new(attestor), settings, observer)
     }

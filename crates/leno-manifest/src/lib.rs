@@ -30,4 +30,4 @@ pub use leno_yaml as yaml;
 
 pub use object::{Kind, Object, ObjectKey, Typed};
 pub use problem::Ignored;
-pub use read::{Manifest, Reading, read};
+pub use read::{Manifest, Reading, read, read_json};

@@ -3,7 +3,11 @@
 use leno_model::ObjectRef;
 use serde_json::Value;
 
-use crate::{apps, core, gateway, leno, meta::ObjectMeta, smi};
+use crate::{
+    apps, core, gateway, leno,
+    meta::ObjectMeta,
+    smi::{self, upgrade},
+};
 
 /// Defines [`Kind`] and [`Object`] from one table: variant, type, kind as written, group and newest version, scope.
 macro_rules! objects {
@@ -179,6 +183,11 @@ impl Kind {
             "" => self.version().to_owned(),
             group => format!("{group}/{}", self.version()),
         }
+    }
+
+    /// Every version of it that Leno reads, the newest first.
+    pub fn versions(self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.version()).chain(upgrade::older_versions(self).iter().copied())
     }
 
     /// A name that no other kind has: the kind as it is written, and its group where two groups have that kind.

@@ -162,6 +162,17 @@ pub fn read(file: &str, text: &str) -> Reading {
     reading
 }
 
+/// Reads an object that did not come from a text, but from an API server. What it says about a kind that is not Leno's own
+/// beyond what Leno uses is nothing to remark on there.
+#[must_use]
+pub fn read_json(object: serde_json::Value) -> Reading {
+    let mut reading = Reading::default();
+    read_object("", Node::from_json(object), &mut reading);
+    reading.invalid.iter_mut().for_each(|invalid| invalid.location = None);
+    reading.ignored.clear();
+    reading
+}
+
 /// The first object of a key is taken; a second one of the same file is refused.
 fn refuse_repeats(reading: &mut Reading) {
     let mut lines: HashMap<ObjectKey, u32> = HashMap::new();

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! file: directory ──► tree (last good version of every object) ──► Objects
+//! kubernetes: API server ──► held (last good version of every object) ──► Objects
 //! Objects ──► assemble (pure) ──► Snapshot, what could not be resolved, what has no effect
 //! store: keeps what is unchanged, counts versions ──► watch::Receiver<Arc<Snapshot>>, Status
 //! ```
@@ -13,14 +14,18 @@
 pub mod assemble;
 pub mod attachment;
 pub mod certificate;
+mod contents;
 pub mod file;
+pub mod kubernetes;
 pub mod objects;
+mod source;
 pub mod status;
 pub mod store;
 
 pub use assemble::{Assembly, assemble};
 pub use attachment::{Attachment, AttachmentReason};
-pub use file::FileSource;
+pub use contents::Contents;
 pub use objects::Objects;
+pub use source::Source;
 pub use status::{Note, NoteReason, RouteCondition, Status};
 pub use store::Store;

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use leno_model::Snapshot;
-use leno_source::{FileSource, Status, status::ObjectState};
+use leno_source::{Source, Status, file, status::ObjectState};
 use tokio::{sync::watch, time::timeout};
 
 fn service(name: &str, port: &str) -> String {
@@ -21,7 +21,7 @@ fn write(folder: &Path, name: &str, text: &str) {
 
 struct Followed {
     folder: tempfile::TempDir,
-    source: FileSource,
+    source: Source,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     statuses: watch::Receiver<Arc<Status>>,
 }
@@ -30,7 +30,7 @@ impl Followed {
     fn start(prepare: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
-        let source = FileSource::start(folder.path()).unwrap();
+        let source = file::start(folder.path()).unwrap();
         let (snapshots, statuses) = (source.snapshots(), source.statuses());
         Self { folder, source, snapshots, statuses }
     }
@@ -149,7 +149,7 @@ async fn a_directory_that_is_replaced_is_followed_again() {
         fs::create_dir(folder.join("in")).unwrap();
     });
     let folder = mesh.path().join("in");
-    mesh.source = FileSource::start(&folder).unwrap();
+    mesh.source = file::start(&folder).unwrap();
     (mesh.snapshots, mesh.statuses) = (mesh.source.snapshots(), mesh.source.statuses());
     write(&folder, "a.yaml", &service("a", "1"));
     mesh.services(&["a:1"]).await;
@@ -183,6 +183,6 @@ async fn a_thousand_files_are_followed_quickly() {
 
 #[tokio::test]
 async fn a_missing_directory_is_an_error_at_the_start() {
-    let error = FileSource::start(Path::new("/nowhere/at/all")).unwrap_err();
+    let error = file::start(Path::new("/nowhere/at/all")).unwrap_err();
     assert_eq!(error.to_string(), "read manifests from /nowhere/at/all");
 }

@@ -186,6 +186,26 @@ impl Node {
         }
     }
 
+    /// A value that was not written in a text: all its positions are 0.
+    #[must_use]
+    pub fn from_json(value: Value) -> Self {
+        let content = match value {
+            Value::Null => Content::Null,
+            Value::Bool(value) => Content::Bool(value, value.to_string()),
+            Value::Number(number) => match number.as_i128() {
+                Some(value) => Content::Int(value, number.to_string()),
+                None => Content::Float(number.as_f64().unwrap_or(f64::NAN), number.to_string()),
+            },
+            Value::String(text) => Content::String(text),
+            Value::Array(items) => Content::List(items.into_iter().map(Self::from_json).collect()),
+            Value::Object(map) => {
+                let entry = |(key, value)| Entry { key, mark: Mark::default(), value: Self::from_json(value) };
+                Content::Map(map.into_iter().map(entry).collect())
+            }
+        };
+        Self { mark: Mark::default(), content }
+    }
+
     /// The same without positions; nulls are left out of maps, as Kubernetes does it.
     #[must_use]
     pub fn to_json(&self) -> Value {

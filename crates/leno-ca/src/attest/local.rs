@@ -11,59 +11,14 @@ use jsonwebtoken::{
     errors::ErrorKind,
     jwk::{AlgorithmParameters, EllipticCurve, JwkSet},
 };
-use leno_model::ServiceAccountName;
 
 use super::{
-    Attested,
+    AttestError, Attested, service_account,
     token::{AUDIENCE, Claims, ISSUER},
 };
 
 /// How far the signer's clock may be off, in seconds. Signer and verifier run on one machine.
 const LEEWAY: u64 = 5;
-
-/// Why a token is not believed.
-#[derive(Debug, thiserror::Error)]
-pub enum AttestError {
-    /// The keys cannot be read: nobody's fault who shows a token.
-    #[error("cannot read token keys {path}")]
-    Keys {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The keys' file holds no key set.
-    #[error("token keys {path} are no JWKS")]
-    KeySet {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// The token is no JWT.
-    #[error("token is malformed")]
-    Malformed(#[source] jsonwebtoken::errors::Error),
-    /// The token is signed with a key that is not in the set.
-    #[error("token is signed with key {0:?}, which is not known")]
-    UnknownKey(String),
-    /// The signature, time, issuer or audience is wrong.
-    #[error("token is refused: {reason}")]
-    Refused {
-        /// What is wrong.
-        reason: &'static str,
-        /// As the verifier says it.
-        #[source]
-        source: jsonwebtoken::errors::Error,
-    },
-    /// The subject is no service account.
-    #[error("token's subject {0:?} is not system:serviceaccount:NAMESPACE:NAME")]
-    Subject(String),
-    /// The token contradicts itself.
-    #[error("token's subject and its kubernetes.io claims name different service accounts")]
-    Contradiction,
-}
 
 /// Verifies workload tokens with the keys of a JWKS file, which is read again when it changes.
 #[derive(Debug)]
@@ -157,13 +112,7 @@ fn refused(source: jsonwebtoken::errors::Error) -> AttestError {
 }
 
 fn attested(claims: Claims) -> Result<Attested, AttestError> {
-    let service_account = claims
-        .sub
-        .strip_prefix("system:serviceaccount:")
-        .and_then(|rest| rest.split_once(':'))
-        .filter(|(namespace, name)| is_name(namespace) && is_name(name))
-        .map(|(namespace, name)| ServiceAccountName::new(namespace, name))
-        .ok_or(AttestError::Subject(claims.sub))?;
+    let service_account = service_account(&claims.sub)?;
     let Some(kubernetes) = claims.kubernetes else {
         return Ok(Attested { service_account, pod: None });
     };
@@ -171,10 +120,4 @@ fn attested(claims: Claims) -> Result<Attested, AttestError> {
         return Err(AttestError::Contradiction);
     }
     Ok(Attested { service_account, pod: kubernetes.pod.map(|pod| pod.name) })
-}
-
-/// Whether a text is a name as Kubernetes allows it, so that it can stand in an identity.
-fn is_name(text: &str) -> bool {
-    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
-    !text.is_empty() && text.len() <= 253 && text.chars().all(legal)
 }

@@ -5,11 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use leno_ca::attest::{
-    Attested,
-    local::{AttestError, LocalAttestor},
-    token::TokenIssuer,
-};
+use leno_ca::attest::{AttestError, Attested, local::LocalAttestor, token::TokenIssuer};
 use leno_model::{ServiceAccountName, WorkloadName};
 use tempfile::TempDir;
 

@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
+use leno_kube::{Cluster, ClusterArgs};
 use leno_manifest::{Kind, syntax::duration};
 use leno_runtime::{signal::Stop, task::spawn};
 use tokio::{
@@ -25,7 +26,7 @@ use crate::{
     rollout::{
         BackendName, Choice, Course, End, Interrupt, Limits, Pause, Plan, Schedule,
         event::Event,
-        place::{Local, Place},
+        place::{InCluster, Local, Place},
     },
 };
 
@@ -88,6 +89,8 @@ pub(crate) struct Rollout {
     /// Show the weights of each step and change nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    cluster: ClusterArgs,
 }
 
 impl Rollout {
@@ -108,12 +111,25 @@ impl Rollout {
     /// Errors are those before anything was changed; no end is that of a dry run.
     async fn go(self, mesh: &str, tell: &dyn Fn(&Event)) -> anyhow::Result<Option<End>> {
         self.check()?;
-        let place = self.place(mesh)?;
-        let Local { kind, namespace, name, .. } = &place;
-        let shown = format!("{} {namespace}/{name}", kind.as_str());
+        let (kind, name) = self.object()?;
+        let namespace = self.namespace.clone();
+        match self.cluster.access() {
+            None => {
+                self.at(Local { client: Client::new(mesh), kind, namespace, name: name.clone() }, kind, &name, tell)
+                    .await
+            }
+            Some(access) => {
+                let cluster = Cluster::new(&access).await?;
+                self.at(InCluster { cluster, kind, namespace, name: name.clone() }, kind, &name, tell).await
+            }
+        }
+    }
+
+    async fn at(self, place: impl Place, kind: Kind, name: &str, tell: &dyn Fn(&Event)) -> anyhow::Result<Option<End>> {
+        let shown = format!("{} {}/{name}", kind.as_str(), self.namespace);
         let Some(object) = place.read().await? else { bail!("{shown} not found") };
         let choice = Choice { to: self.to.clone(), from: self.from.clone(), rules: self.rule.clone() };
-        let plan = Plan::new(*kind, &object, &choice).with_context(|| shown.clone())?;
+        let plan = Plan::new(kind, &object, &choice).with_context(|| shown.clone())?;
         let last = self.steps.last().copied().unwrap_or_default();
         ensure!(!plan.ahead(&self.steps).is_empty(), "{shown}: {} gets more than {last}% already", plan.to);
         match place.ready(&plan.canary).await? {
@@ -145,14 +161,14 @@ impl Rollout {
         Ok(())
     }
 
-    fn place(&self, mesh: &str) -> anyhow::Result<Local> {
+    /// The kind and name of the object.
+    fn object(&self) -> anyhow::Result<(Kind, String)> {
         let (word, name) =
             self.object.split_once('/').with_context(|| format!("{:?} is not KIND/NAME", self.object))?;
         let Some(kind @ (Kind::TrafficSplit | Kind::HttpRoute)) = Kind::named(word) else {
             bail!("{word:?} has no weights to roll out; trafficsplit and httproute have")
         };
-        let client = Client::new(mesh);
-        Ok(Local { client, kind, namespace: self.namespace.clone(), name: name.to_owned() })
+        Ok((kind, name.to_owned()))
     }
 
     fn schedule(self) -> Schedule {

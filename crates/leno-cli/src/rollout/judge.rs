@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use leno_api::runner::Calls;
 
 use super::event::Seen;
-use crate::runner::scrape::Totals;
+use crate::totals::Totals;
 
 /// What the callers' sidecars counted since a moment.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@
 //!                                            place: objects read and replaced, calls counted
 //! ```
 //!
-//! Only `place` knows where objects are; a cluster would be another one.
+//! Only `place` knows where objects are: in a local mesh, or in a cluster.
 
 mod course;
 pub(crate) mod event;

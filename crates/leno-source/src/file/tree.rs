@@ -15,7 +15,7 @@ use std::{
 use leno_manifest::{Ignored, Manifest, ObjectKey, read};
 use leno_model::{Invalid, Location, ObjectRef};
 
-use crate::Objects;
+use crate::Contents;
 
 /// How deep directories may be nested.
 const MAX_DEPTH: usize = 16;
@@ -60,19 +60,6 @@ struct Kept {
     manifest: Manifest,
     /// Whether this is a version from before the file was broken.
     stale: bool,
-}
-
-/// All that the files say.
-#[derive(Clone, Debug, Default)]
-pub struct Contents {
-    /// Every object; of a broken one its last good version.
-    pub objects: Objects,
-    /// The objects whose last good version is kept.
-    pub stale: HashSet<ObjectKey>,
-    /// Everything that is wrong.
-    pub invalid: Vec<Invalid>,
-    /// What has no effect.
-    pub ignored: Vec<Ignored>,
 }
 
 /// What is found at a look at the directories, contents apart.

@@ -1,7 +1,7 @@
 //! The course of a rollout.
 //!
 //! ```text
-//! for each step: write the weights ─► look every second until the interval is over ─► judge ─► pause, if that is wanted
+//! for each step: write the weights ─► look now and then until the interval is over ─► judge ─► pause, if that is wanted
 //!                     │                     │                                           │
 //!                     └── changed by somebody else: stop, leave everything ──────────────┘ bad, interrupted: write back
 //! ```
@@ -29,8 +29,6 @@ use super::{
     place::{NotReplaced, Place},
 };
 
-/// How often is looked at the object and at what callers see.
-const LOOK: Duration = Duration::from_secs(1);
 /// How often a write is tried while others write what is not the spec.
 const TRIES: usize = 10;
 
@@ -276,7 +274,7 @@ impl<'a, P: Place> Course<'a, P> {
         let mut held = false;
         loop {
             let left = interval.saturating_sub(started.elapsed());
-            let look = if left.is_zero() { LOOK } else { left.min(LOOK) };
+            let look = if left.is_zero() { P::LOOK } else { left.min(P::LOOK) };
             self.unless_interrupted(tokio::time::sleep(look)).await?;
             self.unless_interrupted(self.ours()).await??;
             measure.add(&self.calls().await?);

@@ -59,6 +59,8 @@ fn bump(object: &mut Value) {
 }
 
 impl Place for Kept {
+    const LOOK: Duration = Duration::from_secs(1);
+
     async fn read(&self) -> anyhow::Result<Option<Value>> {
         self.looks.set(self.looks.get() + 1);
         let read = self.object.borrow().clone();

@@ -1,4 +1,4 @@
-//! Where objects are read and replaced, and calls are counted: a running local mesh.
+//! An object of a running local mesh, over its control socket.
 
 use std::time::Duration;
 
@@ -9,34 +9,8 @@ use leno_manifest::Kind;
 use leno_model::ServiceName;
 use serde_json::Value;
 
+use super::{NotReplaced, PATIENCE, Place};
 use crate::client::{Client, Refusal, query};
-
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Why an object was not replaced.
-#[derive(Debug)]
-pub(crate) enum NotReplaced {
-    /// It has changed, or gone, since it was read.
-    Changed,
-    /// Something else.
-    Failed(anyhow::Error),
-}
-
-/// All that a rollout needs of the place where its object is.
-pub(crate) trait Place {
-    /// The object; `None` when it is not there.
-    async fn read(&self) -> anyhow::Result<Option<Value>>;
-
-    /// Puts the object in the place of the version that it was read as.
-    async fn replace(&self, object: &Value) -> Result<Replaced, NotReplaced>;
-
-    /// What everyone's sidecar counted of calls to a service.
-    async fn calls(&self, service: &ServiceName) -> anyhow::Result<Calls>;
-
-    /// How many instances of a service are ready; `None` when there is no such service.
-    async fn ready(&self, service: &ServiceName) -> anyhow::Result<Option<u32>>;
-}
 
 /// An object of a running local mesh.
 #[derive(Clone, Debug)]
@@ -57,6 +31,8 @@ async fn soon<T>(answer: impl Future<Output = anyhow::Result<T>>) -> anyhow::Res
 }
 
 impl Place for Local {
+    const LOOK: Duration = Duration::from_secs(1);
+
     async fn read(&self) -> anyhow::Result<Option<Value>> {
         let (kind, namespace, name) = (self.kind.unique_name(), query(&self.namespace), query(&self.name));
         let path = format!("/v1/objects?kind={kind}&namespace={namespace}&name={name}");

@@ -1,0 +1,167 @@
+//! The objects of a cluster, as last read.
+//!
+//! An API server takes what the schemas of its CustomResourceDefinitions allow, which is more than makes sense: of an object
+//! that is broken by an edit the last good version is kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use leno_kube::{Change, Followed};
+use leno_manifest::{
+    Kind, Manifest, ObjectKey,
+    read::{DEFAULT_NAMESPACE, read_json},
+};
+use leno_model::Invalid;
+use serde_json::Value;
+
+use crate::Contents;
+
+/// The key of ConfigMaps and Secrets under which certificates are looked for (Gateway API, `caCertificateRefs`).
+const CERTIFICATES: &str = "ca.crt";
+/// An annotation of `kubectl apply` that repeats the whole object.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// The objects of a cluster.
+#[derive(Debug, Default)]
+pub(super) struct Held(BTreeMap<ObjectKey, One>);
+
+/// One object.
+#[derive(Debug, Default)]
+struct One {
+    /// Its last good version.
+    good: Option<Manifest>,
+    /// What is wrong with it now; then `good` is an earlier version.
+    invalid: Vec<Invalid>,
+}
+
+impl Held {
+    /// Takes a change in.
+    pub(super) fn apply(&mut self, Followed { kind, change }: Followed) {
+        match change {
+            Change::All(values) => {
+                let keys: BTreeSet<_> = values.into_iter().filter_map(|value| self.put(kind, value)).collect();
+                self.0.retain(|key, _| key.kind != kind || keys.contains(key));
+            }
+            Change::Put(value) => {
+                self.put(kind, *value);
+            }
+            Change::Gone { namespace, name } => {
+                self.0.remove(&ObjectKey::new(kind, &namespace, &name));
+            }
+        }
+    }
+
+    /// Takes an object in and gives its key, if it is of use.
+    fn put(&mut self, kind: Kind, mut value: Value) -> Option<ObjectKey> {
+        let key = key(kind, &value)?;
+        if !reduce(kind, &mut value) {
+            self.0.remove(&key);
+            return None;
+        }
+        let reading = read_json(value);
+        let good = reading.manifests.into_iter().next();
+        let one = self.0.entry(key.clone()).or_default();
+        if good.is_some() {
+            one.good = good;
+        }
+        one.invalid = reading.invalid;
+        Some(key)
+    }
+
+    /// All that the cluster says.
+    pub(super) fn contents(&self) -> Contents {
+        let mut contents = Contents::default();
+        for (key, one) in &self.0 {
+            contents.invalid.extend(one.invalid.iter().cloned());
+            if let Some(manifest) = &one.good {
+                contents.objects.insert(manifest.clone());
+                if !one.invalid.is_empty() {
+                    contents.stale.insert(key.clone());
+                }
+            }
+        }
+        contents
+    }
+}
+
+fn key(kind: Kind, value: &Value) -> Option<ObjectKey> {
+    let metadata = &value["metadata"];
+    let namespace = match kind.is_namespaced() {
+        true => metadata["namespace"].as_str().unwrap_or(DEFAULT_NAMESPACE),
+        false => "",
+    };
+    Some(ObjectKey::new(kind, namespace, metadata["name"].as_str()?))
+}
+
+/// Leaves out what is not used and takes room, and of Secrets all that is secret; `false` when nothing is left.
+fn reduce(kind: Kind, value: &mut Value) -> bool {
+    if let Some(annotations) = value["metadata"]["annotations"].as_object_mut() {
+        annotations.remove(LAST_APPLIED);
+    }
+    if !matches!(kind, Kind::ConfigMap | Kind::Secret) {
+        return true;
+    }
+    if let Some(object) = value.as_object_mut() {
+        object.remove("binaryData");
+        object.remove("stringData");
+    }
+    let Some(data) = value["data"].as_object_mut() else { return false };
+    data.retain(|name, _| name == CERTIFICATES);
+    !data.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn split(weight: i64) -> Value {
+        json!({
+            "apiVersion": "split.smi-spec.io/v1alpha4", "kind": "TrafficSplit",
+            "metadata": {
+                "name": "cart", "namespace": "shop", "uid": "1", "resourceVersion": "7", "generation": 2,
+                "annotations": {LAST_APPLIED: "{}"}, "finalizers": ["x"], "selfLink": "y"
+            },
+            "spec": {"service": "cart", "backends": [{"service": "cart-v1", "weight": weight}]}
+        })
+    }
+
+    fn put(value: Value) -> Followed {
+        Followed { kind: Kind::TrafficSplit, change: Change::Put(Box::new(value)) }
+    }
+
+    #[test]
+    fn of_a_broken_object_the_last_good_version_is_kept_until_it_is_gone() {
+        let mut held = Held::default();
+        held.apply(put(split(5)));
+        let contents = held.contents();
+        assert_eq!((contents.objects.len(), contents.invalid.len()), (1, 0), "{:?}", contents.invalid);
+
+        held.apply(put(split(-1)));
+        let contents = held.contents();
+        assert_eq!((contents.objects.len(), contents.stale.len(), contents.invalid.len()), (1, 1, 1));
+        let text = contents.invalid[0].to_string();
+        assert!(text.starts_with("TrafficSplit shop/cart: spec.backends[0].weight is -1"), "{text}");
+
+        held.apply(put(split(6)));
+        assert!(held.contents().stale.is_empty() && held.contents().invalid.is_empty());
+        held.apply(Followed { kind: Kind::TrafficSplit, change: Change::All(Vec::new()) });
+        assert!(held.contents().objects.is_empty());
+    }
+
+    #[test]
+    fn of_secrets_only_certificates_are_kept() {
+        let secret = |data: Value| {
+            let metadata = json!({"name": "roots", "namespace": "shop"});
+            let value =
+                json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data, "type": "Opaque"});
+            Followed { kind: Kind::Secret, change: Change::Put(Box::new(value)) }
+        };
+        let mut held = Held::default();
+        held.apply(secret(json!({"tls.key": "c2VjcmV0", "ca.crt": "cm9vdA=="})));
+        let text = format!("{:?}", held.contents().objects);
+        assert!(!text.contains("c2VjcmV0") && !text.contains("secret") && held.contents().objects.len() == 1, "{text}");
+        held.apply(secret(json!({"tls.key": "c2VjcmV0"})));
+        assert!(held.contents().objects.is_empty());
+    }
+}
