@@ -18,6 +18,7 @@ mod from_file;
 mod gateway;
 mod global_limit;
 mod h2spec;
+mod kubernetes;
 mod lifecycle;
 mod network_ratelimit;
 mod origination;

@@ -47,6 +47,9 @@ pub struct Cli {
     /// Prometheus metrics and health
     #[arg(long, env = "LENO_METRICS_ADDRESS", value_name = "ADDRESS", default_value = "0.0.0.0:15014")]
     pub metrics_address: SocketAddr,
+    /// Where the API server of --kubernetes asks about objects before it stores them, over TLS
+    #[arg(long, env = "LENO_WEBHOOK_ADDRESS", value_name = "ADDRESS", default_value = "0.0.0.0:15017")]
+    pub webhook_address: SocketAddr,
     /// The JSON API
     #[arg(long, env = "LENO_API_ADDRESS", value_name = "ADDRESS", default_value = "127.0.0.1:15080")]
     pub api_address: SocketAddr,

@@ -4,6 +4,7 @@
 //! source ─► push (gathers changes) ─► discovery (snapshot, compiled resources) ═► proxies     ports: 15012 TLS, 15010
 //!                                      ▲ roots                     │ who was told what
 //! authority ─► certificate (own, and for workloads' requests)      └─► api (15080), metric (15014)
+//! admission (objects judged before they are stored) ◄══ API server, 15017
 //! ratelimit (what sidecars count together) ═► proxies, on the port for TLS
 //! ```
 //!
@@ -12,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+mod admission;
 mod api;
 mod certificate;
 pub mod cli;

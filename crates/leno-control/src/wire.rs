@@ -24,7 +24,7 @@ use tonic::transport::server::Router;
 use tracing::{info, warn};
 
 use crate::{
-    api,
+    admission, api,
     certificate::{self, Expiries},
     cli::{Cli, Place},
     discovery::Mesh,
@@ -79,6 +79,8 @@ struct Sockets {
     plaintext_xds: TcpListener,
     metrics: TcpListener,
     api: TcpListener,
+    /// There is nobody who would ask without a cluster.
+    webhook: Option<TcpListener>,
 }
 
 /// Starts a control plane: when this returns, it answers on every port.
@@ -86,9 +88,10 @@ struct Sockets {
 /// # Errors
 /// When the source cannot be read, a port is in use, or the authority cannot be opened.
 pub async fn start(cli: &Cli) -> anyhow::Result<Running> {
-    let sockets = Sockets::bind(cli).await?;
+    let place = cli.place.place()?;
+    let sockets = Sockets::bind(cli, &place).await?;
     let ports = sockets.ports()?;
-    let (source, attestor) = origin(&cli.place.place()?).await?;
+    let Origin { source, attestor, cluster } = Origin::of(place).await?;
     let first = source.snapshots().borrow().clone();
     let authority = leno_ca::store::file::open(&cli.ca_dir, &first.mesh.trust_domain)
         .with_context(|| format!("open the certificate authority in {}", cli.ca_dir.display()))?;
@@ -100,6 +103,9 @@ pub async fn start(cli: &Cli) -> anyhow::Result<Running> {
     let (settings_in, settings) = watch::channel(certificate::settings(&control.mesh.snapshot()));
     let own = certificate::Own { authority: Arc::new(authority), identity, names: cli.names.clone() };
     let signing = control.signing(&own.authority, attestor, settings.clone());
+    if let (Some(cluster), Some(socket)) = (cluster, sockets.webhook) {
+        judge_objects(cluster, socket, &own, &source, &drained)?;
+    }
     let push = push::Push { mesh: Arc::clone(&control.mesh), snapshots: source.snapshots(), settings: settings_in };
     task::spawn(push::run(push, drained.clone()));
     task::spawn(certificate::rotate(own, settings, drained.clone()));
@@ -114,16 +120,45 @@ pub async fn start(cli: &Cli) -> anyhow::Result<Running> {
     Ok(Running { ports, control, drain, source })
 }
 
-/// Where objects come from, and who judges tokens.
-async fn origin(place: &Place) -> anyhow::Result<(Source, Attestor)> {
-    match place {
-        Place::Directory { source, jwks } => Ok((file::start(source)?, Attestor::Local(LocalAttestor::new(jwks)))),
-        Place::Cluster { access, extent } => {
-            let cluster = Cluster::new(access).await?;
-            info!(cluster = cluster.url(), "reading the objects of the cluster");
-            Ok((kubernetes::start(&cluster, *extent).await, Attestor::Kubernetes(cluster)))
+/// Where objects come from.
+struct Origin {
+    source: Source,
+    /// Who judges the tokens of workloads.
+    attestor: Attestor,
+    /// The cluster that the objects are of.
+    cluster: Option<Cluster>,
+}
+
+impl Origin {
+    async fn of(place: Place) -> anyhow::Result<Self> {
+        match place {
+            Place::Directory { source, jwks } => {
+                let attestor = Attestor::Local(LocalAttestor::new(jwks));
+                Ok(Self { source: file::start(&source)?, attestor, cluster: None })
+            }
+            Place::Cluster { access, extent } => {
+                let cluster = Cluster::new(&access).await?;
+                info!(cluster = cluster.url(), "reading the objects of the cluster");
+                let source = kubernetes::start(&cluster, extent).await;
+                Ok(Self { source, attestor: Attestor::Kubernetes(cluster.clone()), cluster: Some(cluster) })
+            }
         }
     }
+}
+
+/// Judges the objects of a cluster before they are stored.
+fn judge_objects(
+    cluster: Cluster,
+    socket: TcpListener,
+    own: &certificate::Own,
+    source: &Source,
+    drained: &Drained,
+) -> anyhow::Result<()> {
+    let tls = own.identity.server_config(&["http/1.1"]).context("configure TLS")?;
+    let router = admission::router(source.objects());
+    task::spawn(serve::http_over_tls(socket, tls, router, drained.clone()));
+    task::spawn(admission::be_trusted(cluster, own.authority.roots_pem(), drained.clone()));
+    Ok(())
 }
 
 impl Control {
@@ -169,12 +204,17 @@ impl Running {
 }
 
 impl Sockets {
-    async fn bind(cli: &Cli) -> anyhow::Result<Self> {
+    async fn bind(cli: &Cli, place: &Place) -> anyhow::Result<Self> {
+        let webhook = match place {
+            Place::Directory { .. } => None,
+            Place::Cluster { .. } => Some(bind(cli.webhook_address, "--webhook-address").await?),
+        };
         Ok(Self {
             xds: bind(cli.xds_address, "--xds-address").await?,
             plaintext_xds: bind(cli.plaintext_xds_address, "--plaintext-xds-address").await?,
             metrics: bind(cli.metrics_address, "--metrics-address").await?,
             api: bind(cli.api_address, "--api-address").await?,
+            webhook,
         })
     }
 

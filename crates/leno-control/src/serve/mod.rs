@@ -11,7 +11,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Server, server::Router};
 use tracing::error;
 
-pub(crate) use tls::over_tls;
+pub(crate) use tls::{http_over_tls, over_tls};
 
 /// A gRPC server with the bounds that every port has. A silent client is noticed within 40 seconds.
 pub(crate) fn grpc() -> Server {

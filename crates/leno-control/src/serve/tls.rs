@@ -1,4 +1,4 @@
-//! gRPC over TLS 1.3.
+//! gRPC, and HTTP, over TLS 1.3.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -36,6 +36,51 @@ pub(crate) async fn over_tls(listener: TcpListener, config: Arc<ServerConfig>, r
     }
     accepting.abort();
     drop(drained);
+}
+
+/// Serves HTTP over TLS until the control plane stops.
+pub(crate) async fn http_over_tls(
+    listener: TcpListener,
+    config: Arc<ServerConfig>,
+    router: axum::Router,
+    drained: Drained,
+) {
+    let Ok(address) = listener.local_addr() else { return };
+    let (connections, incoming) = mpsc::channel(HANDSHAKES);
+    let accepting = task::spawn(accept(listener, TlsAcceptor::from(config), connections));
+    let mut stopping = drained.clone();
+    let served = axum::serve(Handshaken { incoming, address }, router);
+    if let Err(error) = served.with_graceful_shutdown(async move { stopping.wait().await }).await {
+        error!(%error, "the port for webhooks is closed");
+    }
+    accepting.abort();
+    drop(drained);
+}
+
+/// Connections whose handshakes are done.
+struct Handshaken {
+    incoming: mpsc::Receiver<io::Result<TlsStream<TcpStream>>>,
+    address: SocketAddr,
+}
+
+impl axum::serve::Listener for Handshaken {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            match self.incoming.recv().await {
+                Some(Ok(stream)) => return (stream, self.address),
+                Some(Err(_)) => {}
+                // Accepting has ended; the server is told otherwise that it is over.
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        Ok(self.address)
+    }
 }
 
 async fn accept(listener: TcpListener, acceptor: TlsAcceptor, connections: Connections) {
