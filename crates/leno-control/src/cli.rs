@@ -90,7 +90,7 @@ pub struct PlaceArgs {
     /// Or the objects of a cluster, whose API server judges the tokens of workloads, too
     #[command(flatten)]
     pub cluster: ClusterArgs,
-    /// Follow Secrets, too, for the certificates that policies name in them; it takes the right to read all of the cluster
+    /// Follow Secrets, too, for the certificates and keys that policies name in them; it takes the right to read all of the cluster
     #[arg(long, env = "LENO_WATCH_SECRETS", requires = "kubernetes")]
     pub watch_secrets: bool,
 }

@@ -18,6 +18,7 @@ mod contents;
 pub mod file;
 pub mod kubernetes;
 pub mod objects;
+pub mod secret;
 mod source;
 pub mod status;
 pub mod store;

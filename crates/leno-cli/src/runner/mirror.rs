@@ -2,7 +2,6 @@
 //! atomic rename.
 
 use std::{
-    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     fs::{self, OpenOptions},
     io::{self, Write as _},
@@ -10,13 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use leno_manifest::{
-    Kind, Object, ObjectKey,
-    core::{Secret, secret},
-    meta::ObjectMeta,
-};
+use leno_manifest::{Kind, Object, ObjectKey};
 use leno_model::SecretName;
-use leno_source::certificate;
+use leno_source::secret::{shown_to_servers, without_secrets};
 
 /// The directory of objects.
 #[derive(Debug)]
@@ -73,51 +68,19 @@ impl Mirror {
     }
 }
 
-/// What stands in place of a value without certificates, so that what asks for it can say so.
-const HIDDEN: &str = "not for the control plane";
-
-/// The Secret whose pair this object has callers show to servers.
-fn shown_to_servers(object: &Object) -> Option<SecretName> {
-    let Object::TrafficPolicy(policy) = object else { return None };
-    let name = policy.spec.tls.as_ref()?.client_certificate.as_ref()?.secret()?;
-    Some(SecretName::new(&policy.metadata.namespace, name))
-}
-
-/// What the control plane is to know of an object: of a Secret the certificates in it, which policies may name, and of one
-/// that is `shown` to servers its key. All else of it, other keys above all, stays here, and so does what annotations repeat
-/// of it.
-fn without_secrets<'a>(object: &'a Object, shown: &BTreeSet<SecretName>) -> Cow<'a, Object> {
-    let Object::Secret(secret) = object else { return Cow::Borrowed(object) };
-    let ObjectMeta { name, namespace, .. } = &secret.metadata;
-    let is_shown = shown.contains(&SecretName::new(namespace, name)) && secret.type_.as_deref() == Some(secret::TLS);
-    let value = |key: &str| {
-        let value = secret.value(key)?;
-        if is_shown && [secret::TLS_CERTIFICATE, secret::TLS_KEY].contains(&key) {
-            return String::from_utf8(value).ok();
-        }
-        certificate::roots(&value)
-    };
-    let text = |key: &str| (key.to_owned(), value(key).unwrap_or_else(|| HIDDEN.to_owned()));
-    Cow::Owned(Object::from(Secret {
-        metadata: ObjectMeta { name: name.clone(), namespace: namespace.clone(), ..ObjectMeta::default() },
-        type_: secret.type_.clone(),
-        string_data: secret.keys().map(text).collect(),
-        ..Secret::default()
-    }))
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use leno_manifest::{
         base64,
-        core::ConfigMap,
+        core::{ConfigMap, Secret, secret},
         leno::{
             TrafficPolicy,
             traffic_policy::tls::{ClientCertificate, ClientCertificateKind, Tls},
         },
     };
+    use leno_source::secret::HIDDEN;
 
     use super::*;
 

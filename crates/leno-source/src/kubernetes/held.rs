@@ -3,20 +3,26 @@
 //! An API server takes what the schemas of its CustomResourceDefinitions allow, which is more than makes sense: of an object
 //! that is broken by an edit the last good version is kept.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use leno_kube::{Change, Followed};
 use leno_manifest::{
     Kind, Manifest, ObjectKey,
     read::{DEFAULT_NAMESPACE, read_json},
 };
-use leno_model::Invalid;
+use leno_model::{Invalid, SecretName};
 use serde_json::Value;
 
-use crate::Contents;
+use crate::{
+    Contents,
+    secret::{HIDDEN, shown_to_servers, without_secrets},
+};
 
-/// The key of ConfigMaps and Secrets under which certificates are looked for (Gateway API, `caCertificateRefs`).
-const CERTIFICATES: &str = "ca.crt";
+/// What is in a value of a ConfigMap that policies may name.
+const CERTIFICATE: &str = "BEGIN CERTIFICATE";
 /// An annotation of `kubectl apply` that repeats the whole object.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -53,10 +59,7 @@ impl Held {
     /// Takes an object in and gives its key, if it is of use.
     fn put(&mut self, kind: Kind, mut value: Value) -> Option<ObjectKey> {
         let key = key(kind, &value)?;
-        if !reduce(kind, &mut value) {
-            self.0.remove(&key);
-            return None;
-        }
+        reduce(kind, &mut value);
         let reading = read_json(value);
         let good = reading.manifests.into_iter().next();
         let one = self.0.entry(key.clone()).or_default();
@@ -69,11 +72,17 @@ impl Held {
 
     /// All that the cluster says.
     pub(super) fn contents(&self) -> Contents {
+        let good = || self.0.values().filter_map(|one| one.good.as_ref());
+        let shown: BTreeSet<SecretName> = good().filter_map(|it| shown_to_servers(&it.object)).collect();
         let mut contents = Contents::default();
         for (key, one) in &self.0 {
             contents.invalid.extend(one.invalid.iter().cloned());
             if let Some(manifest) = &one.good {
-                contents.objects.insert(manifest.clone());
+                let object = without_secrets(&manifest.object, &shown);
+                contents.objects.insert(match object {
+                    Cow::Borrowed(_) => manifest.clone(),
+                    Cow::Owned(object) => Manifest::from(object),
+                });
                 if !one.invalid.is_empty() {
                     contents.stale.insert(key.clone());
                 }
@@ -92,21 +101,22 @@ fn key(kind: Kind, value: &Value) -> Option<ObjectKey> {
     Some(ObjectKey::new(kind, namespace, metadata["name"].as_str()?))
 }
 
-/// Leaves out what is not used and takes room, and of Secrets all that is secret; `false` when nothing is left.
-fn reduce(kind: Kind, value: &mut Value) -> bool {
+/// Leaves out what is not used and takes room.
+fn reduce(kind: Kind, value: &mut Value) {
     if let Some(annotations) = value["metadata"]["annotations"].as_object_mut() {
         annotations.remove(LAST_APPLIED);
     }
-    if !matches!(kind, Kind::ConfigMap | Kind::Secret) {
-        return true;
+    if kind != Kind::ConfigMap {
+        return;
     }
     if let Some(object) = value.as_object_mut() {
         object.remove("binaryData");
-        object.remove("stringData");
     }
-    let Some(data) = value["data"].as_object_mut() else { return false };
-    data.retain(|name, _| name == CERTIFICATES);
-    !data.is_empty()
+    for text in value["data"].as_object_mut().into_iter().flat_map(|data| data.values_mut()) {
+        if !text.as_str().is_some_and(|text| text.contains(CERTIFICATE)) {
+            *text = Value::String(HIDDEN.to_owned());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -150,18 +160,18 @@ mod tests {
     }
 
     #[test]
-    fn of_secrets_only_certificates_are_kept() {
-        let secret = |data: Value| {
+    fn of_secrets_and_configuration_only_certificates_are_passed_on() {
+        let put = |kind: Kind, data: Value| {
             let metadata = json!({"name": "roots", "namespace": "shop"});
-            let value =
-                json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data, "type": "Opaque"});
-            Followed { kind: Kind::Secret, change: Change::Put(Box::new(value)) }
+            let value = json!({"apiVersion": "v1", "kind": kind.as_str(), "metadata": metadata, "data": data});
+            Followed { kind, change: Change::Put(Box::new(value)) }
         };
+        let certificate = "-----BEGIN CERTIFICATE-----";
         let mut held = Held::default();
-        held.apply(secret(json!({"tls.key": "c2VjcmV0", "ca.crt": "cm9vdA=="})));
+        held.apply(put(Kind::Secret, json!({"tls.key": "c2VjcmV0"})));
+        held.apply(put(Kind::ConfigMap, json!({"password": "secret", "ca.crt": certificate})));
         let text = format!("{:?}", held.contents().objects);
-        assert!(!text.contains("c2VjcmV0") && !text.contains("secret") && held.contents().objects.len() == 1, "{text}");
-        held.apply(secret(json!({"tls.key": "c2VjcmV0"})));
-        assert!(held.contents().objects.is_empty());
+        assert!(!text.contains("c2VjcmV0") && !text.contains("\"secret\"") && text.contains(certificate), "{text}");
+        assert_eq!(held.contents().objects.len(), 2);
     }
 }

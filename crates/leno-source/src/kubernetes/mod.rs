@@ -49,8 +49,8 @@ const REMIND: Duration = Duration::from_secs(10);
 /// What is followed besides what it always takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
-    /// Secrets, for the certificates that policies name in them. It takes the right to read all Secrets of the cluster; of
-    /// what is read only the certificates are kept.
+    /// Secrets, for the certificates, and the pairs to be shown to servers, that policies name. It takes the right to read all
+    /// Secrets of the cluster; nothing else of them is passed on.
     pub secrets: bool,
 }
 
