@@ -20,6 +20,8 @@ pub(crate) struct Case {
     /// How often each request is asked where it is left to chance which backend answers: of both proxies about as many
     /// requests must come to each backend.
     pub(crate) share: Option<u32>,
+    /// Whether answers of the proxies' own are compared to the letter, with their type.
+    pub(crate) exact: bool,
     /// The priorities, places and metadata of a cluster's endpoints: fields of its load assignment, by name, in which
     /// `port: N` stands for its Nth backend.
     pub(crate) assignments: Map<String, Value>,
@@ -93,12 +95,13 @@ impl Case {
             requests,
             settles: false,
             share: None,
+            exact: false,
             assignments: Map::new(),
         }
     }
 
     /// A case of a file: `routes`, `virtual_hosts` or `manager`; `filters`; `clusters`; `assignments`; `requests`; `settles`;
-    /// `share`.
+    /// `share`; `exact`.
     pub(crate) fn read(file: &str, value: &Value) -> Self {
         let name = format!("{file}: {}", value["name"].as_str().expect("a case has a name"));
         let requests = value["requests"].as_array().expect("a case has requests").iter().map(Request::read).collect();
@@ -112,6 +115,7 @@ impl Case {
         }
         case.settles = value["settles"].as_bool().unwrap_or_default();
         case.share = value["share"].as_u64().and_then(|times| u32::try_from(times).ok());
+        case.exact = value["exact"].as_bool().unwrap_or_default();
         case.assignments = value["assignments"].as_object().cloned().unwrap_or_default();
         case.clusters = value["clusters"].as_object().cloned().unwrap_or_default();
         case

@@ -50,7 +50,7 @@ impl Differences {
     pub(crate) fn compare(&self, case: &Case, request: &Request, envoy: &Answer, leno: &Answer) -> Option<String> {
         let status_only = self.status_only.iter().any(|part| case.name.contains(part));
         let shown = |answer: &Answer| {
-            if status_only { format!("status {}", answer.status) } else { self.show(answer) }
+            if status_only { format!("status {}", answer.status) } else { self.show(answer, case.exact) }
         };
         let (envoy, leno) = (shown(envoy), shown(leno));
         let name = format!("{} / {request}", case.name);
@@ -70,12 +70,15 @@ impl Differences {
         self.probes.contains(&format!("{case} / {done}"))
     }
 
-    /// What is compared of an answer.
-    fn show(&self, answer: &Answer) -> String {
-        let headers = answer.headers.iter().filter(|(name, _)| !self.response_headers.contains(name));
-        let headers: Vec<_> = headers.map(|(name, value)| format!("{name}: {value}")).collect();
+    /// What is compared of an answer. `exact`: whether what a proxy says itself is compared to the letter.
+    fn show(&self, answer: &Answer, exact: bool) -> String {
+        let is_compared = |name: &String| (exact && name == "content-type") || !self.response_headers.contains(name);
+        let headers = answer.headers.iter().filter(|(name, _)| is_compared(name));
+        // Leno names the character set of its own texts.
+        let headers = headers.map(|(name, value)| format!("{name}: {}", value.trim_end_matches("; charset=utf-8")));
+        let headers: Vec<_> = headers.collect();
         // What a proxy says itself about a failure is not compared word for word.
-        let own = answer.saw.is_none() && answer.status >= 400;
+        let own = answer.saw.is_none() && answer.status >= 400 && !exact;
         let body = if own { "(own)" } else { &answer.body };
         let saw = answer.saw.as_ref().map(|saw| self.saw(saw)).unwrap_or_default();
         let mut others: Vec<_> = answer.arrivals.iter().map(|saw| self.saw(saw)).collect();

@@ -232,6 +232,9 @@ pub(crate) fn yaml(case: &Case) -> String {
     if case.settles {
         value["settles"] = json!(true);
     }
+    if case.exact {
+        value["exact"] = json!(true);
+    }
     if let Some(times) = case.share {
         value["share"] = json!(times);
     }

@@ -25,6 +25,7 @@ pub mod fraction;
 pub mod host_rules;
 pub mod jwt;
 pub mod label;
+pub mod local_reply;
 pub mod lru;
 pub mod matcher;
 pub mod metadata;

@@ -13,7 +13,7 @@ pub use action::{
     Action, ClusterWeight, Clusters, DirectResponse, Forward, HostRewrite, Mirror, MirrorHost, PathRedirect,
     PathRewrite, Redirect, Terminate, Upgrade,
 };
-pub use format::{Facts, Format};
+pub use format::{Facts, Fillable, Format, OwnAnswer};
 pub(crate) use hash_policy::cookie;
 pub use hash_policy::{CookieAttribute, CookieAttributes, HashBy, HashPolicy, Hashed};
 pub use header_edit::{HeaderAppend, HeaderEdits, HeaderText, HeaderWrite};

@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
 
-use leno_engine::{filter::HttpFilter, host_rules::HostRules, normalize::PathRules, route::RouteTable};
+use leno_engine::{
+    filter::HttpFilter, host_rules::HostRules, local_reply::LocalReplies, normalize::PathRules, route::RouteTable,
+};
 
 use super::{Cluster, Http2Options, Slot};
 use crate::error::{ErrorKind, ProxyError};
@@ -39,6 +41,8 @@ pub struct HttpConnectionManager {
     pub scheme: SchemeRule,
     /// What is said of who called.
     pub forwarding: Forwarding,
+    /// What becomes of answers that the proxy gives itself; `None`: they stay as they are.
+    pub local_replies: Option<Box<LocalReplies>>,
     /// Whether requests are logged.
     pub access_log: bool,
 }

@@ -52,7 +52,7 @@ impl Outcome {
     }
 
     /// The response flags, with that of a delay where there is nothing more to say than that.
-    fn flags(&self) -> &'static str {
+    pub(super) fn flags(&self) -> &'static str {
         match (self.delayed, self.flags) {
             (true, "-") => "DI",
             (true, "FI") => "DI,FI",

@@ -26,6 +26,7 @@ use super::{
     header,
     held::Incoming,
     judged::Judged,
+    local_reply::Way,
     mirror::{self, Mirrored},
     reply::Reply,
     selected::Selected,
@@ -179,7 +180,14 @@ async fn judge<R: RequestHead, B: Incoming>(
             Err(error) => Reply::from(error),
         },
     };
-    Decision::Answer(Reply { delayed: filtered.delayed, ..reply.edited(&filtered.response_edits) })
+    let way = manager.local_replies.is_some().then(|| way(&setting)).flatten();
+    Decision::Answer(Reply { delayed: filtered.delayed, way, ..reply.edited(&filtered.response_edits) })
+}
+
+/// Where a request was to go that is answered here.
+fn way(setting: &Setting<'_>) -> Option<Arc<Way>> {
+    let route = Arc::clone(&setting.selected?.route.name);
+    Some(Arc::new(Way { route, cluster: setting.cluster().unwrap_or_default().into() }))
 }
 
 /// The answer on a connection above the limit.

@@ -23,6 +23,7 @@ mod header;
 mod held;
 mod judged;
 pub(crate) mod limit;
+mod local_reply;
 mod mirror;
 mod reply;
 mod retry;

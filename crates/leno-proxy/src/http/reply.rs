@@ -1,11 +1,14 @@
 //! Answers that the proxy gives itself.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use leno_engine::route::HeaderEdits;
 
-use super::header::{self, Change};
+use super::{
+    header::{self, Change},
+    local_reply::Way,
+};
 use crate::error::{ErrorKind, ProxyError};
 
 /// The header that says why the proxy answered itself: Envoy's response flag and our word for it.
@@ -16,8 +19,12 @@ const OVERLOADED: &str = "x-envoy-overloaded";
 pub(super) const DENIED_BY: &str = "x-leno-denied-by";
 
 /// What bodies are.
+pub(super) const CONTENT_TYPE: &str = "content-type";
+/// What they are where nobody says otherwise.
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
+
 fn text() -> (Cow<'static, str>, String) {
-    ("content-type".into(), "text/plain; charset=utf-8".to_owned())
+    (CONTENT_TYPE.into(), TEXT.to_owned())
 }
 
 /// An answer that the proxy gives itself.
@@ -37,6 +44,10 @@ pub(super) struct Reply {
     pub(super) grpc: Option<u32>,
     /// Whether it was delayed on purpose.
     pub(super) delayed: bool,
+    /// Whether the connection manager may have it worded otherwise.
+    pub(super) rewordable: bool,
+    /// Where the request was to go, where that is to be told.
+    pub(super) way: Option<Arc<Way>>,
 }
 
 impl From<ProxyError> for Reply {
@@ -55,6 +66,8 @@ impl From<ProxyError> for Reply {
             detail,
             grpc: None,
             delayed: false,
+            rewordable: true,
+            way: None,
         }
     }
 }
@@ -84,6 +97,8 @@ impl Reply {
             detail: String::new(),
             grpc: None,
             delayed: false,
+            rewordable: true,
+            way: None,
         }
     }
 
@@ -91,7 +106,17 @@ impl Reply {
     pub(super) fn direct(status: u16, body: impl Into<Bytes>) -> Self {
         let body = body.into();
         let headers = if body.is_empty() { Vec::new() } else { vec![text()] };
-        Self { status, headers, body, flags: "-", detail: String::new(), grpc: None, delayed: false }
+        Self {
+            status,
+            headers,
+            body,
+            flags: "-",
+            detail: String::new(),
+            grpc: None,
+            delayed: false,
+            rewordable: true,
+            way: None,
+        }
     }
 
     /// Of a request that took too long: it is the caller that does, while not all of it is there, as with Envoy.
@@ -118,12 +143,25 @@ impl Reply {
         self
     }
 
-    /// The same failure as gRPC's clients understand it: without a body, with the status in a header ([status codes]).
-    /// What is none stays as it is.
+    /// What it says, without the line end that Leno's own texts have.
+    pub(super) fn said(&self) -> Cow<'_, str> {
+        let own = !self.detail.is_empty();
+        let body = self.body.strip_suffix(b"\n").filter(|_| own).unwrap_or(&self.body);
+        String::from_utf8_lossy(body)
+    }
+
+    /// What its body is.
+    pub(super) fn content_type(&self) -> Option<&str> {
+        let found = self.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE));
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The same as gRPC's clients understand it: without a body, with the status in a header ([status codes]). Every
+    /// answer of the proxy's own is a failure to them; what a filter has answered for itself stays.
     ///
     /// [status codes]: https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md
     pub(super) fn for_grpc(&self) -> Option<Self> {
-        if self.status < 400 && self.grpc.is_none() {
+        if !self.rewordable {
             return None;
         }
         let status = self.grpc.unwrap_or(match self.status {
@@ -135,10 +173,15 @@ impl Reply {
             _ => 2,
         });
         let mut headers = self.headers.clone();
-        headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
-        headers.push(("content-type".into(), "application/grpc".to_owned()));
-        headers.push(("grpc-status".into(), status.to_string()));
-        headers.push(("grpc-message".into(), escape(String::from_utf8_lossy(&self.body).trim())));
+        headers.retain(|(name, _)| !name.eq_ignore_ascii_case(CONTENT_TYPE));
+        headers.push((CONTENT_TYPE.into(), "application/grpc".to_owned()));
+        if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("grpc-status")) {
+            headers.push(("grpc-status".into(), status.to_string()));
+        }
+        let message = escape(String::from_utf8_lossy(&self.body).trim());
+        if !message.is_empty() {
+            headers.push(("grpc-message".into(), message));
+        }
         Some(Self { status: 200, headers, body: Bytes::new(), ..self.clone() })
     }
 }

@@ -33,6 +33,16 @@ labelled! {
     }
 }
 
+impl Protocol {
+    /// As Envoy calls it (`%PROTOCOL%`).
+    pub(crate) fn spoken(self) -> &'static str {
+        match self {
+            Self::Http2 | Self::Grpc => "HTTP/2",
+            Self::Http1 | Self::Tcp => "HTTP/1.1",
+        }
+    }
+}
+
 labelled! {
     /// What was done about an outlier: the metric label `verdict`.
     pub enum EjectionVerdict {

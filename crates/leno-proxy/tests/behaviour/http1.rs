@@ -56,6 +56,7 @@ pub fn manager(cluster: &Arc<Slot<Cluster>>, rbac: Option<Rbac>) -> HttpConnecti
         trailers: false,
         underscores: Underscores::default(),
         scheme: SchemeRule::default(),
+        local_replies: None,
         access_log: true,
     }
 }

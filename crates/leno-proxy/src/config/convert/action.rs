@@ -15,7 +15,6 @@ use leno_engine::{
     },
 };
 use leno_proto::v3::{
-    core::data_source::Specifier,
     matcher::RegexMatchAndSubstitute,
     route::{
         DirectResponseAction, RedirectAction, RouteAction, WeightedCluster,
@@ -27,7 +26,7 @@ use leno_proto::v3::{
 
 use super::{
     check::{Check, at, join},
-    filter, hash_policy,
+    data_source, filter, hash_policy,
     header::edits,
     label, matcher, mirror, rate_limit, retry,
 };
@@ -296,20 +295,7 @@ fn direct(check: &mut Check, path: &str, mut proto: DirectResponseAction) -> Opt
     if status.is_none() {
         check.wrong(&join(path, "status"), number.to_string(), "200 to 599");
     }
-    let mut body = String::new();
-    if let Some(mut source) = proto.body.take() {
-        let field = join(path, "body");
-        match source.specifier.take() {
-            Some(Specifier::InlineString(text)) => body = text,
-            Some(Specifier::InlineBytes(bytes)) => match String::from_utf8(bytes) {
-                Ok(text) => body = text,
-                Err(_) => check.wrong(&field, "bytes that are no text", "a text in UTF-8"),
-            },
-            // Refused below by its name, as all that is left.
-            other => source.specifier = other,
-        }
-        check.rest(&field, &source);
-    }
+    let body = proto.body.take().map(|source| data_source::text(check, &join(path, "body"), source));
     check.rest(path, &proto);
-    Some(DirectResponse { status: status?, body: body.into() })
+    Some(DirectResponse { status: status?, body: body.unwrap_or_default().into() })
 }

@@ -7,7 +7,10 @@
 
 use std::time::Duration;
 
-use leno_engine::{filter::AccessControl, route::Format};
+use leno_engine::{
+    filter::AccessControl,
+    route::{Fillable, Format},
+};
 use leno_proto::v3::{
     common_ratelimit::RateLimitDescriptor, connection_limit::ConnectionLimit as LimitProto,
     network_local_ratelimit::LocalRateLimit, network_ratelimit::RateLimit, network_rbac::Rbac,
@@ -20,7 +23,7 @@ use super::{
         bucket,
         rate_limit::{self, TIMEOUT},
     },
-    rbac,
+    header, rbac,
 };
 
 pub(super) const ACCESS: &str = "envoy.extensions.filters.network.rbac.v3.RBAC";
@@ -87,11 +90,10 @@ fn descriptor(check: &mut Check, path: &str, mut proto: RateLimitDescriptor) -> 
         let path = at(path, "entries", index);
         let key = check.name(&join(&path, "key"), entry.key);
         let value = check.name(&join(&path, "value"), entry.value);
-        match value.map(|value| (Format::parse(&value, false), value)) {
+        match value.map(|value| (Format::parse(&value, Fillable::Request), value)) {
             Some((Ok(format), _)) => made.extend(key.map(|key| (key.into(), format))),
             Some((Err(wrong), value)) => {
-                let expected = format!("operators that Leno supports here; there is {wrong}");
-                check.wrong(&join(&path, "value"), value, expected);
+                check.wrong(&join(&path, "value"), value, header::operators(&wrong));
             }
             None => {}
         }

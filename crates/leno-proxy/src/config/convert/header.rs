@@ -2,7 +2,7 @@
 //!
 //! [`envoy.config.core.v3.HeaderValueOption`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/core/v3/base.proto#config-core-v3-headervalueoption
 
-use leno_engine::route::{Format, HeaderAppend, HeaderEdits, HeaderText, HeaderWrite};
+use leno_engine::route::{Fillable, Format, HeaderAppend, HeaderEdits, HeaderText, HeaderWrite};
 use leno_proto::v3::core::{HeaderValueOption, header_value_option::HeaderAppendAction};
 
 use super::check::{Check, at, join};
@@ -76,10 +76,11 @@ pub(super) enum Known {
 
 /// A value with what is to be filled in.
 fn text(check: &mut Check, path: &str, value: &str, known: Known) -> Option<HeaderText> {
-    let format = match Format::parse(value, known == Known::Answer) {
+    let fillable = if known == Known::Answer { Fillable::Answer } else { Fillable::Request };
+    let format = match Format::parse(value, fillable) {
         Ok(format) => format,
         Err(wrong) => {
-            check.wrong(path, value, format!("operators that Leno supports here; there is {wrong}"));
+            check.wrong(path, value, operators(&wrong));
             return None;
         }
     };
@@ -91,6 +92,11 @@ fn text(check: &mut Check, path: &str, value: &str, known: Known) -> Option<Head
         }
         None => Some(HeaderText::Format(format)),
     }
+}
+
+/// What is expected of a value with something to fill in, in which this is wrong.
+pub(super) fn operators(wrong: &str) -> String {
+    format!("operators that Leno supports here; there is {wrong}")
 }
 
 /// A header that may be changed: what a request is routed by may not, as in Envoy.

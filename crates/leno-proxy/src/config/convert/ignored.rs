@@ -68,6 +68,12 @@ pub const IGNORED: &[Ignored] = &[
         "runtime_key",
         "there are no layers that would change the default (`layered_runtime` is refused)",
     ),
+    ignored(
+        "envoy.config.core.v3.RuntimeUInt32",
+        "runtime_key",
+        "there are no layers that would change the default (`layered_runtime` is refused)",
+    ),
+    ignored("envoy.config.core.v3.JsonFormatOptions", "sort_properties", "fields of JSON always come in their order"),
     ignored("envoy.config.core.v3.TransportSocket", "name", "the type decides which socket it is"),
     ignored("envoy.config.core.v3.TypedExtensionConfig", "name", "the type decides which extension it is"),
     ignored("envoy.config.endpoint.v3.ClusterLoadAssignment", "cluster_name", "the resource is asked for by name"),

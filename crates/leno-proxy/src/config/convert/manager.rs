@@ -27,7 +27,7 @@ use super::{
     super::{Codec, Http2Options, HttpConnectionManager, HttpLimits, Registry, RouteSource, SchemeRule, Underscores},
     access_log,
     check::{Check, at, join},
-    filter, forwarding, protocol, route, source,
+    filter, forwarding, local_reply, protocol, route, source,
 };
 
 pub(super) fn convert(
@@ -57,23 +57,10 @@ pub(super) fn convert(
     let asked = filters.iter().flat_map(|filter| filter.config.clusters());
     let services = asked.map(|name| (Box::from(name), registry.cluster(name))).collect();
     let access_log = access_log::convert(check, path, std::mem::take(&mut proto.access_log));
-    let routes = match proto.route_specifier.take() {
-        Some(RouteSpecifier::Rds(rds)) => {
-            let path_source = join(path, "rds.config_source");
-            let fetch = source::fetch(check, &path_source, rds.config_source, ResourceType::Route, registry);
-            let name = check.name(&join(path, "rds.route_config_name"), rds.route_config_name);
-            name.map(|name| RouteSource::Named(registry.routes(&name, fetch)))
-        }
-        Some(RouteSpecifier::RouteConfig(config)) => {
-            let routes = route::convert(check, &join(path, "route_config"), config, registry);
-            routes.map(|routes| RouteSource::Inline(Arc::new(routes)))
-        }
-        Some(RouteSpecifier::ScopedRoutes(_)) => check.unsupported(path, "scoped_routes", "rds or route_config"),
-        None => {
-            check.wrong(path, "no routes", "rds or route_config");
-            None
-        }
-    };
+    let local_replies = proto.local_reply_config.take();
+    let local_replies =
+        local_replies.map(|one| local_reply::convert(check, &join(path, "local_reply_config"), one).into());
+    let routes = routes(check, path, &mut proto, registry);
     let mut forwarding = forwarding::convert(check, path, &mut proto);
     forwarding.scheme = scheme.fixed();
     check.rest(path, &proto);
@@ -92,8 +79,30 @@ pub(super) fn convert(
         underscores,
         scheme,
         forwarding,
+        local_replies,
         access_log,
     })
+}
+
+/// Where routes come from.
+fn routes(check: &mut Check, path: &str, proto: &mut Proto, registry: &mut Registry) -> Option<RouteSource> {
+    match proto.route_specifier.take() {
+        Some(RouteSpecifier::Rds(rds)) => {
+            let path_source = join(path, "rds.config_source");
+            let fetch = source::fetch(check, &path_source, rds.config_source, ResourceType::Route, registry);
+            let name = check.name(&join(path, "rds.route_config_name"), rds.route_config_name);
+            name.map(|name| RouteSource::Named(registry.routes(&name, fetch)))
+        }
+        Some(RouteSpecifier::RouteConfig(config)) => {
+            let routes = route::convert(check, &join(path, "route_config"), config, registry);
+            routes.map(|routes| RouteSource::Inline(Arc::new(routes)))
+        }
+        Some(RouteSpecifier::ScopedRoutes(_)) => check.unsupported(path, "scoped_routes", "rds or route_config"),
+        None => {
+            check.wrong(path, "no routes", "rds or route_config");
+            None
+        }
+    }
 }
 
 fn codec(check: &mut Check, path: &str, codec: i32) -> Codec {

@@ -70,10 +70,7 @@ impl<'a> Setting<'a> {
             destination: self.connection.original_destination,
             identity: self.connection.names().first().map_or("", |name| name),
             server_name: &self.connection.server_name,
-            protocol: match self.protocol {
-                Protocol::Http2 | Protocol::Grpc => "HTTP/2",
-                Protocol::Http1 | Protocol::Tcp => "HTTP/1.1",
-            },
+            protocol: self.protocol.spoken(),
             route: self.selected.map_or("", |selected| &*selected.route.name),
             cluster: self.cluster().unwrap_or_default(),
         }
@@ -229,7 +226,7 @@ impl Filtered {
             Preflight::Answer(headers) => {
                 self.final_answer = true;
                 let headers = headers.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect();
-                Some(Reply { headers, ..Reply::direct(200, String::new()) })
+                Some(Reply { headers, rewordable: false, ..Reply::direct(200, String::new()) })
             }
         }
     }

@@ -8,6 +8,7 @@ use leno_http1::Framing;
 use super::{
     super::{
         access_log::Outcome,
+        local_reply,
         reply::{Reply, is_grpc},
         view::Http1 as View,
     },
@@ -42,12 +43,13 @@ impl Server {
 
     async fn say(&mut self, mut client: Box<Client>, mut outcome: Outcome, reply: Reply) -> After {
         let view = View { head: &client.head, bytes: &client.head_bytes };
-        let as_grpc = view.header("content-type").is_some_and(is_grpc).then(|| reply.for_grpc()).flatten();
-        let reply = as_grpc.as_ref().unwrap_or(&reply);
-        outcome.status = reply.status;
         outcome.flags = reply.flags;
         outcome.delayed |= reply.delayed;
         outcome.detail.clone_from(&reply.detail);
+        let worded = local_reply::worded(&reply, &self.connection, &self.manager, &mut outcome, &view);
+        let as_grpc = view.header("content-type").is_some_and(is_grpc).then(|| worded.for_grpc()).flatten();
+        let reply = as_grpc.as_ref().unwrap_or(&worded);
+        outcome.status = reply.status;
         outcome.response_bytes = reply.body.len() as u64;
         self.emit(&client, &outcome);
         // A body that nobody reads stands before the next request.

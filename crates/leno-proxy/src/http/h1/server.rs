@@ -17,6 +17,7 @@ use super::{
         access_log::Outcome,
         current::Current,
         decide::{self, Decision, Routed},
+        local_reply,
         reply::Reply,
         retry::Retries,
         view::Http1 as View,
@@ -163,10 +164,11 @@ impl Server {
     /// Answers what is no request.
     async fn refuse(&mut self, mut client: Box<Client>, reply: &Reply) -> After {
         let mut outcome = Outcome::new(self.callee.clone(), Protocol::Http1, Instant::now());
-        outcome.status = reply.status;
         outcome.flags = reply.flags;
         outcome.detail.clone_from(&reply.detail);
         let nothing = leno_engine::authorization::NoRequest;
+        let reply = &*local_reply::worded(reply, &self.connection, &self.manager, &mut outcome, &nothing);
+        outcome.status = reply.status;
         outcome.emit(&self.connection, &self.manager, &nothing);
         let mut out = Vec::new();
         head::reply(&mut out, reply, None, true);

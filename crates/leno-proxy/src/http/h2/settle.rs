@@ -7,7 +7,7 @@ use leno_http2::Code;
 use tokio::time::timeout;
 
 use super::{
-    super::{decide::Routed, reply::Reply},
+    super::{decide::Routed, local_reply, reply::Reply, view::Http2 as View},
     exchange::Exchange,
     expiry::Expired,
     failure::{Broke, Failed},
@@ -18,11 +18,13 @@ use crate::error::{ErrorKind, ProxyError};
 impl Exchange<'_> {
     /// Answers without an endpoint.
     pub(super) async fn answer(&mut self, reply: &Reply) {
-        self.outcome.status = reply.status;
         self.outcome.flags = reply.flags;
         self.outcome.delayed |= reply.delayed;
         self.outcome.detail.clone_from(&reply.detail);
-        let understood = message::understood(reply, self.grpc);
+        let view = View(self.head);
+        let worded = local_reply::worded(reply, &self.connection, &self.manager, &mut self.outcome, &view);
+        self.outcome.status = worded.status;
+        let understood = message::understood(&worded, self.grpc);
         let sized = matches!(understood, std::borrow::Cow::Borrowed(_));
         let (caller, to_head) = (self.caller, self.head.method() == "HEAD");
         let body = understood.body.clone();

@@ -5,6 +5,7 @@ mod balancing;
 mod compiled;
 mod compiled_access;
 mod health_check;
+mod local_reply;
 mod random;
 mod refused;
 mod refused_cluster;

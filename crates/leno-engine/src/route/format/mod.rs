@@ -2,7 +2,11 @@
 //!
 //! [command operators]: https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage#command-operators
 
+mod own;
+
 use std::net::{IpAddr, SocketAddr};
+
+pub use own::OwnAnswer;
 
 use crate::request::RequestHead;
 
@@ -39,6 +43,30 @@ enum Operator {
     Answer(Box<str>, Option<Box<str>>),
     /// The answer's status.
     Status,
+    /// What the proxy's own answer says.
+    Body,
+    /// Why it is the proxy's own.
+    Flags,
+}
+
+/// What may be filled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fillable {
+    /// What is known of the request.
+    Request,
+    /// That, and what is known of any answer.
+    Answer,
+    /// That, and what is known of an answer of the proxy's own.
+    OwnAnswer,
+}
+
+/// What an operator stands for.
+enum Filled {
+    Value(String),
+    /// It is about the request, and not there.
+    Missing,
+    /// It is about the answer.
+    Later,
 }
 
 /// A part of an address.
@@ -71,11 +99,11 @@ pub struct Facts<'a, R> {
 }
 
 impl Format {
-    /// Reads a value. `answer`: whether what is known of the answer may be filled in.
+    /// Reads a value.
     ///
     /// # Errors
     /// What of it is not supported.
-    pub fn parse(text: &str, answer: bool) -> Result<Self, String> {
+    pub fn parse(text: &str, fillable: Fillable) -> Result<Self, String> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('%') {
@@ -86,7 +114,7 @@ impl Format {
             let (inside, left) = after.split_at_checked(end).unwrap_or((after, ""));
             pieces.push(match inside {
                 "" => Piece::Text("%".into()),
-                _ => operator(inside, answer).ok_or_else(|| format!("%{inside}%"))?,
+                _ => operator(inside, fillable).ok_or_else(|| format!("%{inside}%"))?,
             });
             rest = left.strip_prefix('%').unwrap_or_default();
         }
@@ -111,8 +139,9 @@ impl Format {
     pub fn bind<R: RequestHead>(&self, facts: &Facts<'_, R>) -> Self {
         let bound = self.0.iter().map(|piece| match piece {
             Piece::Operator(operator, most) => match operator.of_request(facts) {
-                Some(value) => Piece::Text(cut(value, *most).into()),
-                None => piece.clone(),
+                Filled::Value(value) => Piece::Text(cut(value, *most).into()),
+                Filled::Missing => Piece::Text("".into()),
+                Filled::Later => piece.clone(),
             },
             Piece::Text(_) => piece.clone(),
         });
@@ -140,23 +169,24 @@ impl Format {
 }
 
 impl Operator {
-    /// What the request says; `None`: it is not about the request. Empty where there is nothing.
-    fn of_request<R: RequestHead>(&self, facts: &Facts<'_, R>) -> Option<String> {
-        Some(match self {
-            Self::Remote(part) => part.of(facts.source),
-            Self::Local(part) => part.of(facts.destination),
-            Self::PeerIdentity => facts.identity.to_owned(),
-            Self::ServerName => facts.server_name.to_owned(),
-            Self::Protocol => facts.protocol.to_owned(),
-            Self::Route => facts.route.to_owned(),
-            Self::Cluster => facts.cluster.to_owned(),
+    /// What the request says.
+    fn of_request<R: RequestHead>(&self, facts: &Facts<'_, R>) -> Filled {
+        let text = |text: &str| if text.is_empty() { Filled::Missing } else { Filled::Value(text.to_owned()) };
+        match self {
+            Self::Remote(part) => Filled::Value(part.of(facts.source)),
+            Self::Local(part) => Filled::Value(part.of(facts.destination)),
+            Self::PeerIdentity => text(facts.identity),
+            Self::ServerName => text(facts.server_name),
+            Self::Protocol => text(facts.protocol),
+            Self::Route => text(facts.route),
+            Self::Cluster => text(facts.cluster),
             Self::Request(name, other) => {
                 let value = |name: &str| facts.request.fields(name).next().map(<[u8]>::to_vec);
                 let found = value(name).or_else(|| value(other.as_deref()?));
-                String::from_utf8_lossy(&found.unwrap_or_default()).into_owned()
+                found.map_or(Filled::Missing, |found| Filled::Value(String::from_utf8_lossy(&found).into_owned()))
             }
-            Self::Answer(..) | Self::Status => return None,
-        })
+            Self::Answer(..) | Self::Status | Self::Body | Self::Flags => Filled::Later,
+        }
     }
 }
 
@@ -172,7 +202,7 @@ impl Part {
 }
 
 /// What stands between two signs: `NAME`, `NAME(ARGUMENT)`, and perhaps `:LENGTH`.
-fn operator(text: &str, answer: bool) -> Option<Piece> {
+fn operator(text: &str, fillable: Fillable) -> Option<Piece> {
     let (name, rest) = text.split_once('(').map_or((text, None), |(name, rest)| (name, Some(rest)));
     let (argument, most) = match rest {
         Some(rest) => {
@@ -207,8 +237,10 @@ fn operator(text: &str, answer: bool) -> Option<Piece> {
         "ROUTE_NAME" => plain(Operator::Route),
         "UPSTREAM_CLUSTER" => plain(Operator::Cluster),
         "REQ" => names().map(|(one, other)| Operator::Request(one, other)),
-        "RESP" if answer => names().map(|(one, other)| Operator::Answer(one, other)),
-        "RESPONSE_CODE" if answer => plain(Operator::Status),
+        "RESP" if fillable >= Fillable::Answer => names().map(|(one, other)| Operator::Answer(one, other)),
+        "RESPONSE_CODE" if fillable >= Fillable::Answer => plain(Operator::Status),
+        "LOCAL_REPLY_BODY" if fillable == Fillable::OwnAnswer => plain(Operator::Body),
+        "RESPONSE_FLAGS" if fillable == Fillable::OwnAnswer => plain(Operator::Flags),
         _ => None,
     };
     Some(Piece::Operator(operator?, most))
@@ -245,7 +277,7 @@ mod tests {
             cluster: "c",
         };
         let answer = |name: &str| (name == "x-answer").then_some(&b"yes"[..]);
-        Format::parse(text, true).unwrap().bind(&facts).text(404, answer)
+        Format::parse(text, Fillable::Answer).unwrap().bind(&facts).text(404, answer)
     }
 
     #[test]
@@ -273,17 +305,21 @@ mod tests {
     #[test]
     fn what_is_not_known_is_refused() {
         for text in ["%", "%a", "%NOTHING%", "%REQ%", "%REQ()%", "%REQ(a)b%", "%REQ(a):x%", "%PROTOCOL(x)%"] {
-            assert!(Format::parse(text, true).is_err(), "{text}");
+            assert!(Format::parse(text, Fillable::Answer).is_err(), "{text}");
         }
-        assert!(Format::parse("%RESPONSE_CODE%", false).is_err(), "a request knows no answer");
-        assert_eq!(Format::parse("a%%b", false).unwrap().plain().as_deref(), Some("a%b"));
-        assert_eq!(Format::parse("%PROTOCOL%", false).unwrap().plain(), None);
+        assert!(Format::parse("%RESPONSE_CODE%", Fillable::Request).is_err(), "a request knows no answer");
+        assert!(
+            Format::parse("%LOCAL_REPLY_BODY%", Fillable::Answer).is_err(),
+            "an endpoint's answer is not the proxy's"
+        );
+        assert_eq!(Format::parse("a%%b", Fillable::Request).unwrap().plain().as_deref(), Some("a%b"));
+        assert_eq!(Format::parse("%PROTOCOL%", Fillable::Request).unwrap().plain(), None);
     }
 
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in "[%A-Z()?:a-zé0-9]{0,40}") {
-            if let Ok(format) = Format::parse(&text, true) {
+            if let Ok(format) = Format::parse(&text, Fillable::Answer) {
                 prop_assert!(!format.text(200, |_| None).contains("%%") || text.contains("%%"));
             }
         }
