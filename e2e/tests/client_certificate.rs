@@ -28,7 +28,7 @@ fn server(name: &str, folder: &Path, roots: &Path) -> String {
 }
 
 /// The Secret with the certificate of this name, and the key of that one.
-fn secret(folder: &Path, name: &str, key: &str) -> String {
+pub(crate) fn secret(folder: &Path, name: &str, key: &str) -> String {
     let read = |name: &str, end: &str| fs::read_to_string(folder.join(format!("{name}.{end}"))).expect("a file");
     let block = |text: String| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
     format!(

@@ -11,6 +11,11 @@ use e2e::{
     wait,
 };
 
+use crate::{
+    client_certificate::secret,
+    origination::{certificate, config_map},
+};
+
 /// What `host.leno.internal` stands for.
 const HOST: &str = "10.96.0.2";
 
@@ -110,4 +115,60 @@ fn egress_policy() {
     wait::until("it is closed again", look, |status| *status == 0);
     mesh.apply(&mesh_config("outboundPolicy: AllowAny"));
     wait::until("OSM's 8: everything is open", look, |status| *status == 200);
+}
+
+/// The application speaks plaintext, and its sidecar TLS, to another port than the one that is dialled.
+#[test]
+fn the_sidecar_speaks_tls_to_the_outside() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [http, tls, asking] = [port::free(), port::free(), port::free()];
+    let (_secure, file) = tls_server(folder.path(), tls);
+    let roots = fs::read_to_string(file).expect("a certificate");
+    certificate(folder.path(), "our-shop", "shop.example");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (number, cert, key, callers) = (asking.to_string(), path("cert.pem"), path("key.pem"), path("our-shop.pem"));
+    let arguments = ["s_server", "-accept", &number, "-cert", &cert, "-key", &key, "-www", "-quiet"];
+    let verify = ["-Verify", "1", "-verify_return_error", "-CAfile", &callers];
+    let _asking = Running::start(Command::new("openssl").args(arguments).args(verify), asking);
+    let in_shop = |text: String| text.replace("namespace: outside", "namespace: shop");
+    let mut shop = meshed_namespace("shop") + &client("shop", "client", "") + &client("shop", "other", "");
+    shop += &in_shop(config_map("roots", &roots));
+    shop += &in_shop(secret(folder.path(), "our-shop", "our-shop"));
+    let manifests = [shop, mesh_config("outboundPolicy: RegistryOnly")];
+    let mesh = Mesh::up_with(&manifests, &["--allow-host-loopback"]);
+    let call = |from: &str, host: &str| {
+        let (resolve, url) = (format!("{host}:{http}:{HOST}"), format!("http://{host}:{http}/"));
+        mesh.curl(&format!("shop/{from}"), &["--resolve", &resolve, &url])
+    };
+    let believed = "caCertificateRefs: [{ kind: ConfigMap, name: roots }]";
+    let outside = |host: &str, tls: &str| {
+        let spec =
+            format!("hosts: [{host}], ports: [{{ number: {http}, protocol: HTTP }}], tls: {{ {believed}, {tls} }}");
+        policy("pay", &format!("serviceAccounts: [client], {spec}"))
+    };
+    mesh.apply(&outside("pay.example.org", &format!("port: {tls}")));
+    let look = |what: &str, host: &str, status: u16| {
+        wait::until(what, || call("client", host), |reply| reply.status == status)
+    };
+    let reply = look("it is reached by TLS", "pay.example.org", 200);
+    assert!(reply.body.contains("TLSv1.3") && reply.body.contains("s_server"), "{reply:?}");
+    assert_eq!(call("client", "other.example.net").status, 403, "another host");
+    assert_eq!(call("other", "pay.example.org").status, 0, "another account");
+
+    // Who is asked has to be who answers.
+    mesh.apply(&outside("wrong.example.org", &format!("port: {tls}")));
+    look("the certificate is another's", "wrong.example.org", 503);
+    mesh.apply(&outside("wrong.example.org", &format!("port: {tls}, hostname: pay.example.org")));
+    look("it is the name that is said", "wrong.example.org", 200);
+
+    // A server that asks who calls.
+    mesh.apply(&outside("pay.example.org", &format!("port: {asking}")));
+    look("nobody calls", "pay.example.org", 503);
+    let shown = "clientCertificate: { kind: Secret, name: caller }";
+    mesh.apply(&outside("pay.example.org", &format!("port: {asking}, {shown}")));
+    let reply = look("the caller is shown", "pay.example.org", 200);
+    assert!(reply.body.contains("our-shop"), "{reply:?}");
+    let missing = shown.replace("caller", "gone");
+    mesh.apply(&outside("pay.example.org", &format!("port: {asking}, {missing}")));
+    look("its certificate is gone", "pay.example.org", 503);
 }

@@ -168,6 +168,11 @@ pub fn affected(old: &Snapshot, new: &Snapshot) -> Affected {
     routes(&mut affected, old, new);
     workloads(&mut affected, old, new);
     affected.egress = old.egress_policies != new.egress_policies;
+    if affected.egress {
+        let policies = old.egress_policies.iter().chain(&new.egress_policies);
+        let secrets = policies.filter_map(|policy| policy.settings.tls.as_ref()?.secret());
+        affected.secrets.extend(secrets.cloned());
+    }
     rules(&mut affected, old, new);
     access(&mut affected, old, new);
     affected

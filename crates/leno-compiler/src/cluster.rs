@@ -14,7 +14,7 @@ use leno_proto::{
         cluster::{
             CircuitBreakers, Cluster,
             circuit_breakers::Thresholds,
-            cluster::{ClusterDiscoveryType, DiscoveryType, EdsClusterConfig, LbPolicy},
+            cluster::{ClusterDiscoveryType, DiscoveryType, EdsClusterConfig, LbConfig, LbPolicy, OriginalDstLbConfig},
         },
         core::{self, Http1ProtocolOptions, Http2ProtocolOptions},
         upstream_http::{
@@ -103,8 +103,15 @@ pub(crate) fn original_destination(name: &str) -> Cluster {
 }
 
 /// The cluster that is wherever a connection that an egress policy lets through was meant to go.
-pub(crate) fn egress(name: &str, policy: &EgressPolicy) -> Cluster {
+pub(crate) fn egress(name: &str, policy: &EgressPolicy, client: Client) -> Cluster {
     let mut cluster = original_destination(name);
+    cluster.transport_socket = traffic::tls::outside(client, policy.settings.tls.as_ref());
+    cluster.lb_config = policy.tls_port.map(|port| {
+        LbConfig::OriginalDstLbConfig(OriginalDstLbConfig {
+            upstream_port_override: Some(uint32(port.into())),
+            ..Default::default()
+        })
+    });
     cluster.metadata = origins([policy.origin.to_string()]);
     traffic::cluster::bound(&mut cluster, &policy.settings);
     cluster

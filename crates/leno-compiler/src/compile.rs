@@ -114,7 +114,7 @@ fn named_cluster(snapshot: &Snapshot, scope: &Scope, name: &str) -> Option<Clust
     };
     let mut policies = snapshot.egress_policies.iter().map(|policy| &**policy);
     let of = |it: &&EgressPolicy| it.origin.namespace == namespace && it.origin.name == policy;
-    Some(cluster::egress(name, policies.find(of)?))
+    Some(cluster::egress(name, policies.find(of)?, scope.client))
 }
 
 /// The service port that a gRPC channel's target names: `NAME.NAMESPACE[.svc[.ANYTHING]]:PORT`.

@@ -123,6 +123,10 @@ impl Snapshot {
         fn shown(settings: &TrafficSettings) -> Option<&SecretName> {
             settings.tls.as_ref()?.secret()
         }
+        let outside = |policy: &Arc<EgressPolicy>| policy.concerns(account) && shown(&policy.settings) == Some(secret);
+        if self.egress_policies.iter().any(outside) {
+            return true;
+        }
         let named = |policies: &[TrafficPolicy]| policies.iter().any(|policy| shown(&policy.settings) == Some(secret));
         let mut services = self.traffic_policies.iter().filter(|(_, policies)| named(policies));
         services.any(|(name, _)| {

@@ -17,9 +17,12 @@ pub const HIDDEN: &str = "not for the control plane";
 /// The Secret whose pair this object has callers show to servers.
 #[must_use]
 pub fn shown_to_servers(object: &Object) -> Option<SecretName> {
-    let Object::TrafficPolicy(policy) = object else { return None };
-    let name = policy.spec.tls.as_ref()?.client_certificate.as_ref()?.secret()?;
-    Some(SecretName::new(&policy.metadata.namespace, name))
+    let (certificate, namespace) = match object {
+        Object::TrafficPolicy(it) => (it.spec.tls.as_ref()?.client_certificate.as_ref(), &it.metadata.namespace),
+        Object::EgressPolicy(it) => (it.spec.tls.as_ref()?.client_certificate.as_ref(), &it.metadata.namespace),
+        _ => return None,
+    };
+    Some(SecretName::new(namespace, certificate?.secret()?))
 }
 
 /// What the control plane is to know of an object: of a Secret the certificates in it, which policies may name, and of one

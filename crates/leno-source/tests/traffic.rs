@@ -301,7 +301,7 @@ fn a_policy_says_tls_of_a_services_endpoints() {
 
 #[test]
 fn a_policy_has_callers_show_the_pair_of_a_secret() {
-    let tls = |certificate: &str| {
+    let policy_of = |certificate: &str| {
         let tls = "mode: Simple, hostname: pay.example, wellKnownCACertificates: System";
         policy("tls", OLD, &format!("{{{CART}, tls: {{{tls}, clientCertificate: {certificate}}}}}"))
     };
@@ -313,7 +313,7 @@ fn a_policy_has_callers_show_the_pair_of_a_secret() {
              stringData: {{tls.crt: {chain:?}, tls.key: {key:?}}}\n---\n"
         )
     };
-    let named = tls("{kind: Secret, name: pay}");
+    let named = policy_of("{kind: Secret, name: pay}");
     let good = assembled(&format!("{SERVICES}{}{named}", secret("kubernetes.io/tls", &key.serialize_pem())));
     assert_eq!(standing(&good, "tls")[0].0, AttachmentReason::Accepted);
     let pair = &good.snapshot.client_certificates[&SecretName::new("shop", "pay")];
@@ -332,8 +332,20 @@ fn a_policy_has_callers_show_the_pair_of_a_secret() {
         assert!(bad.snapshot.client_certificates.is_empty());
         assert!(notes(&bad)[0].contains(wrong), "{:?}", notes(&bad));
     }
+    let outside = "apiVersion: policy.leno.dev/v1alpha1\nkind: EgressPolicy\nmetadata: {name: bank, namespace: shop}\n\
+        spec: {hosts: [bank.example], ports: [{number: 80, protocol: HTTP}], tls: {port: 443, \
+        wellKnownCACertificates: System, clientCertificate: {kind: Secret, name: pay}}}\n---\n";
+    let egress = assembled(&format!("{outside}{}", secret("kubernetes.io/tls", &key.serialize_pem())));
+    assert_eq!(egress.snapshot.client_certificates.len(), 1);
+    let Some(UpstreamTls::Simple(tls)) = &egress.snapshot.egress_policies[0].settings.tls else { panic!("{egress:?}") };
+    assert_eq!(
+        (&tls.names, tls.server_name.as_deref()),
+        (&vec![AltName::Dns("bank.example".into())], Some("bank.example"))
+    );
+    let told = notes(&assembled(outside));
+    assert!(told.iter().any(|it| it.contains("names the Secret shop/pay, which is not there")), "{told:?}");
     let unnamed = secret("kubernetes.io/tls", &key.serialize_pem());
-    let own = assembled(&format!("{SERVICES}{unnamed}{}", tls("{kind: Identity}")));
+    let own = assembled(&format!("{SERVICES}{unnamed}{}", policy_of("{kind: Identity}")));
     assert!(own.snapshot.client_certificates.is_empty(), "nobody names it");
     assert_eq!(standing(&own, "tls")[0].0, AttachmentReason::Accepted);
 }

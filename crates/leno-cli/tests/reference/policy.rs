@@ -130,7 +130,7 @@ The refused hear by whom (`x-leno-denied-by: AccessPolicy shop/no-admin`).
 const EGRESS_HEAD: &str = "# EgressPolicy
 
 What pods of its namespace may reach outside of the mesh, where `outboundPolicy` of [MeshConfig](meshconfig.md) is
-`RegistryOnly`, and how. Where it is `AllowAny` everything may be reached, and a policy only adds retries, timeouts and limits.
+`RegistryOnly`, and how. Where it is `AllowAny` everything may be reached, and a policy only adds retries, timeouts, limits and TLS.
 
 ```yaml
 apiVersion: policy.leno.dev/v1alpha1
@@ -154,7 +154,11 @@ A connection goes to the address that the application dialled; what it says of t
 | `TLS` | the name in the ClientHello (SNI), `ipBlocks` | closed, `leno_denied_total{reason=\"unknown_destination\"}` |
 | `TCP` | `ipBlocks` | closed, `leno_denied_total{reason=\"unknown_destination\"}` |
 
-Of several policies that let the same through, the first by name decides on retries, timeouts and limits. Where a policy of
+`tls` has the sidecar speak TLS where the application speaks plaintext (HTTP, or bytes), to the same address and to `tls.port`;
+the certificate is verified. Where its roots, or the Secret of its `clientCertificate`, are not there, no connection is made. It
+holds where `outboundPolicy` is `AllowAny` as well.
+
+Of several policies that let the same through, the first by name decides on retries, timeouts, limits and TLS. Where a policy of
 the port names the address, only those that do have a say.
 ";
 

@@ -27,6 +27,7 @@ use leno_proto::{
 };
 
 use crate::{
+    Client,
     endpoint::strings,
     message::{mesh_tls, sds, string_exact, transport_socket},
 };
@@ -44,6 +45,14 @@ pub(crate) fn transports(
         Some(UpstreamTls::Simple(tls)) => one("tls", &[], origination(tls)),
     };
     mesh(snapshot, accounts).into_iter().chain([rest]).collect()
+}
+
+/// The transport of all that a cluster outside of the mesh is, where it is not plaintext.
+pub(crate) fn outside(client: Client, tls: Option<&UpstreamTls>) -> Option<TransportSocket> {
+    match (client, tls) {
+        (Client::Leno, Some(UpstreamTls::Simple(tls))) => Some(origination(tls)),
+        _ => alone(tls),
+    }
 }
 
 /// The transport of a client that speaks no mesh TLS, where it is not plaintext.

@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, sync::Arc};
 
 use leno_compiler::{Client, Kind, Scope, affected, depends_on_caller, names, resource};
 use leno_model::{
-    ObjectRef, ServiceName, Snapshot,
+    ObjectRef, SecretName, ServiceName, Snapshot,
     mesh::OutboundPolicy,
     policy::{
         AccessPolicy, Authorizer, AuthorizerProtocol, EgressPolicy, RequestMatch, TextMatch, TrafficSettings,
@@ -13,13 +13,14 @@ use leno_model::{
             IdentityMatch, LabelRequirement, TokenIssuer, TokenKeys, TokenMatch, TokenPlace,
         },
         egress::{EgressPort, EgressProtocol, HostMatch},
+        traffic::{ClientCertificate, Roots},
     },
 };
 
 use crate::{
     golden::golden,
     mesh::{account, bookstore, configure, scope},
-    traffic::client_settings,
+    traffic::{client_settings, origination},
 };
 
 /// An access policy that uses everything there is.
@@ -98,6 +99,7 @@ pub(crate) fn egress(name: &str, account: &str, protocol: EgressProtocol, hosts:
         blocks: if hosts.is_empty() { vec![("192.0.2.0".parse().unwrap(), 24)] } else { vec![] },
         requests: vec![RequestMatch { methods: vec!["GET".into()], ..RequestMatch::default() }],
         settings,
+        tls_port: None,
     })
 }
 
@@ -171,6 +173,20 @@ fn access_policies_of_requests_and_of_bytes() {
     golden("access-policy-bytes", &with_access(), &scope("ledger-1"), &[(Kind::Listener, "inbound")]);
     golden("access-external-http", &with_authorizers(), &scope("store-v1-1"), &[(Kind::Listener, "inbound")]);
     golden("access-external-bytes", &with_authorizers(), &scope("ledger-1"), &[(Kind::Listener, "inbound")]);
+}
+
+#[test]
+fn the_sidecar_speaks_tls_to_what_is_outside() {
+    let mut snapshot = bookstore();
+    let mut policy = EgressPolicy::clone(&egress("web", "buyer", EgressProtocol::Http, &["web.example"]));
+    let secret = SecretName::new("shop", "caller");
+    policy.settings.tls = Some(origination(Roots::System, Some(ClientCertificate::Secret(secret.clone()))));
+    policy.tls_port = Some(443);
+    snapshot.egress_policies = vec![Arc::new(policy)];
+    golden("egress-tls", &snapshot, &scope("buyer-1"), &[(Kind::Cluster, "egress/shop/web")]);
+    assert!(snapshot.shows_secret(&account("buyer"), &secret) && !snapshot.shows_secret(&account("ledger"), &secret));
+    let change = affected(&snapshot, &bookstore());
+    assert!(change.touches(&scope("buyer-1"), Kind::Secret, "client-certificate/shop/caller"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use crate::{
     leno::{
         EgressPolicy,
         egress_policy::{EgressPolicySpec, Protocol},
+        traffic_policy::Tls,
     },
     problem::Problems,
     syntax::name,
@@ -38,7 +39,21 @@ pub(super) fn check(policy: &EgressPolicy, problems: &mut Problems<'_>) {
     for (index, one) in spec.matches.iter().enumerate() {
         value::request(one, &format!("spec.matches[{index}]"), problems);
     }
+    if let Some(tls) = spec.tls() {
+        tls_to_the_outside(spec, &tls, problems);
+    }
     traffic_policy::limits(spec.connections.as_ref(), spec.retries.as_ref(), spec.timeouts.as_ref(), problems);
+}
+
+fn tls_to_the_outside(spec: &EgressPolicySpec, tls: &Tls, problems: &mut Problems<'_>) {
+    if let Some(index) = spec.ports.iter().position(|port| port.protocol == Protocol::Tls) {
+        let fix = "the application speaks TLS itself there; write a policy of its own for such ports";
+        problems.add(&format!("spec.ports[{index}].protocol"), "HTTP or TCP, as spec.tls is given", fix);
+    }
+    if spec.tls.as_ref().is_some_and(|tls| tls.port == Some(0)) {
+        problems.add("spec.tls.port", "a port, from 1 to 65535", "");
+    }
+    traffic_policy::tls(tls, problems);
 }
 
 fn ports(spec: &EgressPolicySpec, problems: &mut Problems<'_>) {

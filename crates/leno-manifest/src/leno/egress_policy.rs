@@ -9,9 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     text_match::RequestMatch,
-    traffic_policy::{Connections, Retries, Timeouts},
+    traffic_policy::{
+        Connections, Retries, Timeouts, Tls,
+        tls::{CertificateRef, ClientCertificate, TlsMode, TlsVersion, WellKnownCertificates},
+    },
 };
-use crate::{meta::ObjectMeta, syntax::ip_range};
+use crate::{gateway::backend_tls_policy::SubjectAltName, meta::ObjectMeta, syntax::ip_range};
 
 /// What pods of its namespace may reach outside of the mesh, where `outboundPolicy` is `RegistryOnly`, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -48,6 +51,35 @@ pub struct EgressPolicySpec {
     pub timeouts: Option<Timeouts>,
     /// How much one sidecar has open by this policy at the same time; more is refused with 503.
     pub connections: Option<Connections>,
+    /// TLS that the sidecar speaks for an application that speaks plaintext, on ports of HTTP and TCP; what the application
+    /// sends is passed on as it is when not given.
+    pub tls: Option<EgressTls>,
+}
+
+/// TLS that is spoken to the outside for the application.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EgressTls {
+    /// The port that it is spoken to, e.g. `443`; the one that the application dials when not given.
+    pub port: Option<u16>,
+    /// The name that is asked for (SNI), and that the certificate must have when no others are given; the host of the policy
+    /// when not given, where it has one alone.
+    pub hostname: Option<String>,
+    /// Names of which the certificate must have one.
+    #[serde(default)]
+    pub subject_alt_names: Vec<SubjectAltName>,
+    /// Who vouches for the certificate: ConfigMaps and Secrets of the policy's namespace.
+    #[serde(default)]
+    pub ca_certificate_refs: Vec<CertificateRef>,
+    /// In the place of those: the roots that the sidecar's system has.
+    #[serde(rename = "wellKnownCACertificates")]
+    pub well_known_ca_certificates: Option<WellKnownCertificates>,
+    /// The lowest version that is spoken; `1.2` when not given.
+    pub min_version: Option<TlsVersion>,
+    /// The highest version that is spoken; `1.3` when not given.
+    pub max_version: Option<TlsVersion>,
+    /// What the sidecar shows to a server that asks who calls; nothing when not given.
+    pub client_certificate: Option<ClientCertificate>,
 }
 
 /// A port outside of the mesh.
@@ -112,7 +144,27 @@ impl EgressPolicySpec {
         self.matches.iter().map(RequestMatch::to_model).collect()
     }
 
-    /// Retries, timeouts and limits.
+    /// The same as a TrafficPolicy says it of a service's endpoints.
+    #[must_use]
+    pub fn tls(&self) -> Option<Tls> {
+        let tls = self.tls.as_ref()?;
+        let only = match self.hosts.as_slice() {
+            [host] if !host.starts_with('*') => Some(host.clone()),
+            _ => None,
+        };
+        Some(Tls {
+            mode: TlsMode::Simple,
+            hostname: tls.hostname.clone().or(only),
+            subject_alt_names: tls.subject_alt_names.clone(),
+            ca_certificate_refs: tls.ca_certificate_refs.clone(),
+            well_known_ca_certificates: tls.well_known_ca_certificates,
+            min_version: tls.min_version,
+            max_version: tls.max_version,
+            client_certificate: tls.client_certificate.clone(),
+        })
+    }
+
+    /// Retries, timeouts and limits; TLS left out, whose certificates are in other objects.
     #[must_use]
     pub fn settings(&self) -> TrafficSettings {
         TrafficSettings {

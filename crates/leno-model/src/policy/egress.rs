@@ -20,8 +20,10 @@ pub struct EgressPolicy {
     pub blocks: Vec<(IpAddr, u8)>,
     /// Which requests, on ports of HTTP; any when empty.
     pub requests: Vec<RequestMatch>,
-    /// Retries, timeouts and limits.
+    /// Retries, timeouts and limits; and TLS that sidecars speak for applications.
     pub settings: TrafficSettings,
+    /// The port that such TLS is spoken to; the one that is dialled when not given.
+    pub tls_port: Option<u16>,
 }
 
 impl EgressPolicy {

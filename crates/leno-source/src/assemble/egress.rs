@@ -8,7 +8,7 @@ use leno_manifest::{
 };
 use leno_model::{ObjectRef, mesh::OutboundPolicy, policy::EgressPolicy};
 
-use super::Remarks;
+use super::{Remarks, tls};
 use crate::{Note, NoteReason, Objects};
 
 /// Every policy, in the order of their names.
@@ -23,6 +23,10 @@ pub(super) fn all(objects: &Objects, remarks: &mut Remarks) -> Vec<EgressPolicy>
             remarks.notes.push(Note::new(manifest, NoteReason::Unresolved, text));
         }
         let limits = spec.retries.is_some() || spec.timeouts.is_some() || spec.connections.is_some();
+        let limits = limits || spec.tls.is_some();
+        let mut settings = spec.settings();
+        // What is wrong with it is told in any case; at a policy there is no target that it could be told of.
+        settings.tls = spec.tls().map(|it| tls::said(objects, manifest, &it, remarks).0);
         if mesh.outbound_policy == OutboundPolicy::AllowAny && !limits {
             let text = "it changes nothing while MeshConfig's outboundPolicy is AllowAny: everything may be reached";
             remarks.notes.push(Note::new(manifest, NoteReason::NoEffect, text));
@@ -34,7 +38,8 @@ pub(super) fn all(objects: &Objects, remarks: &mut Remarks) -> Vec<EgressPolicy>
             hosts: spec.hosts(),
             blocks: spec.blocks(),
             requests: spec.requests(),
-            settings: spec.settings(),
+            settings,
+            tls_port: spec.tls.as_ref().and_then(|tls| tls.port),
         });
     }
     all

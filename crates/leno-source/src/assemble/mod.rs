@@ -61,7 +61,9 @@ pub fn assemble(objects: &Objects) -> Assembly {
     conditions.extend(backend_tls::conditions(judged, &remarks));
     let splits = split::all(objects, &routes, &mut remarks);
     let said_of_tls = traffic_policies.values().flatten().filter_map(|policy| policy.settings.tls.as_ref());
-    let client_certificates = tls::pairs(objects, said_of_tls);
+    let egress_policies = egress::all(objects, &mut remarks);
+    let to_the_outside = egress_policies.iter().filter_map(|policy| policy.settings.tls.as_ref());
+    let client_certificates = tls::pairs(objects, said_of_tls.chain(to_the_outside));
     let snapshot = Snapshot {
         version: 0,
         mesh: Arc::new(config.map(MeshConfig::to_model).unwrap_or_default()),
@@ -69,7 +71,7 @@ pub fn assemble(objects: &Objects) -> Assembly {
         workloads: workloads.into_iter().map(|it| (it.name.clone(), Arc::new(it.into_model()))).collect(),
         access_rules: access::all(objects, &mut remarks).into_iter().map(Arc::new).collect(),
         access_policies: access_policy::all(objects, &mut remarks).into_iter().map(Arc::new).collect(),
-        egress_policies: egress::all(objects, &mut remarks).into_iter().map(Arc::new).collect(),
+        egress_policies: egress_policies.into_iter().map(Arc::new).collect(),
         traffic_splits: splits.into_iter().map(Arc::new).collect(),
         routes: routes.into_iter().map(Arc::new).collect(),
         traffic_policies: traffic_policies.into_iter().map(|(name, it)| (name, Arc::new(it))).collect(),

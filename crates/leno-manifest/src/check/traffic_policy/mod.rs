@@ -8,6 +8,7 @@ mod tls;
 
 use std::time::Duration;
 
+pub(super) use self::tls::check as tls;
 use super::{target, value};
 use crate::{
     leno::{

@@ -10,7 +10,7 @@ use crate::{
     syntax::name,
 };
 
-pub(super) fn check(tls: &Tls, problems: &mut Problems<'_>) {
+pub(in crate::check) fn check(tls: &Tls, problems: &mut Problems<'_>) {
     let at = |field: &str| format!("spec.tls.{field}");
     if tls.mode != TlsMode::Simple {
         for (given, field) in [
