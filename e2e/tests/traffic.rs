@@ -338,3 +338,31 @@ fn precedence(mesh: &Mesh) {
     mesh.curl_until("shop/client", &["http://plain.shop/delay/300"], 504);
     wait::until("the younger is accepted", || standing("later"), |it| it["status"] == "True");
 }
+
+/// Each caller, told by its certificate, has a limit of its own; so has each value of a header.
+#[test]
+fn callers_are_limited_each_by_itself() {
+    let shop = meshed_namespace("shop")
+        + &client("shop", "one", "")
+        + &client("shop", "two", "")
+        + &Echo::new("shop", "server").yaml()
+        + &service("shop", "server", "server", &[HTTP]);
+    let mesh = Mesh::up(&[shop, mesh_config("defaultAccess: Allow")]);
+    mesh.curl_until("shop/one", &["http://server.shop/"], 200);
+    mesh.apply(
+        "---\napiVersion: policy.leno.dev/v1alpha1\nkind: TrafficPolicy\nmetadata: { name: each, namespace: shop }\n\
+         spec:\n  targetRefs: [{ kind: Service, name: server }]\n  localRateLimit:\n    http:\n      requests: 2\n      per: 1h\n      \
+         by: [{ caller: true }]\n      routes: [{ match: { path: { prefix: /user } }, requests: 1, per: 1h, \
+         by: [{ header: x-user }] }]\n",
+    );
+    let call = |from: &str, path: &str, header: &str| {
+        mesh.curl(&format!("shop/{from}"), &["-H", header, &format!("http://server.shop{path}")]).status
+    };
+    wait::until("one has had its own", || call("one", "/", "a: b"), |status| *status == 429);
+    assert_eq!(call("one", "/", "x-leno-caller: spiffe://cluster.local/ns/shop/sa/three"), 429, "it says so itself");
+    assert_eq!([(); 3].map(|()| call("two", "/", "a: b")), [200, 200, 429], "the other has as much");
+    assert_eq!([(); 2].map(|()| call("one", "/user", "x-user: me")), [200, 429]);
+    assert_eq!([(); 2].map(|()| call("two", "/user", "x-user: you")), [200, 429]);
+    assert_eq!(call("two", "/user", "x-user: me"), 429, "it is the header that counts there");
+    assert_eq!([(); 2].map(|()| call("one", "/user", "a: b")), [200, 429], "those without it count together");
+}

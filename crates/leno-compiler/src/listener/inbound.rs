@@ -13,7 +13,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use leno_model::{Protocol, Snapshot, Workload, mesh::MtlsMode, policy::TrafficSettings, resource_name};
+use leno_model::{
+    Protocol, Snapshot, Workload,
+    mesh::MtlsMode,
+    policy::{
+        TrafficSettings,
+        traffic::{GlobalRateLimit, HttpLimit},
+    },
+    resource_name,
+};
 use leno_proto::{
     any,
     google::protobuf::BoolValue,
@@ -135,11 +143,14 @@ impl Inbound<'_> {
             let config = traffic::rate_limit::filter(limit, name);
             http_filter(traffic::rate_limit::FILTER, config)
         });
-        let global = limits.global_rate_limit.iter().flat_map(traffic::global_rate_limit::filters);
+        let global = limits.global_rate_limit.as_ref();
+        let counts_callers =
+            limit.is_some_and(HttpLimit::counts_callers) || global.is_some_and(GlobalRateLimit::counts_callers);
+        let caller = counts_callers.then(traffic::global_rate_limit::caller);
+        let limiters = caller.into_iter().chain(limiter).chain(global.map(traffic::global_rate_limit::filter));
         let routes = filter::inline(route::to_application(name, limit));
         let mesh = &self.snapshot.mesh;
-        let mut manager =
-            filter::http(name, routes, tokens.into_iter().chain(access).chain(limiter).chain(global), mesh.access_log);
+        let mut manager = filter::http(name, routes, tokens.into_iter().chain(access).chain(limiters), mesh.access_log);
         if let Some(bytes) = mesh.max_request_bytes {
             filter::limit_bodies(&mut manager, bytes);
         }

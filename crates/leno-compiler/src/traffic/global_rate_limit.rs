@@ -52,17 +52,17 @@ const FILTER: &str = "envoy.filters.http.ratelimit";
 
 /// Who a request is counted for.
 #[derive(Clone, Copy)]
-enum Who<'a> {
+pub(super) enum Who<'a> {
     /// Whom [`CALLER`] names: at the server's sidecar.
     Peer,
     /// This identity: at the caller's own sidecar.
     Itself(&'a str),
 }
 
-/// The filters of a server: who calls, where a limit asks for it, then the limits.
-pub(crate) fn filters(limit: &GlobalRateLimit) -> impl Iterator<Item = HttpFilter> {
+/// The filter of a server. Where a limit counts callers, [`caller`] comes before it.
+pub(crate) fn filter(limit: &GlobalRateLimit) -> HttpFilter {
     let rules = limit.limits.iter().map(|one| counted(one, Who::Peer)).collect();
-    limit.counts_callers().then(caller).into_iter().chain([http_filter(FILTER, any::pack(&asking(limit, rules)))])
+    http_filter(FILTER, any::pack(&asking(limit, rules)))
 }
 
 /// The filter of a caller, which asks about those requests alone whose routes say so ([`of_rule`]). There may be several,
@@ -81,7 +81,8 @@ fn name(policy: &ObjectRef) -> String {
     format!("{FILTER}/{}/{}", policy.namespace, policy.name)
 }
 
-fn caller() -> HttpFilter {
+/// The filter that tells who calls, in a header; what callers say themselves is taken away.
+pub(crate) fn caller() -> HttpFilter {
     let identity = HeaderValueOption {
         header: Some(HeaderValue {
             key: CALLER.into(),
@@ -169,7 +170,8 @@ fn path(fits: &TextMatch) -> HeaderMatcher {
     matcher::named(":path", Some(matcher::text(&TextMatch::Regex(regex))))
 }
 
-fn by(by: &CountBy, who: Who<'_>) -> ActionSpecifier {
+/// What is counted apart, as an entry of a descriptor; of requests without it there is no descriptor.
+pub(super) fn by(by: &CountBy, who: Who<'_>) -> ActionSpecifier {
     let header = |name: &str, key: &str| {
         ActionSpecifier::RequestHeaders(RequestHeaders {
             header_name: name.to_owned(),

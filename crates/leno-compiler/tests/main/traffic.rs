@@ -115,6 +115,7 @@ pub(crate) fn client_settings() -> TrafficSettings {
 /// Everything that can be said of the servers' side.
 pub(crate) fn server_settings() -> TrafficSettings {
     let rate = |requests| HttpRate {
+        by: if requests == 100 { vec![] } else { vec![CountBy::Caller, CountBy::Header("x-user".into())] },
         requests,
         per: SECOND,
         burst: 50,

@@ -5,7 +5,10 @@ use super::{
     value::{self, header_name, positive_time, request},
 };
 use crate::{
-    leno::traffic_policy::{GlobalRateLimit, global_rate_limit::CountedLimit},
+    leno::traffic_policy::{
+        GlobalRateLimit,
+        global_rate_limit::{CountBy, CountedLimit},
+    },
     problem::Problems,
 };
 
@@ -45,7 +48,12 @@ fn counted(limit: &CountedLimit, at: &str, problems: &mut Problems<'_>) {
     if limit.requests.is_none() && limit.per.is_some() {
         problems.add(&format!("{at}.per"), "nothing, as there is no requests beside it", "");
     }
-    for (index, by) in limit.by.iter().enumerate() {
+    counted_by(&limit.by, at, problems);
+}
+
+/// What is counted apart.
+pub(super) fn counted_by(by: &[CountBy], at: &str, problems: &mut Problems<'_>) {
+    for (index, by) in by.iter().enumerate() {
         let at = format!("{at}.by[{index}]");
         let all = "header, queryParameter, path, method, remoteAddress and caller (true)";
         problems.exactly_one(&by.given(), &at, all);

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use super::global_rate_limit::counted_by;
 use super::value::{header, header_name, header_value, number, positive_time, request, time};
 use crate::{
     leno::traffic_policy::{
@@ -105,6 +106,7 @@ fn http(http: &HttpRateLimit, at: &str, problems: &mut Problems<'_>) {
             (http.burst.is_some(), "burst"),
             (http.response_status.is_some(), "responseStatus"),
             (!http.response_headers.is_empty(), "responseHeaders"),
+            (!http.by.is_empty(), "by"),
         ] {
             if given {
                 problems.add(&format!("{at}.{field}"), "nothing, as there is no requests beside it", "");
@@ -112,6 +114,7 @@ fn http(http: &HttpRateLimit, at: &str, problems: &mut Problems<'_>) {
         }
     }
     number(http.requests, 1..=u32::MAX, &format!("{at}.requests"), problems);
+    counted_by(&http.by, at, problems);
     time(http.per.as_ref(), SHORTEST, &format!("{at}.per"), problems);
     answer(http.response_status, &http.response_headers, at, problems);
     for (index, one) in http.routes.iter().enumerate() {
@@ -122,6 +125,7 @@ fn http(http: &HttpRateLimit, at: &str, problems: &mut Problems<'_>) {
 fn route(route: &RateLimitRoute, at: &str, problems: &mut Problems<'_>) {
     request(&route.fits, &format!("{at}.match"), problems);
     number(Some(route.requests), 1..=u32::MAX, &format!("{at}.requests"), problems);
+    counted_by(&route.by, at, problems);
     time(route.per.as_ref(), SHORTEST, &format!("{at}.per"), problems);
     answer(route.response_status, &route.response_headers, at, problems);
 }

@@ -56,6 +56,11 @@ fn fields(spec: &TrafficPolicySpec) -> Vec<Field> {
         never(retries.is_some_and(|it| it.budget.is_some()), "retries.budget"),
         never(timeouts.is_some_and(|it| it.connect.is_some()), "timeouts.connect"),
         never(http.is_some_and(|http| !http.routes.is_empty()), "localRateLimit.http.routes"),
+        // There each caller's own sidecar counts.
+        never(
+            http.is_some_and(|http| http.by.iter().any(|by| by.caller == Some(true))),
+            "localRateLimit.http.by.caller",
+        ),
         requests(retries.is_some(), "retries"),
         requests(timeouts.is_some_and(|it| it.request.is_some()), "timeouts.request"),
         requests(spec.mirror.is_some(), "mirror"),

@@ -151,7 +151,7 @@ impl CountBy {
     }
 
     /// What it means; `None` when nothing is given, which reading refuses.
-    fn to_model(&self) -> Option<ByModel> {
+    pub(super) fn to_model(&self) -> Option<ByModel> {
         let flags = [
             (self.path, ByModel::Path),
             (self.method, ByModel::Method),

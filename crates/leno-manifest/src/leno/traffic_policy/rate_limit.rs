@@ -8,6 +8,7 @@ use leno_model::policy::traffic::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::global_rate_limit::CountBy;
 use crate::{leno::text_match::RequestMatch, syntax::duration};
 
 /// How much each instance takes in a time, counted at its own sidecar; at least one of `http` and `tcp`.
@@ -26,6 +27,10 @@ pub struct LocalRateLimit {
 pub struct HttpRateLimit {
     /// So many, of those that fit none of `routes`, from 1 up; as many as come when not given.
     pub requests: Option<u32>,
+    /// What is counted apart, all of it together, so that each has `requests` of its own; requests without it count together.
+    /// Of more than 10000 at the same time the one that was seen longest ago is forgotten.
+    #[serde(default)]
+    pub by: Vec<CountBy>,
     /// In this time, from `50ms` up; `1s` when not given.
     pub per: Option<String>,
     /// So many more at once where earlier ones stayed away; none when not given.
@@ -49,6 +54,9 @@ pub struct RateLimitRoute {
     pub fits: RequestMatch,
     /// So many, from 1 up.
     pub requests: u32,
+    /// What is counted apart, all of it together, so that each has `requests` of its own; requests without it count together.
+    #[serde(default)]
+    pub by: Vec<CountBy>,
     /// In this time, from `50ms` up; `1s` when not given.
     pub per: Option<String>,
     /// So many more at once where earlier ones stayed away; none when not given.
@@ -86,6 +94,7 @@ impl LocalRateLimit {
 impl HttpRateLimit {
     fn to_model(&self) -> HttpModel {
         let rate = self.requests.map(|requests| RateModel {
+            by: self.by.iter().filter_map(CountBy::to_model).collect(),
             requests,
             per: per(self.per.as_ref()),
             burst: self.burst.unwrap_or(0),
@@ -99,6 +108,7 @@ impl HttpRateLimit {
 impl RateLimitRoute {
     fn to_model(&self) -> RouteModel {
         let rate = RateModel {
+            by: self.by.iter().filter_map(CountBy::to_model).collect(),
             requests: self.requests,
             per: per(self.per.as_ref()),
             burst: self.burst.unwrap_or(0),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::CountBy;
 use crate::policy::RequestMatch;
 
 /// How much a server takes in a time.
@@ -22,6 +23,15 @@ pub struct HttpLimit {
     pub routes: Vec<RateRoute>,
 }
 
+impl HttpLimit {
+    /// Whether callers are counted apart.
+    #[must_use]
+    pub fn counts_callers(&self) -> bool {
+        let rates = self.rate.iter().chain(self.routes.iter().map(|route| &route.rate));
+        rates.into_iter().any(|rate| rate.by.contains(&CountBy::Caller))
+    }
+}
+
 /// Some requests, and how many of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateRoute {
@@ -34,6 +44,8 @@ pub struct RateRoute {
 /// How many requests in a time, and what the others are answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpRate {
+    /// What is counted apart, all of it together; requests without it count together.
+    pub by: Vec<CountBy>,
     /// So many; at least 1.
     pub requests: u32,
     /// In this time; at least 50 ms.
