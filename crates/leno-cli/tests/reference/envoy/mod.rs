@@ -41,8 +41,7 @@ pub(crate) fn page() -> String {
          Envoy, with its defaults; of an enumeration, or of what may stand in `typed_config`, the remark names what is \
          supported when not all is. *Ignored* ones are taken and make no difference, for the reason beside them. *Refused* \
          ones are answered by a NACK, or the file is not used, with the field's path and value. What is not on this page is \
-         refused too, but for `ext_authz`, what routes say for `jwt_authn`, the network filter `local_ratelimit`, and \
-         predicates of retries, whose fields are not listed yet.\n\n\
+         refused too, but for what stands in TLS contexts and secrets, whose fields are not listed yet.\n\n\
          {}\n\n",
         totals(&sections)
     );

@@ -3,7 +3,7 @@
 //! [`envoy.config.core.v3.HeaderValueOption`]: https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/core/v3/base.proto#config-core-v3-headervalueoption
 
 use leno_engine::route::{Fillable, Format, HeaderAppend, HeaderEdits, HeaderText, HeaderWrite};
-use leno_proto::v3::core::{HeaderValueOption, header_value_option::HeaderAppendAction};
+use leno_proto::v3::core::{HeaderValue, HeaderValueOption, header_value_option::HeaderAppendAction};
 
 use super::check::{Check, at, join};
 
@@ -34,15 +34,7 @@ pub(super) fn write(check: &mut Check, path: &str, mut option: HeaderValueOption
         check.wrong(&join(path, "header"), "missing", "a header");
         return None;
     };
-    let value = text(check, &join(path, "header.value"), &header.value, known)?;
-    if !header.raw_value.is_empty() {
-        check.unsupported::<()>(path, "header.raw_value", "value");
-    }
-    name(check, &join(path, "header.key"), &header.key);
-    let name = header.key.to_ascii_lowercase();
-    if header.value.bytes().any(|byte| byte < b' ' && byte != b'\t' || byte == 0x7f) {
-        check.wrong(&join(path, "header.value"), "a control character", "none");
-    }
+    let (name, value) = pair(check, &join(path, "header"), &header, known)?;
     #[expect(deprecated, reason = "older control planes write it")]
     let append = option.append.take();
     if append.is_some() && option.append_action != 0 {
@@ -60,7 +52,25 @@ pub(super) fn write(check: &mut Check, path: &str, mut option: HeaderValueOption
         }
     };
     check.rest(path, &option);
-    Some(HeaderWrite { name: name.into(), value, append })
+    Some(HeaderWrite { name, value, append })
+}
+
+/// The name and the value of a header.
+pub(super) fn pair(
+    check: &mut Check,
+    path: &str,
+    header: &HeaderValue,
+    known: Known,
+) -> Option<(Box<str>, HeaderText)> {
+    let value = text(check, &join(path, "value"), &header.value, known)?;
+    if !header.raw_value.is_empty() {
+        check.unsupported::<()>(path, "raw_value", "value");
+    }
+    name(check, &join(path, "key"), &header.key);
+    if header.value.bytes().any(|byte| byte < b' ' && byte != b'\t' || byte == 0x7f) {
+        check.wrong(&join(path, "value"), "a control character", "none");
+    }
+    Some((header.key.to_ascii_lowercase().into(), value))
 }
 
 /// What is known where a value is filled in.

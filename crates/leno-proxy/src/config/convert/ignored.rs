@@ -69,6 +69,11 @@ pub const IGNORED: &[Ignored] = &[
         "there are no layers that would change the default (`layered_runtime` is refused)",
     ),
     ignored(
+        "envoy.config.core.v3.RuntimeFeatureFlag",
+        "runtime_key",
+        "there are no layers that would change the default (`layered_runtime` is refused)",
+    ),
+    ignored(
         "envoy.config.core.v3.RuntimeUInt32",
         "runtime_key",
         "there are no layers that would change the default (`layered_runtime` is refused)",
@@ -111,11 +116,22 @@ pub const IGNORED: &[Ignored] = &[
     ignored("envoy.config.route.v3.RateLimit.Action.RemoteAddressMatch", "default_value", "the value is never empty"),
     ignored("envoy.config.route.v3.RetryPolicy.RetryPriority", "name", "the type decides which it is"),
     ignored("envoy.config.route.v3.RouteAction.RequestMirrorPolicy", "trace_sampled", "no spans are exported"),
-    ignored("envoy.config.route.v3.RetryPolicy.RetryHostPredicate", "typed_config", "`previous_hosts` has no settings"),
     ignored(
         "envoy.config.route.v3.RouteConfiguration",
         "validate_clusters",
         "clusters are asked for as they are named",
+    ),
+    ignored("envoy.extensions.filters.http.ext_authz.v3.CheckSettings", "emit_client_span", "no spans are exported"),
+    ignored(
+        "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+        "charge_cluster_response_stats",
+        "there are no such statistics",
+    ),
+    ignored("envoy.extensions.filters.http.ext_authz.v3.ExtAuthz", "emit_client_span", "no spans are exported"),
+    ignored(
+        "envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+        "stat_prefix",
+        "there are no statistics under a prefix",
     ),
     ignored(
         "envoy.extensions.filters.http.fault.v3.HTTPFault",

@@ -10,7 +10,7 @@ use leno_engine::{
     route::{HeaderAppend, HeaderWrite},
 };
 use leno_proto::v3::core::{
-    ApiVersion, GrpcService as GrpcProto, HeaderValue, HeaderValueOption, HttpUri, grpc_service::TargetSpecifier,
+    ApiVersion, GrpcService as GrpcProto, HeaderValue, HttpUri, grpc_service::TargetSpecifier,
     http_uri::HttpUpstreamType,
 };
 
@@ -24,7 +24,7 @@ pub(super) fn grpc(check: &mut Check, path: &str, mut proto: GrpcProto, time: Du
     let timeout = check.duration_or(&join(path, "timeout"), proto.timeout.take(), time);
     let metadata = std::mem::take(&mut proto.initial_metadata).into_iter().enumerate();
     let metadata =
-        metadata.filter_map(|(index, one)| write(check, &at(path, "initial_metadata", index), one)).collect();
+        metadata.filter_map(|(index, one)| write(check, &at(path, "initial_metadata", index), &one)).collect();
     if proto.target_specifier.is_none() {
         check.wrong(path, "no service of a cluster", "envoy_grpc");
     }
@@ -56,11 +56,9 @@ pub(super) fn version(check: &mut Check, path: &str, version: &mut i32) {
 }
 
 /// A header of each question.
-pub(super) fn write(check: &mut Check, path: &str, header: HeaderValue) -> Option<HeaderWrite> {
-    let option = HeaderValueOption { header: Some(header), ..HeaderValueOption::default() };
-    let mut write = header::write(check, path, option, Known::Request)?;
-    write.append = HeaderAppend::Overwrite;
-    Some(write)
+pub(super) fn write(check: &mut Check, path: &str, header: &HeaderValue) -> Option<HeaderWrite> {
+    let (name, value) = header::pair(check, path, header, Known::Request)?;
+    Some(HeaderWrite { name, value, append: HeaderAppend::Overwrite })
 }
 
 /// A service that speaks HTTP.

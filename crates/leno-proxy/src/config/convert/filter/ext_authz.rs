@@ -155,8 +155,9 @@ fn http(
         allowed.get_or_insert_default().extend(older);
     }
     let add = std::mem::take(&mut question.headers_to_add).into_iter().enumerate();
-    let add =
-        add.filter_map(|(index, one)| service::write(check, &at(&of_question, "headers_to_add", index), one)).collect();
+    let add = add
+        .filter_map(|(index, one)| service::write(check, &at(&of_question, "headers_to_add", index), &one))
+        .collect();
     check.rest(&of_question, &question);
     let mut answer = proto.authorization_response.take().unwrap_or_default();
     let mut lists = answer_lists(check, &join(path, "authorization_response"), &mut answer);
