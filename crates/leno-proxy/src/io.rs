@@ -24,16 +24,14 @@ pub enum Io {
     Dialed(Box<client::TlsStream<Socket>>),
 }
 
-/// How long the bytes that a refused caller still sends are read, so that it gets to see the answer.
-pub(crate) const LINGER: Duration = Duration::from_secs(1);
-/// How many of them.
+/// How many bytes that a refused caller still sends are read, so that it gets to see the answer.
 pub(crate) const LINGER_BYTES: usize = 256 * 1024;
 
 impl Io {
     /// Ends a connection so that the other side sees all that was written: says that no more will come, then reads for a
-    /// moment what is still under way. Closing at once would reset the connection and lose the answer.
-    pub async fn close(mut self) {
-        if self.shutdown().await.is_err() {
+    /// moment, at most `linger`, what is still under way. Closing at once may reset the connection and lose the answer.
+    pub async fn close(mut self, linger: Duration) {
+        if self.shutdown().await.is_err() || linger.is_zero() {
             return;
         }
         let rest = async {
@@ -47,7 +45,7 @@ impl Io {
                 }
             }
         };
-        drop(tokio::time::timeout(LINGER, rest).await);
+        drop(tokio::time::timeout(linger, rest).await);
     }
 }
 

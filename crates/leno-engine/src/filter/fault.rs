@@ -19,6 +19,8 @@ pub struct Fault {
     pub headers: Vec<HeaderMatcher>,
     /// Requests to this cluster only; `None`: to all.
     pub cluster: Option<Box<str>>,
+    /// Requests that say to come from one of these nodes (`x-envoy-downstream-service-node`); none: from anywhere.
+    pub nodes: Vec<Box<str>>,
     /// The delay.
     pub delay: Option<(Delay, Fraction)>,
     /// The failure.
@@ -75,6 +77,7 @@ impl PartialEq for Fault {
         of(self) == of(other)
             && self.headers == other.headers
             && self.cluster == other.cluster
+            && self.nodes == other.nodes
             && self.body == other.body
     }
 }
@@ -84,6 +87,12 @@ impl Fault {
     pub fn fits<R: RequestHead>(&self, request: &R, cluster: Option<&str>) -> bool {
         self.cluster.as_deref().is_none_or(|wanted| cluster == Some(wanted))
             && self.headers.iter().all(|header| header.matches(request))
+            && self.comes_from(request)
+    }
+
+    fn comes_from<R: RequestHead>(&self, request: &R) -> bool {
+        let is = |node: &[u8]| self.nodes.iter().any(|wanted| wanted.as_bytes() == node);
+        self.nodes.is_empty() || request.header("x-envoy-downstream-service-node").is_some_and(is)
     }
 
     /// Begins one, if there are not too many.
@@ -147,6 +156,7 @@ mod tests {
         Fault {
             headers: vec![],
             cluster: Some("books".into()),
+            nodes: vec![],
             delay: Some((Delay::Header, Fraction::ALL)),
             abort: Some((Abort::Header, Fraction::ALL)),
             body: "fault filter abort".into(),
@@ -170,6 +180,14 @@ mod tests {
         assert_eq!(fault.abort(&none, random), None);
         let illegal = SimpleRequest::new("GET", "/", "a").with("x-envoy-fault-abort-request", "99");
         assert_eq!(fault.abort(&illegal, random), None);
+    }
+
+    #[test]
+    fn it_may_be_for_some_nodes_alone() {
+        let fault = Fault { cluster: None, nodes: vec!["a".into(), "b".into()], ..fault() };
+        let of = |node: &str| SimpleRequest::new("GET", "/", "h").with("x-envoy-downstream-service-node", node);
+        assert!(fault.fits(&of("b"), None) && !fault.fits(&of("c"), None));
+        assert!(!fault.fits(&SimpleRequest::new("GET", "/", "h"), None));
     }
 
     #[test]

@@ -216,6 +216,8 @@ pub struct HttpLimits {
     pub max_connection_duration: Option<Duration>,
     /// How long a request may take with its answer, tunnels included, where its route says nothing; `None`: for ever.
     pub max_stream_duration: Option<Duration>,
+    /// How long a caller has to close a connection that is ended here, before it is closed; zero: no time. Default one second.
+    pub delayed_close: Duration,
     /// After how many requests a connection is closed; `None`: never.
     pub max_requests: Option<NonZeroU32>,
 }
@@ -231,6 +233,7 @@ impl Default for HttpLimits {
             max_headers_count: 100,
             max_connection_duration: None,
             max_stream_duration: None,
+            delayed_close: Duration::from_secs(1),
             max_requests: None,
         }
     }

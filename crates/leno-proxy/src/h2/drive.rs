@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use tokio::io::AsyncWrite as _;
@@ -147,10 +148,10 @@ impl Driver {
         })
     }
 
-    /// Ends the connection so that the other side sees all that was written.
-    pub(crate) async fn close(self) {
+    /// Ends the connection so that the other side sees all that was written, for which it has at most `linger`.
+    pub(crate) async fn close(self, linger: Duration) {
         let Self { link, io, .. } = self;
         drop(link);
-        io.close().await;
+        io.close(linger).await;
     }
 }

@@ -57,6 +57,7 @@ fn nothing_is_counted_or_taken() {
         manager.filters.push(filter(FilterConfig::Fault(Arc::new(Fault {
             headers: vec![],
             cluster: None,
+            nodes: vec![],
             delay: None,
             abort: Some((Abort::Fixed(AbortStatus::Http(500)), half)),
             body: "".into(),

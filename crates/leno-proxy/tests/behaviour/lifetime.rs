@@ -89,6 +89,30 @@ fn a_connection_that_rests_ends_when_it_was_idle_for_too_long() {
 }
 
 #[test]
+fn a_caller_has_a_while_to_close_what_is_ended_here() {
+    run(async {
+        // How long bytes can still be sent on a connection that was ended after an answer.
+        let open = async |delayed_close| {
+            let (server, _) = scripted(TWICE).await;
+            let limits = HttpLimits { delayed_close, ..HttpLimits::default() };
+            let (_sidecar, address) = with(limited(server, limits)).await;
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(b"GET / HTTP/1.1\r\nno header\r\n\r\n").await.unwrap();
+            assert!(rest(&mut stream).await.starts_with("HTTP/1.1 400"));
+            let began = Instant::now();
+            while stream.write_all(b"x").await.is_ok() {
+                sleep(Duration::from_millis(10)).await;
+            }
+            began.elapsed()
+        };
+        let long = Duration::from_millis(1500);
+        assert!(open(Duration::ZERO).await < long);
+        assert!(open(Duration::from_millis(100)).await < long);
+        assert!(open(long * 2).await > long);
+    });
+}
+
+#[test]
 fn a_connection_that_rests_ends_with_the_process() {
     run(async {
         let (server, _) = scripted(TWICE).await;

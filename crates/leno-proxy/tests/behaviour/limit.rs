@@ -251,6 +251,7 @@ fn what_limits_and_faults_decide_is_counted() {
         let fault = Fault {
             headers: vec![],
             cluster: None,
+            nodes: vec![],
             delay: Some((Delay::Fixed(Duration::from_millis(1)), Fraction::ALL)),
             abort: Some((Abort::Fixed(AbortStatus::Http(500)), Fraction::ALL)),
             body: "".into(),

@@ -200,6 +200,8 @@ fn limits(check: &mut Check, path: &str, proto: &mut Proto, underscores: &mut Un
     limits.headers_timeout = check.duration_or(&path_of("request_headers_timeout"), headers, limits.headers_timeout);
     let request = proto.request_timeout.take();
     limits.request_timeout = check.duration_or(&path_of("request_timeout"), request, limits.request_timeout);
+    let close = proto.delayed_close_timeout.take();
+    limits.delayed_close = check.duration_or(&path_of("delayed_close_timeout"), close, limits.delayed_close);
     if let Some(size) = proto.max_request_headers_kb.take() {
         if size.value == 0 || size.value > 8192 {
             check.wrong(&path_of("max_request_headers_kb"), size.value.to_string(), "1 to 8192");

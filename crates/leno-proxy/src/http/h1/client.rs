@@ -196,9 +196,9 @@ impl Client {
         !self.head.keep_alive && self.head.framing == Framing::None && self.input.is_empty() && !self.io.is_tls()
     }
 
-    /// Ends the connection so that the caller sees all that was written.
-    pub(super) async fn close(self) {
-        self.io.close().await;
+    /// Ends the connection so that the caller sees all that was written, for which it has at most `linger`.
+    pub(super) async fn close(self, linger: Duration) {
+        self.io.close(linger).await;
     }
 
     /// Sees that written bytes leave.

@@ -123,7 +123,7 @@ impl Server {
             client = match after {
                 After::Next(client) => client,
                 After::Close(client) => {
-                    client.close().await;
+                    client.close(self.manager.limits.delayed_close).await;
                     return None;
                 }
                 After::Gone => return None,

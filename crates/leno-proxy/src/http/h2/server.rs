@@ -40,7 +40,7 @@ pub(in crate::http) async fn run(connection: Rc<Connection>, mut current: Curren
     let Some((limits, options)) = current.manager().map(|manager| (manager.limits, manager.http2)) else { return };
     let time = if limits.headers_timeout.is_zero() { Duration::from_secs(60) } else { limits.headers_timeout };
     // Boxed: it is over soon, and the connection stays.
-    let preface = Box::pin(timeout(time, preface(io, first)));
+    let preface = Box::pin(timeout(time, preface(io, first, limits.delayed_close)));
     let Some((io, first)) = preface.await.ok().flatten() else { return };
     let link = Link::new(Role::Server, settings(&limits, &options), options.keepalive);
     let mut driver = Driver::new(Rc::clone(&link), io, first);
@@ -96,11 +96,11 @@ pub(in crate::http) async fn run(connection: Rc<Connection>, mut current: Curren
     if let Err(why) = ended.await {
         tracing::debug!(peer = %connection.peer, why, "HTTP/2 connection ended");
     }
-    driver.close().await;
+    driver.close(limits.delayed_close).await;
 }
 
 /// Reads on until the connection preface is there. What begins otherwise is no HTTP/2: closed, `None`.
-async fn preface(mut io: Io, mut first: Vec<u8>) -> Option<(Io, Vec<u8>)> {
+async fn preface(mut io: Io, mut first: Vec<u8>, linger: Duration) -> Option<(Io, Vec<u8>)> {
     while first.len() < PREFACE.len() && PREFACE.starts_with(&first) {
         let mut piece = [0; 4096];
         match io.read(&mut piece).await {
@@ -111,6 +111,6 @@ async fn preface(mut io: Io, mut first: Vec<u8>) -> Option<(Io, Vec<u8>)> {
     if first.starts_with(PREFACE) {
         return Some((io, first));
     }
-    io.close().await;
+    io.close(linger).await;
     None
 }

@@ -20,6 +20,7 @@ pub(super) fn convert(check: &mut Check, path: &str, mut proto: HttpFault) -> Fi
     let headers = std::mem::take(&mut proto.headers).into_iter().enumerate();
     let headers = headers.filter_map(|(index, one)| matcher::header(check, &at(path, "headers", index), one)).collect();
     let cluster = std::mem::take(&mut proto.upstream_cluster);
+    let nodes = std::mem::take(&mut proto.downstream_nodes).into_iter().map(Into::into).collect();
     let delay = proto.delay.take().and_then(|delay| self::delay(check, &join(path, "delay"), delay));
     let mut body = String::new();
     let abort = proto.abort.take().and_then(|abort| self::abort(check, &join(path, "abort"), abort, &mut body));
@@ -32,7 +33,7 @@ pub(super) fn convert(check: &mut Check, path: &str, mut proto: HttpFault) -> Fi
     check.rest(path, &proto);
     let cluster = (!cluster.is_empty()).then(|| cluster.into());
     let active = std::sync::Arc::default();
-    FilterConfig::Fault(Fault { headers, cluster, delay, abort, body: body.into(), max_active, active }.into())
+    FilterConfig::Fault(Fault { headers, cluster, nodes, delay, abort, body: body.into(), max_active, active }.into())
 }
 
 fn delay(check: &mut Check, path: &str, mut proto: FaultDelay) -> Option<(Delay, Fraction)> {

@@ -160,6 +160,7 @@ fn protocols() -> HttpConnectionManager {
         stream_idle_timeout: seconds(1),
         request_headers_timeout: seconds(2),
         request_timeout: seconds(3),
+        delayed_close_timeout: seconds(10),
         max_request_headers_kb: uint32(4),
         common_http_protocol_options: Some(HttpProtocolOptions {
             idle_timeout: seconds(5),
@@ -214,6 +215,7 @@ fn limits_of_connection_managers() {
         max_connection_duration: Some(Duration::from_secs(7)),
         max_stream_duration: Some(Duration::from_secs(9)),
         max_requests: std::num::NonZeroU32::new(8),
+        delayed_close: Duration::from_secs(10),
     };
     assert_eq!(limits_of(&manager), expected);
 }
