@@ -21,7 +21,10 @@ use leno_model::ObjectRef;
 use leno_runtime::Drained;
 use leno_source::{Assembly, Objects, assemble};
 use serde_json::Value;
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::sleep,
+};
 use tracing::{info, warn};
 
 /// The configuration of `deploy/webhook.yaml`.
@@ -31,19 +34,35 @@ const LOOK: Duration = Duration::from_secs(60);
 /// The largest question: an object may have 1.5 MiB in etcd, and comes twice.
 const LARGEST: usize = 8 << 20;
 
-/// The port's paths.
-pub(crate) fn router(objects: watch::Receiver<Arc<Objects>>) -> Router {
-    Router::new().route("/validate", post(validate)).layer(DefaultBodyLimit::max(LARGEST)).with_state(objects)
+/// How many objects may be looked at among all others at a time: that takes as long as there are objects.
+const AT_ONCE: usize = 1;
+
+/// What questions are answered with.
+#[derive(Clone)]
+struct Judge {
+    objects: watch::Receiver<Arc<Objects>>,
+    among: Arc<Semaphore>,
 }
 
-async fn validate(State(objects): State<watch::Receiver<Arc<Objects>>>, body: Bytes) -> Response {
+/// The port's paths.
+pub(crate) fn router(objects: watch::Receiver<Arc<Objects>>) -> Router {
+    let judge = Judge { objects, among: Arc::new(Semaphore::new(AT_ONCE)) };
+    Router::new().route("/validate", post(validate)).layer(DefaultBodyLimit::max(LARGEST)).with_state(judge)
+}
+
+async fn validate(State(Judge { objects, among }): State<Judge>, body: Bytes) -> Response {
     let admission = match Admission::read(&body) {
         Ok(admission) => admission,
         Err(why) => return (StatusCode::BAD_REQUEST, why).into_response(),
     };
+    // Warnings are good to have: whoever asks while others are answered has to do without.
+    let Ok(permit) = among.try_acquire_owned() else {
+        return Json(admission.answer(&judge(&admission.object, None))).into_response();
+    };
     let objects = Arc::clone(&objects.borrow());
     let judged = tokio::task::spawn_blocking(move || {
-        let verdict = judge(&admission.object, &objects);
+        let verdict = judge(&admission.object, Some(&objects));
+        drop(permit);
         admission.answer(&verdict)
     });
     match judged.await {
@@ -52,14 +71,28 @@ async fn validate(State(objects): State<watch::Receiver<Arc<Objects>>>, body: By
     }
 }
 
-/// What is wrong with an object by itself refuses it. What it lacks among the others may come later, so that is a warning.
-fn judge(object: &Value, others: &Objects) -> Verdict {
+/// What is wrong with an object by itself refuses it. What it lacks among the others may come later, so that is a warning; so is
+/// what Leno does not understand of a kind that is not its own alone. An object that is on its way out is let go.
+fn judge(object: &Value, others: Option<&Objects>) -> Verdict {
+    if object["metadata"]["deletionTimestamp"].is_string() {
+        return Verdict::default();
+    }
     let reading = read_json(object.clone());
-    let refusals: Vec<String> = reading.invalid.iter().map(ToString::to_string).collect();
-    let Some(manifest) = reading.manifests.into_iter().next().filter(|_| refusals.is_empty()) else {
-        return Verdict { refusals, warnings: Vec::new() };
+    let wrong: Vec<String> = reading.invalid.iter().map(ToString::to_string).collect();
+    let (refusals, mut warnings) = match is_shared(object) {
+        true => (Vec::new(), wrong),
+        false => (wrong, Vec::new()),
     };
-    Verdict { refusals, warnings: remarks(manifest, others) }
+    if let (true, Some(others), Some(manifest)) = (refusals.is_empty(), others, reading.manifests.into_iter().next()) {
+        warnings.extend(remarks(manifest, others));
+    }
+    Verdict { refusals, warnings }
+}
+
+/// Whether gateways of others use the kind, too.
+fn is_shared(object: &Value) -> bool {
+    let group = object["apiVersion"].as_str().and_then(|version| version.split_once('/')).map(|(group, _)| group);
+    group == Some(leno_manifest::gateway::GROUP)
 }
 
 /// What would be said of an object among all others.
@@ -80,7 +113,10 @@ pub(crate) async fn be_trusted(cluster: Cluster, roots: String, mut drained: Dra
         let now = cluster.trust_webhooks(CONFIGURATION, &roots).await.map_err(|error| error.to_string());
         if told.as_ref() != Some(&now) {
             match &now {
-                Ok(true) => info!(configuration = CONFIGURATION, "objects are judged before they are stored"),
+                Ok(true) => info!(
+                    configuration = CONFIGURATION,
+                    "the API server is told whom to believe when it asks about objects"
+                ),
                 Ok(false) => {
                     info!(
                         configuration = CONFIGURATION,
@@ -114,9 +150,23 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_refused_and_what_is_missing_is_a_warning() {
-        let verdict = judge(&split(-1), &Objects::default());
+        let verdict = judge(&split(-1), Some(&Objects::default()));
         assert!(verdict.refusals[0].contains("spec.backends[0].weight is -1"), "{verdict:?}");
-        let verdict = judge(&split(1), &Objects::default());
+        let verdict = judge(&split(1), Some(&Objects::default()));
         assert!(verdict.refusals.is_empty() && verdict.warnings.iter().any(|it| it.contains("cart")), "{verdict:?}");
+        assert_eq!(judge(&split(1), None), Verdict::default());
+    }
+
+    #[test]
+    fn what_others_may_understand_or_is_to_go_is_not_refused() {
+        let route = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+            "metadata": {"name": "cart", "namespace": "shop"}, "spec": {"comesNextYear": true}
+        });
+        let verdict = judge(&route, None);
+        assert!(verdict.refusals.is_empty() && verdict.warnings[0].contains("comesNextYear"), "{verdict:?}");
+        let mut leaving = split(-1);
+        leaving["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        assert_eq!(judge(&leaving, None), Verdict::default());
     }
 }

@@ -34,6 +34,8 @@ use crate::{
     serve,
 };
 
+/// The name by which an API server calls the Service of `deploy/webhook.yaml`.
+const SERVICE: &str = "leno-control.leno-system.svc";
 /// How long streams and requests may take to end.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -95,13 +97,14 @@ pub async fn start(cli: &Cli) -> anyhow::Result<Running> {
     let first = source.snapshots().borrow().clone();
     let authority = leno_ca::store::file::open(&cli.ca_dir, &first.mesh.trust_domain)
         .with_context(|| format!("open the certificate authority in {}", cli.ca_dir.display()))?;
-    let identity = certificate::own(&authority, &cli.names, &first.mesh)?;
+    let names = names(cli, cluster.is_some());
+    let identity = certificate::own(&authority, &names, &first.mesh)?;
     let tls = identity.server_config(&["h2"]).context("configure TLS")?;
     let control = Control::new(&source, first, &authority.roots_pem());
 
     let (drain, drained) = drain::channel();
     let (settings_in, settings) = watch::channel(certificate::settings(&control.mesh.snapshot()));
-    let own = certificate::Own { authority: Arc::new(authority), identity, names: cli.names.clone() };
+    let own = certificate::Own { authority: Arc::new(authority), identity, names };
     let signing = control.signing(&own.authority, attestor, settings.clone());
     if let (Some(cluster), Some(socket)) = (cluster, sockets.webhook) {
         judge_objects(cluster, socket, &own, &source, &drained)?;
@@ -118,6 +121,12 @@ pub async fn start(cli: &Cli) -> anyhow::Result<Running> {
     task::spawn(serve::http(sockets.metrics, metric::router(control.clone()), drained.clone()));
     task::spawn(serve::http(sockets.api, api::router(control.clone()), drained));
     Ok(Running { ports, control, drain, source })
+}
+
+/// The names of the control plane's certificate. The API server of a cluster knows it by that of its Service.
+fn names(cli: &Cli, of_cluster: bool) -> Vec<String> {
+    let service = of_cluster.then(|| SERVICE.to_owned()).filter(|service| !cli.names.contains(service));
+    cli.names.iter().cloned().chain(service).collect()
 }
 
 /// Where objects come from.

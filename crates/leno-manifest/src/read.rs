@@ -168,6 +168,10 @@ pub fn read(file: &str, text: &str) -> Reading {
 pub fn read_json(object: serde_json::Value) -> Reading {
     let mut reading = Reading::default();
     read_object("", Node::from_json(object), &mut reading);
+    // Of kinds that are not Leno's own there are many objects, and what is wrong with them is not said by their fields' values.
+    for manifest in reading.manifests.iter_mut().filter(|manifest| !is_ours(manifest.object.kind())) {
+        manifest.source = None;
+    }
     reading.invalid.iter_mut().for_each(|invalid| invalid.location = None);
     reading.ignored.clear();
     reading

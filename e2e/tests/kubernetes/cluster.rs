@@ -19,11 +19,12 @@ const ADMIN: &str = "admin-token";
 
 /// A cluster with a mesh.
 pub(super) struct Cluster {
-    pub(super) node: Node,
-    pub(super) folder: TempDir,
+    // Dropped in this order: what writes ends before its folder goes.
+    _control: Option<Process>,
     api: Option<Process>,
     _etcd: Process,
-    _control: Option<Process>,
+    pub(super) node: Node,
+    folder: TempDir,
 }
 
 /// A pod that runs.
@@ -73,6 +74,8 @@ impl Cluster {
             "--service-cluster-ip-range=10.96.0.0/16",
             "--authorization-mode=RBAC",
             "--endpoint-reconciler-type=none",
+            // There is no kube-proxy: it has to find the webhook's endpoint itself.
+            "--enable-aggregator-routing=true",
             // The controller that gives each namespace its default account does not run.
             "--disable-admission-plugins=ServiceAccount",
             "--service-account-issuer=https://kubernetes.default.svc",
@@ -150,14 +153,11 @@ impl Cluster {
         let bound = ["--clusterrole=leno-rollout", "--serviceaccount=leno-system:rollout"];
         self.kubectl(&[&["create", "clusterrolebinding", "rollout"][..], &bound[..]].concat());
         self.kubeconfig("rollout", &self.kubectl(&["create", "token", "rollout", "-n", "leno-system"]));
-        let webhook = fs::read_to_string(root().join("deploy/webhook.yaml")).expect("it is there");
-        let service = "service: { name: leno-control, namespace: leno-system, path: /validate, port: 15017 }";
-        assert!(webhook.contains(service), "no pod, no service");
-        self.apply(&webhook.replace(service, "url: \"https://localhost:15017/validate\""));
+        self.kubectl(&["apply", "-f", &root().join("deploy/webhook.yaml").display().to_string()]);
+        let ports = json!([{"name": "https-webhook", "port": 15017, "protocol": "TCP"}]);
+        self.list_endpoints("leno-system", "leno-control", &ports, &json!([{"addresses": [ADDRESS]}]));
         let mut command = self.node.command(leno());
-        command
-            .args(["control", "--name", "leno-control,localhost", "--kubernetes", "--kubeconfig"])
-            .arg(self.path("control.kubeconfig"));
+        command.args(["control", "--kubernetes", "--kubeconfig"]).arg(self.path("control.kubeconfig"));
         command.arg("--ca-dir").arg(self.path("ca"));
         self._control = Some(background(&mut command, &self.path("control.log")));
         wait::until("the control plane is ready", || self.control("mesh"), |mesh| mesh["version"].is_u64());
@@ -221,15 +221,18 @@ impl Cluster {
             let target = json!({"kind": "Pod", "namespace": "shop", "name": pod.name});
             json!({"addresses": [pod.address], "conditions": {"ready": true}, "targetRef": target})
         };
+        let ports = json!([{"name": "http", "port": 8080, "protocol": "TCP"}]);
+        self.list_endpoints("shop", service, &ports, &pods.iter().map(endpoint).collect());
+    }
+
+    fn list_endpoints(&self, namespace: &str, service: &str, ports: &Value, endpoints: &Value) {
         let slice = json!({
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
             "metadata": {
-                "name": format!("{service}-1"), "namespace": "shop",
+                "name": format!("{service}-1"), "namespace": namespace,
                 "labels": {"kubernetes.io/service-name": service},
             },
-            "addressType": "IPv4",
-            "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
-            "endpoints": pods.iter().map(endpoint).collect::<Vec<_>>(),
+            "addressType": "IPv4", "ports": ports, "endpoints": endpoints,
         });
         self.apply(&slice.to_string());
     }

@@ -134,20 +134,31 @@ impl Shop {
     fn load(&self) -> Load {
         let mut command = self.client.command(&leno().display().to_string());
         command.args(["demo", "echo", "load", &self.url, "--clients", "2", "--every", "10"]);
-        Load(command.stdout(Stdio::piped()).spawn().expect("the load starts"))
+        Load(Some(command.stdout(Stdio::piped()).spawn().expect("the load starts")))
     }
 }
 
 /// A client that counts its answers.
-struct Load(Child);
+struct Load(Option<Child>);
 
 impl Load {
     /// Ends it, and gives what it counted.
-    fn end(self) -> Value {
-        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).expect("a process");
+    fn end(mut self) -> Value {
+        let child = self.0.take().expect("it ends once");
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("a process");
         kill_process(pid, Signal::TERM).expect("it runs still");
-        let output = self.0.wait_with_output().expect("it ends");
+        let output = child.wait_with_output().expect("it ends");
         serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            // It may have ended already.
+            child.kill().ok();
+            child.wait().ok();
+        }
     }
 }
 

@@ -79,6 +79,11 @@ impl From<ErrorKind> for Reply {
 }
 
 impl Reply {
+    /// Whether an answer of its status has no body, and no length of one (RFC 9110, 6.4.1 and 8.6).
+    pub(super) fn is_bodiless(&self) -> bool {
+        matches!(self.status, 204 | 304)
+    }
+
     /// Who may not call is told why.
     pub(super) fn denied(detail: &str, policy: String) -> Self {
         let mut reply = Self::from(ProxyError::new(ErrorKind::AccessDenied, detail.to_owned()));

@@ -17,21 +17,19 @@ use leno_model::{Invalid, SecretName};
 use serde_json::Value;
 
 use crate::{
-    Contents,
+    Contents, certificate,
     secret::{HIDDEN, shown_to_servers, without_secrets},
 };
 
-/// What is in a value of a ConfigMap that policies may name.
-const CERTIFICATE: &str = "BEGIN CERTIFICATE";
 /// An annotation of `kubectl apply` that repeats the whole object.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The objects of a cluster.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Held(BTreeMap<ObjectKey, One>);
 
 /// One object.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct One {
     /// Its last good version.
     good: Option<Manifest>,
@@ -112,10 +110,12 @@ fn reduce(kind: Kind, value: &mut Value) {
     if let Some(object) = value.as_object_mut() {
         object.remove("binaryData");
     }
+    if let Some(annotations) = value["metadata"]["annotations"].as_object_mut() {
+        annotations.clear();
+    }
     for text in value["data"].as_object_mut().into_iter().flat_map(|data| data.values_mut()) {
-        if !text.as_str().is_some_and(|text| text.contains(CERTIFICATE)) {
-            *text = Value::String(HIDDEN.to_owned());
-        }
+        let roots = text.as_str().and_then(|text| certificate::roots(text.as_bytes()));
+        *text = Value::String(roots.unwrap_or_else(|| HIDDEN.to_owned()));
     }
 }
 
@@ -166,12 +166,16 @@ mod tests {
             let value = json!({"apiVersion": "v1", "kind": kind.as_str(), "metadata": metadata, "data": data});
             Followed { kind, change: Change::Put(Box::new(value)) }
         };
-        let certificate = "-----BEGIN CERTIFICATE-----";
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem().replace("\r\n", "\n");
+        let both = format!("{}{certificate}", key.serialize_pem());
         let mut held = Held::default();
         held.apply(put(Kind::Secret, json!({"tls.key": "c2VjcmV0"})));
-        held.apply(put(Kind::ConfigMap, json!({"password": "secret", "ca.crt": certificate})));
+        held.apply(put(Kind::ConfigMap, json!({"password": "secret", "ca.crt": both})));
         let text = format!("{:?}", held.contents().objects);
-        assert!(!text.contains("c2VjcmV0") && !text.contains("\"secret\"") && text.contains(certificate), "{text}");
+        let line = certificate.lines().nth(1).unwrap();
+        assert!(text.contains(line), "{text}");
+        assert!(!["c2VjcmV0", "\"secret\"", "PRIVATE KEY"].iter().any(|hidden| text.contains(hidden)), "{text}");
         assert_eq!(held.contents().objects.len(), 2);
     }
 }

@@ -2,15 +2,14 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use anyhow::Context;
 use futures_util::{StreamExt as _, stream};
 use leno_api::runner::{Calls, Replaced};
 use leno_inject::SIDECAR_CONTAINER;
-use leno_kube::Cluster;
+use leno_kube::{Cluster, Error};
 use leno_manifest::Kind;
 use leno_model::ServiceName;
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{NotReplaced, PATIENCE, Place};
 use crate::{runner::pod::sidecar::STATUS_PORT, totals};
@@ -35,12 +34,32 @@ pub(crate) struct InCluster {
     pub(crate) name: String,
 }
 
+/// What an API server answers that may be away for a while, as it is when it is upgraded: asked again for so long.
+const AWAY: Duration = Duration::from_secs(60);
+/// The pause before it is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// An answer within reason.
-async fn soon<T, E>(answer: impl Future<Output = Result<T, E>>) -> anyhow::Result<T>
-where
-    anyhow::Error: From<E>,
-{
-    Ok(timeout(PATIENCE, answer).await.context("the API server does not answer")??)
+async fn soon<T>(ask: impl AsyncFn() -> Result<T, Error>) -> anyhow::Result<T> {
+    let end = Instant::now() + AWAY;
+    loop {
+        let answer = timeout(PATIENCE, ask()).await;
+        match answer.unwrap_or_else(|_| Err(Error::Unreachable("it does not answer".into()))) {
+            Ok(answer) => return Ok(answer),
+            Err(error) if !passes(&error) || Instant::now() >= end => return Err(error.into()),
+            Err(_) => sleep(AGAIN).await,
+        }
+    }
+}
+
+/// Whether what went wrong may be over soon.
+fn passes(error: &Error) -> bool {
+    match error {
+        Error::Unreachable(_) => true,
+        // 410: a list took longer than the API server remembers.
+        Error::Refused { code, .. } => matches!(code, 410 | 429 | 500..),
+        Error::Access(_) | Error::NoSuchKind(_) => false,
+    }
 }
 
 impl Place for InCluster {
@@ -48,20 +67,23 @@ impl Place for InCluster {
     const LOOK: Duration = Duration::from_secs(5);
 
     async fn read(&self) -> anyhow::Result<Option<Value>> {
-        soon(self.cluster.read(self.kind, &self.namespace, &self.name)).await
+        soon(async || self.cluster.read(self.kind, &self.namespace, &self.name).await).await
     }
 
     async fn replace(&self, object: &Value) -> Result<Replaced, NotReplaced> {
-        let replaced = async { Ok::<_, anyhow::Error>(self.cluster.replace(self.kind, object).await) };
-        match soon(replaced).await.map_err(NotReplaced::Failed)? {
-            Ok(object) => Ok(Replaced { object, in_files: false }),
-            Err(leno_kube::NotReplaced::Changed) => Err(NotReplaced::Changed),
-            Err(leno_kube::NotReplaced::Failed(error)) => Err(NotReplaced::Failed(error.into())),
+        let replaced = soon(async || match self.cluster.replace(self.kind, object).await {
+            Ok(object) => Ok(Some(object)),
+            Err(leno_kube::NotReplaced::Changed) => Ok(None),
+            Err(leno_kube::NotReplaced::Failed(error)) => Err(error),
+        });
+        match replaced.await.map_err(NotReplaced::Failed)? {
+            Some(object) => Ok(Replaced { object, in_files: false }),
+            None => Err(NotReplaced::Changed),
         }
     }
 
     async fn calls(&self, service: &ServiceName) -> anyhow::Result<Calls> {
-        let pods = soon(self.cluster.list(Kind::Pod, None, "")).await?;
+        let pods = soon(async || self.cluster.list(Kind::Pod, None, "").await).await?;
         let callers = pods.iter().filter_map(sidecar);
         let asked = stream::iter(callers).map(|(namespace, name)| async move {
             let answer = self.cluster.get_from_pod(&namespace, &name, STATUS_PORT, "/stats/prometheus");
@@ -73,11 +95,11 @@ impl Place for InCluster {
 
     async fn ready(&self, service: &ServiceName) -> anyhow::Result<Option<u32>> {
         let ServiceName { namespace, name } = service;
-        if soon(self.cluster.read(Kind::Service, namespace, name)).await?.is_none() {
+        if soon(async || self.cluster.read(Kind::Service, namespace, name).await).await?.is_none() {
             return Ok(None);
         }
         let labels = format!("{SERVICE_NAME}={name}");
-        let slices = soon(self.cluster.list(Kind::EndpointSlice, Some(namespace), &labels)).await?;
+        let slices = soon(async || self.cluster.list(Kind::EndpointSlice, Some(namespace), &labels).await).await?;
         let endpoints = slices.iter().filter_map(|slice| slice["endpoints"].as_array()).flatten();
         // Without a word about it an endpoint is ready, says the API.
         let ready = endpoints.filter(|endpoint| endpoint["conditions"]["ready"].as_bool() != Some(false));

@@ -269,8 +269,12 @@ fn metadata(check: &mut Check, path: &str, header: &HeaderValue, into: &mut Meta
         _ if !header.raw_value.is_empty() => {
             check.wrong(&join(path, "raw_value"), "set", format!("a text in value: {UNSUPPORTED}"));
         }
-        (Ok(key), Ok(value)) => drop(into.append(key, value)),
-        (Ok(_), Err(_)) => check.wrong(&join(path, "value"), format!("{:?}", header.value), "a text"),
+        (Ok(key), Ok(mut value)) => {
+            // It may be a password.
+            value.set_sensitive(true);
+            into.append(key, value);
+        }
+        (Ok(_), Err(_)) => check.wrong(&join(path, "value"), "a text with a control character", "a text without one"),
         (Err(_), _) => check.wrong(&join(path, "key"), format!("{:?}", header.key), "a header's name, without -bin"),
     }
 }

@@ -113,10 +113,12 @@ pub(super) fn interim(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
 /// Writes an answer of our own, wholly.
 pub(super) fn reply(out: &mut Vec<u8>, reply: &Reply, to: Option<&RequestHead>, close: bool) {
     write::status_line(out, reply.status, write::reason(reply.status));
-    for (name, value) in &reply.headers {
+    // How long it is and what becomes of the connection is ours to say, whatever a configuration adds.
+    let framing = |name: &str| same(name.as_bytes(), "content-length") || write::is_hop_by_hop(name.as_bytes());
+    for (name, value) in reply.headers.iter().filter(|(name, _)| !framing(name)) {
         write::field(out, name.as_bytes(), value.as_bytes());
     }
-    let bodiless = matches!(reply.status, 204 | 304);
+    let bodiless = reply.is_bodiless();
     if !bodiless {
         out.extend_from_slice(b"content-length: ");
         write::number(out, reply.body.len() as u64);

@@ -104,7 +104,7 @@ impl Caller<'_> {
     pub(super) fn send_reply(&self, reply: &Reply, sized: bool, to_head: bool) -> Result<bool, Over> {
         match self {
             Self::Http2(stream) => {
-                let ends = reply.body.is_empty() || to_head;
+                let ends = reply.body.is_empty() || to_head || reply.is_bodiless();
                 stream.send_head(ends, |writer| message::reply(writer, reply, sized)).map(|()| !ends)
             }
             Self::Http1(stream) => {

@@ -116,10 +116,11 @@ pub(super) fn understood(reply: &Reply, grpc: bool) -> Cow<'_, Reply> {
 /// Writes the head of our own answer. `length`: whether it says how long its body is.
 pub(super) fn reply(writer: &mut Writer<'_>, reply: &Reply, length: bool) {
     writer.status(if reply.status == 0 { 503 } else { reply.status });
-    for (name, value) in &reply.headers {
+    // How long it is is ours to say, whatever a configuration adds.
+    for (name, value) in reply.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("content-length")) {
         own(writer, name, value);
     }
-    if length {
+    if length && !reply.is_bodiless() {
         own(writer, "content-length", &reply.body.len().to_string());
     }
 }
