@@ -132,7 +132,8 @@ fn go() -> anyhow::Result<()> {
 fn gateway_api(go: &dyn Fn(&str) -> Command) -> anyhow::Result<()> {
     const FOLDER: &str = "e2e/tool/gateway";
     run(go(FOLDER).args(["mod", "download"]))?;
-    let module = output(go(FOLDER).args(["list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api"]))?;
+    let wanted = ["-C", FOLDER, "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api"];
+    let module = output(go("").args(wanted))?;
     let definitions = Path::new(module.trim()).join("config/crd/experimental");
     let into = root().join("target/go/gateway-api");
     std::fs::create_dir_all(&into).with_context(|| format!("make {}", into.display()))?;
