@@ -269,11 +269,8 @@ fn metadata(check: &mut Check, path: &str, header: &HeaderValue, into: &mut Meta
         _ if !header.raw_value.is_empty() => {
             check.wrong(&join(path, "raw_value"), "set", format!("a text in value: {UNSUPPORTED}"));
         }
-        (Ok(key), Ok(mut value)) => {
-            // It may be a password.
-            value.set_sensitive(true);
-            into.append(key, value);
-        }
+        (Ok(key), Ok(value)) => drop(into.append(key, value)),
+        // The value may be a password, so it is not repeated.
         (Ok(_), Err(_)) => check.wrong(&join(path, "value"), "a text with a control character", "a text without one"),
         (Err(_), _) => check.wrong(&join(path, "key"), format!("{:?}", header.key), "a header's name, without -bin"),
     }
