@@ -32,7 +32,7 @@ pub(crate) fn secret(folder: &Path, name: &str, key: &str) -> String {
     let read = |name: &str, end: &str| fs::read_to_string(folder.join(format!("{name}.{end}"))).expect("a file");
     let block = |text: String| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
     format!(
-        "---\napiVersion: v1\nkind: Secret\nmetadata: {{ name: caller, namespace: outside }}\ntype: kubernetes.io/tls\n\
+        "---\napiVersion: v1\nkind: Secret\nmetadata: {{ name: caller, namespace: outside, annotations: {{ leno.dev/client-certificate: enabled }} }}\ntype: kubernetes.io/tls\n\
          stringData:\n  tls.crt: |\n{}  tls.key: |\n{}",
         block(read(name, "pem")),
         block(read(key, "key")),

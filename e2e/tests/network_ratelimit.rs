@@ -12,7 +12,7 @@ use std::{
 use e2e::{mesh::leno, port, process::Running, wait};
 use serde_json::{Value, json};
 
-/// What the service counts: two connections of a port's callers in an hour, by the address that they come from.
+/// What the service counts: two connections of a port's callers in a day, by the address that they come from.
 const LIMITS: &str = "
 domain: connections
 descriptors:
@@ -20,7 +20,7 @@ descriptors:
   value: limited
   descriptors:
   - key: caller
-    rate_limit: { unit: hour, requests_per_unit: 2 }
+    rate_limit: { unit: day, requests_per_unit: 2 }
 ";
 
 fn address(port: u16) -> Value {

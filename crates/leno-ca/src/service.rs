@@ -82,7 +82,7 @@ impl Refusal {
             Self::Unauthenticated => (
                 "There was no token, or it was not believed.",
                 "Look whether the token has expired, and whether the control plane has the key that it is signed with \
-                 (`--workload-jwks`).",
+                 (`--workload-jwks`); on a cluster, whether it is of a pod that lives and for the audience `leno-ca`.",
             ),
             Self::InvalidRequest => (
                 "The request was malformed.",

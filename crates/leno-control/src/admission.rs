@@ -23,7 +23,7 @@ use leno_source::{Assembly, Objects, assemble};
 use serde_json::Value;
 use tokio::{
     sync::{Semaphore, watch},
-    time::sleep,
+    time::{sleep, timeout},
 };
 use tracing::{info, warn};
 
@@ -31,6 +31,8 @@ use tracing::{info, warn};
 const CONFIGURATION: &str = "leno";
 /// How often is looked whether the configuration has our roots.
 const LOOK: Duration = Duration::from_secs(60);
+/// How long the API server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// The largest question: an object may have 1.5 MiB in etcd, and comes twice.
 const LARGEST: usize = 8 << 20;
 
@@ -110,7 +112,11 @@ fn remarks(manifest: Manifest, others: &Objects) -> Vec<String> {
 pub(crate) async fn be_trusted(cluster: Cluster, roots: String, mut drained: Drained) {
     let mut told = None;
     loop {
-        let now = cluster.trust_webhooks(CONFIGURATION, &roots).await.map_err(|error| error.to_string());
+        let asked = timeout(PATIENCE, cluster.trust_webhooks(CONFIGURATION, &roots)).await;
+        let now = asked.map_or_else(
+            |_| Err("the API server does not answer".to_owned()),
+            |now| now.map_err(|error| error.to_string()),
+        );
         if told.as_ref() != Some(&now) {
             match &now {
                 Ok(true) => info!(

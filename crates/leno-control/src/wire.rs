@@ -12,7 +12,7 @@ use std::{
 use anyhow::Context as _;
 use leno_ca::{
     Authority, CertificateService, Settings,
-    attest::{Attestor, local::LocalAttestor},
+    attest::{Attestor, KubernetesAttestor, local::LocalAttestor},
 };
 use leno_kube::Cluster;
 use leno_model::Snapshot;
@@ -149,7 +149,11 @@ impl Origin {
                 let cluster = Cluster::new(&access).await?;
                 info!(cluster = cluster.url(), "reading the objects of the cluster");
                 let source = kubernetes::start(&cluster, extent).await;
-                Ok(Self { source, attestor: Attestor::Kubernetes(cluster.clone()), cluster: Some(cluster) })
+                Ok(Self {
+                    source,
+                    attestor: Attestor::Kubernetes(KubernetesAttestor::new(cluster.clone())),
+                    cluster: Some(cluster),
+                })
             }
         }
     }

@@ -88,7 +88,9 @@ async fn config(access: &Access) -> Result<Config, Error> {
         None if access.context.is_some() => {
             Config::from_kubeconfig(&options).await.map_err(|error| Error::Access(error.to_string()))
         }
-        None => Config::infer().await.map_err(|error| Error::Access(error.to_string())),
+        None => Config::infer().await.map_err(|error| {
+            Error::Access(format!("{error}; name a kubeconfig with --kubeconfig or KUBECONFIG, or run in a pod"))
+        }),
     }
 }
 

@@ -21,6 +21,9 @@ pub enum Error {
     /// It could not be asked.
     #[error("the API server cannot be asked: {0}")]
     Unreachable(String),
+    /// What it was to be asked is nothing that can be asked.
+    #[error("this is no question for an API server: {0}")]
+    Unsound(String),
     /// The cluster has no such kind of object.
     #[error("the cluster has no {0}: its CustomResourceDefinition is not installed")]
     NoSuchKind(&'static str),

@@ -62,8 +62,8 @@ impl Cluster {
     /// cluster, refuses.
     pub async fn replace(&self, kind: Kind, object: &Value) -> Result<Value, NotReplaced> {
         let resource = self.resource(kind).await?;
-        let object: DynamicObject = serde_json::from_value(object.clone())
-            .map_err(|error| Error::Unreachable(format!("the object is not sound: {error}")))?;
+        let object: DynamicObject =
+            serde_json::from_value(object.clone()).map_err(|error| Error::Unsound(error.to_string()))?;
         let metadata = &object.metadata;
         let namespace = metadata.namespace.clone().unwrap_or_default();
         let name = metadata.name.clone().unwrap_or_default();

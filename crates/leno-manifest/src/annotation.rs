@@ -22,6 +22,8 @@ pub const EXCLUDE_INTERFACES: &str = "leno.dev/exclude-interfaces";
 pub const EXCLUDE_UIDS: &str = "leno.dev/exclude-uids";
 /// Ports of the host that lead to a service.
 pub const PUBLISH: &str = "leno.dev/publish";
+/// Whether policies may have callers show the pair of a Secret.
+pub const CLIENT_CERTIFICATE: &str = "leno.dev/client-certificate";
 /// The port of the application's own metrics.
 pub const METRICS_PORT: &str = "prometheus.io/port";
 /// The path of the application's own metrics.
@@ -80,6 +82,16 @@ pub const ANNOTATIONS: &[Annotation] = &[
         example: "enabled",
         meaning: "Whether pods get a sidecar. The pod's own word wins over its namespace's, an annotation over a label. \
                   Pods that run already stay as they are.",
+    },
+    Annotation {
+        name: CLIENT_CERTIFICATE,
+        on: &[Kind::Secret],
+        or_label: true,
+        format: Format::Switch,
+        default: "no sidecar gets it",
+        example: "enabled",
+        meaning: "Whether policies of the Secret's namespace may have callers' sidecars show its certificate, for which they \
+                  get its key. Whoever may write policies there could read every Secret otherwise.",
     },
     Annotation {
         name: EXCLUDE_INBOUND_PORTS,

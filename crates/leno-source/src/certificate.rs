@@ -1,12 +1,15 @@
 //! Certificates of those who vouch for others, taken from a text that may hold more; and pairs with a key, taken from Secrets.
 
 use leno_manifest::{
+    annotation::CLIENT_CERTIFICATE,
     base64,
     core::{Secret, secret},
 };
 use leno_model::KeyPair;
 use leno_tls::{TlsError, context::Certificate};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
+
+use crate::secret::may_be_shown;
 
 /// How many letters a line of PEM has (RFC 7468, section 2).
 const LINE: usize = 64;
@@ -15,11 +18,19 @@ const LINE: usize = 64;
 /// beside. Left out is what sidecars could not read, since they would refuse the whole. `None` when nothing is left.
 #[must_use]
 pub fn roots(text: &[u8]) -> Option<String> {
+    let certificates = CertificateDer::pem_slice_iter(text).flatten();
+    pem(certificates.filter(|it| webpki::anchor_from_trusted_cert(it).is_ok()))
+}
+
+/// The certificates in a PEM text, in PEM, and nothing else of it. `None` when there are none.
+#[must_use]
+pub fn chain(text: &[u8]) -> Option<String> {
+    pem(CertificateDer::pem_slice_iter(text).flatten())
+}
+
+fn pem<'a>(certificates: impl Iterator<Item = CertificateDer<'a>>) -> Option<String> {
     let mut pem = String::new();
-    for certificate in CertificateDer::pem_slice_iter(text).flatten() {
-        if webpki::anchor_from_trusted_cert(&certificate).is_err() {
-            continue;
-        }
+    for certificate in certificates {
         pem.push_str("-----BEGIN CERTIFICATE-----\n");
         let mut rest = base64::encode(&certificate);
         while !rest.is_empty() {
@@ -42,6 +53,9 @@ pub fn pair(object: &Secret) -> Result<KeyPair, String> {
         let found = object.type_.as_deref().unwrap_or("Opaque");
         return Err(format!("which is of type {found}, expected {}", secret::TLS));
     }
+    if !may_be_shown(object) {
+        return Err(format!("which does not say {CLIENT_CERTIFICATE}: enabled"));
+    }
     let text = |key: &str| {
         let value = object.value(key).ok_or_else(|| format!("which has no {key}"))?;
         String::from_utf8(value).map_err(|_| format!("whose {key} is no text in PEM"))
@@ -49,7 +63,8 @@ pub fn pair(object: &Secret) -> Result<KeyPair, String> {
     let (chain, key) = (text(secret::TLS_CERTIFICATE)?, text(secret::TLS_KEY)?);
     // Texts of errors may repeat what they are about, so they are not passed on.
     match Certificate::from_pem(chain.as_bytes(), key.as_bytes()) {
-        Ok(_) => Ok(KeyPair::new(chain, key)),
+        // The certificates alone: a text that begins with them may go on with a key, and this part is no secret.
+        Ok(_) => Ok(KeyPair::new(self::chain(chain.as_bytes()).unwrap_or_default(), key)),
         Err(TlsError::KeyMismatch(_)) => {
             Err(format!("whose {} is not the key of its {}", secret::TLS_KEY, secret::TLS_CERTIFICATE))
         }
@@ -59,6 +74,10 @@ pub fn pair(object: &Secret) -> Result<KeyPair, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use leno_manifest::meta::ObjectMeta;
+
     use super::*;
 
     #[test]
@@ -68,7 +87,9 @@ mod tests {
             (rcgen::CertificateParams::default().self_signed(&key).unwrap().pem(), key.serialize_pem())
         };
         let ((chain, key), (_, other)) = (made(), made());
+        let consent = BTreeMap::from([(CLIENT_CERTIFICATE.to_owned(), "enabled".to_owned())]);
         let secret = |kind: &str, values: &[(&str, &str)]| Secret {
+            metadata: ObjectMeta { annotations: consent.clone(), ..ObjectMeta::default() },
             type_: Some(kind.to_owned()),
             string_data: values.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect(),
             ..Secret::default()

@@ -303,14 +303,17 @@ fn a_policy_says_tls_of_a_services_endpoints() {
 fn a_policy_has_callers_show_the_pair_of_a_secret() {
     let policy_of = |certificate: &str| {
         let tls = "mode: Simple, hostname: pay.example, wellKnownCACertificates: System";
-        policy("tls", OLD, &format!("{{{CART}, tls: {{{tls}, clientCertificate: {certificate}}}}}"))
+        let from = "from: [{namespace: shop, serviceAccount: web}]";
+        policy("tls", OLD, &format!("{{{CART}, {from}, tls: {{{tls}, clientCertificate: {certificate}}}}}"))
     };
     let key = rcgen::KeyPair::generate().unwrap();
-    let chain = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem();
+    let chain = rcgen::CertificateParams::default().self_signed(&key).unwrap().pem().replace("\r\n", "\n");
+    // As some programs want it: the key stands after the chain, too.
+    let both = chain.clone() + &key.serialize_pem();
     let secret = |kind: &str, key: &str| {
         format!(
-            "apiVersion: v1\nkind: Secret\nmetadata: {{name: pay, namespace: shop}}\ntype: {kind}\n\
-             stringData: {{tls.crt: {chain:?}, tls.key: {key:?}}}\n---\n"
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: pay, namespace: shop, annotations: {{leno.dev/client-certificate: enabled}}}}\ntype: {kind}\n\
+             stringData: {{tls.crt: {both:?}, tls.key: {key:?}}}\n---\n"
         )
     };
     let named = policy_of("{kind: Secret, name: pay}");
@@ -325,6 +328,10 @@ fn a_policy_has_callers_show_the_pair_of_a_secret() {
         (String::new(), "names the Secret shop/pay, which is not there"),
         (secret("Opaque", &other), "names the Secret shop/pay, which is of type Opaque, expected kubernetes.io/tls"),
         (secret("kubernetes.io/tls", &other), "names the Secret shop/pay, whose tls.key is not the key of its tls.crt"),
+        (
+            secret("kubernetes.io/tls", &key.serialize_pem()).replace("enabled", "disabled"),
+            "names the Secret shop/pay, which does not say leno.dev/client-certificate: enabled",
+        ),
     ] {
         let bad = assembled(&format!("{SERVICES}{secret}{named}"));
         let message = format!("spec.tls.clientCertificate {wrong}, so no connection is made");

@@ -170,6 +170,11 @@ impl Cluster {
         serde_json::from_slice(&output.stdout).unwrap_or_default()
     }
 
+    /// What a process said.
+    pub(super) fn log(&self, name: &str) -> String {
+        fs::read_to_string(self.path(&format!("{name}.log"))).unwrap_or_default()
+    }
+
     /// A pod of the account `app`, labelled so, with a sidecar and an echo server that has further flags.
     pub(super) fn pod(&self, name: &str, number: u8, app: &str, flags: &[&str]) -> Pod {
         let address = format!("10.244.0.{number}");

@@ -175,14 +175,17 @@ fn the_objects_of_an_api_server_are_the_mesh() {
     shop.cluster.kubectl(&["delete", "validatingwebhookconfiguration", "leno"]);
     let group = allow_http("shop/server-v1", "/.*", "GET", &["shop/client"]);
     shop.cluster.apply(&group.replace("/.*", "/("));
-    let told = || shop.cluster.control("objects/status").to_string();
-    wait::until("the control plane says what is wrong", told, |status| status.contains("pathRegex"));
+    let told = || shop.cluster.control("objects/status");
+    let wrong = |status: &Value| status["invalid"].to_string().contains("pathRegex");
+    wait::until("the control plane says what is wrong", told, wrong);
     shop.until_answers("200", "server-v1-0");
     shop.cluster.apply(&group);
-    wait::until("it is mended", told, |status| !status.contains("pathRegex"));
+    wait::until("it is mended", told, |status| status["version"].is_u64() && !wrong(status));
 
     // The API server goes and comes back; what changes then is followed again.
     shop.cluster.stop_api();
+    let log = || shop.cluster.log("control");
+    wait::until("the control plane notices", log, |log| log.contains("objects are not followed"));
     shop.until_answers("200", "server-v1-0");
     shop.cluster.start_api();
     shop.cluster.apply(&SPLIT.replace("weight: 0", "weight: 10").replace("weight: 100", "weight: 0"));
@@ -237,6 +240,8 @@ fn the_api_server_says_whose_a_token_is() {
         let read = || std::fs::read_to_string(&log).unwrap_or_default();
         wait::until("the token is refused", read, |log| log.contains("token is refused"))
     };
+    let refusals = || cluster.log("control").matches("token is refused").count();
+    assert_eq!(refusals(), 0, "the sidecar of the pod had a good one");
     let foreign = cluster.kubectl(&["create", "token", "client", "-n", "shop"]);
     let why = sign(&foreign);
     assert!(why.contains("audience"), "{why}");
@@ -244,7 +249,8 @@ fn the_api_server_says_whose_a_token_is() {
     let token = ["create", "token", "client", "-n", "shop", "--audience", "leno-ca"];
     let token = cluster.kubectl(&[&token[..], &bound[..]].concat());
     cluster.kubectl(&["delete", "pod", "-n", "shop", "client", "--force", "--grace-period=0"]);
-    sign(&token);
+    let why = sign(&token);
+    assert!(!why.contains("audience"), "{why}");
 }
 
 /// A good version gets all requests, step by step, and none is lost; a bad one gives them back.

@@ -6,8 +6,9 @@ pub mod token;
 
 use std::path::PathBuf;
 
-use leno_kube::Cluster;
 use leno_model::ServiceAccountName;
+
+pub use self::kubernetes::KubernetesAttestor;
 
 /// Who a token says its bearer is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +75,7 @@ pub enum Attestor {
     /// Those that the local runner signs.
     Local(local::LocalAttestor),
     /// Those of a cluster's service accounts that are meant for [`token::AUDIENCE`]; its API server judges them.
-    Kubernetes(Cluster),
+    Kubernetes(KubernetesAttestor),
 }
 
 impl Attestor {
@@ -85,7 +86,7 @@ impl Attestor {
     pub async fn attest(&self, token: &str) -> Result<Attested, AttestError> {
         match self {
             Self::Local(attestor) => attestor.attest(token),
-            Self::Kubernetes(cluster) => kubernetes::attest(cluster, token).await,
+            Self::Kubernetes(attestor) => attestor.attest(token).await,
         }
     }
 }

@@ -39,6 +39,16 @@ pub(crate) enum Audience {
     Several(Vec<String>),
 }
 
+impl Audience {
+    /// Whether this one is meant.
+    pub(crate) fn has(&self, wanted: &str) -> bool {
+        match self {
+            Self::One(one) => one == wanted,
+            Self::Several(several) => several.iter().any(|one| one == wanted),
+        }
+    }
+}
+
 /// What Kubernetes says of the bearer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Kubernetes {

@@ -73,6 +73,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use leno_manifest::{
+        annotation::CLIENT_CERTIFICATE,
         base64,
         core::{ConfigMap, Secret, secret},
         leno::{
@@ -134,6 +135,8 @@ mod tests {
         for (key, text) in [("tls.crt", "the chain"), ("tls.key", "the key"), ("other", "a word")] {
             secret.string_data.insert(key.into(), text.into());
         }
+        let unwilling = Object::from(secret.clone());
+        secret.metadata.annotations.insert(CLIENT_CERTIFICATE.into(), "enabled".into());
         let certificate = ClientCertificate { kind: ClientCertificateKind::Secret, name: Some("pay".into()) };
         let mut policy = TrafficPolicy::default();
         policy.metadata.name = "pay".into();
@@ -143,9 +146,11 @@ mod tests {
         elsewhere.metadata.namespace = "other".into();
         let secret = Object::from(secret);
         let path = folder.path().join("Secret/shop/pay.json");
-        for (policy, shown) in [(policy, true), (elsewhere, false)] {
-            let policy = Object::from(policy);
-            mirror.show(&[&secret, &policy].map(|it| (it.key(), it.clone())).into()).unwrap();
+        for (secret, policy, shown) in
+            [(&secret, &policy, true), (&secret, &elsewhere, false), (&unwilling, &policy, false)]
+        {
+            let policy = Object::from(policy.clone());
+            mirror.show(&[secret, &policy].map(|it| (it.key(), it.clone())).into()).unwrap();
             let text = fs::read_to_string(&path).unwrap();
             assert_eq!(text.contains("the key"), shown, "{text}");
             assert!(!text.contains("a word"), "{text}");

@@ -69,7 +69,7 @@ that comes later by rule 4 is not in force for that target at all. A BackendTLSP
 
 Certificates of `caCertificateRefs` are read from the objects of the moment: who changes one changes whom new connections
 believe. Where none is to be had, no connection is made. The same holds for a `clientCertificate` of a Secret. Its key goes to the
-sidecars of those whom the policy is for, so name them in `from`; an Envoy without an identity of the mesh gets none, and has
+sidecars of those whom the policy names in `from`, and only if the Secret says `leno.dev/client-certificate: enabled`; an Envoy without an identity of the mesh gets none, and has
 none to show by `Identity`: it makes no connection. [How it is done](../tasks/tls-origination.md).
 
 ## Where it is enforced
@@ -156,7 +156,9 @@ A connection goes to the address that the application dialled; what it says of t
 
 `tls` has the sidecar speak TLS where the application speaks plaintext (HTTP, or bytes), to the same address and to `tls.port`;
 the certificate is verified. Where its roots, or the Secret of its `clientCertificate`, are not there, no connection is made. It
-holds where `outboundPolicy` is `AllowAny` as well.
+holds where `outboundPolicy` is `AllowAny` as well, and for a host whatever `matches` lets through. Of policies for the same host and
+port one with `tls` comes before those without; a policy without that names a host more exactly decides for it, and is told so.
+What is missing is told by `leno validate`, and in the control plane's log.
 
 Of several policies that let the same through, the first by name decides on retries, timeouts, limits and TLS. Where a policy of
 the port names the address, only those that do have a say.

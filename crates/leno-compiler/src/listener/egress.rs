@@ -6,7 +6,8 @@
 //! | TLS | by port and the names that the ClientHello asks for; passed on as it is |
 //! | TCP | by port; passed on as it is |
 //!
-//! All of them by address besides, where a policy names some. Of two policies that say the same the first by name decides.
+//! All of them by address besides, where a policy names some. Of two policies that say the same one with TLS decides, else the first by
+//! name.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -52,7 +53,10 @@ pub(crate) fn policies<'a>(snapshot: &'a Snapshot, scope: &Scope) -> Vec<&'a Egr
 /// The chains of what is let through.
 pub(super) fn chains(snapshot: &Snapshot, scope: &Scope) -> Vec<FilterChain> {
     let mut places = Places::new();
-    for policy in policies(snapshot, scope) {
+    let mut policies = policies(snapshot, scope);
+    // Of two that say the same that with TLS decides: nothing goes out in plaintext by another's name.
+    policies.sort_by_key(|policy| policy.settings.tls.is_none());
+    for policy in policies {
         let blocks: Vec<_> = match policy.blocks.as_slice() {
             [] => vec![None],
             blocks => blocks.iter().copied().map(Some).collect(),

@@ -6,7 +6,9 @@
 //! ```
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
+    hash::{BuildHasher as _, RandomState},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -39,6 +41,8 @@ struct Wildcard {
     full: TokenBucket,
     most: usize,
     known: Mutex<Lru<Entries, Arc<TokenBucket>>>,
+    /// Tells long values apart.
+    hash: RandomState,
 }
 
 /// What buckets say to a request.
@@ -72,7 +76,7 @@ impl Limiter {
         for (entries, bucket) in descriptors {
             if entries.iter().any(|(_, value)| value.is_empty()) {
                 let known = Mutex::new(Lru::new(most));
-                wildcards.push(Wildcard { entries, full: bucket, most, known });
+                wildcards.push(Wildcard { entries, full: bucket, most, known, hash: RandomState::new() });
             } else {
                 fixed.insert(entries, Arc::new(bucket));
             }
@@ -101,6 +105,7 @@ impl Limiter {
             full: wildcard.full.fresh(),
             most: wildcard.most,
             known: Mutex::new(Lru::new(wildcard.most)),
+            hash: RandomState::new(),
         });
         Self {
             all: self.all.as_ref().map(TokenBucket::fresh),
@@ -133,12 +138,13 @@ impl Limiter {
             return Some(Arc::clone(bucket));
         }
         let wildcard = self.wildcards.iter().find(|wildcard| wildcard.fits(entries))?;
+        let entries = wildcard.bounded(entries);
         let mut known = wildcard.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bucket) = known.get(entries) {
+        if let Some(bucket) = known.get(&*entries) {
             return Some(Arc::clone(bucket));
         }
         let bucket = Arc::new(wildcard.full.fresh());
-        known.put(entries.clone(), Arc::clone(&bucket));
+        known.put(entries.into_owned(), Arc::clone(&bucket));
         Some(bucket)
     }
 }
@@ -159,7 +165,25 @@ impl PartialEq for Wildcard {
     }
 }
 
+/// The longest value that is kept as it is, in bytes: what comes in headers is as long as callers please.
+const LONGEST: usize = 256;
+
 impl Wildcard {
+    /// Entries whose long values are told apart by their beginning, length and hash, which nobody outside can foresee.
+    fn bounded<'e>(&self, entries: &'e Entries) -> Cow<'e, Entries> {
+        if entries.iter().all(|(_, value)| value.len() <= LONGEST) {
+            return Cow::Borrowed(entries);
+        }
+        let short = |value: &str| match value.len() {
+            0..=LONGEST => value.to_owned(),
+            length => {
+                let start: String = value.chars().take(LONGEST / 4).collect();
+                format!("{start}…{length}:{:016x}", self.hash.hash_one(value))
+            }
+        };
+        Cow::Owned(entries.iter().map(|(key, value)| (key.clone(), short(value))).collect())
+    }
+
     /// Whether a descriptor has the same keys, and the values that are said.
     fn fits(&self, entries: &[(String, String)]) -> bool {
         let mut pairs = entries.iter().zip(&self.entries);
@@ -191,6 +215,17 @@ mod tests {
 
     fn descriptor(pairs: &[(&str, &str)]) -> Descriptor {
         Descriptor { entries: entries(pairs), limit: None, hits: None, tells: None }
+    }
+
+    #[test]
+    fn long_values_are_told_apart_and_take_little_room() {
+        let limiter = Limiter::new(None, vec![(entries(&[("path", "")]), bucket(2))], 10, false);
+        let long = |end: &str| "/x".repeat(10_000) + end;
+        assert_eq!(passes(&limiter, &[("path", &long("a"))]), 2);
+        assert_eq!(passes(&limiter, &[("path", &long("b"))]), 2);
+        assert_eq!(passes(&limiter, &[("path", &long("a"))]), 0);
+        let kept = limiter.wildcards[0].bounded(&entries(&[("path", &long("a"))])).into_owned();
+        assert!(kept[0].1.len() < LONGEST, "{kept:?}");
     }
 
     fn passes(limiter: &Limiter, pairs: &[(&str, &str)]) -> usize {

@@ -20,6 +20,9 @@ pub struct TokenBucket {
     empty_at: AtomicU64,
 }
 
+/// What rounding may take from a whole token.
+const ROUNDING: f64 = 1e-6;
+
 impl TokenBucket {
     /// A full bucket of `max` tokens, of which `per_fill` come back in each `interval`.
     #[must_use]
@@ -53,7 +56,7 @@ impl TokenBucket {
         let count = count as f64;
         let taken = self.empty_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |empty_at| {
             let tokens = self.tokens(f64::from_bits(empty_at), now);
-            (tokens >= count).then(|| (now - (tokens - count) / self.rate).to_bits())
+            (tokens + ROUNDING >= count).then(|| (now - (tokens - count) / self.rate).to_bits())
         });
         taken.is_ok()
     }
@@ -63,7 +66,7 @@ impl TokenBucket {
     pub fn remaining(&self, now: Duration) -> u32 {
         let tokens = self.tokens(f64::from_bits(self.empty_at.load(Ordering::Relaxed)), now.as_secs_f64());
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to max, which was a u32")]
-        let whole = tokens.max(0.0) as u32;
+        let whole = (tokens + ROUNDING).clamp(0.0, self.max) as u32;
         whole
     }
 
@@ -83,9 +86,7 @@ impl TokenBucket {
     }
 
     fn tokens(&self, empty_at: f64, now: f64) -> f64 {
-        // What rounding takes from a whole token is given back.
-        const ROUNDING: f64 = 1e-6;
-        ((now - empty_at) * self.rate + ROUNDING).min(self.max)
+        ((now - empty_at) * self.rate).min(self.max)
     }
 }
 

@@ -50,6 +50,10 @@ fn tls_to_the_outside(spec: &EgressPolicySpec, tls: &Tls, problems: &mut Problem
         let fix = "the application speaks TLS itself there; write a policy of its own for such ports";
         problems.add(&format!("spec.ports[{index}].protocol"), "HTTP or TCP, as spec.tls is given", fix);
     }
+    if spec.ip_blocks.is_empty() && spec.ports.iter().any(|port| port.protocol == Protocol::Tcp) {
+        let fix = "else every connection to that port, whatever it is for, would be TLS for one name";
+        problems.add("spec.ipBlocks", "the addresses of the host, as spec.tls is given for a port of TCP", fix);
+    }
     if spec.tls.as_ref().is_some_and(|tls| tls.port == Some(0)) {
         problems.add("spec.tls.port", "a port, from 1 to 65535", "");
     }

@@ -52,7 +52,8 @@ pub struct EgressPolicySpec {
     /// How much one sidecar has open by this policy at the same time; more is refused with 503.
     pub connections: Option<Connections>,
     /// TLS that the sidecar speaks for an application that speaks plaintext, on ports of HTTP and TCP; what the application
-    /// sends is passed on as it is when not given.
+    /// sends is passed on as it is when not given. It is spoken to a host, whatever `matches` lets through. Of policies for the
+    /// same host and port one with `tls` comes before those without.
     pub tls: Option<EgressTls>,
 }
 
@@ -149,7 +150,8 @@ impl EgressPolicySpec {
     pub fn tls(&self) -> Option<Tls> {
         let tls = self.tls.as_ref()?;
         let only = match self.hosts.as_slice() {
-            [host] if !host.starts_with('*') => Some(host.clone()),
+            // An address is no name that could be asked for.
+            [host] if !host.starts_with('*') && host.parse::<std::net::IpAddr>().is_err() => Some(host.clone()),
             _ => None,
         };
         Some(Tls {

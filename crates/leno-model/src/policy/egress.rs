@@ -33,6 +33,18 @@ impl EgressPolicy {
         account.namespace == self.origin.namespace
             && (self.accounts.is_empty() || self.accounts.contains(&account.name))
     }
+
+    /// Whether both speak of the same host at the same port, to the same pods.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let accounts = |one: &Self, other: &Self| {
+            one.accounts.is_empty() || one.accounts.iter().any(|it| other.accounts.contains(it))
+        };
+        self.origin.namespace == other.origin.namespace
+            && (accounts(self, other) || other.accounts.is_empty())
+            && self.ports.iter().any(|port| other.ports.contains(port))
+            && self.hosts.iter().any(|host| other.hosts.iter().any(|it| host.overlaps(it)))
+    }
 }
 
 /// A port outside, and what is spoken there.
@@ -62,4 +74,34 @@ pub enum HostMatch {
     Exact(String),
     /// Those below this domain, which begins with a dot: `.example.org`.
     Below(String),
+}
+
+impl HostMatch {
+    /// Whether there is a host that both name.
+    fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exact(one), Self::Exact(other)) => one == other,
+            (Self::Exact(host), Self::Below(domain)) | (Self::Below(domain), Self::Exact(host)) => {
+                host.ends_with(domain)
+            }
+            (Self::Below(one), Self::Below(other)) => one.ends_with(other) || other.ends_with(one),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_overlap_when_one_is_below_the_other() {
+        let (exact, below) =
+            (|host: &str| HostMatch::Exact(host.into()), |domain: &str| HostMatch::Below(domain.into()));
+        assert!(exact("api.bank.example").overlaps(&below(".bank.example")));
+        assert!(below(".example").overlaps(&below(".bank.example")));
+        assert!(
+            !exact("bank.example").overlaps(&below(".bank.example"))
+                && !exact("a.example").overlaps(&exact("b.example"))
+        );
+    }
 }

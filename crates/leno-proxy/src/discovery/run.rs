@@ -135,7 +135,7 @@ impl Discovery {
                     Ok(())
                 }
             };
-            if asked.is_err() {
+            if asked.is_err() && !lost(streams, kind, source) {
                 return false;
             }
         }
@@ -148,6 +148,7 @@ impl Discovery {
         for ((kind, source), names) in grouped(unwanted) {
             if let Some(feed) = streams.known(kind, source)
                 && feed.unsubscribe(kind, names).await.is_err()
+                && !lost(streams, kind, source)
             {
                 return false;
             }
@@ -155,6 +156,13 @@ impl Discovery {
         streams.retain(|source| self.inner().store.registry().find_source(source).is_some());
         true
     }
+}
+
+/// After the task of a stream has ended: that of a source of its own is begun anew for what is asked next. `false` when it was
+/// the common one, without which nothing goes on.
+fn lost(streams: &mut Streams, kind: ResourceType, source: SourceId) -> bool {
+    tracing::error!(%kind, ?source, "a stream of configuration has ended unexpectedly");
+    streams.forget(source)
 }
 
 /// Waits until one of these has changed; for ever when there are none. `false` when its stream's task has ended.

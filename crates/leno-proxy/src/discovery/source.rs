@@ -136,6 +136,11 @@ impl Streams {
         self.own.get(&source).cloned()
     }
 
+    /// Ends the one of a source of its own, so that it is begun anew; `false` for the common one, which there is once.
+    pub(super) fn forget(&mut self, source: SourceId) -> bool {
+        self.own.remove(&source).is_some()
+    }
+
     /// Ends those of sources that are not needed any more.
     pub(super) fn retain(&mut self, is_needed: impl Fn(SourceId) -> bool) {
         self.own.retain(|source, _| is_needed(*source));

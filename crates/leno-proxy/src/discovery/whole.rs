@@ -156,7 +156,7 @@ async fn end(mut chains: Vec<Arc<FilterChain>>, time: Duration) {
     let until = Instant::now() + time;
     loop {
         sleep_until(until.min(Instant::now() + LOOK)).await;
-        // A connection holds its listener: one of it holds them all.
+        // A connection holds its chain.
         chains.retain(|chain| Arc::strong_count(chain) > 1);
         if chains.is_empty() {
             return;

@@ -146,7 +146,7 @@ fn take(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, door: &Door) {
                 Door::Outbound => outbound::serve(own, stream, peer, admission).await,
                 Door::Bound(bound) => {
                     let bound = Arc::clone(&bound.borrow());
-                    bound::serve(own, stream, peer, &bound, admission).await;
+                    bound::serve(own, stream, peer, bound, admission).await;
                 }
             }
         });

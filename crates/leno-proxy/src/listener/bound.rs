@@ -1,17 +1,24 @@
 //! Connections to listeners with sockets of their own.
 
-use std::{cell::OnceCell, net::SocketAddr, pin::pin, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    cell::OnceCell,
+    net::SocketAddr,
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::{Either, select};
 use leno_engine::proxy_protocol::{Addition, Addresses};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 
 use super::{
     introduction::{self, Introduced},
     original_dst,
 };
 use crate::{
-    config::{Drain, FilterChain, Listener, Met, TransportProtocol},
+    config::{Drain, FilterChain, Met, TransportProtocol},
     connection::{Admission, Connection, Direction, Payload},
     detect::{self, First},
     error::ErrorKind,
@@ -22,12 +29,15 @@ use crate::{
     worker::Worker,
 };
 
+/// How long a connection may take to end by itself when the time to drain is over.
+const PARTING: Duration = Duration::from_secs(1);
+
 /// Serves one connection.
 pub(super) async fn serve(
     worker: Rc<Worker>,
     stream: TcpStream,
     peer: SocketAddr,
-    bound: &Bound,
+    bound: Arc<Bound>,
     admission: Admission,
 ) {
     let redirected = || original_dst::of(&stream, [bound.address.port(); 2]);
@@ -53,7 +63,7 @@ pub(super) async fn serve(
             Introduced::Closed => return,
         }
     }
-    meeting.serve(&bound.listener, socket, until).await;
+    meeting.serve(bound, socket, until).await;
 }
 
 /// A connection of which it is not known yet what it is.
@@ -79,8 +89,8 @@ impl Meeting {
     }
 
     /// Looks at the first bytes as far as the listener asks for it, chooses a chain and serves.
-    async fn serve(self, listener: &Listener, mut socket: Socket, until: tokio::time::Instant) {
-        let inspect = listener.inspect;
+    async fn serve(self, bound: Arc<Bound>, mut socket: Socket, until: tokio::time::Instant) {
+        let inspect = bound.listener.inspect;
         let mut transport = TransportProtocol::Raw;
         let mut offer = Offer::default();
         if inspect.tls {
@@ -112,14 +122,16 @@ impl Meeting {
             server_name: &offer.server_name,
             protocols: &protocols,
         };
-        match listener.choose(&met).map(Arc::clone) {
+        let chain = bound.listener.choose(&met).map(Arc::clone);
+        // A connection holds its chain alone: the others of its listener may go before it.
+        drop(bound);
+        match chain {
             Some(chain) => {
                 let serving = pin!(self.enter(&chain, socket, payload, &offer.server_name));
                 let over = pin!(chain.life.drain.over());
-                // A connection of bytes ends by itself then, and tells how much it was.
-                match select(over, serving).await {
-                    Either::Left(((), serving)) if chain.is_tcp() => serving.await,
-                    Either::Left(_) | Either::Right(_) => {}
+                if let Either::Left(((), serving)) = select(over, serving).await {
+                    // What carries bytes ends by itself then, and tells how many they were; the rest is cut.
+                    drop(timeout(PARTING, serving).await);
                 }
             }
             None => self.refuse(ErrorKind::UnknownDestination),

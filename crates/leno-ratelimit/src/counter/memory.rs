@@ -13,7 +13,8 @@ pub const LARGEST: usize = 1 << 20;
 /// Counters in memory. What its window is over for is forgotten when room is needed.
 ///
 /// Each share (a namespace, a domain) may have as many counters as are free besides: one alone half of them all, two that
-/// take what they get a third each. So there is always room for another, whatever the others do.
+/// take what they get a third each. A thousandth of all it may have in any case, however little is free: there are only the
+/// shares that somebody has written limits for.
 #[derive(Debug)]
 pub struct Memory {
     largest: usize,
@@ -78,7 +79,8 @@ impl Counts {
 
     /// Whether this share has as many counters as are free.
     fn is_full(&self, share: &str, largest: usize) -> bool {
-        self.of.get(share).map_or(0, HashMap::len) >= largest.saturating_sub(self.len)
+        let least = largest / 1024;
+        self.of.get(share).map_or(0, HashMap::len) >= largest.saturating_sub(self.len).max(least)
     }
 
     /// Throws out what is over, unless that was done in this second.
@@ -141,6 +143,13 @@ mod tests {
         assert_eq!(counted(&memory, "third", 1, 100), 2);
         assert!(matches!(memory.add("greedy", &[hits("new", 1, 1)], 1), Err(CounterError::Full)));
         assert_eq!(counted(&memory, "greedy", 2, 100), 6, "in the next second the windows are over");
+    }
+
+    #[test]
+    fn however_many_shares_fill_up_each_new_one_has_some() {
+        let memory = Memory { largest: 4096, counts: Mutex::default() };
+        let counted: Vec<_> = (0..40).map(|share| counted(&memory, &format!("s{share}"), 1, 3000)).collect();
+        assert_eq!((counted[0], counted[39]), (2048, 4), "{counted:?}");
     }
 
     #[test]

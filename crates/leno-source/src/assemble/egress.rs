@@ -22,8 +22,8 @@ pub(super) fn all(objects: &Objects, remarks: &mut Remarks) -> Vec<EgressPolicy>
             let text = format!("it names the service account {namespace}/{account}, which is not there");
             remarks.notes.push(Note::new(manifest, NoteReason::Unresolved, text));
         }
-        let limits = spec.retries.is_some() || spec.timeouts.is_some() || spec.connections.is_some();
-        let limits = limits || spec.tls.is_some();
+        let limits =
+            spec.retries.is_some() || spec.timeouts.is_some() || spec.connections.is_some() || spec.tls.is_some();
         let mut settings = spec.settings();
         // What is wrong with it is told in any case; at a policy there is no target that it could be told of.
         settings.tls = spec.tls().map(|it| tls::said(objects, manifest, &it, remarks).0);
@@ -42,7 +42,24 @@ pub(super) fn all(objects: &Objects, remarks: &mut Remarks) -> Vec<EgressPolicy>
             tls_port: spec.tls.as_ref().and_then(|tls| tls.port),
         });
     }
+    note_plaintext(objects, &all, remarks);
     all
+}
+
+/// Policies that have a host spoken to in plaintext which another one, less exact or by a later name, has spoken to in TLS.
+fn note_plaintext(objects: &Objects, policies: &[EgressPolicy], remarks: &mut Remarks) {
+    for (manifest, _) in objects.all::<PolicyObject>() {
+        let origin = ObjectRef::from(&manifest.key());
+        let Some(plain) = policies.iter().find(|it| it.origin == origin && it.settings.tls.is_none()) else { continue };
+        let protects = |other: &&EgressPolicy| other.settings.tls.is_some() && other.overlaps(plain);
+        for other in policies.iter().filter(protects) {
+            let text = format!(
+                "{} has TLS spoken to hosts that it names, too: where both name the same that one decides",
+                other.origin
+            );
+            remarks.notes.push(Note::new(manifest, NoteReason::Conflict, text));
+        }
+    }
 }
 
 /// Every service account of a namespace that there is an object of, or that a pod runs as; `default` in any case.

@@ -38,34 +38,42 @@ struct One {
 }
 
 impl Held {
-    /// Takes a change in.
-    pub(super) fn apply(&mut self, Followed { kind, change }: Followed) {
+    /// Takes a change in. Tells whether it makes a difference: much that is written to an object (who leads, when it was
+    /// seen last) is nothing to the mesh.
+    pub(super) fn apply(&mut self, Followed { kind, change }: Followed) -> bool {
         match change {
             Change::All(values) => {
-                let keys: BTreeSet<_> = values.into_iter().filter_map(|value| self.put(kind, value)).collect();
+                let mut changed = false;
+                let mut keys = BTreeSet::new();
+                for value in values {
+                    if let Some((key, differs)) = self.put(kind, value) {
+                        keys.insert(key);
+                        changed |= differs;
+                    }
+                }
+                let before = self.0.len();
                 self.0.retain(|key, _| key.kind != kind || keys.contains(key));
+                changed || self.0.len() != before
             }
-            Change::Put(value) => {
-                self.put(kind, *value);
-            }
-            Change::Gone { namespace, name } => {
-                self.0.remove(&ObjectKey::new(kind, &namespace, &name));
-            }
+            Change::Put(value) => self.put(kind, *value).is_some_and(|(_, differs)| differs),
+            Change::Gone { namespace, name } => self.0.remove(&ObjectKey::new(kind, &namespace, &name)).is_some(),
         }
     }
 
-    /// Takes an object in and gives its key, if it is of use.
-    fn put(&mut self, kind: Kind, mut value: Value) -> Option<ObjectKey> {
+    /// Takes an object in, and gives its key and whether it differs from what was known.
+    fn put(&mut self, kind: Kind, mut value: Value) -> Option<(ObjectKey, bool)> {
         let key = key(kind, &value)?;
         reduce(kind, &mut value);
         let reading = read_json(value);
         let good = reading.manifests.into_iter().next();
+        let is_new = !self.0.contains_key(&key);
         let one = self.0.entry(key.clone()).or_default();
+        let differs = is_new || (good.is_some() && good != one.good) || reading.invalid != one.invalid;
         if good.is_some() {
             one.good = good;
         }
         one.invalid = reading.invalid;
-        Some(key)
+        Some((key, differs))
     }
 
     /// All that the cluster says.
@@ -101,6 +109,9 @@ fn key(kind: Kind, value: &Value) -> Option<ObjectKey> {
 
 /// Leaves out what is not used and takes room.
 fn reduce(kind: Kind, value: &mut Value) {
+    if let Some(metadata) = value["metadata"].as_object_mut() {
+        metadata.remove("resourceVersion");
+    }
     if let Some(annotations) = value["metadata"]["annotations"].as_object_mut() {
         annotations.remove(LAST_APPLIED);
     }
@@ -143,7 +154,10 @@ mod tests {
     #[test]
     fn of_a_broken_object_the_last_good_version_is_kept_until_it_is_gone() {
         let mut held = Held::default();
-        held.apply(put(split(5)));
+        assert!(held.apply(put(split(5))));
+        let mut again = split(5);
+        again["metadata"]["resourceVersion"] = json!("8");
+        assert!(!held.apply(put(again)));
         let contents = held.contents();
         assert_eq!((contents.objects.len(), contents.invalid.len()), (1, 0), "{:?}", contents.invalid);
 

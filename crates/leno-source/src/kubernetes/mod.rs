@@ -92,11 +92,13 @@ async fn list(changes: &mut mpsc::Receiver<Followed>, held: &mut Held, mut await
 /// Takes changes as they come, for as long as the source lives.
 async fn update(mut changes: mpsc::Receiver<Followed>, mut held: Held, mut publisher: Publisher) {
     while let Some(first) = changes.recv().await {
-        held.apply(first);
+        let mut changed = held.apply(first);
         sleep(GATHER).await;
         while let Ok(next) = changes.try_recv() {
-            held.apply(next);
+            changed |= held.apply(next);
         }
-        publisher.publish(held.contents());
+        if changed {
+            publisher.publish(held.contents());
+        }
     }
 }

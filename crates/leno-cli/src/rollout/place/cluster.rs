@@ -58,7 +58,7 @@ fn passes(error: &Error) -> bool {
         Error::Unreachable(_) => true,
         // 410: a list took longer than the API server remembers.
         Error::Refused { code, .. } => matches!(code, 410 | 429 | 500..),
-        Error::Access(_) | Error::NoSuchKind(_) => false,
+        Error::Access(_) | Error::Unsound(_) | Error::NoSuchKind(_) => false,
     }
 }
 

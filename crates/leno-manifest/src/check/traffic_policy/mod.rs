@@ -43,6 +43,7 @@ pub(super) fn check(policy: &TrafficPolicy, problems: &mut Problems<'_>) {
     }
     if let Some(tls) = &spec.tls {
         tls::check(tls, problems);
+        tls::to_whom(spec, tls, problems);
     }
     if let Some(balancer) = &spec.load_balancer {
         endpoint::load_balancer(balancer, problems);

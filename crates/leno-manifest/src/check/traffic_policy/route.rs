@@ -61,6 +61,10 @@ fn fields(spec: &TrafficPolicySpec) -> Vec<Field> {
             http.is_some_and(|http| http.by.iter().any(|by| by.caller == Some(true))),
             "localRateLimit.http.by.caller",
         ),
+        never(
+            http.is_some_and(|http| http.by.iter().any(|by| by.remote_address == Some(true))),
+            "localRateLimit.http.by.remoteAddress",
+        ),
         requests(retries.is_some(), "retries"),
         requests(timeouts.is_some_and(|it| it.request.is_some()), "timeouts.request"),
         requests(spec.mirror.is_some(), "mirror"),

@@ -3,7 +3,7 @@
 use crate::{
     check::gateway::subject_alt_names,
     leno::traffic_policy::{
-        Tls,
+        Tls, TrafficPolicySpec,
         tls::{ClientCertificate, ClientCertificateKind, TlsMode},
     },
     problem::Problems,
@@ -57,6 +57,16 @@ pub(in crate::check) fn check(tls: &Tls, problems: &mut Problems<'_>) {
     }
     if let Some(certificate) = &tls.client_certificate {
         client_certificate(certificate, problems);
+    }
+}
+
+/// Whose sidecars get a key has to be said.
+pub(super) fn to_whom(spec: &TrafficPolicySpec, tls: &Tls, problems: &mut Problems<'_>) {
+    let secret = tls.client_certificate.as_ref().and_then(ClientCertificate::secret);
+    if secret.is_some() && spec.from.is_empty() {
+        let fix =
+            "name the callers: their sidecars get the key of the Secret in spec.tls.clientCertificate, and no others";
+        problems.add("spec.from", "at least one caller", fix);
     }
 }
 

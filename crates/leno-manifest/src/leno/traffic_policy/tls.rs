@@ -47,7 +47,8 @@ pub enum ClientCertificateKind {
     /// The certificate of the caller's own identity, which the mesh's authority vouches for.
     #[default]
     Identity,
-    /// A `v1` Secret with `tls.crt` and `tls.key`. The sidecars get it for which the policy is (`from`), and only they.
+    /// A `v1` Secret with `tls.crt` and `tls.key` that says `leno.dev/client-certificate: enabled`. The sidecars that the
+    /// policy names (of a TrafficPolicy `from`, which is needed then) get it, and only they.
     Secret,
 }
 

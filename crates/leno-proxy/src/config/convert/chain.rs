@@ -28,7 +28,9 @@ use super::{
 };
 
 pub(super) fn convert(check: &mut Check, path: &str, mut proto: Proto, registry: &mut Registry) -> Option<FilterChain> {
-    let life = Life { fingerprint: Fingerprint::of(&proto), ..Life::default() };
+    // Metadata is for people, and what is in it has no order.
+    let said = Proto { metadata: None, ..proto.clone() };
+    let life = Life { fingerprint: Fingerprint::of(&said), ..Life::default() };
     let name: Arc<str> = std::mem::take(&mut proto.name).into();
     let matches = proto.filter_chain_match.take();
     let matches = matches.map(|proto| chain_match(check, &join(path, "filter_chain_match"), proto)).unwrap_or_default();

@@ -195,6 +195,9 @@ fn object(check: &mut Check, path: &str, proto: Struct) -> Option<JsonTemplate> 
     made.into_iter().collect::<Option<Vec<_>>>().map(JsonTemplate::Object)
 }
 
+/// The largest whole number up to which all are told apart.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 fn json(check: &mut Check, path: &str, value: Value) -> Option<JsonTemplate> {
     Some(match value.kind {
         Some(Kind::StringValue(text)) => JsonTemplate::Text(filled(check, path, &text)?),
@@ -204,9 +207,12 @@ fn json(check: &mut Check, path: &str, value: Value) -> Option<JsonTemplate> {
             let items: Vec<_> = items.map(|(index, item)| json(check, &format!("{path}[{index}]"), item)).collect();
             JsonTemplate::List(items.into_iter().collect::<Option<_>>()?)
         }
-        #[expect(clippy::cast_possible_truncation, clippy::float_cmp, reason = "whole numbers are written as such")]
-        Some(Kind::NumberValue(number)) if f64::from(number as i32) == number => {
-            JsonTemplate::Fixed((number as i32).into())
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "whole numbers are written as such, as far as they are exact"
+        )]
+        Some(Kind::NumberValue(number)) if number.fract() == 0.0 && number.abs() <= EXACT => {
+            JsonTemplate::Fixed((number as i64).into())
         }
         Some(Kind::NumberValue(number)) => JsonTemplate::Fixed(number.into()),
         Some(Kind::BoolValue(value)) => JsonTemplate::Fixed(value.into()),

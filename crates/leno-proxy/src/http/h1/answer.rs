@@ -50,7 +50,8 @@ impl Server {
         let as_grpc = view.header("content-type").is_some_and(is_grpc).then(|| worded.for_grpc()).flatten();
         let reply = as_grpc.as_ref().unwrap_or(&worded);
         outcome.status = reply.status;
-        outcome.response_bytes = reply.body.len() as u64;
+        let bodiless = client.head.head || reply.is_bodiless();
+        outcome.response_bytes = if bodiless { 0 } else { reply.body.len() as u64 };
         self.emit(&client, &outcome);
         // A body that nobody reads stands before the next request.
         let body = client.head.framing != Framing::None;

@@ -395,7 +395,8 @@ impl Server {
                 }
             }
             Ended::Upgraded => {
-                Box::pin(self.tunnel(client, upstream, outcome, tunnel::times(routed, over_until))).await;
+                Box::pin(self.tunnel(client, upstream, outcome, tunnel::times(&self.connection, routed, over_until)))
+                    .await;
                 After::Gone
             }
             Ended::CallerBody(error) if sent.status == 0 => {

@@ -21,8 +21,8 @@ pub(super) struct Carried {
 }
 
 /// How long a tunnel may take. `until`: when what is said of the request and of the attempt has it end.
-pub(super) fn times(routed: &Routed, until: [Option<Deadline>; 2]) -> Times<'static> {
-    Times { idle: routed.idle, until: until.into_iter().flatten().min(), drain: None }
+pub(super) fn times<'a>(connection: &'a Connection, routed: &Routed, until: [Option<Deadline>; 2]) -> Times<'a> {
+    Times { idle: routed.idle, until: until.into_iter().flatten().min(), drain: connection.drain.as_deref() }
 }
 
 /// Passes bytes on. What either side said already goes first.

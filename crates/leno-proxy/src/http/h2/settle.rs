@@ -28,7 +28,7 @@ impl Exchange<'_> {
         let sized = matches!(understood, std::borrow::Cow::Borrowed(_));
         let (caller, to_head) = (self.caller, self.head.method() == "HEAD");
         let body = understood.body.clone();
-        if !to_head {
+        if !to_head && !understood.is_bodiless() {
             self.outcome.response_bytes = body.len() as u64;
         }
         let said = async {

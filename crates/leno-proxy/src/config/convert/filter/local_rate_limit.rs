@@ -146,6 +146,9 @@ pub(in super::super) fn bucket(check: &mut Check, path: &str, proto: &BucketProt
     if per_fill == 0 {
         check.wrong(&join(path, "tokens_per_fill"), "0", "at least 1");
     }
+    if proto.max_tokens == 0 {
+        check.wrong(&join(path, "max_tokens"), "0", "at least 1");
+    }
     Some(TokenBucket::new(proto.max_tokens, per_fill, interval))
 }
 
