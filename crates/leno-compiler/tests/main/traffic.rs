@@ -12,7 +12,7 @@ use leno_model::{
             CountedRate, CountedUnit, Delay, Failure, FailureShare, Fault, GlobalRateLimit, HashBy, HashOn,
             HealthCheck, HttpLimit, HttpRate, LoadBalancer, Mirror, Nearness, OutlierDetection, Probe, RateCounter,
             RateLimit, RateRoute, Retries, RetryLimit, Roots, RoutePolicy, Share, SlowStart, SuccessRate, TcpLimit,
-            Timeouts, TlsOrigination, TlsVersions, UpstreamTls,
+            Timeouts, TlsOrigination, TlsVersion, TlsVersions, UpstreamTls,
         },
     },
     route::{Backend, Rules, StreamRule},
@@ -265,6 +265,28 @@ fn endpoints_have_tls_of_their_own_where_it_is_said() {
 }
 
 #[test]
+fn versions_of_tls_are_those_that_are_said() {
+    for (lowest, highest) in [(TlsVersion::V1_3, TlsVersion::V1_3), (TlsVersion::V1_2, TlsVersion::V1_2)] {
+        let UpstreamTls::Simple(mut simple) = origination(Roots::System, None) else { panic!("it is simple") };
+        simple.versions = TlsVersions { lowest, highest };
+        let made = cluster(&protected(UpstreamTls::Simple(simple)), &scope("buyer-1"), "outbound/shop/store:80");
+        let sockets = made.transport_socket_matches.into_iter().filter_map(|one| one.transport_socket);
+        let last = sockets.chain(made.transport_socket).last().unwrap();
+        let Some(transport_socket::ConfigType::TypedConfig(config)) = last.config_type else { panic!("no config") };
+        let context: tls::UpstreamTlsContext = unpack(&config).unwrap();
+        let said = context.common_tls_context.unwrap().tls_params.unwrap();
+        let of = |version| match version {
+            TlsVersion::V1_2 => tls::tls_parameters::TlsProtocol::TlSv12,
+            TlsVersion::V1_3 => tls::tls_parameters::TlsProtocol::TlSv13,
+        };
+        assert_eq!(
+            (said.tls_minimum_protocol_version(), said.tls_maximum_protocol_version()),
+            (of(lowest), of(highest))
+        );
+    }
+}
+
+#[test]
 fn callers_show_what_is_said_and_a_pair_goes_to_those_alone_who_show_it() {
     let secret = SecretName::new("shop", "pay");
     let name = "client-certificate/shop/pay";
@@ -281,6 +303,10 @@ fn callers_show_what_is_said_and_a_pair_goes_to_those_alone_who_show_it() {
     assert_eq!(pair.private_key.unwrap().specifier, inline("the key"));
     assert_eq!(pair.certificate_chain.unwrap().specifier, inline("the chain"));
     assert!(snapshot.shows_secret(&account("buyer"), &secret));
+    // Who is no longer named is told that it is gone.
+    let mut without = snapshot.clone();
+    without.traffic_policies.clear();
+    assert!(affected(&snapshot, &without).touches(&scope("buyer-1"), Kind::Secret, name));
     assert!(!snapshot.shows_secret(&account("thief"), &secret));
     assert!(!snapshot.shows_secret(&account("buyer"), &SecretName::new("shop", "other")));
 

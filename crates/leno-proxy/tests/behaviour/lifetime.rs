@@ -105,10 +105,11 @@ fn a_caller_has_a_while_to_close_what_is_ended_here() {
             }
             began.elapsed()
         };
-        let long = Duration::from_millis(1500);
-        assert!(open(Duration::ZERO).await < long);
-        assert!(open(Duration::from_millis(100)).await < long);
-        assert!(open(long * 2).await > long);
+        // Against one another, as a busy machine takes its time for all of them.
+        let (none, short, long) =
+            (open(Duration::ZERO).await, open(Duration::from_millis(500)).await, open(Duration::from_secs(3)).await);
+        assert!(none < short && short >= Duration::from_millis(400), "{none:?} {short:?}");
+        assert!(long >= Duration::from_millis(2500) && long > short, "{short:?} {long:?}");
     });
 }
 
